@@ -1,0 +1,14 @@
+"""A stand-in for the Xiaoe open API, for the demo and for tests.
+
+It is built from the documented facts (docs/xiaoe-api.md) alone and shares no code with the client it
+stands against. Whatever the documentation leaves open is an option (see ``options.py``) or says so where it
+is guessed.
+
+    from emulator import running
+    with running(orders=5000, now="2025-03-01T12:00:00", frozen=True) as shop_api:
+        ...  # call shop_api.url
+"""
+
+from emulator.running import Emulator, running
+
+__all__ = ["Emulator", "running"]

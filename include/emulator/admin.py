@@ -1,0 +1,161 @@
+"""Endpoints under ``/_emulator/`` for whoever runs a demo or a test; they are never counted or limited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from emulator.api import Api
+from emulator.clock import to_text, to_unix
+from emulator.orders.book import Order
+from emulator.orders.story import state_at
+from emulator.orders.truth import reject, truth
+from emulator.shop import Shop
+
+_CHUNK = 200  # orders between two looks at other requests
+_FOREVER = 1 << 62
+
+
+class Admin:
+    """Moves the clock, orders faults, and tells the truth."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def app(self) -> Starlette:
+        """Return the ASGI application; a request it cannot read is answered with 400 and the reason."""
+        routes = [
+            Route("/clock", self.clock, methods=["GET", "POST"]),
+            Route("/faults", self.faults, methods=["GET", "POST"]),
+            Route("/revoke_token", self.revoke_token, methods=["POST"]),
+            Route("/stats", self.stats),
+            Route("/truth/orders", self.truth_orders),
+            Route("/truth/rejects", self.truth_rejects),
+            Route("/truth/summary", self.truth_summary),
+        ]
+        return Starlette(
+            routes=routes, exception_handlers=dict.fromkeys((ValueError, KeyError, TypeError), _refuse)
+        )
+
+    async def clock(self, request: Request) -> Response:
+        """Tell shop time; POST changes it: ``{"now": ISO}``, ``{"advance": seconds}``, ``{"frozen": bool}``."""
+        clock = self._api.clock
+        wish = await _body(request)
+        if "frozen" in wish:
+            clock.freeze(bool(wish["frozen"]))
+        if "now" in wish:
+            clock.set(to_unix(str(wish["now"])))
+        if "advance" in wish:
+            clock.set(clock.now() + int(wish["advance"]))
+        now = clock.now()
+        return JSONResponse({"now": to_text(now), "unix": now, "frozen": clock.frozen})
+
+    async def faults(self, request: Request) -> Response:
+        """Tell the fault plan; POST replaces it (see ``FaultPlan.set``), ``{}`` ends all faults."""
+        if request.method == "POST":
+            self._api.faults.set(await _body(request))
+        return JSONResponse(self._api.faults.as_dict())
+
+    async def revoke_token(self, request: Request) -> Response:
+        """End the tokens of ``{"shop_id"}``, or of every shop."""
+        shop_id = (await _body(request)).get("shop_id")
+        shops = self._api.shops if shop_id is None else [self._api.shop(shop_id)]
+        for shop in shops:
+            shop.tokens.revoke()
+        return JSONResponse({"revoked": [shop.app_id for shop in shops]})
+
+    async def stats(self, request: Request) -> Response:
+        """Tell what was seen since the start."""
+        issued = {shop.app_id: shop.tokens.issued for shop in self._api.shops}
+        return JSONResponse(self._api.stats.as_dict(issued))
+
+    async def truth_orders(self, request: Request) -> Response:
+        """Stream the expected rows of ``orders``, one JSON object a line, in order of creation."""
+        return self._stream(request, _truth_line)
+
+    async def truth_rejects(self, request: Request) -> Response:
+        """Stream the orders whose rows are expected to be rejected."""
+        return self._stream(request, _reject_line)
+
+    async def truth_summary(self, request: Request) -> Response:
+        """Tell counts and sums per shop."""
+        now = self._api.clock.now()
+        shops = {shop.app_id: await _summary(shop, *_bounds(request), now) for shop in self._api.shops}
+        return JSONResponse({"now": to_text(now), "shops": shops})
+
+    def _stream(
+        self, request: Request, line: Callable[[Shop, Order, int], dict[str, object] | None]
+    ) -> Response:
+        shop, now = self._api.shop(request.query_params.get("shop_id")), self._api.clock.now()
+        lines = (line(shop, order, now) for order in _orders(shop, *_bounds(request), now))
+        return StreamingResponse(_ndjson(lines), media_type="application/x-ndjson")
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
+
+
+async def _body(request: Request) -> dict[str, object]:
+    body = await request.json() if await request.body() else {}
+    if not isinstance(body, dict):
+        raise ValueError("expected a JSON object")
+    return body
+
+
+def _bounds(request: Request) -> tuple[int, int]:
+    query = request.query_params
+    return int(query.get("begin") or 0), int(query.get("end") or _FOREVER)
+
+
+def _orders(shop: Shop, begin: int, end: int, now: int) -> Iterator[Order]:
+    return map(shop.orders.order, shop.orders.created_between(begin, end, now))
+
+
+def _truth_line(shop: Shop, order: Order, now: int) -> dict[str, object] | None:
+    return None if order.bad_row else truth(shop.app_id, order, state_at(order.story, now))
+
+
+def _reject_line(shop: Shop, order: Order, now: int) -> dict[str, object] | None:
+    return reject(shop.app_id, order) if order.bad_row else None
+
+
+async def _ndjson(lines: Iterator[dict[str, object] | None]) -> AsyncIterator[bytes]:
+    encoder, part = msgspec.json.Encoder(), bytearray()
+    for count, line in enumerate(lines, 1):
+        if line is not None:
+            part += encoder.encode(line) + b"\n"
+        if count % _CHUNK == 0:
+            yield bytes(part)
+            part.clear()
+            await asyncio.sleep(0)
+    yield bytes(part)
+
+
+async def _summary(shop: Shop, begin: int, end: int, now: int) -> dict[str, object]:
+    """Return counts, and sums in yuan, over the rows that can be typed."""
+    states: Counter[str] = Counter()
+    paid = refunded = rejects = 0
+    for count, order in enumerate(_orders(shop, begin, end, now), 1):
+        state = state_at(order.story, now)
+        if order.bad_row:
+            rejects += 1
+        else:
+            states[str(state.order_state)] += 1
+            paid += order.price if state.pay_time else 0
+            refunded += state.refund_money or 0
+        if count % _CHUNK == 0:
+            await asyncio.sleep(0)
+    return {
+        "orders": states.total(),
+        "rejects": rejects,
+        "by_order_state": dict(states),
+        "paid": f"{paid // 100}.{paid % 100:02d}",
+        "refunded": f"{refunded // 100}.{refunded % 100:02d}",
+    }

@@ -1,0 +1,155 @@
+"""Which call meets which fault: at a rate, deterministic from the seed, or by a script of next failures.
+
+Answer faults spoil one answer; ``code_N`` answers with any documented code N. Data faults (``data_faults.py``)
+falsify one window: the first that matches is theirs, for ``times`` passes over it, where asking again for a page
+that was asked for already begins the next pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from emulator.data_faults import DATA_FAULTS, DEFAULT_PAGE, PERMANENT, Place
+from emulator.dice import draw, fraction, salt_of
+from emulator.errors import MESSAGES
+from emulator.listing import Cut, Listing
+from emulator.tokens import Token
+
+HTTP_FAULTS = ("http_500", "http_502", "http_429", "stall", "cut", "non_json")
+CODE_FAULTS = ("code_1001", "code_1002", "code_2008", "code_2053", "code_2054")
+# What --fault-rate draws from: a right client survives each of them by asking again.
+RETRIABLE = (*HTTP_FAULTS, *CODE_FAULTS, "null_data")
+KINDS = {*HTTP_FAULTS, "null_data", *DATA_FAULTS, *(f"code_{code}" for code in MESSAGES)}
+# A rate ends no token younger than this, except a shop's first: a client may give up on two 2008 in a row,
+# and may fetch only 100 tokens in 10 minutes.
+_SPARED_TOKEN_AGE = 15.0
+
+
+@dataclass
+class Entry:
+    """One line of a script. ``times=None``: for ever. ``match``: parameters the request must hold."""
+
+    kind: str
+    times: int | None = 1
+    interface: str | None = None
+    shop_id: str | None = None
+    page_index: int | None = None
+    amount: int = 1
+    match: dict[str, object] = field(default_factory=dict)
+    window: str | None = None
+    pages: set[int] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, raw: Mapping[str, object]) -> Entry:
+        """Read a line such as ``{"kind": "http_500", "times": 2, "page_index": 3}``; other keys are matches."""
+        kind = raw["kind"]
+        if kind not in KINDS:
+            raise ValueError(f"unknown fault kind {kind!r}; known: {', '.join(sorted(KINDS))}")
+        own = {name: raw[name] for name in ("interface", "shop_id", "page_index", "amount") if name in raw}
+        times = raw.get("times", None if kind in PERMANENT else 1)
+        match = {
+            name: value for name, value in raw.items() if name not in own and name not in ("kind", "times")
+        }
+        return cls(kind, times, match=match, **own)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it has happened as often as it should."""
+        return self.times is not None and self.times <= 0
+
+    def concerns(self, interface: str, shop_id: str | None, body: Mapping[str, object]) -> bool:
+        """Tell whether a call is one it is meant for."""
+        return (
+            not self.is_over
+            and (self.interface == interface if self.interface else interface != "token")
+            and self.shop_id in (None, shop_id)
+            and all(str(body.get(name)) == str(value) for name, value in self.match.items())
+        )
+
+    def is_on(self, listing: Listing) -> bool:
+        """Tell, and note, whether a page meets this data fault."""
+        if self.times is None:
+            return True
+        self.window = self.window or listing.key
+        if self.window != listing.key:
+            return False
+        if listing.page in self.pages:
+            self.times -= 1
+            self.pages.clear()
+        self.pages.add(listing.page)
+        return not self.is_over
+
+
+class FaultPlan:
+    """All faults in force."""
+
+    def __init__(self, seed: int, rate: float, stall_seconds: float) -> None:
+        self._salt = salt_of(seed, "faults")
+        self._calls = 0
+        self._just_hit: set[str] = set()
+        self.set({"rate": rate, "stall_seconds": stall_seconds})
+
+    def set(self, plan: Mapping[str, object]) -> None:
+        """Replace the plan: ``rate``, ``kinds``, ``next``, ``stall_seconds``, ``retry_after``."""
+        unknown = set(plan) - {"rate", "kinds", "next", "stall_seconds", "retry_after"}
+        kinds = tuple(plan.get("kinds", RETRIABLE))
+        if unknown or not set(kinds) <= set(RETRIABLE):
+            raise ValueError(f"unknown keys {sorted(unknown)} or kinds a rate cannot have {kinds}")
+        self._script = [Entry.read(raw) for raw in plan.get("next", ())]
+        self._rate = float(plan.get("rate", 0.0))
+        self._kinds = kinds
+        self.stall_seconds = float(plan.get("stall_seconds", 5.0))
+        self.retry_after = int(plan.get("retry_after", 1))
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what is in force, with what is left of the script."""
+        return {
+            "rate": self._rate,
+            "kinds": self._kinds,
+            "stall_seconds": self.stall_seconds,
+            "retry_after": self.retry_after,
+            "next": [
+                {"kind": entry.kind, "times": entry.times} for entry in self._script if not entry.is_over
+            ],
+        }
+
+    def scripted(self, interface: str, shop_id: str | None, body: Mapping[str, object]) -> str | None:
+        """Return the answer fault the script has for a call, and take it off the script."""
+        for entry in self._script:
+            at_page = entry.page_index is None or str(entry.page_index) == str(body.get("page_index", 1))
+            if entry.kind not in DATA_FAULTS and at_page and entry.concerns(interface, shop_id, body):
+                if entry.times is not None:
+                    entry.times -= 1
+                return entry.kind
+        return None
+
+    def by_rate(self, shop_id: str, body: Mapping[str, object], token: Token, at: float) -> str | None:
+        """Return the answer fault the rate has for a call; the same request is never hit twice in a row."""
+        if not self._rate:
+            return None
+        self._calls += 1
+        request = json.dumps([shop_id, {**body, "access_token": None}], sort_keys=True)
+        bits = draw(self._salt, self._calls)
+        if request in self._just_hit or fraction(bits & 0xFFFFFFFF) >= self._rate:
+            self._just_hit.discard(request)
+            return None
+        self._just_hit.add(request)
+        kind = self._kinds[(bits >> 32) % len(self._kinds)]
+        spared = token.serial > 1 and at - token.issued_at < _SPARED_TOKEN_AGE
+        return "code_1001" if kind == "code_2008" and spared else kind
+
+    def falsify(
+        self, cut: Cut, interface: str, shop_id: str, body: Mapping[str, object], listing: Listing
+    ) -> Cut:
+        """Apply the data faults a page meets."""
+        for entry in self._script:
+            if (
+                entry.kind in DATA_FAULTS
+                and entry.concerns(interface, shop_id, body)
+                and entry.is_on(listing)
+            ):
+                page = entry.page_index or DEFAULT_PAGE.get(entry.kind, 2)
+                cut = DATA_FAULTS[entry.kind](cut, listing, Place(page, entry.amount))
+        return cut

@@ -1,0 +1,139 @@
+"""Everything that can be chosen about an emulator, as a dataclass and as command-line flags."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+TOKEN_MODES = ("at_once", "after_5_minutes", "same_while_30_minutes_left")
+WIDE_WINDOWS = ("error", "cut", "served")
+ORDER_ID_WINDOWS = ("applied", "ignored")
+MESSAGE_KEYS = ("by_code", "msg", "message")
+JITTERS = ("per_state", "per_call")
+
+
+class Credentials(NamedTuple):
+    """What one shop's client identifies itself with."""
+
+    app_id: str
+    client_id: str
+    secret: str
+
+
+DEMO_SHOP = Credentials("appDemo0001", "xopDemo0001", "demo-secret")
+
+
+@dataclass(frozen=True)
+class Options:
+    """One emulator's settings; the flags in ``parser`` describe each."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 1
+    shop: tuple[Credentials, ...] = (DEMO_SHOP,)
+    start: str = "2025-01-01"
+    now: str | None = None
+    frozen: bool = False
+    orders_per_day: float = 200.0
+    orders: int | None = None
+    bad_rows: float = 0.0
+    jitter: str = "per_state"
+    end_inclusive: bool = True
+    wide_window: str = "error"
+    order_id_window: str = "applied"
+    token_life: int = 7200
+    token_mode: str = "at_once"
+    message_key: str = "by_code"
+    ip_whitelist: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    limits: bool = True
+    order_quota: int = 3000
+    token_quota: int = 100
+    burst: int = 600
+    latency_ms: float = 0.0
+    fault_rate: float = 0.0
+    stall_seconds: float = 5.0
+
+
+def _shop(text: str) -> Credentials:
+    parts = text.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise argparse.ArgumentTypeError("expected APP_ID:CLIENT_ID:SECRET")
+    return Credentials(*parts)
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("expected a share between 0 and 1")
+    return value
+
+
+def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
+    flags.add_argument("--seed", type=int, help="everything random follows from it")
+    flags.add_argument(
+        "--shop", type=_shop, action="append", metavar="APP_ID:CLIENT_ID:SECRET", help="repeatable"
+    )
+    flags.add_argument("--start", help="day of the first orders, YYYY-MM-DD, Beijing")
+    flags.add_argument("--now", help="shop time at the start, ISO, Beijing (default: the real time)")
+    flags.add_argument("--frozen", action="store_true", help="shop time stands still until it is moved")
+    flags.add_argument("--orders-per-day", type=float, help="mean per shop")
+    flags.add_argument("--orders", type=int, help="exactly so many per shop from --start to --now")
+    flags.add_argument("--bad-rows", type=_share, help="share of rows that cannot be typed")
+    flags.add_argument("--jitter", choices=JITTERS, help="whether types vary per order state or per call")
+
+
+def _add_api_flags(flags: argparse._ArgumentGroup) -> None:
+    flags.add_argument(
+        "--end-inclusive", action="store_true", dest="end_inclusive", help="end_time is in the window"
+    )
+    flags.add_argument(
+        "--end-exclusive", action="store_false", dest="end_inclusive", help="end_time is outside"
+    )
+    flags.add_argument("--wide-window", choices=WIDE_WINDOWS, help="what a window over 7 days gets")
+    flags.add_argument(
+        "--order-id-window", choices=ORDER_ID_WINDOWS, help="whether order_id is bound to the window"
+    )
+    flags.add_argument("--token-life", type=int, help="seconds")
+    flags.add_argument("--token-mode", choices=TOKEN_MODES, help="when a new token ends the old one")
+    flags.add_argument("--message-key", choices=MESSAGE_KEYS, help="how the envelope spells its text")
+    flags.add_argument("--ip-whitelist", type=_addresses, help="comma-separated; others get 2051 for a token")
+    flags.add_argument("--deny", action="append", metavar="INTERFACE", help="repeatable; it answers 2017")
+
+
+def _add_trouble_flags(flags: argparse._ArgumentGroup) -> None:
+    flags.add_argument("--no-limits", action="store_false", dest="limits", help="no 2053 and no 2054")
+    flags.add_argument("--order-quota", type=int, help="order list calls in 10 s per shop")
+    flags.add_argument("--token-quota", type=int, help="token calls in 10 minutes per shop")
+    flags.add_argument("--burst", type=int, help="calls in one second that count as a sudden burst; 0: never")
+    flags.add_argument("--latency-ms", type=float, help="added to every API answer")
+    flags.add_argument(
+        "--fault-rate", type=_share, help="share of business calls that meet a retriable fault"
+    )
+    flags.add_argument("--stall-seconds", type=float, help="how late a stalled answer comes")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; flags left out keep the dataclass's default."""
+    flags = argparse.ArgumentParser(
+        prog="emulator", description=__doc__, argument_default=argparse.SUPPRESS, allow_abbrev=False
+    )
+    flags.add_argument("--host")
+    flags.add_argument("--port", type=int, help="0 takes a free one")
+    _add_shop_flags(flags.add_argument_group("the shop"))
+    _add_api_flags(flags.add_argument_group("the API, where it is undocumented or configurable"))
+    _add_trouble_flags(flags.add_argument_group("limits and faults"))
+    return flags
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line."""
+    chosen = vars(parser().parse_args(arguments))
+    repeated = {field.name for field in fields(Options) if isinstance(field.default, tuple)}
+    return Options(**{name: tuple(value) if name in repeated else value for name, value in chosen.items()})

@@ -1,0 +1,39 @@
+"""One shop of the emulator: its credentials, tokens and data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.clock import to_unix
+from emulator.dice import key_of
+from emulator.options import Credentials, Options
+from emulator.orders.book import Book
+from emulator.orders.rhythm import Rhythm
+from emulator.tokens import TokenOffice
+
+
+@dataclass
+class Shop:
+    """A shop; ``app_id`` is its id in the warehouse."""
+
+    credentials: Credentials
+    key: bytes
+    tokens: TokenOffice
+    orders: Book
+
+    @property
+    def app_id(self) -> str:
+        """Return the shop's id."""
+        return self.credentials.app_id
+
+
+def open_shop(credentials: Credentials, options: Options, now: int) -> Shop:
+    """Make a shop from the seed; ``now`` matters only for ``options.orders``."""
+    key = key_of(options.seed, credentials.app_id)
+    start = to_unix(options.start)
+    if options.orders is None:
+        rhythm = Rhythm(key, start, options.orders_per_day)
+    else:
+        rhythm = Rhythm.with_total(key, start, options.orders, now)
+    tokens = TokenOffice(key_of(key.hex(), credentials.client_id), options.token_life, options.token_mode)
+    return Shop(credentials, key, tokens, Book(key, rhythm, options.bad_rows))

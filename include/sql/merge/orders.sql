@@ -1,0 +1,72 @@
+{#- Merges the chunk in stg_orders into orders. Runs inside the merge's transaction, once per chunk; the rows
+    in staging are new or changed and in key order. No statement reads the table it writes (deadlocks). -#}
+{%- set columns = [
+    "user_id", "resource_type", "resource_type_text", "resource_id", "title", "quantity", "price", "coupon_id",
+    "coupon_name", "coupon_price", "refund_money", "order_state", "order_state_text", "ship_state",
+    "ship_state_text", "pay_way", "client_type", "collection_way", "after_sales_state", "team_buy_state",
+    "sales_state", "out_order_id", "transaction_id", "goods_no", "system_info", "receiver_name",
+    "receiver_phone", "receiver_detail", "created_time", "pay_time", "refund_time", "settle_time", "row_hash",
+    "raw_hash", "batch_id"
+] -%}
+
+{#- Every observed change of what the benefit decision rests on. -#}
+{%- for field in ["order_state", "ship_state", "refund_money", "refund_time"] %}
+INSERT INTO order_state_log (shop_id, order_id, field, old_value, new_value, observed_at, batch_id)
+SELECT
+    s.shop_id,
+    s.order_id,
+    '{{ field }}',
+    t.{{ field }},
+    s.{{ field }},
+    s.observed_at,
+    s.batch_id
+FROM stg_orders AS s
+STRAIGHT_JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
+WHERE s.observed_at >= t.observed_at AND NOT (s.{{ field }} <=> t.{{ field }});
+{% endfor %}
+
+{#- Newer wins: every column under the same condition, observed_at last. -#}
+INSERT INTO orders (shop_id, order_id, {{ columns | join(", ") }}, observed_at)
+SELECT
+    s.shop_id,
+    s.order_id,
+    {%- for column in columns %}
+    s.{{ column }},
+    {%- endfor %}
+    s.observed_at
+FROM stg_orders AS s
+ORDER BY s.shop_id, s.order_id
+ON DUPLICATE KEY UPDATE
+    {%- for column in columns %}
+    {{ column }} = IF(s.observed_at >= orders.observed_at, s.{{ column }}, orders.{{ column }}),
+    {%- endfor %}
+    absent_since = IF(s.observed_at >= orders.observed_at, NULL, orders.absent_since),
+    observed_at = GREATEST(s.observed_at, orders.observed_at);
+
+{#- One line per order: that is all the list call tells. Only for orders that took the staged version. -#}
+INSERT INTO order_items (shop_id, order_id, line_no, resource_type, resource_id, title, quantity, amount)
+SELECT
+    s.shop_id,
+    s.order_id,
+    1,
+    s.resource_type,
+    s.resource_id,
+    s.title,
+    s.quantity,
+    s.price
+FROM stg_orders AS s
+STRAIGHT_JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
+WHERE s.row_hash = t.row_hash AND s.observed_at = t.observed_at
+ORDER BY s.shop_id, s.order_id
+ON DUPLICATE KEY UPDATE
+    resource_type = s.resource_type,
+    resource_id = s.resource_id,
+    title = s.title,
+    quantity = s.quantity,
+    amount = s.price;
+
+{#- What could not be typed before and can now. -#}
+UPDATE rejected_rows AS r
+INNER JOIN stg_orders AS s ON r.shop_id = s.shop_id AND r.row_key = s.order_id
+SET r.resolved_at = UTC_TIMESTAMP(3)
+WHERE r.resource = 'orders' AND r.resolved_at IS NULL;

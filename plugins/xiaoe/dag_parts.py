@@ -1,0 +1,115 @@
+"""What the DAG files have in common: defaults, the form for a window by hand, the tasks of a sync."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task_group
+
+from xiaoe import settings
+from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
+
+TIMEZONE = "Asia/Shanghai"
+POOL = "xiaoe_api"
+"""Bounds how many tasks call the API at once; include/pools.json sets its size."""
+
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception=["xiaoe.exceptions.XiaoeConfigError", "xiaoe.exceptions.XiaoeReconciliationError"],
+            action=RetryAction.FAIL,
+            reason="somebody has to act: the message says what to do",
+        ),
+        RetryRule(
+            exception=["xiaoe.exceptions.XiaoeQuotaError", "xiaoe.exceptions.XiaoeIncompleteError"],
+            action=RetryAction.RETRY,
+            retry_delay=timedelta(minutes=5),
+            reason="the API needs time",
+        ),
+        RetryRule(
+            exception=["xiaoe.exceptions.XiaoeRetriableError", "MySQLdb.OperationalError"],
+            action=RetryAction.RETRY,
+            retry_delay=timedelta(minutes=1),
+            reason="API or database could not be reached",
+        ),
+    ]
+)
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "xiaoe",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_policy": RETRY_POLICY,
+    "pool": POOL,
+}
+
+WINDOW_PARAMS = {
+    "from": Param(
+        None,
+        type=["null", "string"],
+        title="From 开始",
+        description="Beijing time, 2025-01-01 or 2025-01-01 08:30:00. Empty: the run's own window."
+        " 北京时间；留空则按计划窗口。",
+    ),
+    "to": Param(
+        None,
+        type=["null", "string"],
+        title="To 结束",
+        description="Not included. Empty with a From: now. 不含该时刻；填了开始而留空则到现在。",
+    ),
+    "accept_missing": Param(
+        False,
+        type="boolean",
+        title="Accept missing orders 接受缺失订单",
+        description="Orders of the window that the API no longer lists are marked absent instead of failing"
+        " the run. Only after somebody has looked in the shop. 仅在店铺后台核实订单确已删除后勾选。",
+    ),
+}
+
+ORDERS_ASSET = Asset("xiaoe_orders")
+"""Updated by every merge of orders; what comes after may be scheduled on it."""
+
+
+def dag_defaults(*tags: str) -> dict[str, Any]:
+    """Arguments that every sync DAG shares."""
+    return {
+        "default_args": DEFAULT_ARGS,
+        "params": WINDOW_PARAMS,
+        "template_searchpath": str(settings.INCLUDE_DIR / "sql"),
+        "tags": ["xiaoe", *tags],
+        "max_active_tasks": 4,
+    }
+
+
+def sync_shops(resource: str, mode: str, *, outlet: Asset, timeout: timedelta) -> None:
+    """Stage and merge, once per shop; one shop's failure does not hold up the others.
+
+    Args:
+        resource: A name of `xiaoe.resources.RESOURCES`.
+        mode: `incremental`, `history` or `rescan`.
+        outlet: The asset that the merge updates.
+        timeout: Of each of the two tasks.
+    """
+
+    @task_group(group_id="shop")
+    def shop(xiaoe_conn_id: str) -> None:
+        stage = XiaoeStageOperator(
+            task_id="stage",
+            doc_md="API → page store. Clear it to ask the API again; a retry goes on where it stopped.",
+            resource=resource,
+            mode=mode,
+            xiaoe_conn_id=xiaoe_conn_id,
+            execution_timeout=timeout,
+        )
+        XiaoeMergeOperator(
+            task_id="merge",
+            doc_md="Page store → MySQL, one transaction. Safe to clear at any time: it changes nothing twice.",
+            resource=resource,
+            mode=mode,
+            folder=stage.output,
+            outlets=[outlet],
+            execution_timeout=timeout,
+        )
+
+    shop.expand(xiaoe_conn_id=settings.conn_ids())

@@ -1,0 +1,66 @@
+"""The shape of the API's answers (docs/xiaoe-api.md sections 1, 2 and 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from xiaoe.exceptions import XiaoeNetworkError
+from xiaoe.rows import values
+
+_NOTHING = msgspec.Raw(b"null")
+
+
+class Envelope(msgspec.Struct):
+    """`{"code": 0, "msg": "...", "data": ...}`; a few pages of the documentation spell `msg` as `message`."""
+
+    code: Any = None
+    msg: Any = None
+    message: Any = None
+    data: msgspec.Raw = _NOTHING
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The rows of one page, still raw, and how many rows the API says there are in all.
+
+    Args:
+        total: None where the answer does not tell.
+        rows: Raw JSON, one per row; empty for every kind of empty answer.
+    """
+
+    total: int | None
+    rows: list[msgspec.Raw]
+
+
+def open_envelope(body: bytes) -> Envelope:
+    """Read the envelope only.
+
+    Raises:
+        XiaoeNetworkError: The body is not such an object (a proxy's HTML page, a cut answer, ...).
+    """
+    try:
+        return msgspec.json.decode(body, type=Envelope)
+    except msgspec.DecodeError as error:
+        raise XiaoeNetworkError(f"the answer is not the API's JSON ({error}): {body[:80]!r}") from None
+
+
+def read_listing(data: msgspec.Raw, *, total_field: str) -> Listing:
+    """Read `data` of a list call; `null`, `[]` and `{}` are all empty, and so is a `list` of `null`.
+
+    Raises:
+        XiaoeNetworkError: `data` has another shape.
+    """
+    try:
+        fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
+        if not fields:
+            return Listing(None, [])
+        if isinstance(fields, list):
+            raise ValueError("data is a list")
+        rows = msgspec.json.decode(fields.get("list", _NOTHING), type=list[msgspec.Raw] | None) or []
+        total = values.code(msgspec.json.decode(fields.get(total_field, _NOTHING)))
+    except ValueError as error:
+        raise XiaoeNetworkError(f"the answer's data has an unknown shape ({error}): {bytes(data)[:80]!r}") from None
+    return Listing(total, rows)

@@ -1,0 +1,279 @@
+"""The connection to the Xiaoe API: one token, typed errors, retries, a rate limit, one page at a time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import requests
+import tenacity
+from airflow.providers.http.hooks.http import HttpHook
+from airflow.sdk import Connection
+from airflow.sdk.log import mask_secret
+from pyrate_limiter import Limiter
+from pyrate_limiter.limiter_factory import create_token_bucket_limiter
+
+from xiaoe.api_errors import check_http, check_token_answer, error_for
+from xiaoe.envelope import Listing, open_envelope, read_listing
+from xiaoe.exceptions import (
+    XiaoeBusyError,
+    XiaoeError,
+    XiaoeNetworkError,
+    XiaoeRetriableError,
+    XiaoeTokenError,
+)
+from xiaoe.pages import utc_now
+from xiaoe.shop import DEFAULT_HOST, Shop
+from xiaoe.tokens import SharedTokenStore, Token, TokenStore
+from xiaoe.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from xiaoe.resources import Resource
+
+ATTEMPTS = 8
+LONGEST_WAIT = 30.0
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes; 200 orders are some 300 kB."""
+_HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One successful answer.
+
+    Args:
+        observed_at: UTC, taken before the request was sent: what the rows say held then or later.
+        body: The bytes as they came.
+        listing: The rows and the total in it.
+    """
+
+    observed_at: datetime
+    body: bytes
+    listing: Listing
+
+
+class XiaoeHook(HttpHook):
+    """Calls the API for one shop. Connection, session and adapter are the HTTP provider's.
+
+    Args:
+        xiaoe_conn_id: The shop's Airflow connection, of type `xiaoe`.
+        token_store: Where the token is shared; by default in the warehouse.
+        sleep: How to wait between attempts.
+        kwargs: For `HttpHook`; `adapter` is the seam for another transport.
+
+    `counts` says how many calls, retries and token refreshes there were.
+    """
+
+    conn_name_attr = "xiaoe_conn_id"
+    default_conn_name = "xiaoe_default"
+    conn_type = "xiaoe"
+    hook_name = "小鹅通 (Xiaoe)"
+    default_host = DEFAULT_HOST
+
+    def __init__(
+        self,
+        xiaoe_conn_id: str = default_conn_name,
+        *,
+        token_store: TokenStore | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(method="POST", http_conn_id=xiaoe_conn_id, **kwargs)
+        self.sleep = sleep
+        self.counts: Counter[str] = Counter()
+        self._tokens = token_store
+        self._token: Token | None = None
+        self._token_until = 0.0
+        self._token_lock = threading.Lock()
+        self._limiters: dict[str, Limiter] = {}
+        self._shop: Shop | None = None
+        self._session: requests.Session | None = None
+
+    @property
+    def shop(self) -> Shop:
+        """The connection's fields, checked.
+
+        Raises:
+            XiaoeConfigError: One is missing or wrong.
+        """
+        if self._shop is None:
+            self._shop = Shop.from_connection(self.get_connection(self.http_conn_id))
+            for form in {self._shop.secret, quote(self._shop.secret, safe="")}:
+                mask_secret(form)
+        return self._shop
+
+    def list_page(self, resource: Resource, filters: dict[str, Any], page: int) -> Answer:
+        """Fetch one page of a list, from 1 on.
+
+        Args:
+            resource: Which interface, and how it spells its paging keys.
+            filters: The interface's own fields, e.g. `begin_time` and `end_time`.
+            page: Which page.
+
+        Raises:
+            XiaoeConfigError: Credentials, rights or the address are wrong.
+            XiaoeRetriableError: It did not work in eight attempts.
+        """
+        size = min(self.shop.page_size, resource.largest_page)
+        body = {**filters, resource.page_key: page, resource.size_key: size}
+        return self._with_retries(lambda: self._list(resource, body))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """What the Test button of Admin → Connections does: get a token, list one order of the last day.
+
+        Takes the shared token where there is one: a fresh token would end that of a running task.
+        """
+        from xiaoe.resources import ORDERS
+
+        try:
+            answer = self._list(ORDERS, {ORDERS.page_key: 1, ORDERS.size_key: 1})
+        except XiaoeError as error:
+            return False, str(error)
+        return (
+            True,
+            f"connected to shop {self.shop.app_id}: {answer.listing.total or 0} orders in the last 24 hours",
+        )
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _with_retries(self, call: Callable[[], Answer]) -> Answer:
+        def give_up(state: tenacity.RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            return state.attempt_number >= (getattr(error, "max_attempts", None) or ATTEMPTS)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(XiaoeRetriableError),
+            wait=_wait,
+            stop=give_up,
+            before_sleep=self._note_retry,
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return retrying(call)
+
+    def _note_retry(self, state: tenacity.RetryCallState) -> None:
+        self.counts["retries"] += 1
+        error = state.outcome.exception() if state.outcome else None
+        self.log.warning("attempt %s: %s; trying again in %.1f s", state.attempt_number, error, state.upcoming_sleep)
+
+    def _list(self, resource: Resource, body: dict[str, Any]) -> Answer:
+        """Call once; if the token ended, refresh it once and repeat the call once."""
+        token = self._current_token()
+        try:
+            return self._post(resource, body, token)
+        except XiaoeTokenError:
+            self.log.info("the access token ended early; refreshing it")
+        token = self._current_token(refused=token)
+        try:
+            return self._post(resource, body, token)
+        except XiaoeTokenError as error:
+            raise XiaoeBusyError(f"a fresh token was refused as well: {error}", max_attempts=4) from None
+
+    def _post(self, resource: Resource, body: dict[str, Any], token: str) -> Answer:
+        self._limiter(resource).try_acquire(resource.endpoint)
+        observed_at = utc_now()
+        payload = json.dumps({**body, "access_token": token}).encode()
+        content = self._send("POST", resource.endpoint, data=payload, headers={"Content-Type": "application/json"})
+        envelope = open_envelope(content)
+        if (error := error_for(envelope, resource, self.shop)) is not None:
+            raise error
+        return Answer(observed_at, content, read_listing(envelope.data, total_field=resource.total_key))
+
+    def _current_token(self, refused: str | None = None) -> str:
+        with self._token_lock:
+            held = self._token
+            if held is not None and held.value != refused and time.monotonic() < self._token_until:
+                return held.value
+            if self._tokens is None:
+                self._tokens = SharedTokenStore(Warehouse())
+            token = self._tokens.obtain(self.shop, refused, self._issue_token)
+            mask_secret(token.value)
+            self._token, self._token_until = token, time.monotonic() + token.seconds_left * 0.9
+            return token.value
+
+    def _issue_token(self) -> Token:
+        """Ask the API for a new token, with retries of its own: the others are waiting."""
+        self.counts["tokens"] += 1
+        query = {
+            "app_id": self.shop.app_id,
+            "client_id": self.shop.client_id,
+            "secret_key": self.shop.secret,
+            "grant_type": "client_credential",
+        }
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((XiaoeNetworkError, XiaoeBusyError)),
+            wait=_wait,
+            stop=tenacity.stop_after_attempt(5),
+            before_sleep=self._note_retry,
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return retrying(lambda: check_token_answer(self._send("GET", "/token", params=query), self.shop))
+
+    def _send(self, method: str, path: str, **request: Any) -> bytes:
+        """One HTTP exchange. No exception may carry the URL of the token call: the secret is in it."""
+        self.counts["calls"] += 1
+        try:
+            response = self._pooled_session().request(
+                method,
+                self.shop.base_url + path,
+                timeout=(10, self.shop.timeout),
+                allow_redirects=False,
+                stream=True,
+                **request,
+            )
+            content = response.raw.read(LARGEST_BODY + 1, decode_content=True)
+        except (requests.RequestException, OSError, ValueError) as error:
+            reason = type(error).__name__
+        except Exception as error:  # urllib3's own errors while the body is read
+            if not type(error).__module__.startswith("urllib3"):
+                raise
+            reason = type(error).__name__
+        else:
+            check_http(response, path, self.shop, too_long=len(content) > LARGEST_BODY)
+            return content
+        raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}")
+
+    def _pooled_session(self) -> requests.Session:
+        if self._session is None:
+            self._session = self.get_conn()
+        return self._session
+
+    def _limiter(self, resource: Resource) -> Limiter:
+        if resource.endpoint not in self._limiters:
+            rate = min(self.shop.calls_per_second, resource.calls_per_second)
+            self._limiters[resource.endpoint] = create_token_bucket_limiter(
+                rate_per_duration=rate, burst=min(rate, self.shop.concurrency), buffer_ms=2
+            )
+        return self._limiters[resource.endpoint]
+
+    def _configure_session_from_auth(self, session: requests.Session, connection: Any) -> requests.Session:
+        """Send no Basic header: login and password belong to the token call only."""
+        return session
+
+    def _configure_session_from_extra(
+        self, session: requests.Session, connection: Any, extra_options: dict[str, Any]
+    ) -> requests.Session:
+        """Pass on proxy and certificate options; HttpHook would send every other extra field as a header."""
+        options = {name: value for name, value in connection.extra_dejson.items() if name in _HTTP_OPTIONS}
+        bare = Connection(conn_id=self.http_conn_id, conn_type="xiaoe", extra="{}")
+        return super()._configure_session_from_extra(session, bare, {**options, **extra_options})
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """As long as the API asked for, else exponential with full jitter, at most half a minute."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = getattr(error, "retry_after", None)
+    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)(state)
+    return backoff if asked is None else asked + min(backoff, 1.0)

@@ -1,0 +1,190 @@
+"""Bookkeeping in the warehouse: the watermark, the state of each sync, the ledger of windows read.
+
+`sync_windows` is what proves coverage, and tells when a row that did not change was last seen.
+Windows are Beijing wall-clock, every other time is UTC.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import numpy as np
+
+from xiaoe.pages import Manifest, SliceManifest
+from xiaoe.paging import Keys, key_hash
+from xiaoe.resources import Resource
+from xiaoe.warehouse import Session
+from xiaoe.windows import BEIJING, Window
+
+_MESSAGE_LENGTH = 2000
+
+
+@dataclass(frozen=True)
+class SeenWindow:
+    """A merged window: everything created in it was seen at `observed_at` or later.
+
+    Args:
+        begin: Beijing time as text, `YYYY-MM-DD HH:MM:SS`.
+        end: The same; not included.
+        observed_at: UTC, of the window's earliest page.
+    """
+
+    begin: str
+    end: str
+    observed_at: datetime
+
+
+def beijing_text(moment: datetime) -> str:
+    """As a business column holds it."""
+    return f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
+
+
+def utc_text(moment: datetime) -> str:
+    """As a bookkeeping column holds it, `DATETIME(3)`."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def read_watermark(session: Session, shop_id: str, resource: str, mode: str) -> datetime | None:
+    """Up to where everything has been merged; None before the first run."""
+    rows = session.query(
+        "SELECT watermark FROM sync_status WHERE shop_id = %s AND resource = %s AND mode = %s",
+        (shop_id, resource, mode),
+    )
+    return rows[0][0].replace(tzinfo=BEIJING) if rows and rows[0][0] else None
+
+
+def windows_seen_after(session: Session, manifest: Manifest) -> list[SeenWindow]:
+    """Merged windows that overlap the manifest's and were read later than its earliest page.
+
+    There are some only if this merge is late. What they saw and did not write was unchanged, so it is
+    newer than what this merge brings.
+    """
+    earliest = min(datetime.fromisoformat(part.observed_at) for part in manifest.slices)
+    window = manifest.window
+    rows = session.query(
+        "SELECT DATE_FORMAT(window_start, '%%Y-%%m-%%d %%H:%%i:%%S'),"
+        " DATE_FORMAT(window_end, '%%Y-%%m-%%d %%H:%%i:%%S'), observed_at FROM sync_windows"
+        " WHERE shop_id = %s AND resource = %s AND observed_at > %s AND window_start < %s AND window_end > %s",
+        (
+            manifest.shop_id,
+            manifest.resource,
+            utc_text(earliest),
+            beijing_text(window.end),
+            beijing_text(window.begin),
+        ),
+    )
+    return [SeenWindow(begin, end, seen.replace(tzinfo=timezone.utc)) for begin, end, seen in rows]
+
+
+def last_seen(windows: list[SeenWindow], created: str | None) -> datetime | None:
+    """When a row created at `created` was last seen by any of the windows; None if by none."""
+    if created is None:
+        return None
+    return max((one.observed_at for one in windows if one.begin <= created < one.end), default=None)
+
+
+def missing_rows(
+    session: Session, resource: Resource, shop_id: str, window: Window, seen_before: datetime, keys: Keys
+) -> list[str]:
+    """Rows the warehouse holds for a window, seen before a moment, that are not among `keys`.
+
+    A row that was first seen later is left out: the pages that `keys` come from could not hold it.
+
+    Args:
+        session: The warehouse.
+        resource: Whose table.
+        shop_id: The shop.
+        window: By the resource's time column.
+        seen_before: UTC.
+        keys: Sorted hashes of what was read.
+    """
+    missing: list[str] = []
+    batches = session.stream(
+        f"SELECT {resource.key} FROM {resource.table} WHERE shop_id = %s AND {resource.time} >= %s"
+        f" AND {resource.time} < %s AND observed_at < %s AND absent_since IS NULL",
+        (shop_id, beijing_text(window.begin), beijing_text(window.end), utc_text(seen_before)),
+    )
+    for batch in batches:
+        hashes = np.fromiter((key_hash(name) for name in batch), dtype=np.uint64, count=len(batch))
+        missing.extend(batch[place] for place in np.flatnonzero(~np.isin(hashes, keys)))
+    return missing
+
+
+def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[str]) -> None:
+    """Note that the source no longer has these rows; they are kept."""
+    for start in range(0, len(names), 1000):
+        part = names[start : start + 1000]
+        places = ", ".join(["%s"] * len(part))
+        session.execute(
+            f"UPDATE {resource.table} SET absent_since = UTC_TIMESTAMP(3)"
+            f" WHERE shop_id = %s AND {resource.key} IN ({places})",
+            (shop_id, *part),
+        )
+
+
+def write_window(
+    session: Session,
+    manifest: Manifest,
+    part: SliceManifest,
+    counts: Counter[str],
+    unknown_codes: dict[str, int],
+) -> None:
+    """Add a merged slice to the ledger."""
+    session.execute(
+        "INSERT INTO sync_windows (shop_id, resource, mode, window_start, window_end, observed_at, api_total, staged,"
+        " inserted, updated, unchanged, rejected, passes, unknown_codes, batch_id, run_id, merged_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(3))",
+        (
+            manifest.shop_id,
+            manifest.resource,
+            manifest.mode,
+            beijing_text(datetime.fromisoformat(part.begin)),
+            beijing_text(datetime.fromisoformat(part.end)),
+            utc_text(datetime.fromisoformat(part.observed_at)),
+            part.api_total,
+            part.staged,
+            counts["inserted"],
+            counts["updated"],
+            counts["unchanged"],
+            counts["rejected"],
+            part.passes,
+            ", ".join(f"{code}: {rows}" for code, rows in sorted(unknown_codes.items()))[:1000] or None,
+            manifest.batch_id,
+            manifest.run_id,
+        ),
+    )
+
+
+def write_success(session: Session, manifest: Manifest, message: str) -> None:
+    """Note the success of a run and move the watermark forward, if the run may move it; never back."""
+    watermark = beijing_text(manifest.window.end) if manifest.moves_watermark else None
+    session.execute(
+        "INSERT INTO sync_status (shop_id, resource, mode, watermark, last_success_at, last_attempt_at, status, message)"
+        " VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), 'success', %s)"
+        " ON DUPLICATE KEY UPDATE"
+        " watermark = GREATEST(COALESCE(watermark, %s), COALESCE(%s, watermark)),"
+        " last_success_at = UTC_TIMESTAMP(3), last_attempt_at = UTC_TIMESTAMP(3), status = 'success', message = %s",
+        (
+            manifest.shop_id,
+            manifest.resource,
+            manifest.mode,
+            watermark,
+            message[:_MESSAGE_LENGTH],
+            watermark,
+            watermark,
+            message[:_MESSAGE_LENGTH],
+        ),
+    )
+
+
+def write_failure(session: Session, shop_id: str, resource: str, mode: str, message: str) -> None:
+    """Note that a run failed, and why; the watermark stays where it is."""
+    text = message[:_MESSAGE_LENGTH]
+    session.execute(
+        "INSERT INTO sync_status (shop_id, resource, mode, last_attempt_at, status, message)"
+        " VALUES (%s, %s, %s, UTC_TIMESTAMP(3), 'failed', %s)"
+        " ON DUPLICATE KEY UPDATE last_attempt_at = UTC_TIMESTAMP(3), status = 'failed', message = %s",
+        (shop_id, resource, mode, text, text),
+    )

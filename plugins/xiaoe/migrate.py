@@ -1,0 +1,87 @@
+"""Applies the numbered migrations in include/sql/schema with yoyo (docs/decisions/0003)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow.providers.mysql.hooks.mysql import MySqlHook
+from MySQLdb import OperationalError
+from yoyo import read_migrations
+from yoyo.backends.core.mysql import MySQLdbBackend
+from yoyo.connections import parse_uri
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.settings import INCLUDE_DIR
+from xiaoe.warehouse import NO_SUCH_DATABASE, Warehouse
+
+SCHEMA_DIR = INCLUDE_DIR / "sql" / "schema"
+_ACCESS_DENIED = (1044, 1045, 1227)
+
+
+def migrate(warehouse: Warehouse | None = None) -> list[str]:
+    """Bring the schema up to date; safe to run twice, and by two at once.
+
+    Returns:
+        The migrations that were applied now.
+
+    Raises:
+        XiaoeConfigError: The database cannot be made or reached with this user.
+    """
+    warehouse = warehouse or Warehouse()
+    database = create_database(warehouse.conn_id)
+    with (
+        warehouse.session() as session,
+        session.lock("migrate", timeout=300),
+        _backend(warehouse, database) as backend,
+    ):
+        backend.init_database()
+        backend.break_lock()  # ours is the lock that counts; yoyo's survives a killed process
+        pending = backend.to_apply(read_migrations(str(SCHEMA_DIR)))
+        with backend.lock():
+            backend.apply_migrations(pending)
+    return [migration.id for migration in pending]
+
+
+def _backend(warehouse: Warehouse, database: str) -> MySQLdbBackend:
+    """Yoyo on the Airflow connection, so that there is one place for credentials and certificates."""
+
+    class Backend(MySQLdbBackend):  # a class of its own, because yoyo copies its backend by class and URI
+        def connect(self, dburi: Any) -> Any:
+            return warehouse.connect()
+
+    return Backend(parse_uri(f"mysql+mysqldb:///{database}"), "_yoyo_migration")
+
+
+def create_database(conn_id: str) -> str:
+    """Make the database that the connection names, if it is not there, and return its name."""
+    hook = MySqlHook(mysql_conn_id=conn_id)
+    conn = hook.get_connection(conn_id)
+    name = conn.schema or ""
+    if not re.fullmatch(r"[A-Za-z0-9_$-]{1,64}", name):
+        raise XiaoeConfigError(f"connection {conn_id}: schema={name!r}: give the name of a database, e.g. xiaoe")
+    try:
+        hook.get_conn().close()
+    except OperationalError as error:
+        if error.args[0] != NO_SUCH_DATABASE:
+            raise XiaoeConfigError(
+                f"connection {conn_id}: MySQL at {conn.host}:{conn.port or 3306} says {error.args[1]}:"
+                " check host, port, login and password"
+            ) from None
+        _create(hook, conn_id, name)
+    return name
+
+
+def _create(hook: MySqlHook, conn_id: str, name: str) -> None:
+    server = MySqlHook(mysql_conn_id=conn_id, schema="information_schema").get_conn()
+    try:
+        server.query(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")
+    except OperationalError as error:
+        if error.args[0] not in _ACCESS_DENIED:
+            raise
+        raise XiaoeConfigError(
+            f"connection {conn_id}: there is no database {name} and this user may not create it:"
+            f" run CREATE DATABASE `{name}` CHARACTER SET utf8mb4 as an administrator"
+        ) from None
+    finally:
+        server.close()

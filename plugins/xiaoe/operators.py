@@ -1,0 +1,151 @@
+"""The two operators that do all syncing: stage (API → page store) and merge (page store → MySQL)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context, ObjectStoragePath
+from MySQLdb import Error
+
+from xiaoe import ledger, settings
+from xiaoe.hook import XiaoeHook
+from xiaoe.merge import Merger
+from xiaoe.pages import RunFolder
+from xiaoe.resources import RESOURCES
+from xiaoe.stage import Stager
+from xiaoe.warehouse import Warehouse
+from xiaoe.windows import Plan, Run, plan_history, plan_incremental, plan_rescan
+
+
+class XiaoeStageOperator(BaseOperator):
+    """Read one window of one resource of one shop into the page store, completely or not at all.
+
+    Returns the run's folder in the page store, for the merge. A retry goes on behind the last whole page.
+
+    Args:
+        resource: A name of `xiaoe.resources.RESOURCES`.
+        mode: `incremental`, `history` or `rescan`; decides the window.
+        xiaoe_conn_id: The shop's connection.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    ui_color = "#e8f4fd"
+
+    def __init__(self, *, resource: str, mode: str, xiaoe_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.resource = resource
+        self.mode = mode
+        self.xiaoe_conn_id = xiaoe_conn_id
+
+    def execute(self, context: Context) -> str:
+        """Stage the window that fits the mode and the run."""
+        resource = RESOURCES[self.resource]
+        warehouse = Warehouse()
+        hook = XiaoeHook(self.xiaoe_conn_id)
+        shop_id = hook.shop.app_id
+        with _failure_noted(warehouse, shop_id, self.resource, self.mode):
+            run_id = str(context["dag_run"].run_id)
+            plan = self._plan(context, warehouse, shop_id)
+            folder = RunFolder.of(
+                ObjectStoragePath(settings.page_store()),
+                shop_id=shop_id,
+                resource=self.resource,
+                window=plan.window,
+                run_id=f"{self.mode}-{run_id}",
+            )
+            self.log.info("shop %s, %s %s: %s → %s", shop_id, self.resource, self.mode, plan.window, folder.path)
+            if plan.window.end > settings.now():
+                self.log.warning("the window ends in the future: orders still to come are not in it")
+            with warehouse.session() as session:
+                stager = Stager(
+                    hook,
+                    resource,
+                    folder,
+                    lambda window, seen, keys: ledger.missing_rows(session, resource, shop_id, window, seen, keys),
+                )
+                manifest = stager.stage(plan, mode=self.mode, run_id=run_id)
+            hook.close()
+            self.log.info("staged %s rows; %s", sum(part.staged for part in manifest.slices), manifest.calls)
+        return str(folder.path)
+
+    def _plan(self, context: Context, warehouse: Warehouse, shop_id: str) -> Plan:
+        run = run_of(context)
+        planners: dict[str, Callable[[], Plan]] = {
+            "incremental": lambda: plan_incremental(
+                run, self._watermark(warehouse, shop_id), overlap=settings.overlap(), lag=settings.lag()
+            ),
+            "history": lambda: plan_history(run, start=settings.history_start(), lag=settings.lag()),
+            "rescan": lambda: plan_rescan(run, lookback=settings.rescan_days(), lag=settings.lag()),
+        }
+        return planners[self.mode]()
+
+    def _watermark(self, warehouse: Warehouse, shop_id: str) -> Any:
+        with warehouse.session() as session:
+            return ledger.read_watermark(session, shop_id, self.resource, self.mode)
+
+
+class XiaoeMergeOperator(BaseOperator):
+    """Merge what a stage task left into the warehouse, in one transaction, and move the watermark.
+
+    Args:
+        resource: A name of `xiaoe.resources.RESOURCES`.
+        mode: As in the stage task.
+        folder: What the stage task returned.
+        sql: The merge statements; Airflow renders them, the UI shows them.
+    """
+
+    template_fields: Sequence[str] = ("folder", "sql")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"sql": "mysql"}  # noqa: RUF012 - declared so in Airflow's own operators
+    ui_color = "#e9f7ef"
+
+    def __init__(self, *, resource: str, mode: str, folder: Any, sql: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.resource = resource
+        self.mode = mode
+        self.folder = folder
+        self.sql = sql or f"merge/{resource}.sql"
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected."""
+        warehouse = Warehouse()
+        folder = RunFolder(ObjectStoragePath(self.folder))
+        manifest = folder.read_manifest()
+        with _failure_noted(warehouse, manifest.shop_id, self.resource, self.mode):
+            merger = Merger(warehouse, RESOURCES[self.resource], self.sql)
+            counts = merger.merge(folder, manifest, accept_missing=bool(context["params"].get("accept_missing")))
+        self.log.info("shop %s, %s %s: %s", manifest.shop_id, self.resource, manifest.window, dict(counts))
+        if counts["rejected"]:
+            self.log.warning("%s rows could not be typed: see table rejected_rows", counts["rejected"])
+        return dict(counts)
+
+
+def run_of(context: Context) -> Run:
+    """What the window functions need to know of a DAG run."""
+    dag_run = context["dag_run"]
+    params = context["params"]
+    return Run(
+        kind=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+        now=dag_run.run_after,
+        interval_begin=context.get("data_interval_start"),
+        interval_end=context.get("data_interval_end"),
+        window_from=params.get("from"),
+        window_to=params.get("to"),
+    )
+
+
+@contextmanager
+def _failure_noted(warehouse: Warehouse, shop_id: str, resource: str, mode: str) -> Iterator[None]:
+    """Write a failure to sync_status, where dashboards see it, and let it go on."""
+    try:
+        yield
+    except Exception as error:
+        try:
+            with warehouse.session() as session:
+                ledger.write_failure(session, shop_id, resource, mode, str(error))
+                session.commit()
+        except Error:
+            pass  # the warehouse cannot be reached: the task's own failure says so
+        raise

@@ -1,0 +1,242 @@
+"""The page store: raw answers of the API, kept until retention removes them.
+
+    <root>/<shop>/<resource>/<window>/<run>/slice-00/pass-1/page-00001.json.gz
+    <root>/<shop>/<resource>/<window>/<run>/manifest.json
+
+A page is gzip of two parts: one line of JSON about the page, then the body as it came. A file is there
+whole or not at all. The manifest comes last: where there is one, the window was read completely.
+Knows no Airflow; `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from hashlib import blake2b
+from typing import Any
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.windows import Window
+
+LARGEST_PAGE = 256 * 1024 * 1024
+"""Bytes a page may expand to; more is not a page but an attack or a fault."""
+_COMPRESSION = 3
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True)
+class StoredPage:
+    """One page as it was fetched.
+
+    Args:
+        index: From 1.
+        observed_at: UTC, before the request was sent.
+        body: The answer's bytes.
+    """
+
+    index: int
+    observed_at: datetime
+    body: bytes
+
+
+@dataclass(frozen=True)
+class SliceManifest:
+    """What was read for one slice of a window.
+
+    Args:
+        begin: ISO time of the slice's start, with offset.
+        end: Its end, not included.
+        api_total: Rows that the API says there are.
+        staged: Distinct keys in the pages.
+        passes: How often the slice was read until it added up.
+        pages: Paths of the pages, relative to the run's folder, in the order they were fetched.
+        observed_at: UTC, the earliest page's; ISO.
+    """
+
+    begin: str
+    end: str
+    api_total: int
+    staged: int
+    passes: int
+    pages: list[str]
+    observed_at: str
+
+    @property
+    def window(self) -> Window:
+        """The slice's window."""
+        return Window(datetime.fromisoformat(self.begin), datetime.fromisoformat(self.end))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A whole window, read completely: all that a merge needs to know.
+
+    Args:
+        shop_id: The shop.
+        resource: Name of the resource.
+        mode: `incremental`, `history` or `rescan`.
+        run_id: Airflow's run.
+        moves_watermark: Whether the watermark moves to the window's end with the merge.
+        slices: Oldest first.
+        calls: What the window cost: calls, retries, token refreshes.
+    """
+
+    shop_id: str
+    resource: str
+    mode: str
+    run_id: str
+    moves_watermark: bool
+    slices: list[SliceManifest]
+    calls: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def batch_id(self) -> str:
+        """The same for every try of a run: sixteen hex digits that name shop, resource and run."""
+        name = "/".join((self.shop_id, self.resource, self.mode, self.run_id))
+        return blake2b(name.encode(), digest_size=8).hexdigest()
+
+    @property
+    def window(self) -> Window:
+        """From the first slice's start to the last one's end."""
+        return Window(self.slices[0].window.begin, self.slices[-1].window.end)
+
+
+class RunFolder:
+    """The pages and the manifest of one shop, resource, window and run."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, root: Any, *, shop_id: str, resource: str, window: Window, run_id: str) -> RunFolder:
+        """The folder's place. The run id's odd characters go; a digest keeps two ids apart."""
+        span = f"{window.begin:%Y%m%dT%H%M%S}_{window.end:%Y%m%dT%H%M%S}"
+        digest = blake2b(run_id.encode(), digest_size=4).hexdigest()
+        return cls(root / shop_id / resource / span / f"{_UNSAFE.sub('-', run_id)[:80]}.{digest}")
+
+    def page_name(self, slice_number: int, pass_number: int, index: int) -> str:
+        """A page's path, relative to the folder."""
+        return f"slice-{slice_number:02d}/pass-{pass_number}/page-{index:05d}.json.gz"
+
+    def write_page(self, name: str, page: StoredPage) -> None:
+        """Write one page, whole or not at all."""
+        head = {"index": page.index, "observed_at": page.observed_at.isoformat()}
+        _write(
+            self.path / name,
+            gzip.compress(json.dumps(head).encode() + b"\n" + page.body, _COMPRESSION, mtime=0),
+        )
+
+    def read_page(self, name: str) -> StoredPage | None:
+        """Read one page; None where there is none, or where the file is damaged.
+
+        Raises:
+            ValueError: It expands to more than any page can.
+        """
+        try:
+            packed = (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        inflate = zlib.decompressobj(wbits=31)
+        try:
+            content = inflate.decompress(packed, LARGEST_PAGE)
+        except zlib.error:
+            return None
+        if inflate.unconsumed_tail:
+            raise ValueError(f"{self.path / name} expands to more than {LARGEST_PAGE} bytes: not a page of the API")
+        if not inflate.eof:
+            return None
+        head, _, body = content.partition(b"\n")
+        about = json.loads(head)
+        return StoredPage(about["index"], datetime.fromisoformat(about["observed_at"]), body)
+
+    def finished_passes(self, slice_number: int) -> int:
+        """How many passes over a slice were read to their end."""
+        number = 0
+        while (self.path / self._pass_mark(slice_number, number + 1)).exists():
+            number += 1
+        return number
+
+    def finish_pass(self, slice_number: int, pass_number: int) -> None:
+        """Note that a pass over a slice was read to its end."""
+        _write(self.path / self._pass_mark(slice_number, pass_number), b"")
+
+    def stored_pages(self, slice_number: int, pass_number: int) -> Iterator[tuple[str, StoredPage]]:
+        """The pages of one pass that are there whole, from the first one on, up to the first gap."""
+        index = 1
+        while (page := self.read_page(name := self.page_name(slice_number, pass_number, index))) is not None:
+            yield name, page
+            index += 1
+
+    def write_manifest(self, manifest: Manifest) -> str:
+        """Write the manifest, the last file of a run, and return its path."""
+        _write(self.manifest_path, json.dumps(asdict(manifest), ensure_ascii=False, indent=1).encode())
+        return str(self.manifest_path)
+
+    def read_manifest(self) -> Manifest:
+        """Read the manifest.
+
+        Raises:
+            XiaoeConfigError: There is none.
+        """
+        try:
+            content = json.loads(self.manifest_path.read_bytes())
+        except FileNotFoundError:
+            raise XiaoeConfigError(
+                f"no manifest at {self.manifest_path}: clear the stage task, it reads the window again"
+                " (was the page store moved or cleaned? XIAOE_PAGE_STORE has to be one place for all workers)"
+            ) from None
+        return Manifest(**{**content, "slices": [SliceManifest(**part) for part in content["slices"]]})
+
+    def clear(self) -> None:
+        """Remove everything: the window is to be read afresh."""
+        if self.path.exists():
+            _remove(self.path)
+
+    def clear_slice(self, slice_number: int) -> None:
+        """Remove the pages of one slice."""
+        _remove(self.path / f"slice-{slice_number:02d}")
+
+    @property
+    def manifest_path(self) -> Any:
+        """Where the manifest is, or will be."""
+        return self.path / "manifest.json"
+
+    @staticmethod
+    def _pass_mark(slice_number: int, pass_number: int) -> str:
+        return f"slice-{slice_number:02d}/pass-{pass_number}/finished"
+
+
+def utc_now() -> datetime:
+    """UTC in whole milliseconds, as `observed_at` columns hold it."""
+    now = datetime.now(timezone.utc)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _write(path: Any, content: bytes) -> None:
+    """Write a file whole or not at all: rename on a local disk; a bucket's put is atomic by itself."""
+    if getattr(path, "protocol", "") not in ("", "file", "local"):
+        path.write_bytes(content)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = os.fspath(getattr(path, "path", path))
+    temporary = f"{target}.{os.getpid()}.tmp"
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, target)
+
+
+def _remove(folder: Any) -> None:
+    for child in folder.iterdir():
+        if child.is_dir():
+            _remove(child)
+        else:
+            child.unlink()
+    folder.rmdir()

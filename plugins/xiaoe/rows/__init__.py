@@ -1,0 +1,1 @@
+"""From raw JSON to typed rows. Knows no Airflow and no database."""

@@ -1,0 +1,110 @@
+"""Raw bytes of one row → typed tuple, hashes, TSV; the same for every resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from xiaoe.rows import codes, values
+
+Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
+"""Column of the warehouse → (field of the API, function that reads the value)."""
+
+Row = tuple[Any, ...]
+NULL = r"\N"
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
+
+
+class RowError(ValueError):
+    """A row that cannot be typed. The message names the field, the value and why."""
+
+
+class RowReader:
+    """Reads the rows of one resource.
+
+    Args:
+        mapping: Columns in the order of the row, see `Mapping`.
+        code_texts: Columns whose code gets a Chinese text in `<column>_text`.
+        key: The column that has to be there: without it there is no row.
+        source: The module file of the mapping; part of the raw hash, so that rows are typed anew
+            after a change of the mapping.
+    """
+
+    def __init__(self, mapping: Mapping, code_texts: dict[str, dict[int, str]], *, key: str, source: str) -> None:
+        self._mapping = mapping
+        self._code_texts = code_texts
+        self._key = key
+        fields = sorted({field for field, _ in mapping.values()})
+        self._row_decoder = msgspec.json.Decoder(
+            msgspec.defstruct("RawRow", [(field, Any, None) for field in fields]), float_hook=Decimal
+        )
+        self._key_decoder = msgspec.json.Decoder(msgspec.defstruct("RawKey", [(mapping[key][0], Any, None)]))
+        self.columns: tuple[str, ...] = tuple(
+            name for column in mapping for name in ([column, f"{column}_text"] if column in code_texts else [column])
+        )
+        rules = codes.fingerprint() + Path(source).read_bytes() + Path(values.__file__).read_bytes()
+        self._hash_key = blake2b(rules, digest_size=32).digest()
+
+    def key(self, raw: bytes | msgspec.Raw) -> str | None:
+        """The row's key, or None where it has none, a blank one, or is not an object at all."""
+        field, read = self._mapping[self._key]
+        try:
+            key = read(getattr(self._key_decoder.decode(raw), field))
+        except ValueError:
+            return None
+        return key if key and key.strip() else None
+
+    def row(self, raw: bytes | msgspec.Raw) -> Row:
+        """Type one row; values stand in the order of `columns`.
+
+        Raises:
+            RowError: It cannot be typed.
+        """
+        try:
+            fields = self._row_decoder.decode(raw)
+        except ValueError as error:
+            raise RowError(f"not a JSON object: {error}") from None
+        row: list[Any] = []
+        for column, (field, read) in self._mapping.items():
+            value = getattr(fields, field)
+            try:
+                typed = read(value)
+            except ValueError as error:
+                raise RowError(f"{field}={str(value)[:80]!r}: {error}") from None
+            row.append(typed)
+            if column in self._code_texts:
+                row.append(self._code_texts[column].get(typed))
+            if column == self._key and not (typed and typed.strip()):
+                raise RowError(f"{field} is missing")
+        return tuple(row)
+
+    def raw_hash(self, raw: bytes | msgspec.Raw) -> int:
+        """64 bits over the bytes as they came; equal means that nothing needs to be looked at."""
+        return int.from_bytes(blake2b(raw, digest_size=8, key=self._hash_key).digest(), "big")
+
+    def unknown_codes(self, rows: Iterable[Row]) -> dict[str, int]:
+        """Codes without a text → how many rows have them, e.g. `{"order_state=77": 3}`."""
+        places = [(name, self.columns.index(name)) for name in self._code_texts]
+        found: dict[str, int] = {}
+        for row in rows:
+            for name, place in places:
+                if row[place] is not None and row[place + 1] is None:
+                    found[f"{name}={row[place]}"] = found.get(f"{name}={row[place]}", 0) + 1
+        return found
+
+
+def row_hash(row: Row) -> int:
+    """64 bits over the typed values; equal means that nothing needs to be written."""
+    return int.from_bytes(blake2b(tsv_line(row).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def tsv_line(row: Row) -> str:
+    r"""One line for LOAD DATA with its default escapes, without the newline; None is `\N`."""
+    return "\t".join(
+        NULL if value is None else value.translate(_ESCAPES) if type(value) is str else str(value) for value in row
+    )

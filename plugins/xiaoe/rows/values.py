@@ -1,0 +1,125 @@
+"""One function per kind of value; every quirk of docs/xiaoe-api.md section 9 is met here and nowhere else.
+
+Each takes whatever JSON brought and returns what goes into the column, or None for "the source does not
+say". What cannot be read raises ValueError with the reason; nothing is guessed, cut off or rounded.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+NULL_TIMES = ("0000-00-00", "-0001-11-30")
+EMPTY = ("", "--")
+LONGEST_TEXT = 65_535
+"""Bytes in a TEXT column."""
+LONGEST_ID = 128
+_INT_MAX = 2**31 - 1
+_MONEY_MAX = Decimal("9999999999.99")
+_CENT = Decimal("0.01")
+_DIGITS_MAX = 15
+
+
+def code(value: Any) -> int | None:
+    """A code or a count: an int, or the same as a string of digits. Fits INT."""
+    number = _number(value)
+    if number is None:
+        return None
+    if number != number.to_integral_value() or abs(number) > _INT_MAX:
+        raise ValueError("not a whole number that fits INT")
+    return int(number)
+
+
+def yuan(value: Any) -> str | None:
+    """Money in yuan, a number or a string → yuan with two decimals, exactly."""
+    number = _number(value)
+    return None if number is None else _money(number)
+
+
+def fen(value: Any) -> str | None:
+    """Money in fen (1/100 yuan), an int or a string of digits → yuan with two decimals, exactly."""
+    number = _number(value)
+    if number is None:
+        return None
+    if number != number.to_integral_value():
+        raise ValueError("fen are whole numbers")
+    return _money(number.scaleb(-2))
+
+
+def time(value: Any) -> str | None:
+    """`YYYY-MM-DD HH:MM:SS`, Beijing wall-clock, as the API sends it; its null times become None."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("a time is a string")
+    text = value.strip()
+    if text in EMPTY or text.startswith(NULL_TIMES):
+        return None
+    if len(text) != 19 or text[10] != " " or text[:4] < "1000":
+        raise ValueError("not YYYY-MM-DD HH:MM:SS")
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("no such date or time") from None
+    return text
+
+
+def text(value: Any) -> str | None:
+    """Any text, kept as it is; objects and lists become compact JSON. At most 65,535 bytes of UTF-8."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        value = str(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else _json(value)
+    if len(value) > LONGEST_TEXT // 4 and len(value.encode()) > LONGEST_TEXT:
+        raise ValueError(f"longer than {LONGEST_TEXT} bytes")
+    return value
+
+
+def identifier(value: Any) -> str | None:
+    """An id: a string as it is, or a whole number that means the same. At most 128 characters."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise ValueError("an id is a string or a whole number")
+    name = str(value)
+    if len(name) > LONGEST_ID:
+        raise ValueError(f"longer than {LONGEST_ID} characters")
+    return name
+
+
+def _number(value: Any) -> Decimal | None:
+    """None, an int, a Decimal or a numeric string; floats do not occur (see `rows.decode`)."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+        raise ValueError("not a number")
+    if isinstance(value, str):
+        value = value.strip()
+        if value in EMPTY:
+            return None
+        if "_" in value:
+            raise ValueError("not a number")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError("not a number") from None
+    if not number.is_finite():
+        raise ValueError("not a finite number")
+    if number and number.adjusted() > _DIGITS_MAX:
+        raise ValueError("too large")
+    return number
+
+
+def _money(number: Decimal) -> str:
+    if abs(number) > _MONEY_MAX:
+        raise ValueError("too large for DECIMAL(12,2)")
+    amount = number.quantize(_CENT)
+    if amount != number:
+        raise ValueError("more than two decimals of a yuan")
+    return str(abs(amount)) if amount == 0 else str(amount)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)

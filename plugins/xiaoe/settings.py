@@ -1,0 +1,75 @@
+"""Settings read from the environment, with defaults. docs/configuration.md explains each one."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.windows import BEIJING, parse_time
+
+INCLUDE_DIR = Path(os.environ.get("XIAOE_INCLUDE_DIR", Path(__file__).resolve().parents[2] / "include"))
+
+
+def conn_ids() -> list[str]:
+    """The Airflow connections of the shops, one each (`XIAOE_CONN_IDS`, comma separated).
+
+    Raises:
+        XiaoeConfigError: A name stands twice, or there is none.
+    """
+    names = [name.strip() for name in os.environ.get("XIAOE_CONN_IDS", "xiaoe_default").split(",")]
+    names = [name for name in names if name]
+    if not names or len(set(names)) != len(names):
+        raise XiaoeConfigError(
+            f"XIAOE_CONN_IDS={os.environ.get('XIAOE_CONN_IDS')!r}: "
+            "name each shop's Airflow connection once, separated by commas, e.g. xiaoe_default,xiaoe_second"
+        )
+    return names
+
+
+def mysql_conn_id() -> str:
+    """The Airflow connection of the warehouse (`XIAOE_MYSQL_CONN_ID`)."""
+    return os.environ.get("XIAOE_MYSQL_CONN_ID", "xiaoe_mysql")
+
+
+def history_start() -> datetime:
+    """First moment of the history to load (`XIAOE_HISTORY_START`), Beijing time."""
+    return parse_time("XIAOE_HISTORY_START", os.environ.get("XIAOE_HISTORY_START", "2025-01-01"))
+
+
+def page_store() -> str:
+    """URL of the folder or bucket for raw pages (`XIAOE_PAGE_STORE`)."""
+    airflow_home = os.environ.get("AIRFLOW_HOME", str(Path.home() / "airflow"))
+    return os.environ.get("XIAOE_PAGE_STORE", f"file://{airflow_home}/xiaoe_pages")
+
+
+def overlap() -> timedelta:
+    """How far an incremental run reaches back behind the watermark (`XIAOE_OVERLAP_MINUTES`)."""
+    return timedelta(minutes=_whole_number("XIAOE_OVERLAP_MINUTES", 60, least=0))
+
+
+def lag() -> timedelta:
+    """How long before now a window ends, so that it lies in the past (`XIAOE_LAG_SECONDS`)."""
+    return timedelta(seconds=_whole_number("XIAOE_LAG_SECONDS", 60, least=0))
+
+
+def rescan_days() -> timedelta:
+    """How far the rescan looks back (`XIAOE_RESCAN_DAYS`)."""
+    return timedelta(days=_whole_number("XIAOE_RESCAN_DAYS", 15, least=1))
+
+
+def now() -> datetime:
+    """The present moment in Beijing time; the one clock of this package."""
+    return datetime.now(BEIJING)
+
+
+def _whole_number(name: str, default: int, *, least: int) -> int:
+    value = os.environ.get(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise XiaoeConfigError(f"{name}={value!r}: give a whole number, {least} or more (default {default})")
+    return number

@@ -1,0 +1,99 @@
+"""One shop's connection, checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from xiaoe.exceptions import XiaoeConfigError
+
+DEFAULT_HOST = "https://api.xiaoe-tech.com"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What an Airflow connection of type `xiaoe` says.
+
+    Args:
+        conn_id: Name of the connection, for messages.
+        base_url: Scheme, host and port, no slash at the end.
+        app_id: The shop; `shop_id` in every table.
+        client_id: Login of the connection.
+        secret: Password of the connection; never shown.
+        page_size: Rows asked for per page; an interface's own maximum wins.
+        calls_per_second: What one task may send to one interface; the interface's own limit wins.
+        concurrency: Pages one task fetches at the same time.
+        timeout: Seconds to wait for an answer.
+    """
+
+    conn_id: str
+    base_url: str
+    app_id: str
+    client_id: str
+    secret: str = field(repr=False)
+    page_size: int = 200
+    calls_per_second: int = 60
+    concurrency: int = 4
+    timeout: int = 30
+
+    @classmethod
+    def from_connection(cls, conn: Any) -> Shop:
+        """Read and check an Airflow connection.
+
+        Raises:
+            XiaoeConfigError: A field is missing or wrong; names the field, the value and the fix.
+        """
+        extra = conn.extra_dejson
+        shop = cls(
+            conn_id=conn.conn_id,
+            base_url=_base_url(conn),
+            app_id=_required(conn, "app_id", extra.get("app_id"), "Extra field app_id: the shop's id, app..."),
+            client_id=_required(conn, "client_id", conn.login, "field Client id (login)"),
+            secret=_required(conn, "secret", conn.password, "field Secret (password)"),
+            page_size=_number(conn, extra, "page_size", cls.page_size, most=200),
+            calls_per_second=_number(conn, extra, "calls_per_second", cls.calls_per_second, most=300),
+            concurrency=_number(conn, extra, "concurrency", cls.concurrency, most=64),
+            timeout=_number(conn, extra, "timeout", cls.timeout, most=600),
+        )
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", shop.app_id):
+            raise XiaoeConfigError(
+                f"connection {conn.conn_id}: app_id={shop.app_id!r} is not a shop id: "
+                "letters, digits, _ and - only, as shown in the 小鹅通 admin console"
+            )
+        return shop
+
+
+def _base_url(conn: Any) -> str:
+    host = conn.host or DEFAULT_HOST
+    if "://" not in host:
+        scheme = conn.schema or ("http" if host in _LOOPBACK else "https")
+        host = f"{scheme}://{host}"
+    if conn.port and urlsplit(host).port is None:
+        host = f"{host.rstrip('/')}:{conn.port}"
+    if urlsplit(host).scheme not in ("http", "https") or not urlsplit(host).hostname:
+        raise XiaoeConfigError(
+            f"connection {conn.conn_id}: host={conn.host!r} is not a base URL: give one like {DEFAULT_HOST}"
+        )
+    return host.rstrip("/")
+
+
+def _required(conn: Any, name: str, value: Any, where: str) -> str:
+    if not value or not str(value).strip():
+        raise XiaoeConfigError(f"connection {conn.conn_id}: {name} is empty: fill in {where}")
+    return str(value).strip()
+
+
+def _number(conn: Any, extra: dict[str, Any], name: str, default: int, *, most: int) -> int:
+    value = extra.get(name)
+    if value in (None, ""):
+        return default
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if not 1 <= number <= most:
+        raise XiaoeConfigError(f"connection {conn.conn_id}: {name}={value!r}: give a whole number from 1 to {most}")
+    return number

@@ -1,0 +1,213 @@
+"""The MySQL or MariaDB warehouse: sessions, server-side locks, bulk loading, retries."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import tenacity
+from airflow.providers.mysql.hooks.mysql import MySqlHook
+from MySQLdb import Error, OperationalError, ProgrammingError
+from MySQLdb.cursors import SSCursor
+
+from xiaoe import settings
+from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.rows.decode import Row, tsv_line
+
+T = TypeVar("T")
+
+SESSION_SETTINGS = (
+    "SET SESSION time_zone = '+00:00', sql_mode ="
+    " 'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+)
+TRY_AGAIN = {1213: "deadlock", 1205: "lock wait time-out", 1020: "record changed since last read"}
+NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_SUCH_DATABASE = 1146, 1054, 1049
+_LONGEST_LOCK_NAME = 64
+_FALLBACK_BATCH = 1000
+
+
+class Warehouse:
+    """Opens sessions on the Airflow connection `xiaoe_mysql`."""
+
+    def __init__(self, conn_id: str | None = None) -> None:
+        self.conn_id = conn_id or settings.mysql_conn_id()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One connection, UTF-8, UTC, strict, REPEATABLE READ; closed on any exit, its locks with it."""
+        session = Session(self.connect())
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def connect(self) -> Any:
+        """A plain DB-API connection with this project's session settings.
+
+        Raises:
+            XiaoeConfigError: The connection asks for another driver.
+        """
+        hook = MySqlHook(mysql_conn_id=self.conn_id, local_infile=True, init_command=SESSION_SETTINGS)
+        client = hook.get_connection(self.conn_id).extra_dejson.get("client", "mysqlclient")
+        if client != "mysqlclient":
+            raise XiaoeConfigError(f"connection {self.conn_id}: client={client!r}: only mysqlclient is supported")
+        connection: Any = hook.get_conn()
+        connection.set_character_set("utf8mb4")
+        connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return connection
+
+
+class Session:
+    """One database connection with a transaction of its own."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._loads_files: bool | None = None
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return all of its rows."""
+        with self._cursor(sql, parameters) as cursor:
+            return list(cursor.fetchall())
+
+    def stream(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[list[Any]]:
+        """Run one statement and yield its first column in lists of `size`, without holding the result."""
+        with self._connection.cursor(SSCursor) as cursor:
+            cursor.execute(sql, parameters or None)
+            while rows := cursor.fetchmany(size):
+                yield [row[0] for row in rows]
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run one statement and return the number of affected rows."""
+        with self._cursor(sql, parameters) as cursor:
+            return int(cursor.rowcount)
+
+    def upsert(self, sql: str) -> tuple[int, int]:
+        """Run one `INSERT .. SELECT .. ON DUPLICATE KEY UPDATE` → rows inserted, rows changed.
+
+        The server counts an inserted row once and a changed row twice, and says in the OK packet how many
+        were duplicates that changed (docs/decisions/0006).
+        """
+        affected = self.execute(sql)
+        changed = _count(self._connection.info(), "Duplicates")
+        return affected - 2 * changed, changed
+
+    def insert_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows in multi-row statements."""
+        with self._connection.cursor() as cursor:
+            for start in range(0, len(rows), _FALLBACK_BATCH):
+                cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
+
+    def bulk_load(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Put typed rows into a staging table, the later of two with the same key winning.
+
+        Uses LOAD DATA LOCAL where the server takes it, else multi-row REPLACE. LOAD DATA never fails on
+        bad data but only warns, so any warning and any missing row is an error here.
+
+        Raises:
+            RuntimeError: The server warned or took another number of rows.
+        """
+        if self._loads_files is None:
+            self._loads_files = self._probe(table)
+        if self._loads_files:
+            self._load_file(table, columns, "".join(f"{tsv_line(row)}\n" for row in rows), len(rows))
+        else:
+            places = ", ".join(["%s"] * len(columns))
+            self.insert_many(f"REPLACE INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+
+    @contextmanager
+    def lock(self, *names: str, timeout: int = 900) -> Iterator[None]:
+        """Hold a server-side lock (`GET_LOCK`); the server drops it when this connection ends.
+
+        Args:
+            names: What is locked, e.g. `("merge", shop_id, "orders")`; the database's name is added.
+            timeout: Seconds to wait for another holder.
+
+        Raises:
+            XiaoeRetriableError: Another session held it all that time.
+        """
+        [(database,)] = self.query("SELECT DATABASE()")
+        name = ".".join(("xiaoe", database, *names))
+        if len(name) > _LONGEST_LOCK_NAME:
+            name = f"xiaoe.{blake2b(name.encode(), digest_size=16).hexdigest()}"
+        [(got,)] = self.query("SELECT GET_LOCK(%s, %s)", (name, timeout))
+        if got != 1:
+            raise XiaoeRetriableError(f"another task has held the lock {name} for {timeout} s; trying again later")
+        try:
+            yield
+        finally:
+            self._release(name)
+
+    def commit(self) -> None:
+        """End the transaction and keep its changes."""
+        self._connection.commit()
+
+    def rollback(self) -> None:
+        """End the transaction and drop its changes."""
+        self._connection.rollback()
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is gone."""
+        self._connection.close()
+
+    def _release(self, name: str) -> None:
+        try:
+            self._connection.rollback()
+            self.query("SELECT RELEASE_LOCK(%s)", (name,))
+        except Error:
+            self.close()
+
+    @contextmanager
+    def _cursor(self, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
+        with self._connection.cursor() as cursor:
+            try:
+                cursor.execute(sql, parameters or None)
+            except (ProgrammingError, OperationalError) as error:
+                if error.args and error.args[0] in (NO_SUCH_TABLE, NO_SUCH_COLUMN):
+                    raise XiaoeConfigError(
+                        f"the warehouse's schema is missing or old ({error.args[1]}): run `make migrate`"
+                    ) from None
+                raise
+            yield cursor
+
+    def _probe(self, table: str) -> bool:
+        """Whether server and client let a file be loaded; tried with an empty one."""
+        try:
+            self._load_file(table, (), "", 0)
+        except Error:
+            return False
+        return True
+
+    def _load_file(self, table: str, columns: Sequence[str], content: str, expected: int) -> None:
+        into = f"({', '.join(columns)})" if columns else ""
+        with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8", newline="") as file:
+            file.write(content)
+            file.flush()
+            self.execute(
+                f"LOAD DATA LOCAL INFILE %s REPLACE INTO TABLE {table} CHARACTER SET utf8mb4 {into}",
+                (file.name,),
+            )
+            info = self._connection.info() or ""
+        if _count(info, "Warnings") or _count(info, "Records") != expected:
+            warnings = self.query("SHOW WARNINGS LIMIT 5")
+            raise RuntimeError(f"LOAD DATA into {table}: {expected} rows sent, server says {info!r}: {warnings}")
+
+
+def retry_conflicts(work: Callable[[], T]) -> T:
+    """Run a whole transaction again after a deadlock, a lock time-out or a snapshot conflict (1020)."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda error: isinstance(error, Error) and error.args[:1][0] in TRY_AGAIN),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
+        stop=tenacity.stop_after_attempt(8),
+        reraise=True,
+    )
+    return retrying(work)
+
+
+def _count(info: str | None, name: str) -> int:
+    """Read a figure of the OK packet, `Records: 3  Duplicates: 1  Warnings: 0`; 0 where it is not told."""
+    _, _, rest = (info or "").partition(f"{name}: ")
+    digits = rest.split(" ", 1)[0].strip()
+    return int(digits) if digits.isdigit() else 0

@@ -1,0 +1,156 @@
+"""Which creation times a run asks for. Pure functions: no clock, no database, no Airflow.
+
+Every window is half-open, `[begin, end)`, in whole seconds, and knows its time zone. The API takes at
+most 7 days per call (docs/xiaoe-api.md section 2), so a longer window is cut into slices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from xiaoe.exceptions import XiaoeConfigError
+
+BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""The API's own zone. China has had no daylight saving time since 1991, so a fixed offset is exact."""
+
+LONGEST_SLICE = timedelta(days=7)
+FIRST_LOOKBACK = timedelta(days=7)
+"""What an incremental run reads when there is no watermark yet: the part of the last, unfinished week
+that no run of the history DAG covers."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Orders created in `[begin, end)`.
+
+    Raises:
+        XiaoeConfigError: `begin` is not before `end`.
+    """
+
+    begin: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "begin", self.begin.astimezone(BEIJING).replace(microsecond=0))
+        object.__setattr__(self, "end", self.end.astimezone(BEIJING).replace(microsecond=0))
+        if self.begin >= self.end:
+            raise XiaoeConfigError(
+                f"window {self.begin:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} is empty: "
+                "`from` has to lie before `to` (both Beijing time, `to` is not included)"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.begin:%Y-%m-%d %H:%M:%S} → {self.end:%Y-%m-%d %H:%M:%S}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known of a DAG run.
+
+    Args:
+        kind: Airflow's run type: `scheduled`, `manual`, `backfill`, ...
+        now: The moment the run was due; the same for every try of the run.
+        interval_begin: Start of the data interval; None where the run has none.
+        interval_end: End of the data interval.
+        window_from: What a person typed into the form's `from`, Beijing time.
+        window_to: What a person typed into the form's `to`, Beijing time, not included.
+    """
+
+    kind: str
+    now: datetime
+    interval_begin: datetime | None = None
+    interval_end: datetime | None = None
+    window_from: str | None = None
+    window_to: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A window, and whether the watermark moves to its end once the window is merged."""
+
+    window: Window
+    moves_watermark: bool = False
+
+
+def slices(window: Window, longest: timedelta = LONGEST_SLICE) -> list[Window]:
+    """Cut a window into pieces of at most `longest`, oldest first, without gap or overlap."""
+    pieces = []
+    begin = window.begin
+    while begin < window.end:
+        end = min(begin + longest, window.end)
+        pieces.append(Window(begin, end))
+        begin = end
+    return pieces
+
+
+def plan_incremental(run: Run, watermark: datetime | None, *, overlap: timedelta, lag: timedelta) -> Plan:
+    """From the watermark less an overlap up to the interval's end less a lag.
+
+    After an outage the watermark is old and the window long: one run closes the whole gap. A run of the
+    past that somebody clears reads its own interval again and leaves the watermark alone.
+    """
+    if (chosen := _chosen_window(run)) is not None:
+        return chosen
+    end = _latest_end(run) - lag
+    if watermark is None:
+        return Plan(Window(end - FIRST_LOOKBACK, end), moves_watermark=True)
+    if watermark >= end:
+        begin = min(run.interval_begin or end, end) - max(overlap, timedelta(minutes=1))
+        return Plan(Window(begin, end))
+    return Plan(Window(watermark - overlap, end), moves_watermark=True)
+
+
+def plan_rescan(run: Run, *, lookback: timedelta, lag: timedelta) -> Plan:
+    """The last `lookback` before the interval's end, again."""
+    if run.kind == "backfill" and run.interval_end is not None:
+        return Plan(Window(run.interval_end - lookback, run.interval_end))
+    if (chosen := _chosen_window(run)) is not None:
+        return chosen
+    end = _latest_end(run) - lag
+    return Plan(Window(end - lookback, end), moves_watermark=True)
+
+
+def plan_history(run: Run, *, start: datetime, lag: timedelta) -> Plan:
+    """The run's own interval; without one, everything since the start of the history."""
+    if (chosen := _chosen_window(run)) is not None:
+        return chosen
+    if run.kind != "manual" and run.interval_begin is not None and run.interval_end is not None:
+        return Plan(Window(run.interval_begin, run.interval_end))
+    return Plan(Window(start, run.now - lag))
+
+
+def parse_time(name: str, value: str) -> datetime:
+    """Read a date or a date and time; without an offset it is Beijing time.
+
+    Raises:
+        XiaoeConfigError: It is neither; the message names the field and the value.
+    """
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise XiaoeConfigError(
+            f"{name}={value!r}: give a date like 2025-01-01 or a time like '2025-01-01 08:30:00' (Beijing)"
+        ) from None
+    return moment.replace(tzinfo=BEIJING) if moment.tzinfo is None else moment.astimezone(BEIJING)
+
+
+def _chosen_window(run: Run) -> Plan | None:
+    """The window a person typed in, or the interval of a backfill run; None where there is neither."""
+    if run.window_from:
+        end = parse_time("to", run.window_to) if run.window_to else run.now
+        return Plan(Window(parse_time("from", run.window_from), end))
+    if run.window_to:
+        raise XiaoeConfigError(f"to={run.window_to!r} without from: give both, or only from (to = now)")
+    if run.kind == "backfill":
+        if run.interval_begin is None or run.interval_end is None:
+            raise XiaoeConfigError("a backfill run without a data interval: backfill this DAG by dates")
+        return Plan(Window(run.interval_begin, run.interval_end))
+    return None
+
+
+def _latest_end(run: Run) -> datetime:
+    """A scheduled run ends with its interval; a run that a person starts means now."""
+    if run.kind == "scheduled" and run.interval_end is not None:
+        return min(run.interval_end, run.now)
+    return run.now

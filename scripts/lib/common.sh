@@ -1,0 +1,48 @@
+# Sourced by the scripts of this folder: where things are, how to speak, how to ask for system packages.
+# shellcheck shell=bash
+
+REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# Everything that a run leaves behind lies in here; tests point it elsewhere.
+LOCAL=${XIAOE_LOCAL:-$REPO/.local}
+
+# Progress goes to stderr, so that stdout can carry a result (a DSN) and nothing else.
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "$@"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# Install Debian packages, or say exactly what the reader has to type.
+apt_install() {
+  local why=$1; shift
+  local elevate=()
+  if ! is_root; then
+    if have sudo && sudo -n true 2>/dev/null; then
+      elevate=(sudo -n)
+    else
+      die "$why. Run this and try again:
+    sudo apt-get update && sudo apt-get install -y --no-install-recommends $*"
+    fi
+  fi
+  have apt-get || die "$why. This needs the packages that Debian calls: $*"
+  say "$why: installing $*"
+  local log
+  log=$(mktemp)
+  "${elevate[@]}" apt-get -qq update >"$log" 2>&1 || say "apt-get update failed; trying with the package lists at hand"
+  # env: sudo would drop the variable; without it, debconf may stop to ask.
+  if ! "${elevate[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq install -y --no-install-recommends "$@" </dev/null >>"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    die "apt-get could not install: $* (all it said is in $log)"
+  fi
+  rm -f "$log"
+}
+
+# uv of the virtual environment, set up as this machine's pip is: uv reads neither pip's configuration, where a
+# nearer mirror may stand, nor (unless told) the machine's certificates, where a company's own may be.
+venv_uv() {
+  local bin=$REPO/.venv/bin index
+  index=${PIP_INDEX_URL:-$("$bin/python" -m pip config get global.index-url 2>/dev/null || true)}
+  if [ -n "$index" ] && [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX=$index; fi
+  if [ -e /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1}; fi
+  VIRTUAL_ENV=$REPO/.venv "$bin/uv" "$@"
+}

@@ -1,0 +1,106 @@
+"""A plain client for the emulator's tests: it knows HTTP and JSON, and nothing of the emulator's code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "include"))
+
+from emulator import running  # noqa: E402
+
+PATH = "/xe.order.list.get/1.0.1"
+CREDENTIALS = {"app_id": "app1", "client_id": "client1", "secret_key": "secret1"}
+DAY = 86_400
+
+
+class Client:
+    """Asks one emulator for tokens and orders."""
+
+    def __init__(self, emulator, credentials=CREDENTIALS):
+        self.emulator = emulator
+        self.credentials = credentials
+        self.access_token = None
+
+    def http(self, method, path, body=None, timeout=30):
+        """Return status, headers and raw body of one request."""
+        connection = HTTPConnection(self.emulator.url.removeprefix("http://"), timeout=timeout)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def token(self, **changes):
+        """Return the envelope of a token call; a change to ``None`` leaves the parameter out."""
+        query = {**self.credentials, "grant_type": "client_credential", **changes}
+        asked = urlencode({name: value for name, value in query.items() if value is not None})
+        return json.loads(self.http("GET", f"/token?{asked}")[2])
+
+    def login(self):
+        """Take a token for all further calls."""
+        self.access_token = self.token()["data"]["access_token"]
+        return self
+
+    def raw(self, **body):
+        """Return status, headers and raw body of an order list call."""
+        return self.http("POST", PATH, json.dumps({"access_token": self.access_token, **body}))
+
+    def ask(self, **body):
+        """Return the envelope of an order list call."""
+        return json.loads(self.raw(**body)[2])
+
+    def page(self, **body):
+        """Return total and rows of an order list call, whatever shape nothing has."""
+        envelope = self.ask(**body)
+        assert envelope["code"] == 0, envelope
+        data = envelope["data"] or {"total": 0, "list": None}
+        return data["total"], data["list"] or []
+
+    def window(self, begin, end, **body):
+        """Return every row of a window, page by page until an empty one."""
+        rows, page_index = [], 1
+        while page := self.page(begin_time=begin, end_time=end, page_index=page_index, **body)[1]:
+            rows += page
+            page_index += 1
+        return rows
+
+    def everything(self, **body):
+        """Return every row of the shop, in windows that meet without overlap."""
+        emulator_now, rows, begin = self.emulator.clock()["unix"], [], self.begin
+        while begin <= emulator_now:
+            rows += self.window(begin, begin + 7 * DAY - 1, **body)
+            begin += 7 * DAY
+        return rows
+
+    begin = 1735660800  # 2025-01-01 00:00:00 in Beijing
+
+
+BASE = {"shop": ["app1:client1:secret1"], "frozen": True, "now": "2025-03-01T12:00:00"}
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Return a context manager that starts an emulator with the tests' shop and stopped clock."""
+    return lambda **options: running(**{**BASE, **options})
+
+
+@pytest.fixture(scope="session")
+def shop(start):
+    """Return a client of a shop with 3000 orders in two months; tests must leave it as it was."""
+    with start(orders=3000, no_limits=True) as emulator:
+        yield Client(emulator).login()
+
+
+@pytest.fixture
+def connect(start):
+    """Return a function that starts an emulator of its own for one test and logs in."""
+    with ExitStack() as stack:
+        yield lambda **options: Client(stack.enter_context(start(**{"orders": 1500, **options}))).login()

@@ -1,0 +1,92 @@
+"""Databases, an emulated shop, and the sync of one window without Airflow around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import MySQLdb
+import pytest
+from emulator.running import Emulator, running
+
+from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync
+
+SERVERS = {"mysql": "XIAOE_TEST_MYSQL_DSN", "mariadb": "XIAOE_TEST_MARIADB_DSN"}
+
+
+def _server(name: str) -> str:
+    dsn = os.environ.get(SERVERS[name])
+    if not dsn:
+        pytest.fail(f"{SERVERS[name]} is not set: run `make test`, it starts the databases", pytrace=False)
+    return dsn
+
+
+@pytest.fixture(scope="session", params=list(SERVERS))
+def migrated(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The DSN of a migrated database of this test run, on each kind of server."""
+    dsn = _server(request.param)
+    name = f"xiaoe_test_{os.getpid()}_{request.param}"
+    parts = urlsplit(dsn)
+    server = MySQLdb.connect(
+        host=parts.hostname, port=parts.port or 3306, user=parts.username, passwd=parts.password or ""
+    )
+    server.query(f"DROP DATABASE IF EXISTS {name}")
+    url = f"mysql://{parts.username}:{parts.password or ''}@{parts.hostname}:{parts.port or 3306}/{name}"
+    os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = url
+    from xiaoe.migrate import migrate
+
+    migrate()
+    yield url
+    server.query(f"DROP DATABASE {name}")
+    server.close()
+
+
+@pytest.fixture
+def database(migrated: str, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """An empty warehouse, and `xiaoe_mysql` pointing at it."""
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", migrated)
+    database = Database(migrated)
+    database.empty()
+    return database
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """A shop of 3,000 orders since 2026-09-01; its clock stands at `support.shop.NOW` for each test."""
+    with running(
+        orders=3000, start="2026-09-01", now=NOW, frozen=True, seed=7, shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"]
+    ) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def api(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """The emulator with its clock set back and no faults, and `xiaoe_default` pointing at it."""
+    emulator.set_clock(NOW)
+    emulator.set_faults()
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(emulator.url))
+    return emulator
+
+
+@pytest.fixture
+def sync(database: Database, api: Emulator, tmp_path: Path) -> Iterator[Sync]:
+    """Stage and merge windows of the emulated shop into the empty warehouse."""
+    yield Sync(tmp_path / "pages")
+    shutil.rmtree(tmp_path / "pages", ignore_errors=True)
+
+
+def shop_connection(url: str, **extra: object) -> str:
+    """An Airflow connection to the emulator, as JSON."""
+    return json.dumps(
+        {
+            "conn_type": "xiaoe",
+            "host": url,
+            "login": CLIENT_ID,
+            "password": SECRET,
+            "extra": {"app_id": APP_ID, "calls_per_second": 200, **extra},
+        }
+    )
