@@ -45,7 +45,7 @@ class Admin:
         )
 
     async def clock(self, request: Request) -> Response:
-        """Tell shop time; POST changes it: ``{"now": ISO}``, ``{"advance": seconds}``, ``{"frozen": bool}``."""
+        """Tell shop time; POST changes it: ``now`` (ISO), ``advance`` (seconds), ``frozen``."""
         clock = self._api.clock
         wish = await _body(request)
         if "frozen" in wish:

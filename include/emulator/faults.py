@@ -1,8 +1,8 @@
 """Which call meets which fault: at a rate, deterministic from the seed, or by a script of next failures.
 
-Answer faults spoil one answer; ``code_N`` answers with any documented code N. Data faults (``data_faults.py``)
-falsify one window: the first that matches is theirs, for ``times`` passes over it, where asking again for a page
-that was asked for already begins the next pass.
+Answer faults spoil one answer; ``code_N`` answers with any documented code N. Data faults
+(``data_faults.py``) falsify one window: the first that matches is theirs, for ``times`` passes over it,
+where asking again for a page that was asked for already begins the next pass.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Entry:
 
     @classmethod
     def read(cls, raw: Mapping[str, object]) -> Entry:
-        """Read a line such as ``{"kind": "http_500", "times": 2, "page_index": 3}``; other keys are matches."""
+        """Read a line, e.g. ``{"kind": "http_500", "times": 2, "page_index": 3}``; other keys are matches."""
         kind = raw["kind"]
         if kind not in KINDS:
             raise ValueError(f"unknown fault kind {kind!r}; known: {', '.join(sorted(KINDS))}")

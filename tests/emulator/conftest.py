@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import ExitStack
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "include"))
 
-from emulator import running  # noqa: E402
+from emulator import running
 
 PATH = "/xe.order.list.get/1.0.1"
 CREDENTIALS = {"app_id": "app1", "client_id": "client1", "secret_key": "secret1"}
@@ -99,8 +100,24 @@ def shop(start):
         yield Client(emulator).login()
 
 
-@pytest.fixture
-def connect(start):
-    """Return a function that starts an emulator of its own for one test and logs in."""
+@pytest.fixture(scope="session")
+def emulators(start):
+    """Return a function that starts an emulator once for each set of options."""
     with ExitStack() as stack:
-        yield lambda **options: Client(stack.enter_context(start(**{"orders": 1500, **options}))).login()
+        yield cache(lambda options: stack.enter_context(start(**dict(options))))
+
+
+@pytest.fixture
+def connect(emulators):
+    """Return a function that logs in at an emulator with these options, which tests may do anything to."""
+
+    def connected(**options):
+        chosen = {"orders": 1500, **options}
+        frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
+        emulator = emulators(tuple(sorted(frozen.items())))
+        emulator.advance(600)  # empties every limit's window
+        emulator.set_clock(BASE["now"])
+        emulator.revoke_token()
+        return Client(emulator).login()
+
+    return connected

@@ -17,9 +17,9 @@ ORDER_STATES = [
 ORDER_STATES += ["退款中", "退款失败", "退款成功", "部分退款"]
 SHIP_STATES = ["无需发货", "未发货", "已发货", "已收货", "部分发货"]
 TEXTS = (
-    "order_id", "user_id", "resource_id", "title", "coupon_id", "coupon_name", "out_order_id", "transaction_id",
-    "goods_no", "system_info", "receiver_name", "receiver_phone", "receiver_detail",
-)  # fmt: skip
+    *("order_id", "user_id", "resource_id", "title", "coupon_id", "coupon_name", "out_order_id"),
+    *("transaction_id", "goods_no", "system_info", "receiver_name", "receiver_phone", "receiver_detail"),
+)
 CODES = (
     "resource_type", "order_state", "ship_state", "pay_way", "client_type", "collection_way", "after_sales_state",
     "team_buy_state", "sales_state",

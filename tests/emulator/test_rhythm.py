@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from emulator.dice import key_of
 from emulator.orders.rhythm import Rhythm
 

@@ -1,8 +1,8 @@
 """An order as the API sends it: mixed units, jittering types, blanks of every kind.
 
-A row is written by filling a template, which is some five times cheaper than encoding a dictionary. 64 bits called
-forms choose the template and the shapes of money and empty times; they follow from the order and its state, so
-that an unchanged order is the same, byte for byte, from call to call.
+A row is written by filling a template, which is some five times cheaper than encoding a dictionary. 64
+bits called forms choose the template and the shapes of money and empty times; they follow from the order
+and its state, so that an unchanged order is the same, byte for byte, from call to call.
 """
 
 from __future__ import annotations

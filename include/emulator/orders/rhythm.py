@@ -1,8 +1,8 @@
 """When orders are made: a smooth random access from order number to creation second and back.
 
-Orders are numbered 0, 1, 2, ... in order of creation. Activity is a growing quantity (one unit is a mean day);
-order ``n`` is made when activity reaches about ``n / orders per day``. Nothing is stored but one number per day,
-so the cost of a page depends neither on its position nor on the size of the shop.
+Orders are numbered 0, 1, 2, ... in order of creation. Activity is a growing quantity (one unit is a mean
+day); order ``n`` is made when activity reaches about ``n / orders per day``. Nothing is stored but one
+number per day, so the cost of a page depends neither on its position nor on the size of the shop.
 """
 
 from __future__ import annotations

@@ -27,15 +27,16 @@ _PAID_BY = (
     (0.80, DAY, 6 * DAY, UNPAID),
     (0.81, 2 * DAY, 9 * DAY, DEPOSIT),
 )
-# ... or closed: share up to which, seconds until it happens, state from then on. The rest stays open for ever.
+# ... or closed: share up to which, seconds until it happens, state from then on. The rest stays open.
 _CLOSED_BY = (
     (0.91, _AUTO_CANCEL, _AUTO_CANCEL, AUTO_CANCELLED),
     (0.975, 20, 20 * _HOUR, CANCELLED),
     (0.985, 10, 300, PAY_FAILED),
 )
 _NO_REFUND_UP_TO = 0.86
-# The others: share up to which, seconds from creation to decision (from, to), shortest and longest wait for it, and
-# the states it may end in. Refunds crowd around the deadline; slow ones are asked before it and decided after.
+# The others: share up to which, seconds from creation to decision (from, to), shortest and longest wait
+# for it, and the states it may end in. Refunds crowd around the deadline; slow ones are asked before it
+# and decided after.
 _REFUNDED_BY = (
     (0.90, 2 * _HOUR, 13 * DAY, 300, 3 * DAY, (REFUNDED, REFUND_DONE)),
     (0.915, DEADLINE - 1, DEADLINE + 1, 300, 3 * DAY, (REFUNDED, REFUND_DONE)),

@@ -1,7 +1,7 @@
 """What the warehouse's ``orders`` table must hold for an order: told from its story, not the API's answer.
 
-Money is text in yuan with two decimals, times are Beijing text, codes are integers. Texts are as the API sends
-them, an empty one included. A field the API leaves out is null.
+Money is text in yuan with two decimals, times are Beijing text, codes are integers. Texts are as the API
+sends them, an empty one included. A field the API leaves out is null.
 """
 
 from __future__ import annotations
