@@ -17,6 +17,7 @@ from emulator.clock import to_text, to_unix
 from emulator.orders.book import Order
 from emulator.orders.story import state_at
 from emulator.orders.truth import reject, truth
+from emulator.reading import integer, text_or_none
 from emulator.shop import Shop
 
 _CHUNK = 200  # orders between two looks at other requests
@@ -40,9 +41,7 @@ class Admin:
             Route("/truth/rejects", self.truth_rejects),
             Route("/truth/summary", self.truth_summary),
         ]
-        return Starlette(
-            routes=routes, exception_handlers=dict.fromkeys((ValueError, KeyError, TypeError), _refuse)
-        )
+        return Starlette(routes=routes, exception_handlers=dict.fromkeys((ValueError, KeyError, TypeError), _refuse))
 
     async def clock(self, request: Request) -> Response:
         """Tell shop time; POST changes it: ``now`` (ISO), ``advance`` (seconds), ``frozen``."""
@@ -53,7 +52,7 @@ class Admin:
         if "now" in wish:
             clock.set(to_unix(str(wish["now"])))
         if "advance" in wish:
-            clock.set(clock.now() + int(wish["advance"]))
+            clock.set(clock.now() + integer(wish, "advance"))
         now = clock.now()
         return JSONResponse({"now": to_text(now), "unix": now, "frozen": clock.frozen})
 
@@ -65,7 +64,7 @@ class Admin:
 
     async def revoke_token(self, request: Request) -> Response:
         """End the tokens of ``{"shop_id"}``, or of every shop."""
-        shop_id = (await _body(request)).get("shop_id")
+        shop_id = text_or_none(await _body(request), "shop_id")
         shops = self._api.shops if shop_id is None else [self._api.shop(shop_id)]
         for shop in shops:
             shop.tokens.revoke()
@@ -90,9 +89,7 @@ class Admin:
         shops = {shop.app_id: await _summary(shop, *_bounds(request), now) for shop in self._api.shops}
         return JSONResponse({"now": to_text(now), "shops": shops})
 
-    def _stream(
-        self, request: Request, line: Callable[[Shop, Order, int], dict[str, object] | None]
-    ) -> Response:
+    def _stream(self, request: Request, line: Callable[[Shop, Order, int], dict[str, object] | None]) -> Response:
         shop, now = self._api.shop(request.query_params.get("shop_id")), self._api.clock.now()
         lines = (line(shop, order, now) for order in _orders(shop, *_bounds(request), now))
         return StreamingResponse(_ndjson(lines), media_type="application/x-ndjson")
@@ -111,7 +108,8 @@ async def _body(request: Request) -> dict[str, object]:
 
 def _bounds(request: Request) -> tuple[int, int]:
     query = request.query_params
-    return int(query.get("begin") or 0), int(query.get("end") or _FOREVER)
+    begin = integer(query, "begin") if query.get("begin") else 0
+    return begin, integer(query, "end") if query.get("end") else _FOREVER
 
 
 def _orders(shop: Shop, begin: int, end: int, now: int) -> Iterator[Order]:

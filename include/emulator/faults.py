@@ -15,6 +15,7 @@ from emulator.data_faults import DATA_FAULTS, DEFAULT_PAGE, PERMANENT, Place
 from emulator.dice import draw, fraction, salt_of
 from emulator.errors import MESSAGES
 from emulator.listing import Cut, Listing
+from emulator.reading import integer, integer_or_none, number, objects, text, text_or_none, texts
 from emulator.tokens import Token
 
 HTTP_FAULTS = ("http_500", "http_502", "http_429", "stall", "cut", "non_json")
@@ -25,6 +26,14 @@ KINDS = {*HTTP_FAULTS, "null_data", *DATA_FAULTS, *(f"code_{code}" for code in M
 # A rate ends no token younger than this, except a shop's first: a client may give up on two 2008 in a row,
 # and may fetch only 100 tokens in 10 minutes.
 _SPARED_TOKEN_AGE = 15.0
+_OWN_KEYS = ("kind", "times", "interface", "shop_id", "page_index", "amount")  # of a script's line
+_NO_PLAN: dict[str, object] = {
+    "rate": 0.0,
+    "kinds": RETRIABLE,
+    "next": (),
+    "stall_seconds": 5.0,
+    "retry_after": 1,
+}
 
 
 @dataclass
@@ -44,15 +53,18 @@ class Entry:
     @classmethod
     def read(cls, raw: Mapping[str, object]) -> Entry:
         """Read a line, e.g. ``{"kind": "http_500", "times": 2, "page_index": 3}``; other keys are matches."""
-        kind = raw["kind"]
+        kind = text(raw, "kind")
         if kind not in KINDS:
             raise ValueError(f"unknown fault kind {kind!r}; known: {', '.join(sorted(KINDS))}")
-        own = {name: raw[name] for name in ("interface", "shop_id", "page_index", "amount") if name in raw}
-        times = raw.get("times", None if kind in PERMANENT else 1)
-        match = {
-            name: value for name, value in raw.items() if name not in own and name not in ("kind", "times")
-        }
-        return cls(kind, times, match=match, **own)
+        return cls(
+            kind,
+            times=integer_or_none({"times": None if kind in PERMANENT else 1, **raw}, "times"),
+            interface=text_or_none(raw, "interface"),
+            shop_id=text_or_none(raw, "shop_id"),
+            page_index=integer_or_none(raw, "page_index"),
+            amount=integer({"amount": 1, **raw}, "amount"),
+            match={name: value for name, value in raw.items() if name not in _OWN_KEYS},
+        )
 
     @property
     def is_over(self) -> bool:
@@ -93,15 +105,16 @@ class FaultPlan:
 
     def set(self, plan: Mapping[str, object]) -> None:
         """Replace the plan: ``rate``, ``kinds``, ``next``, ``stall_seconds``, ``retry_after``."""
-        unknown = set(plan) - {"rate", "kinds", "next", "stall_seconds", "retry_after"}
-        kinds = tuple(plan.get("kinds", RETRIABLE))
+        unknown = plan.keys() - _NO_PLAN.keys()
+        plan = {**_NO_PLAN, **plan}
+        kinds = texts(plan, "kinds")
         if unknown or not set(kinds) <= set(RETRIABLE):
             raise ValueError(f"unknown keys {sorted(unknown)} or kinds a rate cannot have {kinds}")
-        self._script = [Entry.read(raw) for raw in plan.get("next", ())]
-        self._rate = float(plan.get("rate", 0.0))
+        self._script = [Entry.read(raw) for raw in objects(plan, "next")]
+        self._rate = number(plan, "rate")
         self._kinds = kinds
-        self.stall_seconds = float(plan.get("stall_seconds", 5.0))
-        self.retry_after = int(plan.get("retry_after", 1))
+        self.stall_seconds = number(plan, "stall_seconds")
+        self.retry_after = integer(plan, "retry_after")
 
     def as_dict(self) -> dict[str, object]:
         """Return what is in force, with what is left of the script."""
@@ -110,9 +123,7 @@ class FaultPlan:
             "kinds": self._kinds,
             "stall_seconds": self.stall_seconds,
             "retry_after": self.retry_after,
-            "next": [
-                {"kind": entry.kind, "times": entry.times} for entry in self._script if not entry.is_over
-            ],
+            "next": [{"kind": entry.kind, "times": entry.times} for entry in self._script if not entry.is_over],
         }
 
     def scripted(self, interface: str, shop_id: str | None, body: Mapping[str, object]) -> str | None:
@@ -140,16 +151,10 @@ class FaultPlan:
         spared = token.serial > 1 and at - token.issued_at < _SPARED_TOKEN_AGE
         return "code_1001" if kind == "code_2008" and spared else kind
 
-    def falsify(
-        self, cut: Cut, interface: str, shop_id: str, body: Mapping[str, object], listing: Listing
-    ) -> Cut:
+    def falsify(self, cut: Cut, interface: str, shop_id: str, body: Mapping[str, object], listing: Listing) -> Cut:
         """Apply the data faults a page meets."""
         for entry in self._script:
-            if (
-                entry.kind in DATA_FAULTS
-                and entry.concerns(interface, shop_id, body)
-                and entry.is_on(listing)
-            ):
+            if entry.kind in DATA_FAULTS and entry.concerns(interface, shop_id, body) and entry.is_on(listing):
                 page = entry.page_index or DEFAULT_PAGE.get(entry.kind, 2)
                 cut = DATA_FAULTS[entry.kind](cut, listing, Place(page, entry.amount))
         return cut

@@ -61,9 +61,7 @@ def page_of(listing: Listing) -> Cut:
 
 def render(listing: Listing, cut: Cut) -> object:
     """Return the envelope's ``data`` for a cut."""
-    positions = [
-        place for place in range(max(0, cut.start), min(cut.stop, listing.total)) if place not in cut.lost
-    ]
+    positions = [place for place in range(max(0, cut.start), min(cut.stop, listing.total)) if place not in cut.lost]
     return listing.data(cut.total, listing.rows(positions))
 
 

@@ -44,7 +44,7 @@ class Options:
     wide_window: str = "error"
     order_id_window: str = "applied"
     token_life: int = 7200
-    token_mode: str = "at_once"
+    token_mode: str = "at_once"  # noqa: S105 - no password
     message_key: str = "by_code"
     ip_whitelist: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
@@ -55,6 +55,9 @@ class Options:
     latency_ms: float = 0.0
     fault_rate: float = 0.0
     stall_seconds: float = 5.0
+
+
+_REPEATED = {field.name for field in fields(Options) if isinstance(field.default, tuple)}
 
 
 def _shop(text: str) -> Credentials:
@@ -77,9 +80,7 @@ def _share(text: str) -> float:
 
 def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--seed", type=int, help="everything random follows from it")
-    flags.add_argument(
-        "--shop", type=_shop, action="append", metavar="APP_ID:CLIENT_ID:SECRET", help="repeatable"
-    )
+    flags.add_argument("--shop", type=_shop, action="append", metavar="APP_ID:CLIENT_ID:SECRET", help="repeatable")
     flags.add_argument("--start", help="day of the first orders, YYYY-MM-DD, Beijing")
     flags.add_argument("--now", help="shop time at the start, ISO, Beijing (default: the real time)")
     flags.add_argument("--frozen", action="store_true", help="shop time stands still until it is moved")
@@ -90,16 +91,10 @@ def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
 
 
 def _add_api_flags(flags: argparse._ArgumentGroup) -> None:
-    flags.add_argument(
-        "--end-inclusive", action="store_true", dest="end_inclusive", help="end_time is in the window"
-    )
-    flags.add_argument(
-        "--end-exclusive", action="store_false", dest="end_inclusive", help="end_time is outside"
-    )
+    flags.add_argument("--end-inclusive", action="store_true", dest="end_inclusive", help="end_time is in the window")
+    flags.add_argument("--end-exclusive", action="store_false", dest="end_inclusive", help="end_time is outside")
     flags.add_argument("--wide-window", choices=WIDE_WINDOWS, help="what a window over 7 days gets")
-    flags.add_argument(
-        "--order-id-window", choices=ORDER_ID_WINDOWS, help="whether order_id is bound to the window"
-    )
+    flags.add_argument("--order-id-window", choices=ORDER_ID_WINDOWS, help="whether order_id is bound to the window")
     flags.add_argument("--token-life", type=int, help="seconds")
     flags.add_argument("--token-mode", choices=TOKEN_MODES, help="when a new token ends the old one")
     flags.add_argument("--message-key", choices=MESSAGE_KEYS, help="how the envelope spells its text")
@@ -113,16 +108,17 @@ def _add_trouble_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--token-quota", type=int, help="token calls in 10 minutes per shop")
     flags.add_argument("--burst", type=int, help="calls in one second that count as a sudden burst; 0: never")
     flags.add_argument("--latency-ms", type=float, help="added to every API answer")
-    flags.add_argument(
-        "--fault-rate", type=_share, help="share of business calls that meet a retriable fault"
-    )
+    flags.add_argument("--fault-rate", type=_share, help="share of business calls that meet a retriable fault")
     flags.add_argument("--stall-seconds", type=float, help="how late a stalled answer comes")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser; flags left out keep the dataclass's default."""
     flags = argparse.ArgumentParser(
-        prog="emulator", description=__doc__, argument_default=argparse.SUPPRESS, allow_abbrev=False
+        prog="emulator",
+        description="A stand-in for the Xiaoe open API.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
     )
     flags.add_argument("--host")
     flags.add_argument("--port", type=int, help="0 takes a free one")
@@ -135,5 +131,6 @@ def parser() -> argparse.ArgumentParser:
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Read the command line."""
     chosen = vars(parser().parse_args(arguments))
-    repeated = {field.name for field in fields(Options) if isinstance(field.default, tuple)}
-    return Options(**{name: tuple(value) if name in repeated else value for name, value in chosen.items()})
+    for name in _REPEATED & chosen.keys():
+        chosen[name] = tuple(chosen[name])
+    return Options(**chosen)

@@ -17,7 +17,6 @@ class Shop:
     """A shop; ``app_id`` is its id in the warehouse."""
 
     credentials: Credentials
-    key: bytes
     tokens: TokenOffice
     orders: Book
 
@@ -36,4 +35,4 @@ def open_shop(credentials: Credentials, options: Options, now: int) -> Shop:
     else:
         rhythm = Rhythm.with_total(key, start, options.orders, now)
     tokens = TokenOffice(key_of(key.hex(), credentials.client_id), options.token_life, options.token_mode)
-    return Shop(credentials, key, tokens, Book(key, rhythm, options.bad_rows))
+    return Shop(credentials, tokens, Book(key, rhythm, options.bad_rows))

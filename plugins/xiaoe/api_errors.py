@@ -5,6 +5,7 @@ The codes and what a client does about each: docs/xiaoe-api.md section 7.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -50,19 +51,20 @@ ADVICE = {
 """Stop: somebody has to change something."""
 
 
-def error_for(envelope: Envelope, resource: Resource | None, shop: Shop) -> XiaoeError | None:
+def error_for(envelope: Envelope, resource: Resource | None, shop: Shop, token: str = "") -> XiaoeError | None:
     """The exception that an answer means; None for success.
 
     Args:
         envelope: The answer.
         resource: Whose interface was called; None for the token call.
         shop: For the name of the connection, and so that its secret can be kept out of the message.
+        token: What the call was made with, kept out of the message as well.
     """
     code = _code(envelope.code)
     if code == 0:
         return None
     where = resource.endpoint if resource else "/token"
-    said = str(envelope.msg or envelope.message or "").replace(shop.secret, "***")[:200]
+    said = shop.hide(str(envelope.msg or envelope.message or ""), token)[:200]
     message = f"{where} answered code {code}: {said}"
     if code in ADVICE:
         return XiaoeConfigError(f"connection {shop.conn_id}: {ADVICE[code]} ({message})")
@@ -103,7 +105,7 @@ def check_token_answer(body: bytes, shop: Shop) -> Token:
     Raises:
         XiaoeError: As `error_for` says; or there is no token in a successful answer.
     """
-    envelope = open_envelope(body)
+    envelope = _token_envelope(body)
     if (error := error_for(envelope, None, shop)) is not None:
         raise error
     try:
@@ -114,6 +116,13 @@ def check_token_answer(body: bytes, shop: Shop) -> Token:
     except (ValueError, KeyError):
         raise XiaoeNetworkError("/token answered success without a token") from None
     return Token(token, max(life, 1))
+
+
+def _token_envelope(body: bytes) -> Envelope:
+    """`open_envelope`, without what it quotes: a cut answer holds a token, a proxy's page may hold the URL."""
+    with contextlib.suppress(XiaoeNetworkError):
+        return open_envelope(body)
+    raise XiaoeNetworkError(f"/token sent {len(body)} bytes that are not the API's JSON: {body[:20]!r}")
 
 
 def _code(value: Any) -> int:
@@ -128,4 +137,4 @@ def _code(value: Any) -> int:
 def _retry_after(response: requests.Response) -> float | None:
     """Seconds from the `Retry-After` header; a date there is not something this API was seen to send."""
     value = response.headers.get("Retry-After", "")
-    return min(float(value), LONGEST_RETRY_AFTER) if value.replace(".", "", 1).isdigit() else None
+    return min(float(value), LONGEST_RETRY_AFTER) if value.replace(".", "", 1).isdecimal() else None

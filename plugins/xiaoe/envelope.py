@@ -43,7 +43,7 @@ def open_envelope(body: bytes) -> Envelope:
     """
     try:
         return msgspec.json.decode(body, type=Envelope)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also bytes that are not UTF-8
         raise XiaoeNetworkError(f"the answer is not the API's JSON ({error}): {body[:80]!r}") from None
 
 
@@ -61,6 +61,6 @@ def read_listing(data: msgspec.Raw, *, total_field: str) -> Listing:
             raise ValueError("data is a list")
         rows = msgspec.json.decode(fields.get("list", _NOTHING), type=list[msgspec.Raw] | None) or []
         total = values.code(msgspec.json.decode(fields.get(total_field, _NOTHING)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise XiaoeNetworkError(f"the answer's data has an unknown shape ({error}): {bytes(data)[:80]!r}") from None
     return Listing(total, rows)

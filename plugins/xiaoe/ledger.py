@@ -7,6 +7,7 @@ Windows are Beijing wall-clock, every other time is UTC.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -124,6 +125,26 @@ def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[
         )
 
 
+def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:
+    """Keys of rows that could not be typed and have not been since → when they were last seen like that, UTC."""
+    rows = session.query(
+        "SELECT row_key, DATE_FORMAT(MAX(last_seen_at), '%%Y-%%m-%%d %%H:%%i:%%S.%%f') FROM rejected_rows"
+        " WHERE shop_id = %s AND resource = %s AND resolved_at IS NULL AND row_key IS NOT NULL GROUP BY row_key",
+        (manifest.shop_id, manifest.resource),
+    )
+    return {key: seen[:-3] for key, seen in rows}
+
+
+def resolve_rejects(session: Session, manifest: Manifest, names: Iterable[str]) -> None:
+    """Note that these rows could be typed when they were seen again."""
+    for name in sorted(names):
+        session.execute(
+            "UPDATE rejected_rows SET resolved_at = UTC_TIMESTAMP(3)"
+            " WHERE shop_id = %s AND resource = %s AND row_key = %s AND resolved_at IS NULL",
+            (manifest.shop_id, manifest.resource, name),
+        )
+
+
 def write_window(
     session: Session,
     manifest: Manifest,
@@ -131,11 +152,12 @@ def write_window(
     counts: Counter[str],
     unknown_codes: dict[str, int],
 ) -> None:
-    """Add a merged slice to the ledger."""
+    """Add a merged slice to the ledger; pages that are merged again add nothing."""
     session.execute(
         "INSERT INTO sync_windows (shop_id, resource, mode, window_start, window_end, observed_at, api_total, staged,"
         " inserted, updated, unchanged, rejected, passes, unknown_codes, batch_id, run_id, merged_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(3))",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(3))"
+        " ON DUPLICATE KEY UPDATE merged_at = merged_at",
         (
             manifest.shop_id,
             manifest.resource,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
 import sqlparse
 from msgspec import Raw
 
@@ -59,6 +60,7 @@ class Merger:
         self._statements = [text for text in sqlparse.split(sqlparse.format(sql, strip_comments=True)) if text]
         self._staging = f"stg_{resource.table}"
         self._columns = ("shop_id", *resource.reader.columns, *BOOKKEEPING)
+        self._key = self._columns.index(resource.key)
         self._time = resource.reader.columns.index(resource.time)
 
     def merge(self, folder: RunFolder, manifest: Manifest, *, accept_missing: bool = False) -> Counter[str]:
@@ -85,8 +87,9 @@ class Merger:
         ):
             self._create_staging(session)
             seen_later = ledger.windows_seen_after(session, manifest)
+            unresolved = ledger.unresolved_rejects(session, manifest)
             for part in manifest.slices:
-                counts = self._merge_slice(session, folder, manifest, part, seen_later, accept_missing)
+                counts = self._merge_slice(session, folder, manifest, part, seen_later, unresolved, accept_missing)
                 totals.update(counts)
             ledger.write_success(session, manifest, _summary(totals))
             session.commit()
@@ -108,11 +111,12 @@ class Merger:
         manifest: Manifest,
         part: SliceManifest,
         seen_later: list[SeenWindow],
+        unresolved: dict[str, str],
         accept_missing: bool,
     ) -> Counter[str]:
         counts: Counter[str] = Counter()
         unknown: Counter[str] = Counter()
-        keys = array("Q")
+        keys, written, refused = array("Q"), array("Q"), array("Q")
         for rows in _chunks(self._resource, folder, part):
             newest: dict[str, tuple[Raw, str]] = {}
             chunk = Chunk()
@@ -126,8 +130,15 @@ class Merger:
             self._sort(session, manifest, newest, seen_later, chunk)
             counts.update(self._write(session, manifest, chunk))
             unknown.update(self._resource.reader.unknown_codes([row[1:] for row in chunk.rows]))
+            written.extend(paging.key_hash(row[self._key]) for row in chunk.rows)
+            refused.extend(paging.key_hash(key or raw) for key, _, _, raw, _ in chunk.rejected)
+            typed = {key: seen for key, (_, seen) in newest.items() if unresolved.get(key, "9") <= seen}
+            ledger.resolve_rejects(session, manifest, typed.keys() - {one[0] for one in chunk.rejected})
         distinct = paging.distinct(keys)
         counts["staged"] = len(distinct)
+        # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
+        counts["updated"] -= len(written) - len(paging.distinct(written))
+        counts["rejected"] = len(np.setdiff1d(paging.distinct(refused), paging.distinct(written)))
         counts["unchanged"] = len(distinct) - counts["inserted"] - counts["updated"] - counts["rejected"]
         counts["absent"] = self._reconcile(session, manifest, part, distinct, accept_missing)
         ledger.write_window(session, manifest, part, counts, unknown)
@@ -185,7 +196,7 @@ class Merger:
 
     def _write(self, session: Session, manifest: Manifest, chunk: Chunk) -> Counter[str]:
         """Load the chunk into staging, run the merge statements, keep the rejected rows."""
-        counts: Counter[str] = Counter(rejected=len(chunk.rejected))
+        counts: Counter[str] = Counter()
         if chunk.rows:
             session.bulk_load(self._staging, self._columns, chunk.rows)
             for statement in self._statements:
@@ -204,8 +215,9 @@ class Merger:
             session.insert_many(
                 "INSERT INTO rejected_rows (shop_id, resource, raw_hash, row_key, reason, raw_json, batch_id,"
                 " first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-                " ON DUPLICATE KEY UPDATE last_seen_at = UTC_TIMESTAMP(3), seen_count = seen_count + 1,"
-                " resolved_at = NULL",
+                " ON DUPLICATE KEY UPDATE seen_count = seen_count + (VALUES(last_seen_at) > last_seen_at),"
+                " resolved_at = IF(VALUES(last_seen_at) > last_seen_at, NULL, resolved_at),"
+                " last_seen_at = GREATEST(last_seen_at, VALUES(last_seen_at))",
                 [
                     (
                         manifest.shop_id,

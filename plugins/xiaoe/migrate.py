@@ -73,7 +73,7 @@ def create_database(conn_id: str) -> str:
 
 
 def _create(hook: MySqlHook, conn_id: str, name: str) -> None:
-    server = MySqlHook(mysql_conn_id=conn_id, schema="information_schema").get_conn()
+    server: Any = MySqlHook(mysql_conn_id=conn_id, schema="information_schema").get_conn()
     try:
         server.query(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")
     except OperationalError as error:

@@ -239,4 +239,5 @@ def _remove(folder: Any) -> None:
             _remove(child)
         else:
             child.unlink()
-    folder.rmdir()
+    if folder.exists():  # in a bucket, a folder is gone with its last file
+        folder.rmdir()

@@ -91,7 +91,7 @@ def judge(passes: Sequence[Pass], most: int = MOST_PASSES) -> Verdict:
 
     A pass is complete by itself if the API told the same total on every page and that many distinct rows
     came. Otherwise the passes together are, once they hold as many rows as the API said last, and either
-    that total was steady or the last pass brought nothing new. A slice without rows and without a total
+    that total was steady, or the last pass brought nothing new and never told more than that. A slice without rows and without a total
     (`data: null`) has to say so twice: a faulty answer looks the same.
     """
     last = passes[-1]
@@ -100,7 +100,7 @@ def judge(passes: Sequence[Pass], most: int = MOST_PASSES) -> Verdict:
     if len(passes) > 1:
         before = union(passes[:-1])
         both = union(passes)
-        nothing_new = len(both) == len(before)
+        nothing_new = len(both) == len(before) and last.last_total == max(last.totals, default=None)
         if last.last_total is not None and len(both) == last.last_total and (last.steady or nothing_new):
             return Verdict.ALL
         if len(both) == 0 and not any(one.totals for one in passes[-2:]):

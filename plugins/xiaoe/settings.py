@@ -9,7 +9,11 @@ from pathlib import Path
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.windows import BEIJING, parse_time
 
-INCLUDE_DIR = Path(os.environ.get("XIAOE_INCLUDE_DIR", Path(__file__).resolve().parents[2] / "include"))
+_PACKAGE = Path(__file__).resolve().parent
+_PACKED = _PACKAGE / "include"  # in a wheel; a checkout has include/ at its top
+INCLUDE_DIR = Path(
+    os.environ.get("XIAOE_INCLUDE_DIR", _PACKED if _PACKED.exists() else _PACKAGE.parents[1] / "include")
+)
 
 
 def conn_ids() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 from xiaoe.exceptions import XiaoeConfigError
 
@@ -65,15 +65,27 @@ class Shop:
             )
         return shop
 
+    def hide(self, text: str, *more: str) -> str:
+        """A text that may be shown: without the secret, and `more`, also as a URL spells them."""
+        for word in filter(None, (self.secret, *more)):
+            for form in (word, quote(word, safe=""), quote_plus(word)):
+                text = text.replace(form, "***")
+        return text
+
 
 def _base_url(conn: Any) -> str:
-    host = conn.host or DEFAULT_HOST
+    host = (conn.host or "").strip() or DEFAULT_HOST
     if "://" not in host:
         scheme = conn.schema or ("http" if host in _LOOPBACK else "https")
-        host = f"{scheme}://{host}"
-    if conn.port and urlsplit(host).port is None:
-        host = f"{host.rstrip('/')}:{conn.port}"
-    if urlsplit(host).scheme not in ("http", "https") or not urlsplit(host).hostname:
+        host = f"{scheme}://[{host}]" if host.count(":") > 1 and host[0] != "[" else f"{scheme}://{host}"
+    try:
+        if conn.port and urlsplit(host).port is None:
+            host = f"{host.rstrip('/')}:{conn.port}"
+        parts = urlsplit(host)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, an address with one bracket
+        usable = False
+    if not usable:
         raise XiaoeConfigError(
             f"connection {conn.conn_id}: host={conn.host!r} is not a base URL: give one like {DEFAULT_HOST}"
         )

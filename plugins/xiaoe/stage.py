@@ -80,10 +80,9 @@ class Stager:
         return manifest
 
     def _read_slice(self, number: int, window: Window) -> SliceManifest:
-        readings = self._earlier_readings(number)
+        readings = self._earlier_readings(number) or [self._read_pass(number, 1, window)]
         looked_again = False
         while True:
-            readings.append(self._read_pass(number, len(readings) + 1, window))
             verdict = paging.judge([one.outcome for one in readings])
             if verdict is Verdict.FAIL:
                 raise XiaoeIncompleteError(_explain(self._resource, window, readings))
@@ -95,6 +94,7 @@ class Stager:
                 looked_again = True
             log.warning("%s: pass %s: %s", window, len(readings), _explain(self._resource, window, readings))
             self._hook.sleep(min(2.0 ** (len(readings) - 1), 10.0))
+            readings.append(self._read_pass(number, len(readings) + 1, window))
 
     def _earlier_readings(self, number: int) -> list[_Reading]:
         """Passes that an earlier try finished; forgotten when they used up every chance."""

@@ -128,11 +128,11 @@ def parse_time(name: str, value: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(value.strip())
-    except ValueError:
+        return moment.replace(tzinfo=BEIJING) if moment.tzinfo is None else moment.astimezone(BEIJING)
+    except (ValueError, OverflowError):
         raise XiaoeConfigError(
             f"{name}={value!r}: give a date like 2025-01-01 or a time like '2025-01-01 08:30:00' (Beijing)"
         ) from None
-    return moment.replace(tzinfo=BEIJING) if moment.tzinfo is None else moment.astimezone(BEIJING)
 
 
 def _chosen_window(run: Run) -> Plan | None:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlencode
 
 import pytest
+import uvicorn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "include"))
 
-from emulator import running
+from emulator import Emulator, running
+from emulator.api import Api
+from emulator.options import parse
+from emulator.running import flags
+from emulator.server import make_app
 
 PATH = "/xe.order.list.get/1.0.1"
 CREDENTIALS = {"app_id": "app1", "client_id": "client1", "secret_key": "secret1"}
@@ -84,27 +91,46 @@ class Client:
     begin = 1735660800  # 2025-01-01 00:00:00 in Beijing
 
 
+@contextmanager
+def serving(**options):
+    """Run an emulator in a thread of the test process, which costs a tenth of starting one."""
+    app = make_app(Api(parse([*flags(options)])))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    Thread(target=server.run, args=([listener],), daemon=True).start()
+    try:
+        yield Emulator(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    finally:
+        server.should_exit = True  # it looks ten times a second; nobody waits for it
+
+
 BASE = {"shop": ["app1:client1:secret1"], "frozen": True, "now": "2025-03-01T12:00:00"}
 
 
 @pytest.fixture(scope="session")
 def start():
-    """Return a context manager that starts an emulator with the tests' shop and stopped clock."""
+    """Return a context manager that starts an emulator with the tests' shop and stopped clock in a process."""
     return lambda **options: running(**{**BASE, **options})
 
 
 @pytest.fixture(scope="session")
-def shop(start):
+def serve():
+    """Return a context manager like ``start`` that needs no process."""
+    return lambda **options: serving(**{**BASE, **options})
+
+
+@pytest.fixture(scope="session")
+def shop(serve):
     """Return a client of a shop with 3000 orders in two months; tests must leave it as it was."""
-    with start(orders=3000, no_limits=True) as emulator:
+    with serve(orders=3000, no_limits=True) as emulator:
         yield Client(emulator).login()
 
 
 @pytest.fixture(scope="session")
-def emulators(start):
+def emulators(serve):
     """Return a function that starts an emulator once for each set of options."""
     with ExitStack() as stack:
-        yield cache(lambda options: stack.enter_context(start(**dict(options))))
+        yield cache(lambda options: stack.enter_context(serve(**dict(options))))
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ TEXTS = (
     *("transaction_id", "goods_no", "system_info", "receiver_name", "receiver_phone", "receiver_detail"),
 )
 CODES = (
-    "resource_type", "order_state", "ship_state", "pay_way", "client_type", "collection_way", "after_sales_state",
-    "team_buy_state", "sales_state",
+    "resource_type", "order_state", "ship_state", "pay_way", "client_type", "collection_way",
+    "after_sales_state", "team_buy_state", "sales_state",
 )  # fmt: skip
 TIMES = ("created_time", "pay_time", "refund_time", "settle_time")
 

@@ -13,8 +13,8 @@ PERMANENT = ("lying_total", "lost_rows")
 
 
 @pytest.fixture(scope="module")
-def faulty(start):
-    with start(orders=3000, no_limits=True) as emulator:
+def faulty(serve):
+    with serve(orders=3000, no_limits=True) as emulator:
         yield Client(emulator).login()
 
 
@@ -72,9 +72,7 @@ def test_a_connection_cut_in_the_middle_of_the_body(faulty):
 def test_a_stalled_answer_comes_too_late(faulty):
     script(faulty, "stall")
     with pytest.raises(TimeoutError):
-        faulty.http(
-            "POST", "/xe.order.list.get/1.0.1", json.dumps({"access_token": faulty.access_token}), 0.1
-        )
+        faulty.http("POST", "/xe.order.list.get/1.0.1", json.dumps({"access_token": faulty.access_token}), 0.1)
     assert faulty.ask()["code"] == 0
 
 

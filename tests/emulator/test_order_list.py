@@ -129,9 +129,7 @@ def test_nothing_comes_in_every_documented_shape(shop):
     assert shapes == {"null", "[]", "{}", '{"total": 0, "list": []}', '{"total": 0, "list": null}'}
 
 
-@pytest.mark.parametrize(
-    "bad", [{"page_index": 0}, {"page_size": "x"}, {"begin_time": "2025-01-01 00:00:00"}]
-)
+@pytest.mark.parametrize("bad", [{"page_index": 0}, {"page_size": "x"}, {"begin_time": "2025-01-01 00:00:00"}])
 def test_a_parameter_that_cannot_be_read_is_1002(shop, bad):
     assert shop.ask(**bad)["code"] == 1002
 

@@ -34,15 +34,15 @@ def test_an_emulator_is_gone_after_its_block(start):
         emulator.clock()
 
 
-def test_a_frozen_clock_moves_only_when_told(start):
-    with start(now="2025-03-01T12:00:00") as emulator:
+def test_a_frozen_clock_moves_only_when_told(serve):
+    with serve(now="2025-03-01T12:00:00") as emulator:
         assert emulator.clock()["now"] == "2025-03-01 12:00:00"
         assert emulator.advance(3661)["now"] == "2025-03-01 13:01:01"
         assert emulator.set_clock("2025-02-01T00:00:00")["now"] == "2025-02-01 00:00:00"
 
 
-def test_orders_of_the_future_are_not_shown(start):
-    with start(orders=500) as emulator:
+def test_orders_of_the_future_are_not_shown(serve):
+    with serve(orders=500) as emulator:
         emulator.set_clock("2025-01-20T08:00:00")
         assert max(row["created_time"] for row in emulator.truth_orders()) <= "2025-01-20 08:00:00"
 

@@ -40,8 +40,8 @@ def test_the_path_has_no_trailing_s_and_wants_get(shop):
     assert json.loads(shop.http("POST", "/token")[2])["code"] == 2055
 
 
-def test_a_strange_address_gets_no_token(start):
-    with start(ip_whitelist=NOBODY) as emulator:
+def test_a_strange_address_gets_no_token(serve):
+    with serve(ip_whitelist=NOBODY) as emulator:
         assert Client(emulator).token()["code"] == 2051
 
 
@@ -57,10 +57,7 @@ def test_a_token_goes_only_in_the_body(shop):
     token, shop.access_token = shop.access_token, None
     assert shop.ask()["code"] == 2007
     shop.access_token = token
-    assert (
-        json.loads(shop.http("POST", f"/xe.order.list.get/1.0.1?access_token={token}", "{}")[2])["code"]
-        == 2007
-    )
+    assert json.loads(shop.http("POST", f"/xe.order.list.get/1.0.1?access_token={token}", "{}")[2])["code"] == 2007
     assert shop.ask()["code"] == 0
 
 
@@ -111,9 +108,9 @@ def test_the_same_token_comes_back_while_more_than_thirty_minutes_are_left(conne
     assert client.token()["data"]["access_token"] != first
 
 
-def test_each_shop_has_its_own_tokens_and_orders(start):
+def test_each_shop_has_its_own_tokens_and_orders(serve):
     second = {"app_id": "app2", "client_id": "client2", "secret_key": "secret2"}
-    with start(shop=["app1:client1:secret1", "app2:client2:secret2"], orders=500) as emulator:
+    with serve(shop=["app1:client1:secret1", "app2:client2:secret2"], orders=500) as emulator:
         one, two = Client(emulator).login(), Client(emulator, second).login()
         assert one.ask()["code"] == two.ask()["code"] == 0
         ids = [{row["order_id"] for row in emulator.truth_orders(shop_id)} for shop_id in ("app1", "app2")]

@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import MySQLdb
 import pytest
-from emulator.running import Emulator, running
 
+from emulator.running import Emulator, running
 from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync
+
+Connect = Callable[..., None]
 
 SERVERS = {"mysql": "XIAOE_TEST_MYSQL_DSN", "mariadb": "XIAOE_TEST_MARIADB_DSN"}
 
 
-def _available() -> list[str]:
+def servers() -> list[str]:
     return [name for name, variable in SERVERS.items() if os.environ.get(variable)] or list(SERVERS)
 
 
-@pytest.fixture(scope="session", params=_available())
+@pytest.fixture(scope="session", params=servers())
 def migrated(request: pytest.FixtureRequest) -> Iterator[str]:
     """The DSN of a migrated database of this test run, on each kind of server."""
     dsn = os.environ.get(SERVERS[request.param])
@@ -57,7 +59,13 @@ def database(migrated: str, monkeypatch: pytest.MonkeyPatch) -> Database:
 def emulator() -> Iterator[Emulator]:
     """A shop of 3,000 orders since 2026-09-01; its clock stands at `support.shop.NOW` for each test."""
     with running(
-        orders=3000, start="2026-09-01", now=NOW, frozen=True, seed=7, shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"]
+        orders=3000,
+        start="2026-09-01",
+        now=NOW,
+        frozen=True,
+        seed=7,
+        shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"],
+        token_quota=1_000_000,  # every test takes a token of its own
     ) as emulator:
         yield emulator
 
@@ -76,6 +84,14 @@ def sync(database: Database, api: Emulator, tmp_path: Path) -> Iterator[Sync]:
     """Stage and merge windows of the emulated shop into the empty warehouse."""
     yield Sync(tmp_path / "pages")
     shutil.rmtree(tmp_path / "pages", ignore_errors=True)
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Point `xiaoe_default` at an emulator, with fields of the connection's extra."""
+    return lambda emulator, **extra: monkeypatch.setenv(
+        "AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(emulator.url, **extra)
+    )
 
 
 def shop_connection(url: str, **extra: object) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 import jinja2
 import MySQLdb
 import MySQLdb.cursors
+
 from emulator.running import Emulator
 from xiaoe import ledger
 from xiaoe.hook import XiaoeHook
@@ -29,6 +32,16 @@ END = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 EVERYTHING = Window(START, END)
 MERGE_SQL = jinja2.Template((INCLUDE_DIR / "sql" / "merge" / "orders.sql").read_text("utf-8")).render()
 TABLES = ("order_items", "orders", "order_state_log", "sync_status", "sync_windows", "rejected_rows", "api_tokens")
+CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}
+"""Columns that tell when the test ran, and what the last merge of several did."""
+LINE = {
+    "resource_type": "resource_type",
+    "resource_id": "resource_id",
+    "title": "title",
+    "quantity": "quantity",
+    "amount": "price",
+}
+"""Column of `order_items` → column of `orders` that it repeats."""
 
 
 class Database:
@@ -63,11 +76,12 @@ class Database:
         [row] = self.rows(sql, parameters)
         return next(iter(row.values()))
 
-    def empty(self) -> None:
+    def empty(self, *keep: str) -> None:
         connection = self.connect()
         try:
             for table in TABLES:
-                connection.query(f"DELETE FROM {table}")
+                if table not in keep:
+                    connection.query(f"DELETE FROM {table}")
         finally:
             connection.close()
 
@@ -77,6 +91,33 @@ class Database:
         for row in orders:
             del row["observed_at"], row["batch_id"]
         return {"orders": orders, "order_items": self.rows("SELECT * FROM order_items ORDER BY shop_id, order_id")}
+
+    def snapshot(self, *without: str) -> dict[str, list[tuple[tuple[str, Any], ...]]]:
+        """Every table but the tokens, all of one moment; less the columns of `CLOCKS` and those named."""
+        connection = self.connect()
+        found = {}
+        try:
+            connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            with connection.cursor() as cursor:
+                for table in TABLES[:-1]:
+                    cursor.execute(f"SELECT * FROM {table}")
+                    rows = cursor.fetchall()
+                    kept = [[(k, v) for k, v in row.items() if k not in CLOCKS and k not in without] for row in rows]
+                    found[table] = sorted((tuple(row) for row in kept), key=repr)
+        finally:
+            connection.close()
+        return found
+
+    def wrong_lines(self) -> list[str]:
+        """Orders without exactly one line that says what the order says, and lines without an order."""
+        same = " AND ".join(f"i.{line} <=> o.{order}" for line, order in LINE.items())
+        found = self.rows(
+            "SELECT o.order_id AS name FROM orders o LEFT JOIN order_items i USING (shop_id, order_id)"
+            f" GROUP BY o.shop_id, o.order_id HAVING COUNT(i.line_no) <> 1 OR SUM({same}) <> 1"
+            " UNION ALL SELECT i.order_id FROM order_items i LEFT JOIN orders o USING (shop_id, order_id)"
+            " WHERE o.order_id IS NULL"
+        )
+        return [str(row["name"]) for row in found]
 
 
 class Sync:
@@ -99,9 +140,10 @@ class Sync:
         self._runs += 1
         run_id = run_id or f"run-{self._runs}"
         folder = RunFolder.of(self.store, shop_id=APP_ID, resource="orders", window=window, run_id=run_id)
-        with self.warehouse.session() as session:
+        hook = hook or XiaoeHook(sleep=lambda _: None)
+        with self.warehouse.session() as session, closing(hook):
             stager = Stager(
-                hook or XiaoeHook(sleep=lambda _: None),
+                hook,
                 ORDERS,
                 folder,
                 lambda part, seen, keys: ledger.missing_rows(session, ORDERS, APP_ID, part, seen, keys),
@@ -109,18 +151,28 @@ class Sync:
             return folder, stager.stage(Plan(window, moves_watermark=moves), mode=mode, run_id=run_id)
 
     def merge(self, folder: RunFolder, manifest: Manifest, **options: Any) -> Counter[str]:
-        return Merger(self.warehouse, ORDERS, MERGE_SQL).merge(folder, manifest, **options)
+        return _merger().merge(folder, manifest, **options)
 
-    def run(self, window: Window, **options: Any) -> Counter[str]:
-        return self.merge(*self.stage(window, **options))
+    def run(self, window: Window, *, accept_missing: bool = False, **options: Any) -> Counter[str]:
+        return self.merge(*self.stage(window, **options), accept_missing=accept_missing)
+
+    def follow(self, plan: Plan, mode: str) -> Counter[str]:
+        return self.run(plan.window, mode=mode, moves=plan.moves_watermark)
+
+    def watermark(self, mode: str) -> datetime | None:
+        with self.warehouse.session() as session:
+            return ledger.read_watermark(session, APP_ID, "orders", mode)
+
+
+@cache
+def _merger() -> Merger:
+    """Splitting the statements takes longer than merging a small window; it knows no connection yet."""
+    return Merger(Warehouse(), ORDERS, MERGE_SQL)
 
 
 def differences(database: Database, api: Emulator, window: Window = EVERYTHING) -> list[str]:
     """How `orders` and `order_items` differ from the emulator's truth, to the cent, code and second; [] is equal."""
-    truth = {
-        row["order_id"]: row
-        for row in api.truth_orders(APP_ID, int(window.begin.timestamp()), int(window.end.timestamp()))
-    }
+    truth = truth_by_id(api, window)
     held = {
         row["order_id"]: row
         for row in database.rows(
@@ -136,10 +188,21 @@ def differences(database: Database, api: Emulator, window: Window = EVERYTHING) 
             value = value if value is None or isinstance(value, (int, str)) else str(value)
             if value != expected:
                 found.append(f"{key}.{column}: expected {expected!r}, found {value!r}")
-    lines = database.value("SELECT COUNT(*) FROM order_items")
-    if lines != database.value("SELECT COUNT(*) FROM orders"):
-        found.append(f"{lines} order lines")
-    return found
+    return found + [f"{key} has a wrong line" for key in database.wrong_lines()]
+
+
+def truth_by_id(api: Emulator, window: Window = EVERYTHING) -> dict[str, dict[str, Any]]:
+    """What the shop holds at this moment of its clock."""
+    rows = api.truth_orders(APP_ID, int(window.begin.timestamp()), int(window.end.timestamp()))
+    return {str(row["order_id"]): row for row in rows}
+
+
+def unbalanced(database: Database) -> list[dict[str, Any]]:
+    """Ledger lines whose figures do not add up."""
+    return database.rows(
+        "SELECT * FROM sync_windows WHERE inserted + updated + unchanged + rejected <> staged"
+        " OR LEAST(inserted, updated, unchanged, rejected) < 0 OR api_total <> staged"
+    )
 
 
 def days(number: float) -> timedelta:

@@ -15,6 +15,7 @@ from emulator.orders.story import State, Story, state_at, tell
 _MASK = (1 << 48) - 1
 _SCATTER = 0xD1342543DE83  # odd, so that it can be undone
 _GATHER = pow(_SCATTER, -1, 1 << 48)
+_KEPT = 20_000  # orders, some 30 MB: what rescans ask for again and again
 BAD_ROWS = ("price_abc", "order_id_missing", "refund_money_12x", "created_time_text")
 
 
@@ -46,6 +47,7 @@ class Book:
         self._bad_rows = bad_rows
         self._catalogue = Catalogue(key)
         self._habits = all_habits(key)
+        self.order = lru_cache(maxsize=_KEPT)(self._order)
         self.matching = lru_cache(maxsize=16)(self._matching)
 
     def created_between(self, begin: int, end: int, now: int) -> range:
@@ -62,7 +64,7 @@ class Book:
             return ()
         return (number,) if number in numbers and self.order(number).order_id == order_id else ()
 
-    def order(self, number: int) -> Order:
+    def _order(self, number: int) -> Order:
         """Make the order of that number."""
         dice = roll(self._orders_key, number)
         catalogue = self._catalogue
@@ -91,7 +93,7 @@ class Book:
             tell(created, total - coupon, physical, dice),
         )
 
-    def _matching(self, numbers: range, wanted: tuple[tuple[str, str], ...], now: int) -> list[int]:
+    def _matching(self, numbers: Sequence[int], wanted: tuple[tuple[str, str], ...], now: int) -> list[int]:
         """Return those of ``numbers`` whose filterable fields hold the wanted texts; costs O(numbers)."""
         return [number for number in numbers if _matches(self.order(number), dict(wanted), now)]
 

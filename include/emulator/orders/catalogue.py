@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from emulator.dice import fraction, key_of, roll
+from emulator.dice import key_of, roll
 
 PHYSICAL = 21
 _PRODUCTS = 240
@@ -99,22 +99,22 @@ class Catalogue:
     """One shop's products and buyers."""
 
     def __init__(self, key: bytes) -> None:
-        self._users_key = key_of(key.hex(), "users")
+        self._users_mark = key_of(key.hex(), "users").hex()[:4]
         products_key = key_of(key.hex(), "products")
         self._products = [_product(products_key, number) for number in range(_PRODUCTS)]
 
     def product(self, bits: int) -> Product:
         """Return a product, the first ones much more often than the last ones."""
-        return self._products[int(fraction(bits) ** 2 * _PRODUCTS)]
+        return self._products[(bits * bits >> 32) * _PRODUCTS >> 32]
 
     def user(self, order_number: int, bits: int) -> int:
         """Return the number of the buyer of an order; the crowd grows as the shop does."""
-        return int(fraction(bits) ** 1.5 * (50 + order_number // 3))
+        return (bits * bits >> 32) * (50 + order_number // 3) >> 32
 
     def user_id(self, user: int) -> str:
         """Return the id of a buyer, the same for all of the buyer's orders."""
         scattered = user * 0x9E3779B97F4B & 0xFFFFFFFFFFFF  # odd factor: no two users meet
-        return f"u_{scattered:012x}_{self._users_key[user % 32]:02x}{user % 9973:04d}"
+        return f"u_{scattered:012x}_{self._users_mark}{user % 9973:04d}"
 
     def receiver(self, user: int, bits: int) -> Receiver:
         """Return the receiver of a parcel; a buyer has one name and phone and several doors."""

@@ -91,9 +91,7 @@ class OrderList:
         """Return the documented 3000 calls in 10 s, unless chosen otherwise."""
         return Limit(options.order_quota, 10.0)
 
-    def listing(
-        self, shop: Shop, body: dict[str, object], now: int, call: int, options: Options
-    ) -> OrderListing:
+    def listing(self, shop: Shop, body: dict[str, object], now: int, call: int, options: Options) -> OrderListing:
         """Read a request; unknown keys such as ``page`` are ignored, as the live API does."""
         direction = _ORDERS.get(str(body.get("order_by") or "created_at:asc"))
         if direction is None:
@@ -114,7 +112,6 @@ class OrderList:
         order_id = dict(wanted).get("order_id")
         if order_id and options.order_id_window == "ignored":
             begin, end = 0, _FOREVER
-        numbers: Sequence[int] = shop.orders.created_between(begin, end, now)
-        if order_id:
-            numbers = shop.orders.with_id(order_id, numbers)
+        created = shop.orders.created_between(begin, end, now)
+        numbers: Sequence[int] = shop.orders.with_id(order_id, created) if order_id else created
         return shop.orders.matching(numbers, wanted, now) if wanted else numbers

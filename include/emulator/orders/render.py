@@ -81,9 +81,7 @@ def render(order: Order, state: State, salt: int) -> str:
     """Return one row of the order list as JSON; another ``salt`` gives other forms."""
     pay_time = state.pay_time
     settled = state.settle_time is not None
-    forms = draw(
-        order.forms ^ salt, state.order_state << 8 | state.ship_state << 2 | settled << 1 | (pay_time is None)
-    )
+    forms = draw(order.forms ^ salt, state.order_state << 8 | state.ship_state << 2 | settled << 1 | (pay_time is None))
     product, habits = order.product, order.habits
     no_text = _json(habits.no_text)
     receiver = order.receiver

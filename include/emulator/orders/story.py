@@ -76,6 +76,9 @@ class Story(NamedTuple):
     odd_ship_state: bool
 
 
+Parcel = tuple[int | None, int | None, int | None]  # partly shipped, shipped and received at
+
+
 class State(NamedTuple):
     """What an order shows at one time: codes, unix seconds or ``None``, and refunded fen or ``None``."""
 
@@ -113,13 +116,16 @@ def _refund(created: int, paid_at: int, money: int, dice: tuple[int, ...]) -> Re
     return Refund(asked_at, done_at, state, back.get(state, 0))
 
 
-def _parcel(paid_at: int, until: int | None, dice: tuple[int, ...]) -> tuple[int | None, ...]:
-    """Return partly shipped, shipped and received at from draws 8 to 10; a full refund stops the parcel."""
+def _parcel(paid_at: int, until: int | None, dice: tuple[int, ...]) -> Parcel:
+    """Return the parcel's moments from draws 8 to 10; a full refund stops the parcel."""
     partly_at = paid_at + 6 * _HOUR if dice[8] % 10 == 0 else None
     shipped_at = paid_at + between(dice[9], 8 * _HOUR, 4 * DAY)
     received_at = shipped_at + between(dice[10], DAY, 9 * DAY)
-    moments = (partly_at, shipped_at, received_at)
-    return tuple(moment if moment and (until is None or moment < until) else None for moment in moments)
+    return _unless_past(partly_at, until), _unless_past(shipped_at, until), _unless_past(received_at, until)
+
+
+def _unless_past(moment: int | None, until: int | None) -> int | None:
+    return moment if moment is not None and (until is None or moment < until) else None
 
 
 def tell(created: int, money: int, physical: bool, dice: tuple[int, ...]) -> Story:
@@ -128,7 +134,8 @@ def tell(created: int, money: int, physical: bool, dice: tuple[int, ...]) -> Sto
         waiting, paid_at, closed_at, closed_state = _payment(created, fraction(dice[2]), dice[7])
     else:
         waiting, paid_at, closed_at, closed_state = UNPAID, created, None, 0
-    refund, settled_at, parcel = None, None, (None, None, None)
+    refund, settled_at = None, None
+    parcel: Parcel = (None, None, None)
     if paid_at is not None:
         refund = _refund(created, paid_at, money, dice) if money else None
         full_at = refund.done_at if refund and refund.state in (REFUNDED, REFUND_DONE) else None
@@ -169,14 +176,14 @@ def state_at(story: Story, now: int) -> State:
     """Return what the order shows at ``now``."""
     order_state = _order_state(story, now)
     refund = story.refund
-    paid_back = refund is not None and refund.money > 0 and now >= refund.done_at
+    paid_back = refund if refund and refund.money > 0 and now >= refund.done_at else None
     return State(
         order_state,
         _ship_state(story, now),
         1 if order_state == REFUNDING else 2 if paid_back else 0,
         1 if paid_back else 0,
         story.paid_at if _passed(story.paid_at, now) else None,
-        refund.done_at if paid_back else None,
+        paid_back.done_at if paid_back else None,
         story.settled_at if _passed(story.settled_at, now) else None,
-        refund.money if paid_back else None,
+        paid_back.money if paid_back else None,
     )

@@ -12,7 +12,7 @@
 {#- Every observed change of what the benefit decision rests on. -#}
 {%- for field in ["order_state", "ship_state", "refund_money", "refund_time"] %}
 INSERT INTO order_state_log (shop_id, order_id, field, old_value, new_value, observed_at, batch_id)
-SELECT
+SELECT STRAIGHT_JOIN
     s.shop_id,
     s.order_id,
     '{{ field }}',
@@ -21,7 +21,7 @@ SELECT
     s.observed_at,
     s.batch_id
 FROM stg_orders AS s
-STRAIGHT_JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
+INNER JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
 WHERE s.observed_at >= t.observed_at AND NOT (s.{{ field }} <=> t.{{ field }});
 {% endfor %}
 
@@ -45,17 +45,17 @@ ON DUPLICATE KEY UPDATE
 
 {#- One line per order: that is all the list call tells. Only for orders that took the staged version. -#}
 INSERT INTO order_items (shop_id, order_id, line_no, resource_type, resource_id, title, quantity, amount)
-SELECT
+SELECT STRAIGHT_JOIN
     s.shop_id,
     s.order_id,
-    1,
+    1 AS line_no,
     s.resource_type,
     s.resource_id,
     s.title,
     s.quantity,
-    s.price
+    s.price AS amount
 FROM stg_orders AS s
-STRAIGHT_JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
+INNER JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
 WHERE s.row_hash = t.row_hash AND s.observed_at = t.observed_at
 ORDER BY s.shop_id, s.order_id
 ON DUPLICATE KEY UPDATE
@@ -64,9 +64,3 @@ ON DUPLICATE KEY UPDATE
     title = s.title,
     quantity = s.quantity,
     amount = s.price;
-
-{#- What could not be typed before and can now. -#}
-UPDATE rejected_rows AS r
-INNER JOIN stg_orders AS s ON r.shop_id = s.shop_id AND r.row_key = s.order_id
-SET r.resolved_at = UTC_TIMESTAMP(3)
-WHERE r.resource = 'orders' AND r.resolved_at IS NULL;

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS sync_windows (
     run_id VARCHAR(250) NOT NULL COMMENT 'Airflow 运行ID',
     merged_at DATETIME(3) NOT NULL COMMENT '入库时间（UTC）',
     PRIMARY KEY (id),
+    UNIQUE KEY idx_sync_windows_batch (shop_id, resource, batch_id, window_start, window_end, observed_at),
     KEY idx_sync_windows_window (shop_id, resource, window_start, window_end),
     KEY idx_sync_windows_observed (shop_id, resource, observed_at)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '覆盖台账：每个已入库的窗口一行';

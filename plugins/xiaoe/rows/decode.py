@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from hashlib import blake2b
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from xiaoe.rows import codes, values
 
@@ -17,6 +19,7 @@ Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 
 Row = tuple[Any, ...]
 NULL = r"\N"
+_special = re.compile(r"[\\\t\n\r\0]").search
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
 
 
@@ -28,7 +31,7 @@ class RowReader:
     """Reads the rows of one resource.
 
     Args:
-        mapping: Columns in the order of the row, see `Mapping`.
+        mapping: Columns in the order of the row, see `Mapping`; each field of the API at most once.
         code_texts: Columns whose code gets a Chinese text in `<column>_text`.
         key: The column that has to be there: without it there is no row.
         source: The module file of the mapping; part of the raw hash, so that rows are typed anew
@@ -39,9 +42,9 @@ class RowReader:
         self._mapping = mapping
         self._code_texts = code_texts
         self._key = key
-        fields = sorted({field for field, _ in mapping.values()})
+        self._plan = [(field, read, code_texts.get(column), column == key) for column, (field, read) in mapping.items()]
         self._row_decoder = msgspec.json.Decoder(
-            msgspec.defstruct("RawRow", [(field, Any, None) for field in fields]), float_hook=Decimal
+            msgspec.defstruct("RawRow", [(field, Any, None) for field, *_ in self._plan]), float_hook=Decimal
         )
         self._key_decoder = msgspec.json.Decoder(msgspec.defstruct("RawKey", [(mapping[key][0], Any, None)]))
         self.columns: tuple[str, ...] = tuple(
@@ -55,7 +58,7 @@ class RowReader:
         field, read = self._mapping[self._key]
         try:
             key = read(getattr(self._key_decoder.decode(raw), field))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return key if key and key.strip() else None
 
@@ -67,20 +70,19 @@ class RowReader:
         """
         try:
             fields = self._row_decoder.decode(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RowError(f"not a JSON object: {error}") from None
         row: list[Any] = []
-        for column, (field, read) in self._mapping.items():
-            value = getattr(fields, field)
+        for value, (field, read, texts, is_key) in zip(astuple(fields), self._plan, strict=True):
             try:
                 typed = read(value)
             except ValueError as error:
                 raise RowError(f"{field}={str(value)[:80]!r}: {error}") from None
-            row.append(typed)
-            if column in self._code_texts:
-                row.append(self._code_texts[column].get(typed))
-            if column == self._key and not (typed and typed.strip()):
+            if is_key and not (typed and typed.strip()):
                 raise RowError(f"{field} is missing")
+            row.append(typed)
+            if texts is not None:
+                row.append(texts.get(typed))
         return tuple(row)
 
     def raw_hash(self, raw: bytes | msgspec.Raw) -> int:
@@ -100,11 +102,18 @@ class RowReader:
 
 def row_hash(row: Row) -> int:
     """64 bits over the typed values; equal means that nothing needs to be written."""
-    return int.from_bytes(blake2b(tsv_line(row).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return int.from_bytes(blake2b(msgspec.msgpack.encode(row), digest_size=8).digest(), "big")
 
 
 def tsv_line(row: Row) -> str:
     r"""One line for LOAD DATA with its default escapes, without the newline; None is `\N`."""
     return "\t".join(
-        NULL if value is None else value.translate(_ESCAPES) if type(value) is str else str(value) for value in row
+        [
+            NULL if value is None else str(value) if type(value) is not str or not _special(value) else _escape(value)
+            for value in row
+        ]
     )
+
+
+def _escape(value: str) -> str:
+    return value.translate(_ESCAPES)

@@ -6,10 +6,12 @@ say". What cannot be read raises ValueError with the reason; nothing is guessed,
 
 from __future__ import annotations
 
-import json
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import msgspec
 
 NULL_TIMES = ("0000-00-00", "-0001-11-30")
 EMPTY = ("", "--")
@@ -20,10 +22,14 @@ _INT_MAX = 2**31 - 1
 _MONEY_MAX = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
 _DIGITS_MAX = 15
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_JSON = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 def code(value: Any) -> int | None:
     """A code or a count: an int, or the same as a string of digits. Fits INT."""
+    if type(value) is int and -_INT_MAX <= value <= _INT_MAX:  # nearly every one
+        return value
     number = _number(value)
     if number is None:
         return None
@@ -57,7 +63,7 @@ def time(value: Any) -> str | None:
     text = value.strip()
     if text in EMPTY or text.startswith(NULL_TIMES):
         return None
-    if len(text) != 19 or text[10] != " " or text[:4] < "1000":
+    if not _TIME.fullmatch(text) or text[:4] < "1000":
         raise ValueError("not YYYY-MM-DD HH:MM:SS")
     try:
         datetime.fromisoformat(text)
@@ -122,4 +128,7 @@ def _money(number: Decimal) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    try:
+        return _JSON.encode(value).decode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

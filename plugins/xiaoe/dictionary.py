@@ -1,0 +1,202 @@
+"""Generates what docs/ says about the schema and the DAGs (`make docs`).
+
+A generated part stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. The table dictionary comes
+from information_schema and reads the same on MySQL and MariaDB; the list of DAGs comes from the DagBag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import CronDataIntervalTimetable, DeltaDataIntervalTimetable
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.warehouse import Session, Warehouse
+
+DAGS_DIR = Path(__file__).resolve().parents[2] / "dags"
+NOT_OURS = re.compile(r"_?yoyo_")
+"""Tables that the migration tool keeps for itself."""
+
+OPERATIONS = {"operations.md": "en", "operations.zh-CN.md": "zh"}
+"""Pages beside the dictionary that hold the list of DAGs, and their language."""
+
+_HEADINGS = {
+    "en": ("DAG", "What it does", "Schedule", "Time zone"),
+    "zh": ("DAG", "作用", "计划", "时区"),
+}
+_EVERY = {"en": "every {} days", "zh": "每 {} 天"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column, spelt alike for every server."""
+
+    name: str
+    type: str
+    null: bool
+    default: str | None
+    automatic: bool
+    comment: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """A primary, unique, plain or foreign key; `target` is where a foreign key points."""
+
+    kind: str
+    columns: tuple[str, ...]
+    target: str = ""
+
+
+def write(path: Path) -> Path:
+    """Regenerate the table dictionary in `path`, and the list of DAGs in the operations pages beside it.
+
+    Args:
+        path: docs/database.md, or a copy of it.
+
+    Raises:
+        XiaoeConfigError: The database of `xiaoe_mysql` holds no tables.
+        ValueError: The markers are missing, or a DAG cannot be imported.
+    """
+    _fill(path, "tables", tables())
+    for name, language in OPERATIONS.items():
+        if (page := path.with_name(name)).exists():
+            _fill(page, "dags", dags(language))
+    return path
+
+
+def tables(warehouse: Warehouse | None = None) -> str:
+    """The dictionary of all tables, as Markdown."""
+    with (warehouse or Warehouse()).session() as session:
+        comments = _comments(session)
+        columns, keys = _columns(session), _keys(session)
+    if not comments:
+        raise XiaoeConfigError("the database of connection xiaoe_mysql holds no tables: run `make migrate`")
+    return "\n\n".join(_table(name, comments[name], columns[name], keys.get(name, [])) for name in sorted(comments))
+
+
+def dags(language: str) -> str:
+    """The list of DAGs, as Markdown.
+
+    Args:
+        language: `en` or `zh`: which half of the first line of a DAG's `doc_md` to show.
+    """
+    from airflow.dag_processing.dagbag import DagBag  # slow, and Airflow imports every file of the plugins folder
+
+    bag = DagBag(str(DAGS_DIR))
+    if bag.import_errors:
+        raise ValueError(f"DAGs that cannot be imported: {bag.import_errors}")
+    rows = [
+        (f"`{dag_id}`", _title(bag.dags[dag_id], language), _schedule(bag.dags[dag_id], language), str(dag.timezone))
+        for dag_id, dag in sorted(bag.dags.items())
+    ]
+    return _markdown(_HEADINGS[language], rows)
+
+
+def _fill(path: Path, name: str, content: str) -> None:
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, found, rest = path.read_text("utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{path}: {begin} or {end} is missing")
+    path.write_text(f"{before}{begin}\n\n{content}\n\n{end}{after}", "utf-8")
+
+
+def _comments(session: Session) -> dict[str, str]:
+    rows = session.query(
+        "SELECT table_name, table_type, table_comment FROM information_schema.tables WHERE table_schema = DATABASE()"
+    )
+    return {name: "" if kind == "VIEW" else comment for name, kind, comment in rows if not NOT_OURS.match(name)}
+
+
+def _columns(session: Session) -> dict[str, list[Column]]:
+    found: dict[str, list[Column]] = {}
+    for table, name, column_type, null, default, extra, comment in session.query(
+        "SELECT table_name, column_name, column_type, is_nullable, column_default, extra, column_comment"
+        " FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY ordinal_position"
+    ):
+        found.setdefault(table, []).append(
+            Column(name, _type(column_type), null == "YES", _default(default), "auto_increment" in extra, comment)
+        )
+    return found
+
+
+def _keys(session: Session) -> dict[str, list[Key]]:
+    """Keys by table: the primary key first, then indexes and foreign keys by name."""
+    named: dict[tuple[str, int, str], tuple[str, list[str], str]] = {}
+    for table, name, not_unique, column in session.query(
+        "SELECT table_name, index_name, non_unique, column_name FROM information_schema.statistics"
+        " WHERE table_schema = DATABASE() ORDER BY seq_in_index"
+    ):
+        rank, kind = (0, "primary key") if name == "PRIMARY" else (1, "index" if int(not_unique) else "unique index")
+        named.setdefault((table, rank, name), (kind, [], ""))[1].append(column)
+    for table, name, column, target in session.query(
+        "SELECT table_name, constraint_name, column_name, referenced_table_name"
+        " FROM information_schema.key_column_usage"
+        " WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL ORDER BY ordinal_position"
+    ):
+        named.setdefault((table, 2, name), ("foreign key", [], target))[1].append(column)
+    found: dict[str, list[Key]] = {}
+    for (table, _, _), (kind, columns, target) in sorted(named.items()):
+        found.setdefault(table, []).append(Key(kind, tuple(columns), target))
+    return found
+
+
+def _type(column_type: str) -> str:
+    """MariaDB still tells a display width, which MySQL has dropped: `int(11)` and `int` are the same."""
+    return re.sub(r"\b((?:tiny|small|medium|big)?int)\(\d+\)", r"\1", column_type.lower())
+
+
+def _default(default: str | None) -> str | None:
+    """MariaDB tells `NULL` and quotes text; MySQL does neither."""
+    return None if default is None or default.upper() == "NULL" else default.strip("'")
+
+
+def _table(name: str, comment: str, columns: list[Column], keys: list[Key]) -> str:
+    primary = next((key.columns for key in keys if key.kind == "primary key"), ())
+    rows = [
+        (
+            f"`{column.name}`" + (" 🔑" if column.name in primary else ""),
+            column.type + (", automatic" if column.automatic else ""),
+            ("yes" if column.null else "no") + ("" if column.default is None else f", default {column.default}"),
+            column.comment,
+        )
+        for column in columns
+    ]
+    parts = [
+        f"### `{name}` {comment}".rstrip(),
+        _markdown(("Column", "Type", "May be NULL", "中文说明"), rows),
+    ]
+    if keys:
+        parts.append("Keys: " + "; ".join(map(_key, keys)) + ".")
+    return "\n\n".join(parts)
+
+
+def _key(key: Key) -> str:
+    listed = f"{key.kind} ({', '.join(key.columns)})"
+    return f"{listed} → `{key.target}`" if key.target else listed
+
+
+def _title(dag: Any, language: str) -> str:
+    """`### English · 中文` is the first line of every DAG's page."""
+    first_line = (dag.doc_md or dag.description or "").strip().partition("\n")[0]
+    english, _, chinese = first_line.lstrip("# ").partition(" · ")
+    return (chinese or english) if language == "zh" else english
+
+
+def _schedule(dag: Any, language: str) -> str:
+    timetable = dag.timetable
+    if isinstance(timetable, CronDataIntervalTimetable):
+        return f"`{timetable.expression}`"
+    if isinstance(timetable, DeltaDataIntervalTimetable) and timetable.delta.seconds == 0:
+        return _EVERY[language].format(timetable.delta.days)
+    return f"`{timetable.summary}`" if hasattr(timetable, "summary") else type(timetable).__name__
+
+
+def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ("---",) * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

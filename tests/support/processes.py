@@ -1,0 +1,163 @@
+"""Children made by `fork`: they start in milliseconds, because everything is imported already.
+
+A child opens its own connections to the database and to the API; it never touches what it inherited.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+
+import pytest
+
+_PATIENCE = 120.0
+"""Seconds after which a test that waits gives up."""
+
+
+class Gate:
+    """Closed until somebody opens it, in whichever process; made before the fork."""
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+
+    def open(self) -> None:
+        """Let everyone pass."""
+        os.write(self._writing, b"!")
+
+    def wait(self) -> None:
+        """Wait until it is open."""
+        if not select.select([self._reading], [], [], _PATIENCE)[0]:
+            raise TimeoutError(f"nobody opened the gate in {_PATIENCE} s")
+
+
+class Child:
+    """A forked process that does one piece of work.
+
+    Args:
+        work: Runs in the child; an exception makes its exit code 1.
+    """
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._report, writing = os.pipe()
+        with warnings.catch_warnings():  # the only other threads are rate limiters, asleep for good
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                work()
+                code = 0
+            except BaseException:
+                os.write(writing, traceback.format_exc().encode()[-50_000:])
+            finally:
+                os._exit(code)
+        os.close(writing)
+        self._code: int | None = None
+
+    def kill(self) -> None:
+        """End it as the kernel's memory killer would."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Its exit code; the negative number of the signal that ended it."""
+        if self._code is None:
+            if not select.select([self._report], [], [], _PATIENCE)[0]:
+                self.kill()
+            _, status = os.waitpid(self.pid, 0)
+            self._code = os.waitstatus_to_exitcode(status)
+        return self._code
+
+    def join(self) -> None:
+        """Wait, and fail the test with the child's traceback if it failed."""
+        if self.wait() != 0:
+            pytest.fail(f"child ended with {self.wait()}: {os.read(self._report, 65_536).decode()}", pytrace=False)
+
+
+@contextmanager
+def children(*works: Callable[[], object]) -> Iterator[list[Child]]:
+    """Run works at the same time, each in its child; none outlives the block, and each must end well."""
+    started = [Child(work) for work in works]
+    try:
+        yield started
+        for child in started:
+            child.join()
+    finally:
+        for child in started:
+            if child._code is None:
+                child.kill()
+                child.wait()
+
+
+def together(*works: Callable[[], object]) -> None:
+    """Run works at the same time and wait for all."""
+    with children(*works):
+        pass
+
+
+class Fuse:
+    """Kills its process at the n-th thing that happens.
+
+    Args:
+        after: How many things are let through first.
+    """
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+
+    def burn(self) -> None:
+        """One thing is about to happen."""
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._left -= 1
+
+    def at_each_statement(self) -> None:
+        """Every statement and every commit of this process, before the server sees it; once more at the end."""
+        from MySQLdb.connections import Connection
+        from MySQLdb.cursors import BaseCursor
+
+        self._before(BaseCursor, "_query")
+        self._before(Connection, "commit")
+
+    def at_each_file(self) -> None:
+        """Every file that this process puts into its place: written to the end, not yet visible."""
+        self._before(os, "replace")
+
+    def _before(self, owner: object, name: str) -> None:
+        original = getattr(owner, name)
+
+        def burn_first(*arguments: object, **named: object) -> object:
+            self.burn()
+            return original(*arguments, **named)
+
+        setattr(owner, name, burn_first)
+
+
+def killed_everywhere(work: Callable[[], object], arm: Callable[[Fuse], None]) -> Iterator[int]:
+    """Run the work again and again in a child that dies at the first, second, ... thing that `arm` chooses.
+
+    Yields after each death, and ends when the work got through. The last death is behind the last thing.
+
+    Args:
+        work: What the child does.
+        arm: Which things count.
+    """
+
+    def do(point: int) -> None:
+        fuse = Fuse(point)
+        arm(fuse)
+        work()
+        fuse.burn()
+
+    for point in count():
+        child = Child(partial(do, point))
+        if child.wait() != -signal.SIGKILL:
+            child.join()
+            return
+        yield point

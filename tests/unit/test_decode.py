@@ -1,0 +1,306 @@
+r"""Rows: one raw order becomes one tuple or one reason; hashes; the way of a tuple through LOAD DATA."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import MySQLdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emulator import codes as documented
+from support.shop import Database
+from xiaoe.resources import ORDERS
+from xiaoe.rows import codes, orders, values
+from xiaoe.rows.decode import NULL, Row, RowError, RowReader, row_hash, tsv_line
+from xiaoe.warehouse import Session, Warehouse
+
+READER = ORDERS.reader
+FIELDS = sorted({field for field, _ in orders.MAPPING.values()})
+
+awkward = st.text(alphabet=st.sampled_from("\\\t\n\r\0\x1a'\"`%;NZn0rt é中😀\ufeff\U0010ffff"), max_size=12)
+texts = st.none() | st.sampled_from(["", NULL, "\\\\N", "NULL"]) | awkward | st.text(max_size=12)
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["", "--", "0000-00-00 00:00:00", "2025-01-01 08:00:00", "12.30", "7", "1_0", "1e5"]),
+    st.text(max_size=8),
+)
+raw_orders = st.dictionaries(
+    st.sampled_from(FIELDS) | st.text(max_size=8),
+    st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2)),
+)
+
+
+def raw(**fields: Any) -> bytes:
+    return json.dumps({"order_id": "o1", **fields}, ensure_ascii=False).encode()
+
+
+def typed(**fields: Any) -> dict[str, Any]:
+    return dict(zip(READER.columns, READER.row(raw(**fields)), strict=True))
+
+
+# --- typing one row ------------------------------------------------------------------------------------
+
+
+@given(raw_orders, st.booleans())
+def test_every_json_object_becomes_a_row_or_a_reason(fields: dict[str, Any], escaped: bool) -> None:
+    data = json.dumps(fields, ensure_ascii=escaped).encode()
+    try:
+        row = READER.row(data)
+    except RowError:
+        return
+    assert len(row) == len(READER.columns)
+    assert row[0] == READER.key(data) == str(fields["order_id"])
+
+
+@given(st.binary(max_size=40) | st.recursive(scalars, st.lists).map(lambda value: json.dumps(value).encode()))
+def test_bytes_that_are_no_object_have_no_key_and_a_reason(data: bytes) -> None:
+    if data.lstrip()[:1] != b"{":
+        assert READER.key(data) is None
+        with pytest.raises(RowError):
+            READER.row(data)
+
+
+@given(
+    st.fixed_dictionaries({field: st.integers(0, 10**6) for field in ("price", "refund_money", "order_state", "count")})
+)
+def test_numbers_as_ints_or_strings_give_the_same_row(fields: dict[str, int]) -> None:
+    jittered = {name: str(value) for name, value in fields.items()}
+    assert READER.row(raw(**fields)) == READER.row(raw(**jittered))
+    assert row_hash(READER.row(raw(**fields))) == row_hash(READER.row(raw(**jittered)))
+
+
+@given(st.decimals(0, 10**8, places=2))
+def test_a_price_in_the_json_number_keeps_every_digit(price: Decimal) -> None:
+    """A float would make 0.1 + 0.2 of it somewhere."""
+    data = b'{"order_id":"o1","price":%s}' % str(price).encode()
+    assert Decimal(READER.row(data)[READER.columns.index("price")]) == price
+
+
+def test_units_are_mixed_in_and_yuan_out() -> None:
+    row = typed(price="199.9", coupon_price=1000, refund_money="19990", title="A\tB\n", count="2", order_state="3")
+    assert (row["price"], row["coupon_price"], row["refund_money"]) == ("199.90", "10.00", "199.90")
+    assert (row["title"], row["quantity"], row["order_state"], row["order_state_text"]) == ("A\tB\n", 2, 3, "已退款")
+
+
+def test_missing_and_null_fields_are_null_and_unknown_ones_are_ignored() -> None:
+    assert {name: value for name, value in typed(trade_ext={"a": [1]}, pay_time=None).items() if value is not None} == {
+        "order_id": "o1"
+    }
+
+
+@pytest.mark.parametrize("key", [None, "", "  ", True, 1.5, [], {}, "x" * 129])
+def test_a_row_without_a_usable_key_has_none(key: Any) -> None:
+    data = json.dumps({"order_id": key}).encode()
+    assert READER.key(data) is None
+    with pytest.raises(RowError, match=r"^order_id"):
+        READER.row(data)
+
+
+def test_a_reason_names_the_field_the_value_and_why() -> None:
+    with pytest.raises(RowError, match=r"^refund_money='1\.5': fen are whole numbers$"):
+        READER.row(raw(refund_money=1.5))
+    with pytest.raises(RowError) as caught:
+        READER.row(raw(price="9" * 5000))
+    assert len(str(caught.value)) < 200
+
+
+def test_a_half_emoji_is_a_reason_and_not_a_broken_file_later() -> None:
+    r"""A title cut in the middle of a surrogate pair: `"\ud83d"` is no text that UTF-8 can hold."""
+    with pytest.raises(RowError, match="not a JSON object"):
+        READER.row(rb'{"order_id":"o1","title":"\ud83d"}')
+
+
+def test_a_row_nested_beyond_reason_is_rejected_and_not_a_crash() -> None:
+    nested = b"[" * 100_000 + b"]" * 100_000
+    for field in (b"title", b"surprise"):
+        data = b'{"%s":%s,"order_id":"o1"}' % (field, nested)
+        assert READER.key(data) is None
+        with pytest.raises(RowError):
+            READER.row(data)
+
+
+# --- codes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("order_state", documented.ORDER_STATES),
+        ("ship_state", documented.SHIP_STATES),
+        ("resource_type", documented.RESOURCE_TYPES),
+    ],
+)
+def test_texts_are_those_of_the_documentation(name: str, expected: dict[int, str]) -> None:
+    """Both copies were typed from the documentation on their own."""
+    assert codes.texts(name) == expected
+    assert {state: typed(**{name: state})[f"{name}_text"] for state in expected} == expected
+
+
+def test_an_unknown_code_is_kept_has_no_text_and_is_counted() -> None:
+    rows = [READER.row(raw(order_state=state, ship_state=9)) for state in (1, 77, "77", None)]
+    assert [row[READER.columns.index("order_state")] for row in rows] == [1, 77, 77, None]
+    assert READER.unknown_codes(rows) == {"order_state=77": 2, "ship_state=9": 4}
+    assert READER.unknown_codes([]) == {}
+
+
+# --- hashes --------------------------------------------------------------------------------------------
+
+pairs = st.integers(1, 4).flatmap(lambda width: st.tuples(*[st.tuples(*[texts] * width)] * 2))
+
+
+@given(pairs)
+def test_row_hashes_are_equal_exactly_when_the_rows_are(pair: tuple[Row, Row]) -> None:
+    left, right = pair
+    assert (row_hash(left) == row_hash(right)) == (left == right)
+    assert (tsv_line(left) == tsv_line(right)) == (left == right)
+
+
+def test_row_hashes_tell_null_from_empty_and_a_moved_boundary() -> None:
+    rows: list[Row] = [(None, ""), ("", None), (NULL, ""), ("a\t", "b"), ("a", "\tb"), ("a\\", "tb"), ("a", "b")]
+    assert len({row_hash(row) for row in rows}) == len(rows)
+
+
+@given(st.binary(), st.binary())
+def test_raw_hashes_are_equal_exactly_when_the_bytes_are(left: bytes, right: bytes) -> None:
+    assert (READER.raw_hash(left) == READER.raw_hash(right)) == (left == right)
+    assert 0 <= READER.raw_hash(left) < 2**64
+
+
+def reader(source: str = orders.__file__) -> RowReader:
+    return RowReader(orders.MAPPING, {"order_state": codes.texts("order_state")}, key="order_id", source=source)
+
+
+def test_a_changed_code_text_makes_every_row_be_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = raw(order_state=3)
+    before = reader()
+    shutil.copytree(codes.CODES_DIR, tmp_path / "codes")
+    monkeypatch.setattr(codes, "CODES_DIR", tmp_path / "codes")
+    try:
+        clear_codes()
+        assert reader().raw_hash(data) == before.raw_hash(data)
+        file = tmp_path / "codes" / "order_state.json"
+        file.write_text(file.read_text("utf-8").replace("已退款", "退款完"), "utf-8")
+        clear_codes()
+        after = reader()
+        assert after.raw_hash(data) != before.raw_hash(data)
+        assert row_hash(after.row(data)) != row_hash(before.row(data))
+    finally:
+        monkeypatch.undo()
+        clear_codes()
+
+
+def clear_codes() -> None:
+    codes.texts.cache_clear()
+    codes.fingerprint.cache_clear()
+
+
+def test_a_changed_mapping_makes_every_row_be_looked_at_again(tmp_path: Path) -> None:
+    changed = tmp_path / "orders.py"
+    changed.write_bytes(Path(orders.__file__).read_bytes() + b"# changed\n")
+    assert reader(str(changed)).raw_hash(b"{}") != reader().raw_hash(b"{}")
+
+
+# --- TSV -----------------------------------------------------------------------------------------------
+
+
+def untsv(line: str) -> list[str | None]:
+    """Read a line as the MySQL manual says LOAD DATA does with its default escapes."""
+    meanings = {"t": "\t", "n": "\n", "r": "\r", "0": "\0", "\\": "\\"}
+    fields: list[str | None] = []
+    for part in line.split("\t"):
+        if part == NULL:
+            fields.append(None)
+            continue
+        letters = iter(part)
+        fields.append("".join(meanings[next(letters)] if letter == "\\" else letter for letter in letters))
+    return fields
+
+
+@given(st.lists(texts, min_size=1, max_size=5))
+def test_a_line_read_back_is_the_row(row: list[str | None]) -> None:
+    line = tsv_line(tuple(row))
+    assert "\n" not in line
+    assert untsv(line) == row
+
+
+@given(st.integers(), st.text(max_size=5))
+def test_numbers_stand_as_they_are(number: int, text: str) -> None:
+    assert untsv(tsv_line((number, text))) == [str(number), text]
+
+
+money = st.none() | st.integers(-(10**12) + 1, 10**12 - 1).map(values.fen)
+times = st.none() | st.datetimes(min_value=datetime(1000, 1, 1)).map(lambda moment: moment.isoformat(" ", "seconds"))
+small = st.none() | st.integers(-(2**31), 2**31 - 1)
+STAGING = (
+    "CREATE TEMPORARY TABLE {name} (id INT PRIMARY KEY, word TEXT NULL, code INT NULL, amount DECIMAL(12, 2) NULL,"
+    " moment DATETIME NULL, hashed BIGINT UNSIGNED NOT NULL) CHARSET utf8mb4 COLLATE utf8mb4_bin"
+)
+COLUMNS = ("id", "word", "code", "amount", "moment", "hashed")
+
+
+def held(session: Session, table: str) -> list[tuple[Any, ...]]:
+    return session.query(
+        "SELECT id, word, code, CAST(amount AS CHAR),"
+        f" CAST(moment AS CHAR), CAST(hashed AS CHAR) FROM {table} ORDER BY id"
+    )
+
+
+@pytest.mark.mysql
+def test_rows_come_out_of_the_database_as_they_went_in_by_either_way(database: Database) -> None:
+    """LOAD DATA LOCAL and, where a server refuses that, multi-row REPLACE."""
+    with Warehouse().session() as loading, Warehouse().session() as inserting:
+        inserting._loads_files = False
+        loading.execute(STAGING.format(name="stg_a"))
+        inserting.execute(STAGING.format(name="stg_b"))
+
+        @settings(max_examples=15, suppress_health_check=[HealthCheck.large_base_example, HealthCheck.data_too_large])
+        @given(st.lists(st.tuples(texts, small, money, times), min_size=20, max_size=60))
+        def round_trip(drawn: list[Row]) -> None:
+            rows = [(number, *row, row_hash(row)) for number, row in enumerate(drawn)]
+            for session, table in ((loading, "stg_a"), (inserting, "stg_b")):
+                session.execute(f"DELETE FROM {table}")
+                session.bulk_load(table, COLUMNS, rows)
+                assert held(session, table) == [(*row[:-1], str(row[-1])) for row in rows]
+
+        round_trip()
+        assert loading._loads_files
+
+
+@pytest.mark.mysql
+def test_of_two_rows_with_one_key_the_later_wins_by_either_way(database: Database) -> None:
+    for loads_files in (True, False):
+        with Warehouse().session() as session:
+            session._loads_files = loads_files
+            session.execute(STAGING.format(name="stg"))
+            session.bulk_load("stg", COLUMNS, [(1, "old", None, None, None, 0), (1, "new", 2, "0.01", None, 1)])
+            assert held(session, "stg") == [(1, "new", 2, "0.01", None, "1")]
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize(
+    "bad",
+    [
+        (1, "x", 2**31, None, None, 0),
+        (1, "x", None, "1.005", None, 0),
+        (1, "x", None, None, "2025-02-30 00:00:00", 0),
+        (1, "x", None, None, None, None),
+        (1, "x" * 70_000, None, None, None, 0),
+    ],
+)
+def test_a_value_that_does_not_fit_is_never_a_mere_warning(database: Database, bad: Row) -> None:
+    with Warehouse().session() as session:
+        session.execute(STAGING.format(name="stg"))
+        with pytest.raises((RuntimeError, MySQLdb.Error)):  # the server refuses some, and only warns of others
+            session.bulk_load("stg", COLUMNS, [bad])

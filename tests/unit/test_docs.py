@@ -1,0 +1,207 @@
+"""What the documentation says is so: generated parts, settings, queries, commands, links."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from emulator.running import Emulator
+from support.shop import EVERYTHING, Database, Sync
+from xiaoe import dictionary, settings, shop
+from xiaoe.api_errors import ADVICE
+from xiaoe.provider_info import get_provider_info
+
+REPO = Path(__file__).parents[2]
+DOCS = REPO / "docs"
+PAGES = sorted([*REPO.glob("*.md"), *DOCS.rglob("*.md")])
+READMES = ("README.md", "README.zh-CN.md")
+ENVIRONMENT_NAME = re.compile(r"(?<![A-Z_])XIAOE_[A-Z][A-Z_]*[A-Z]")
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Code blocks of a page; those inside a list are indented."""
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```$", path.read_text("utf-8"), re.M | re.S)
+
+
+def environment_names(*folders: str) -> set[str]:
+    found: set[str] = set()
+    for folder in folders:
+        for path in (REPO / folder).rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                found |= set(ENVIRONMENT_NAME.findall(path.read_text("utf-8")))
+    return found
+
+
+def anchors(path: Path) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ +(.*)$", path.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# Generated parts
+
+
+@pytest.mark.mysql
+def test_generated_parts_are_up_to_date(database: Database, tmp_path: Path) -> None:
+    names = ("database.md", *dictionary.OPERATIONS)
+    for name in names:
+        shutil.copy(DOCS / name, tmp_path)
+    assert dictionary.write(tmp_path / "database.md") == tmp_path / "database.md"
+    for name in names:
+        assert (tmp_path / name).read_text("utf-8") == (DOCS / name).read_text("utf-8"), f"run `make docs`: {name}"
+
+
+@pytest.mark.mysql
+def test_missing_markers_are_an_error(database: Database, tmp_path: Path) -> None:
+    page = tmp_path / "database.md"
+    page.write_text("<!-- tables:begin -->", "utf-8")
+    with pytest.raises(ValueError, match="tables:end"):
+        dictionary.write(page)
+    assert page.read_text("utf-8") == "<!-- tables:begin -->"
+
+
+@pytest.mark.mysql
+def test_views_are_listed_and_the_migration_tools_own_tables_are_not(database: Database) -> None:
+    connection = database.connect()
+    connection.query("CREATE VIEW docs_view AS SELECT shop_id, price FROM orders")
+    try:
+        text = dictionary.tables()
+    finally:
+        connection.query("DROP VIEW docs_view")
+        connection.close()
+    assert "### `docs_view`\n\n" in text
+    assert "yoyo" not in text
+
+
+@pytest.mark.mysql
+def test_every_column_has_a_comment(database: Database) -> None:
+    assert "|  |" not in dictionary.tables()
+
+
+# Queries
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize("number", range(len(blocks(DOCS / "database.md", "sql"))))
+def test_useful_queries_run(number: int, database: Database) -> None:
+    database.rows(blocks(DOCS / "database.md", "sql")[number].replace("%", "%%"), ())
+
+
+@pytest.mark.mysql
+def test_the_example_is_what_the_database_answers(sync: Sync, database: Database, api: Emulator) -> None:
+    sync.run(EVERYTHING)
+    for name in READMES:
+        [query] = blocks(REPO / name, "sql")
+        rows = database.rows(query)
+        lines = [list(rows[0]), ["---"] * len(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        shown = re.search(r"<!-- example:begin -->\n\n(.*?)\n\n<!-- example:end -->", (REPO / name).read_text(), re.S)
+        assert shown, f"{name}: the example's output is missing:\n{table}"
+        assert shown.group(1) == table, f"{name}: the example's output is now\n{table}"
+
+
+# Settings
+
+
+def test_every_environment_variable_is_documented_and_exists() -> None:
+    documented = set(ENVIRONMENT_NAME.findall((DOCS / "configuration.md").read_text("utf-8")))
+    read = environment_names("plugins", "dags", "scripts")
+    assert documented == read
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPO)))
+def test_no_page_names_an_environment_variable_that_is_not_read(page: Path) -> None:
+    named = set(ENVIRONMENT_NAME.findall(page.read_text("utf-8")))
+    assert named <= environment_names("plugins", "dags", "scripts")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("XIAOE_CONN_IDS", ",".join(settings.conn_ids())),
+        ("XIAOE_MYSQL_CONN_ID", settings.mysql_conn_id()),
+        ("XIAOE_HISTORY_START", f"{settings.history_start():%Y-%m-%d}"),
+        ("XIAOE_OVERLAP_MINUTES", f"{settings.overlap().total_seconds() / 60:g}"),
+        ("XIAOE_LAG_SECONDS", f"{settings.lag().total_seconds():g}"),
+        ("XIAOE_RESCAN_DAYS", f"{settings.rescan_days().days}"),
+    ],
+)
+def test_documented_defaults_of_the_environment(name: str, value: str) -> None:
+    assert f"| `{name}` | `{value}` |" in (DOCS / "configuration.md").read_text("utf-8")
+
+
+def test_every_field_of_the_connection_is_documented_with_its_default() -> None:
+    page = (DOCS / "configuration.md").read_text("utf-8")
+    [connection] = get_provider_info()["connection-types"]
+    for label in connection["ui-field-behaviour"]["relabeling"].values():
+        assert f"| {label} |" in page
+    assert f"`{shop.DEFAULT_HOST}`" in page
+    for name, field in connection["conn-fields"].items():
+        row = re.search(rf"^\| {re.escape(field['label'])} \| `extra\.{name}` \| \w+ \|(.*)\|$", page, re.M)
+        assert row, name
+        if default := field["schema"].get("default"):
+            assert row.group(1).startswith(f" {default} |"), name
+            assert default == getattr(shop.Shop, name)
+            assert f"{field['schema']['minimum']} to {field['schema']['maximum']}" in row.group(1), name
+
+
+# What else it names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPO)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name) if name else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_pages_that_the_code_refers_to_exist() -> None:
+    api = (DOCS / "xiaoe-api.md").read_text("utf-8")
+    for folder in ("plugins", "dags", "include", "scripts"):
+        for path in (REPO / folder).rglob("*"):
+            if not path.is_file() or path.suffix not in (".py", ".sql", ".sh", ".json", ""):
+                continue
+            text = path.read_text("utf-8")
+            for name in re.findall(r"docs/([\w-]+(?:/[\w-]+)?\.md)", text):
+                assert (DOCS / name).exists(), f"{path.name}: {name}"
+            for number in re.findall(r"docs/decisions/(\d{4})", text):
+                assert list((DOCS / "decisions").glob(f"{number}-*.md")), f"{path.name}: decision {number}"
+            for section, quirk in re.findall(r"xiaoe-api\.md\s+sections? (\d+)(?:\.(\d+))?", text):
+                part = re.search(rf"^## {section} .*?(?=^## |\Z)", api, re.M | re.S)
+                assert part, f"{path.name}: section {section}"
+                assert not quirk or f"\n{quirk}. " in part.group(), f"{path.name}: section {section}.{quirk}"
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    listed = subprocess.run(["make", "help"], cwd=REPO, capture_output=True, text=True, check=True).stdout
+    targets = set(re.findall(r"^  make (\S+)", listed, re.M))
+    for page in PAGES:
+        code = re.findall(r"`[^`\n]+`|```.*?```", page.read_text("utf-8"), re.S)
+        named = {name for part in code for name in re.findall(r"\bmake ([a-z-]+)", part)}
+        assert named <= targets, page.name
+
+
+def test_every_code_that_stops_a_task_is_in_the_list_of_failures() -> None:
+    for name in dictionary.OPERATIONS:
+        page = (DOCS / name).read_text("utf-8")
+        first, last = map(int, re.search(r"code (2001)` \S+ `(2006)", page).groups())  # type: ignore[union-attr]
+        listed = set(map(int, re.findall(r"\b(\d{4})`", page))) | set(range(first, last + 1))
+        assert set(ADVICE) - {2009, 2010} <= listed, name  # these two answer calls that are not made yet
+
+
+def test_every_requirement_has_its_reason() -> None:
+    page = (DOCS / "decisions" / "0002-libraries.md").read_text("utf-8")
+    for file in ("requirements.in", "requirements-dev.in"):
+        for line in (REPO / file).read_text().splitlines():
+            if line and not line.startswith(("#", "-")):
+                name = re.split(r"[=<>!\[ ]", line)[0]
+                short = f"`-{name.rpartition('-')[2]}`"
+                assert f"`{name}`" in page or short in page, name

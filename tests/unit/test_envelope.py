@@ -1,0 +1,126 @@
+"""Envelopes: every kind of answer is rows, an empty page or a typed error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xiaoe.envelope import Listing, open_envelope, read_listing
+from xiaoe.exceptions import XiaoeNetworkError
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def listing(data: Any) -> Listing:
+    return read_listing(msgspec.Raw(json.dumps(data).encode()), total_field="total")
+
+
+def test_an_envelope_is_read_with_either_spelling_of_its_text() -> None:
+    assert open_envelope(b'{"code":0,"msg":"success","data":{}}').msg == "success"
+    assert open_envelope(b'{"code":2008,"message":"expired","data":null}').message == "expired"
+    assert open_envelope(b'{"unknown":[1]}').code is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>502</html>",
+        b"[]",
+        b"null",
+        b'"ok"',
+        b'{"code":0',
+        b'{"code":0,"data":{"list":[{"order_id":"o1"',
+        b'{"code":0} trailing',
+        '{"code":1,"msg":"系统繁忙"}'.encode("gbk"),
+        b"\xef\xbb\xbf{}",
+        b"\x1f\x8b\x08",
+        b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_a_body_that_is_no_envelope_is_a_network_error_that_quotes_its_start(body: bytes) -> None:
+    with pytest.raises(XiaoeNetworkError, match="the answer is not the API's JSON") as caught:
+        open_envelope(body)
+    assert repr(body[:80]) in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_an_envelope_or_a_network_error(body: bytes) -> None:
+    try:
+        open_envelope(body)
+    except XiaoeNetworkError:
+        return
+    assert isinstance(json.loads(body), dict)
+
+
+@pytest.mark.parametrize("data", [None, [], {}])
+def test_every_spelling_of_no_data_is_an_empty_page_without_a_total(data: Any) -> None:
+    assert listing(data) == Listing(None, [])
+
+
+def test_an_answer_without_data_is_empty_too() -> None:
+    assert read_listing(open_envelope(b'{"code":0}').data, total_field="total") == Listing(None, [])
+
+
+@pytest.mark.parametrize("total", [0, "0", 7, "7", " 7 "])
+def test_a_total_is_a_number_or_digits(total: Any) -> None:
+    assert listing({"total": total, "list": None}) == Listing(int(total), [])
+
+
+@pytest.mark.parametrize("total", [None, "", "--"])
+def test_a_blank_total_is_none(total: Any) -> None:
+    assert listing({"total": total, "list": []}) == Listing(None, [])
+    assert listing({"list": []}) == Listing(None, [])
+
+
+def test_the_total_may_have_another_name() -> None:
+    data = msgspec.Raw(b'{"row_count":3,"total":9,"list":[]}')
+    assert read_listing(data, total_field="row_count").total == 3
+
+
+def test_rows_stay_raw_byte_for_byte() -> None:
+    data = msgspec.Raw(b'{"total":2,"list":[{"a": 1.50 ,"b":"\\u4e2d"},null]}')
+    assert [bytes(row) for row in read_listing(data, total_field="total").rows] == [
+        b'{"a": 1.50 ,"b":"\\u4e2d"}',
+        b"null",
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        1,
+        "text",
+        True,
+        [{"order_id": "o1"}],
+        {"total": "many", "list": []},
+        {"total": 1.5, "list": []},
+        {"total": [], "list": []},
+        {"total": 1, "list": {}},
+        {"total": 1, "list": "o1"},
+    ],
+)
+def test_data_of_another_shape_is_a_network_error_and_never_an_empty_page(data: Any) -> None:
+    with pytest.raises(XiaoeNetworkError, match="the answer's data has an unknown shape"):
+        listing(data)
+
+
+@given(st.dictionaries(st.sampled_from(["total", "list", "x"]), json_values) | json_values)
+def test_any_data_is_rows_or_a_network_error(data: Any) -> None:
+    body = json.dumps({"code": 0, "data": data}).encode()
+    try:
+        found = read_listing(open_envelope(body).data, total_field="total")
+    except XiaoeNetworkError:
+        return
+    rows = (data.get("list") if isinstance(data, dict) else None) or []
+    assert [json.loads(bytes(row)) for row in found.rows] == rows

@@ -1,0 +1,379 @@
+"""Paging: every row once and in order, an end to every trap, and no incomplete list ever accepted."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from xiaoe.paging import MOST_PASSES, Page, Pass, Verdict, distinct, judge, key_hash, read_pages, repeats, union
+
+Fetch = Callable[[int], Page]
+
+
+def page(index: int, keys: Sequence[int], total: int | None) -> Page:
+    return Page(index, total, array("Q", keys))
+
+
+def listing(rows: Sequence[int], size: int) -> Fetch:
+    """A list that stands still and tells the truth."""
+    return lambda index: page(index, rows[(index - 1) * size : index * size], len(rows))
+
+
+def counted(fetch: Fetch, most: int = 1000) -> tuple[Fetch, list[int]]:
+    """The same, with a note of every page asked for; more than `most` fails instead of hanging."""
+    asked: list[int] = []
+
+    def ask(index: int) -> Page:
+        asked.append(index)
+        assert len(asked) <= most, "it never ends"
+        return fetch(index)
+
+    return ask, asked
+
+
+def read(fetch: Fetch, concurrency: int = 1) -> list[Page]:
+    return list(read_pages(fetch, concurrency=concurrency))
+
+
+def outcome(pages: Sequence[Page]) -> Pass:
+    """What a reader makes of the pages of one pass."""
+    keys = array("Q")
+    repeated = None
+    first = previous = array("Q")
+    for one in pages:
+        keys.extend(one.keys)
+        if repeats(one.keys, first, previous):
+            repeated = one.index
+        first, previous = first or one.keys, one.keys
+    return Pass(tuple(one.total for one in pages if one.total is not None), distinct(keys), repeated)
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 60), st.integers(1, 20), st.integers(1, 6), st.data())
+def test_every_row_comes_exactly_once_and_in_order(rows: int, size: int, concurrency: int, data: st.DataObject) -> None:
+    fetch, asked = counted(listing(range(rows), size))
+    pages = -(-rows // size)
+    kept = data.draw(st.integers(0, pages))
+    stored = [listing(range(rows), size)(index) for index in range(1, kept + 1)]
+    fetched = list(read_pages(fetch, concurrency=concurrency, stored=stored))
+    assert [key for one in (*stored, *fetched) for key in one.keys] == list(range(rows))
+    assert [one.index for one in fetched] == list(range(kept + 1, max(pages, 1) + 1))
+    assert sorted(asked) == [one.index for one in fetched], "a page was fetched twice or for nothing"
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 6))
+def test_never_more_pages_are_under_way_than_allowed(rows: int, size: int, concurrency: int) -> None:
+    lock = threading.Lock()
+    under_way = 0
+    most = 0
+    true_list = listing(range(rows), size)
+
+    def fetch(index: int) -> Page:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        try:
+            return true_list(index)
+        finally:
+            with lock:
+                under_way -= 1
+
+    read(fetch, concurrency)
+    assert most <= concurrency
+
+
+def test_pages_really_are_fetched_side_by_side() -> None:
+    """Three fetches wait for each other: one after the other, they would wait for ever."""
+    together = threading.Barrier(3, timeout=30)
+    true_list = listing(range(40), 10)
+
+    def fetch(index: int) -> Page:
+        if index > 1:
+            together.wait()
+        return true_list(index)
+
+    assert len(read(fetch, 3)) == 4
+
+
+def test_a_slow_page_does_not_change_the_order() -> None:
+    last_done = threading.Event()
+    true_list = listing(range(30), 10)
+
+    def fetch(index: int) -> Page:
+        if index == 2:
+            assert last_done.wait(30)
+        if index == 3:
+            last_done.set()
+        return true_list(index)
+
+    assert [one.index for one in read(fetch, 4)] == [1, 2, 3]
+
+
+def test_an_error_ends_the_reading_and_keeps_the_pages_before_it() -> None:
+    true_list = listing(range(100), 10)
+
+    def fetch(index: int) -> Page:
+        if index == 4:
+            raise OSError("cut")
+        return true_list(index)
+
+    reader = read_pages(fetch, concurrency=3)
+    got = [next(reader).index for _ in range(3)]
+    with pytest.raises(OSError, match="cut"):
+        next(reader)
+    assert got == [1, 2, 3]
+
+
+def test_a_reader_that_is_left_early_fetches_no_further() -> None:
+    fetch, asked = counted(listing(range(1000), 10))
+    reader = read_pages(fetch, concurrency=4)
+    next(reader)
+    next(reader)
+    reader.close()
+    assert len(asked) <= 1 + 4 + 1
+
+
+def test_stored_pages_that_were_the_whole_list_need_no_call() -> None:
+    fetch, asked = counted(listing(range(20), 10))
+    stored = [listing(range(20), 10)(index) for index in (1, 2)]
+    assert list(read_pages(fetch, concurrency=4, stored=stored)) == []
+    assert asked == []
+
+
+# --- traps ---------------------------------------------------------------------------------------------
+
+ROWS = range(95)
+SIZE = 10
+TRUE = listing(ROWS, SIZE)
+
+
+def with_total(total: Callable[[int], int | None]) -> Fetch:
+    return lambda index: page(index, TRUE(index).keys, total(index))
+
+
+def missing_row(index: int) -> Page:
+    """A row slipped between page 3 and 4, and the total knows."""
+    if index < 4:
+        return TRUE(index)
+    return page(index, ROWS[(index - 1) * SIZE + 1 : index * SIZE + 1], 94)
+
+
+TRAPS: dict[str, Fetch] = {
+    "the paging key is not understood": lambda index: page(index, range(10), 95),
+    "the paging key is not understood, and the total grows": lambda index: page(index, range(10), 95 + 10 * index),
+    "it stops at a page and repeats that one": lambda index: TRUE(min(index, 3)),
+    "it starts again from the first page": lambda index: TRUE((index - 1) % 4 + 1),
+    "an empty page in the middle": lambda index: page(index, [] if index == 4 else TRUE(index).keys, 95),
+    "a short page in the middle": lambda index: page(index, TRUE(index).keys[: 5 if index == 4 else 10], 95),
+    "a short first page": lambda index: page(index, TRUE(index).keys[: 1 if index == 1 else 10], 95),
+    "total 0": with_total(lambda index: 0),
+    "a negative total": with_total(lambda index: -1),
+    "no total": with_total(lambda index: None),
+    "a total on no page but the second": with_total(lambda index: 95 if index == 2 else None),
+    "a total too small": with_total(lambda index: 42),
+    "a total too large": with_total(lambda index: 10**9),
+    "a total that grows with every page": with_total(lambda index: 95 + 10 * index),
+    "a total that shrinks with every page": with_total(lambda index: 95 - index),
+    "duplicates over the pages": lambda index: page(index, ROWS[(index - 1) * 8 : (index - 1) * 8 + 10], 95),
+    "a row slipped between two pages": missing_row,
+    "one row on every page": lambda index: page(index, ROWS[index - 1 : index], 95),
+    "nothing, but a total": lambda index: page(index, [], 95),
+    "nothing at all": lambda index: page(index, [], None),
+}
+COMPLETE = {"one row on every page"}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_every_trap_ends(trap: str, concurrency: int) -> None:
+    fetch, _ = counted(TRAPS[trap])
+    assert len(read(fetch, concurrency)) <= len(ROWS) + 1
+
+
+@pytest.mark.parametrize("trap", [trap for trap in TRAPS if trap not in COMPLETE])
+def test_no_trap_is_taken_for_a_complete_list(trap: str) -> None:
+    """The trap stays, pass after pass: an error is right, rows lost in silence are not."""
+    passes: list[Pass] = []
+    while True:
+        passes.append(outcome(read(TRAPS[trap])))
+        verdict = judge(passes)
+        if verdict is Verdict.AGAIN:
+            continue
+        break
+    used = passes[-1:] if verdict is Verdict.LAST else passes
+    if trap == "nothing at all":  # said twice: there is no telling it from an empty window
+        assert (verdict, len(passes)) == (Verdict.LAST, 2)
+    elif verdict is Verdict.FAIL:
+        assert len(passes) == MOST_PASSES
+    else:
+        assert set(union(used).tolist()) >= set(ROWS if trap != "a row slipped between two pages" else ())
+
+
+@pytest.mark.parametrize("trap", [trap for trap in TRAPS if trap not in COMPLETE])
+def test_once_the_trap_is_gone_the_next_pass_is_enough(trap: str) -> None:
+    """Whatever the first pass was, unless it was complete, one good pass puts it right."""
+    first = outcome(read(TRAPS[trap]))
+    if judge([first]) is Verdict.AGAIN:
+        assert judge([first, outcome(read(TRUE))]) is Verdict.LAST
+
+
+# --- judging -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class LiveList:
+    """A list that grows between calls, and answers that may be wrong in what they carry, not in the total.
+
+    Args:
+        rows: What is in it, oldest first.
+        arrivals: Row to put in before call n, and where.
+        spoilt: What goes wrong with call n.
+
+    `told` is the list as it was when a total was told last: what arrives later nobody can know of.
+    """
+
+    rows: list[int]
+    size: int
+    arrivals: dict[int, list[int]]
+    spoilt: dict[int, str]
+    calls: count[int] = field(default_factory=count)
+    fresh: count[int] = field(default_factory=lambda: count(1000))
+    told: list[int] = field(default_factory=list)
+
+    def fetch(self, index: int) -> Page:
+        call = next(self.calls)
+        for place in self.arrivals.get(call, ()):
+            self.rows.insert(min(place, len(self.rows)), next(self.fresh))
+        start = (index - 1) * self.size
+        keys = self.rows[start : start + self.size]
+        total: int | None = len(self.rows)
+        match self.spoilt.get(call):
+            case "empty":
+                keys = []
+            case "short":
+                keys = keys[: len(keys) // 2]
+            case "first page":
+                keys = self.rows[: self.size]
+            case "page before":
+                keys = self.rows[max(0, start - self.size) : start]
+            case "hole":
+                keys = keys[1:]
+            case "twice":
+                keys = [*keys[:1], *keys[:-1]]
+            case "no total":
+                total = None
+            case "null":
+                keys, total = [], None
+        if total is not None:
+            self.told = list(self.rows)
+        return page(index, keys, total)
+
+
+FAULTS = ["empty", "short", "first page", "page before", "hole", "twice", "no total", "null"]
+live_lists = st.builds(
+    LiveList,
+    rows=st.integers(0, 25).map(lambda number: list(range(number))),
+    size=st.integers(1, 6),
+    arrivals=st.dictionaries(st.integers(0, 30), st.lists(st.integers(0, 40), max_size=2), max_size=4),
+    spoilt=st.dictionaries(st.integers(0, 30), st.sampled_from(FAULTS), max_size=8),
+)
+
+
+@given(live_lists)
+@settings(max_examples=400)
+def test_what_is_accepted_holds_every_row_of_the_list(live: LiveList) -> None:
+    """For lists that do not shrink while they are read, whatever else goes wrong with the answers.
+
+    Two answers of `data: null` in a row are the one exception: an empty window cannot be told from them.
+    """
+    passes: list[Pass] = []
+    verdict = Verdict.AGAIN
+    while verdict is Verdict.AGAIN:
+        passes.append(outcome(read(live.fetch)))
+        verdict = judge(passes)
+    assume(any(one.totals for one in passes[-2:]))
+    if verdict is not Verdict.FAIL:
+        accepted = union(passes[-1:] if verdict is Verdict.LAST else passes).tolist()
+        assert set(live.told) <= set(accepted) <= set(live.rows)
+
+
+@given(live_lists)
+def test_a_list_that_comes_to_rest_is_accepted_in_the_end(live: LiveList) -> None:
+    """Faults are over after some calls: a steady pass is always enough."""
+    before = outcome(read(live.fetch))
+    live.arrivals.clear()
+    live.spoilt.clear()
+    assert judge([before, outcome(read(live.fetch))]) is Verdict.LAST
+
+
+def passed(keys: Sequence[int], *totals: int, repeated: int | None = None) -> Pass:
+    return Pass(totals, distinct(array("Q", keys)), repeated)
+
+
+@pytest.mark.parametrize(
+    ("passes", "verdict"),
+    [
+        ([passed([1, 2], 2, 2)], Verdict.LAST),
+        ([passed([], 0)], Verdict.LAST),
+        ([passed([])], Verdict.AGAIN),
+        ([passed([]), passed([])], Verdict.LAST),
+        ([passed([1], 1), passed([]), passed([])], Verdict.AGAIN),
+        ([passed([1, 2])], Verdict.AGAIN),
+        ([passed([1, 2], 2, repeated=2)], Verdict.AGAIN),
+        ([passed([1, 2], 3, 2)], Verdict.AGAIN),
+        ([passed([1, 2], 3), passed([2, 3], 3)], Verdict.ALL),
+        ([passed([1, 2], 3, 4), passed([2, 3], 4, 3)], Verdict.AGAIN),
+        ([passed([1, 2], 2, 3), passed([1, 2], 1, 2)], Verdict.ALL),
+        ([passed([1, 2], 2, 3), passed([1, 2], 3, 2)], Verdict.AGAIN),
+        ([passed([1, 2], 3), passed([1, 2], 3)], Verdict.AGAIN),
+        ([passed([1, 2], 3)] * MOST_PASSES, Verdict.FAIL),
+        ([passed([1, 2])] * MOST_PASSES, Verdict.FAIL),
+        ([passed([1], 2)] * (MOST_PASSES - 1) + [passed([1, 2], 2)], Verdict.LAST),
+    ],
+)
+def test_verdicts(passes: list[Pass], verdict: Verdict) -> None:
+    assert judge(passes) is verdict
+
+
+def test_the_number_of_passes_can_be_chosen() -> None:
+    assert judge([passed([1], 2)], most=1) is Verdict.FAIL
+
+
+# --- small parts ---------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 2**64 - 1)), st.lists(st.integers(0, 2**64 - 1)))
+def test_union_and_distinct_are_those_of_sets(left: list[int], right: list[int]) -> None:
+    assert union([passed(left), passed(right)]).tolist() == sorted({*left, *right})
+
+
+@given(st.text(), st.text())
+def test_a_key_has_one_hash_of_eight_bytes(left: str, right: str) -> None:
+    assert (key_hash(left) == key_hash(right)) == (left == right)
+    assert key_hash(left) == key_hash(left.encode()) < 2**64
+
+
+def test_a_key_that_utf8_cannot_hold_has_a_hash_too() -> None:
+    assert key_hash("\ud83d") != key_hash("\ud83e")
+
+
+def test_an_empty_page_repeats_nothing() -> None:
+    assert not repeats(array("Q"), array("Q"))
+    assert repeats(array("Q", [1]), array("Q"), array("Q", [1]))
+    assert not repeats(array("Q", [1]), array("Q", [2]))
+
+
+def test_a_pass_knows_its_last_total_and_whether_it_was_steady() -> None:
+    assert (passed([]).last_total, passed([]).steady) == (None, False)
+    assert (passed([], 3, 3).last_total, passed([], 3, 3).steady) == (3, True)
+    assert (passed([], 3, 4).last_total, passed([], 3, 4).steady) == (4, False)

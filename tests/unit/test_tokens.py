@@ -1,0 +1,241 @@
+"""The shared token: one for all tasks, asked for by one of them, unreadable without the shop's secret."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from emulator.running import Emulator
+from support.shop import APP_ID, CLIENT_ID, SECRET, Database
+from xiaoe.exceptions import XiaoeBusyError, XiaoeQuotaError
+from xiaoe.hook import XiaoeHook
+from xiaoe.resources import ORDERS
+from xiaoe.shop import Shop
+from xiaoe.tokens import ISSUES_PER_WINDOW, OwnTokenStore, SharedTokenStore, Token
+from xiaoe.warehouse import Warehouse
+
+pytestmark = pytest.mark.mysql
+
+SHOP = Shop("xiaoe_default", "http://api", APP_ID, CLIENT_ID, SECRET)
+LONG = "xe_" + "0123456789abcdef" * 31 + "0123456789abc"
+
+
+class Office:
+    """Issues numbered tokens, and counts."""
+
+    def __init__(self, life: int = 7200) -> None:
+        self.life = life
+        self.issued: list[str] = []
+
+    def __call__(self) -> Token:
+        self.issued.append(f"{LONG[:500]}{len(self.issued)}")
+        return Token(self.issued[-1], self.life)
+
+
+@pytest.fixture
+def store(database: Database) -> SharedTokenStore:
+    return SharedTokenStore(Warehouse())
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+def test_the_first_task_asks_and_the_others_share(store: SharedTokenStore, office: Office) -> None:
+    first = store.obtain(SHOP, None, office)
+    later = SharedTokenStore(Warehouse()).obtain(SHOP, None, office)
+    assert first.value == later.value == office.issued[0]
+    assert len(office.issued) == 1
+    assert 7100 < later.seconds_left <= 7200
+
+
+def test_a_token_of_512_characters_comes_back_whole(store: SharedTokenStore) -> None:
+    assert len(LONG) == 512
+    store.obtain(SHOP, None, lambda: Token(LONG, 7200))
+    assert store.obtain(SHOP, None, Office()).value == LONG
+
+
+def test_a_refused_token_is_replaced_once_and_the_new_one_shared(store: SharedTokenStore, office: Office) -> None:
+    old = store.obtain(SHOP, None, office).value
+    new = store.obtain(SHOP, old, office).value
+    assert new != old
+    assert store.obtain(SHOP, old, office).value == new, "another task had the same refusal a moment later"
+    assert len(office.issued) == 2
+
+
+def test_the_token_is_encrypted_at_rest(store: SharedTokenStore, database: Database) -> None:
+    store.obtain(SHOP, None, lambda: Token(LONG, 7200))
+    [row] = database.rows("SELECT * FROM api_tokens")
+    assert (row["shop_id"], row["client_id"]) == (APP_ID, CLIENT_ID)
+    content = str(row)
+    assert LONG[:16] not in content
+    assert SECRET not in content
+
+
+def test_without_the_secret_the_stored_token_is_worth_nothing(store: SharedTokenStore, office: Office) -> None:
+    """The secret was changed in the shop and in the connection: what was stored is replaced, not an error."""
+    store.obtain(SHOP, None, office)
+    changed = replace(SHOP, secret="another secret")
+    assert store.obtain(changed, None, office).value == office.issued[1]
+    assert store.obtain(changed, None, office).value == office.issued[1]
+    assert len(office.issued) == 2
+
+
+@pytest.mark.parametrize("damage", ["garbage", "", "gAAAAA"])
+def test_a_damaged_token_is_replaced(damage: str, store: SharedTokenStore, office: Office, database: Database) -> None:
+    store.obtain(SHOP, None, office)
+    database.rows("UPDATE api_tokens SET token = %s", (damage,))
+    assert store.obtain(SHOP, None, office).value == office.issued[1]
+
+
+def test_shops_and_clients_have_tokens_of_their_own(store: SharedTokenStore, office: Office) -> None:
+    others = [SHOP, replace(SHOP, app_id="app2"), replace(SHOP, client_id="xop2")]
+    assert len({store.obtain(shop, None, office).value for shop in others}) == 3
+    assert len({store.obtain(shop, None, office).value for shop in others}) == 3
+    assert len(office.issued) == 3
+
+
+@pytest.mark.parametrize(
+    ("life", "age", "still_good"),
+    [
+        (7200, 7130, True),  # 70 s left, the margin of a long life is a minute
+        (7200, 7145, False),
+        (100, 85, True),  # 15 s left, the margin of a short life is a tenth
+        (100, 91, False),
+        (7200, 8000, False),
+    ],
+)
+def test_a_token_near_its_end_is_replaced(
+    life: int, age: int, still_good: bool, store: SharedTokenStore, database: Database
+) -> None:
+    office = Office(life)
+    store.obtain(SHOP, None, office)
+    database.rows(
+        "UPDATE api_tokens SET issued_at = issued_at - INTERVAL %s SECOND, expires_at = expires_at - INTERVAL %s SECOND",
+        (age, age),
+    )
+    token = store.obtain(SHOP, None, office)
+    assert len(office.issued) == (1 if still_good else 2)
+    assert token.seconds_left <= (life - age if still_good else life)
+
+
+def test_a_token_of_a_second_is_stored_and_soon_replaced(store: SharedTokenStore, database: Database) -> None:
+    office = Office(life=1)
+    assert store.obtain(SHOP, None, office).seconds_left == 1
+    database.rows("UPDATE api_tokens SET expires_at = UTC_TIMESTAMP(3)")
+    assert store.obtain(SHOP, None, office).value == office.issued[1]
+
+
+# --- the count of token calls --------------------------------------------------------------------------
+
+
+def test_too_many_token_calls_are_an_error_that_names_the_cause(
+    store: SharedTokenStore, office: Office, database: Database
+) -> None:
+    old = store.obtain(SHOP, None, office).value
+    database.rows("UPDATE api_tokens SET issues = %s", (ISSUES_PER_WINDOW - 1,))
+    new = store.obtain(SHOP, old, office).value
+    with pytest.raises(XiaoeQuotaError, match=f"another program use client_id {CLIENT_ID}") as caught:
+        store.obtain(SHOP, new, office)
+    assert (caught.value.retry_after, caught.value.max_attempts) == (600, 1)
+    assert len(office.issued) == 2, "the API was not asked again"
+    assert store.obtain(SHOP, None, office).value == new, "a task whose token works is not hurt"
+
+
+def test_after_ten_minutes_the_count_begins_anew(store: SharedTokenStore, office: Office, database: Database) -> None:
+    old = store.obtain(SHOP, None, office).value
+    database.rows(
+        "UPDATE api_tokens SET issues = 1000, counted_since = UTC_TIMESTAMP(3) - INTERVAL 601 SECOND",
+    )
+    assert store.obtain(SHOP, old, office).value == office.issued[1]
+    assert database.value("SELECT issues FROM api_tokens") == 1
+    assert database.value("SELECT TIMESTAMPDIFF(SECOND, counted_since, UTC_TIMESTAMP(3)) FROM api_tokens") < 600
+
+
+def test_a_call_that_fails_counts_and_leaves_the_lock_free(
+    store: SharedTokenStore, office: Office, database: Database
+) -> None:
+    def busy() -> Token:
+        raise XiaoeBusyError("busy")
+
+    with pytest.raises(XiaoeBusyError):
+        store.obtain(SHOP, None, busy)
+    assert database.value("SELECT issues FROM api_tokens") == 1
+    assert store.obtain(SHOP, None, office).value == office.issued[0]
+
+
+# --- more than one process -----------------------------------------------------------------------------
+
+TASK = """
+import sys
+from xiaoe.hook import XiaoeHook
+from xiaoe.resources import ORDERS
+hook = XiaoeHook()
+hook.shop
+print("ready", flush=True)
+sys.stdin.readline()
+answer = hook.list_page(ORDERS, {}, 1)
+print(hook.counts["tokens"], flush=True)
+"""
+
+
+def test_two_processes_that_need_a_token_at_once_ask_for_one(database: Database, api: Emulator) -> None:
+    before = api.stats()["tokens_issued"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "plugins")}
+    tasks = [
+        subprocess.Popen(
+            [sys.executable, "-c", TASK], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    try:
+        for task in tasks:
+            assert task.stdout is not None
+            assert any(line == "ready\n" for line in task.stdout)
+        for task in tasks:
+            assert task.stdin is not None
+            task.stdin.write("go\n")
+            task.stdin.flush()
+        asked = [int(task.communicate()[0].split()[-1]) for task in tasks]
+    finally:
+        for task in tasks:
+            task.kill()
+            task.wait()
+    assert sorted(asked) == [0, 1]
+    after = api.stats()["tokens_issued"]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert after[APP_ID] - before[APP_ID] == 1
+
+
+def test_a_hook_shares_by_default_and_refreshes_what_was_revoked(database: Database, api: Emulator) -> None:
+    first, second = XiaoeHook(), XiaoeHook()
+    for hook in (first, second):
+        hook.list_page(ORDERS, {}, 1)
+    assert (first.counts["tokens"], second.counts["tokens"]) == (1, 0)
+    api.revoke_token()
+    for hook in (second, first):
+        hook.list_page(ORDERS, {}, 1)
+    assert (first.counts["tokens"], second.counts["tokens"]) == (1, 1)
+    assert database.value("SELECT issues FROM api_tokens") == 2
+
+
+def test_the_quota_error_ends_a_page_without_further_tries(database: Database, api: Emulator) -> None:
+    hook = XiaoeHook(sleep=lambda _: None)
+    hook.list_page(ORDERS, {}, 1)
+    database.rows("UPDATE api_tokens SET issues = 1000")
+    api.revoke_token()
+    with pytest.raises(XiaoeQuotaError):
+        hook.list_page(ORDERS, {}, 1)
+    assert hook.counts["retries"] == 0
+    assert database.value("SELECT issues FROM api_tokens") == 1001
+
+
+def test_a_store_that_does_not_share_always_asks(office: Office) -> None:
+    assert OwnTokenStore().obtain(SHOP, None, office) != OwnTokenStore().obtain(SHOP, None, office)

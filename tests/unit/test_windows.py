@@ -1,0 +1,276 @@
+"""Windows: every slice meets the next, no run leaves a gap, and who may move the watermark."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.windows import (
+    BEIJING,
+    FIRST_LOOKBACK,
+    LONGEST_SLICE,
+    Plan,
+    Run,
+    Window,
+    parse_time,
+    plan_history,
+    plan_incremental,
+    plan_rescan,
+    slices,
+)
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
+START = datetime(2025, 1, 1, tzinfo=BEIJING)
+
+moments = st.datetimes(datetime(2025, 1, 1), datetime(2035, 1, 1), timezones=st.sampled_from([BEIJING, timezone.utc]))
+spans = st.timedeltas(timedelta(seconds=1), timedelta(days=800))
+overlaps = st.timedeltas(timedelta(0), timedelta(days=2)).map(lambda span: timedelta(seconds=int(span.total_seconds())))
+lags = st.integers(0, 3600).map(lambda seconds: timedelta(seconds=seconds))
+
+
+def whole(moment: datetime) -> datetime:
+    """As a window holds it: whole seconds."""
+    return moment.replace(microsecond=0)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=BEIJING)
+
+
+def scheduled(end: datetime, every: timedelta = timedelta(minutes=30)) -> Run:
+    return Run("scheduled", end, end - every, end)
+
+
+# --- window and slices ---------------------------------------------------------------------------------
+
+
+@given(moments, spans)
+def test_slices_cover_the_window_exactly_in_order_and_each_fits_the_api(begin: datetime, span: timedelta) -> None:
+    window = Window(begin, whole(begin) + span + timedelta(seconds=1))
+    parts = slices(window)
+    assert parts[0].begin == window.begin
+    assert parts[-1].end == window.end
+    assert all(left.end == right.begin for left, right in pairwise(parts))
+    assert all(part.begin < part.end <= part.begin + LONGEST_SLICE for part in parts)
+
+
+@given(moments, spans, st.timedeltas(timedelta(hours=1), timedelta(days=30)))
+def test_slices_are_as_few_as_possible(begin: datetime, span: timedelta, longest: timedelta) -> None:
+    longest = timedelta(seconds=int(longest.total_seconds()))
+    window = Window(whole(begin), whole(begin) + timedelta(seconds=int(span.total_seconds())))
+    assert len(slices(window, longest)) == -(-(window.end - window.begin) // longest)
+
+
+def test_a_week_is_one_slice_and_a_second_more_is_two() -> None:
+    assert slices(Window(START, START + LONGEST_SLICE)) == [Window(START, START + LONGEST_SLICE)]
+    longer = Window(START, START + LONGEST_SLICE + timedelta(seconds=1))
+    assert slices(longer)[1] == Window(START + LONGEST_SLICE, longer.end)
+
+
+def test_a_window_holds_whole_seconds_of_beijing_time() -> None:
+    window = Window(datetime(2025, 1, 1, 0, 0, 0, 999_999, timezone.utc), datetime(2025, 1, 1, 1, tzinfo=timezone.utc))
+    assert window.begin == at("2025-01-01 08:00:00")
+    assert window.begin.utcoffset() == 8 * HOUR
+    assert str(window) == "2025-01-01 08:00:00 → 2025-01-01 09:00:00"
+
+
+@given(moments, st.timedeltas(timedelta(0), timedelta(days=10)))
+def test_an_empty_window_is_refused_with_both_ends_in_the_message(begin: datetime, back: timedelta) -> None:
+    with pytest.raises(XiaoeConfigError, match=r"is empty: `from` has to lie before `to`") as caught:
+        Window(begin, begin - back)
+    assert f"{begin.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}" in str(caught.value)
+
+
+# --- incremental ---------------------------------------------------------------------------------------
+
+
+@given(moments, st.timedeltas(timedelta(seconds=1), timedelta(days=400)), overlaps, lags)
+def test_an_incremental_run_reads_from_before_the_watermark_up_to_the_interval_end(
+    watermark: datetime, ahead: timedelta, overlap: timedelta, lag: timedelta
+) -> None:
+    watermark = whole(watermark)
+    end = watermark + lag + ahead + timedelta(seconds=1)
+    plan = plan_incremental(scheduled(end), watermark, overlap=overlap, lag=lag)
+    assert plan.moves_watermark
+    assert plan.window.begin == watermark - overlap
+    assert plan.window.end == whole(end - lag)
+
+
+@given(
+    moments,
+    st.lists(st.tuples(st.integers(1, 400 * 48), st.booleans()), min_size=1, max_size=12),
+    overlaps,
+    st.integers(0, 1700).map(lambda seconds: timedelta(seconds=seconds)),
+)
+def test_consecutive_runs_leave_no_gap_however_long_the_outage_and_whichever_run_failed(
+    first: datetime, rhythm: list[tuple[int, bool]], overlap: timedelta, lag: timedelta
+) -> None:
+    """The scheduler is down for up to a year between two runs; a failed run leaves the watermark alone."""
+    end = whole(first)
+    watermark = None
+    covered: list[Window] = []
+    for half_hours, succeeds in rhythm:
+        plan = plan_incremental(scheduled(end), watermark, overlap=overlap, lag=lag)
+        assert plan.window.end == end - lag
+        if succeeds:
+            covered.append(plan.window)
+            watermark = plan.window.end if plan.moves_watermark else watermark
+        end += half_hours * timedelta(minutes=30)
+    assert all(later.begin <= earlier.end for earlier, later in pairwise(covered))
+    assert watermark == (covered[-1].end if covered else None)
+
+
+def test_after_three_days_without_a_scheduler_one_run_closes_the_gap() -> None:
+    plan = plan_incremental(scheduled(NOW), NOW - timedelta(days=3), overlap=HOUR, lag=MINUTE)
+    assert plan == Plan(Window(NOW - timedelta(days=3) - HOUR, NOW - MINUTE), moves_watermark=True)
+
+
+def test_the_first_run_reads_the_week_that_the_history_has_not_closed() -> None:
+    plan = plan_incremental(scheduled(NOW), None, overlap=HOUR, lag=MINUTE)
+    assert plan == Plan(Window(NOW - MINUTE - FIRST_LOOKBACK, NOW - MINUTE), moves_watermark=True)
+
+
+@given(moments, st.timedeltas(timedelta(0), timedelta(days=900)), overlaps, lags)
+def test_a_watermark_ahead_means_the_own_interval_again_and_stays_where_it_is(
+    end: datetime, ahead: timedelta, overlap: timedelta, lag: timedelta
+) -> None:
+    """A run of the past that somebody cleared; also a watermark in the future, after a clock was wrong."""
+    end = whole(end)
+    run = scheduled(end)
+    plan = plan_incremental(run, end - lag + ahead, overlap=overlap, lag=lag)
+    assert not plan.moves_watermark
+    assert plan.window.end == end - lag
+    assert run.interval_begin is not None
+    assert plan.window.begin <= min(run.interval_begin, end - lag - MINUTE)
+
+
+def test_a_cleared_run_without_an_interval_reads_its_overlap_again() -> None:
+    run = Run("asset_triggered", NOW)
+    assert plan_incremental(run, NOW, overlap=HOUR, lag=MINUTE) == Plan(Window(NOW - MINUTE - HOUR, NOW - MINUTE))
+
+
+def test_a_scheduled_run_never_ends_after_now() -> None:
+    """The interval of an early run ends in the future: its orders are still to come."""
+    run = Run("scheduled", NOW, NOW, NOW + timedelta(minutes=30))
+    assert plan_incremental(run, NOW - HOUR, overlap=HOUR, lag=MINUTE).window.end == NOW - MINUTE
+
+
+@pytest.mark.parametrize("kind", ["manual", "asset_triggered"])
+def test_a_run_that_a_person_starts_means_now_whatever_its_interval(kind: str) -> None:
+    run = Run(kind, NOW, NOW - timedelta(days=9), NOW - timedelta(days=8))
+    plan = plan_incremental(run, NOW - HOUR, overlap=HOUR, lag=MINUTE)
+    assert plan == Plan(Window(NOW - 2 * HOUR, NOW - MINUTE), moves_watermark=True)
+
+
+# --- backfill, history, rescan -------------------------------------------------------------------------
+
+
+@given(moments, spans, moments, overlaps, lags)
+def test_a_backfill_takes_its_interval_and_leaves_the_watermark_alone(
+    begin: datetime, span: timedelta, watermark: datetime, overlap: timedelta, lag: timedelta
+) -> None:
+    run = Run("backfill", NOW, whole(begin), whole(begin) + span)
+    interval = Window(whole(begin), whole(begin) + span)
+    assert plan_incremental(run, watermark, overlap=overlap, lag=lag) == Plan(interval)
+    assert plan_incremental(run, None, overlap=overlap, lag=lag) == Plan(interval)
+    assert plan_history(run, start=START, lag=lag) == Plan(interval)
+    rescan = plan_rescan(run, lookback=timedelta(days=15), lag=lag)
+    assert rescan == Plan(Window(interval.end - timedelta(days=15), interval.end))
+
+
+def test_a_backfill_without_an_interval_says_what_to_do() -> None:
+    for half in (None, NOW):
+        with pytest.raises(XiaoeConfigError, match="backfill this DAG by dates"):
+            plan_incremental(Run("backfill", NOW, half, None), None, overlap=HOUR, lag=MINUTE)
+    with pytest.raises(XiaoeConfigError, match="backfill this DAG by dates"):
+        plan_rescan(Run("backfill", NOW), lookback=HOUR, lag=MINUTE)
+
+
+@given(moments)
+def test_history_reads_its_own_week(begin: datetime) -> None:
+    run = Run("scheduled", NOW, whole(begin), whole(begin) + LONGEST_SLICE)
+    plan = plan_history(run, start=START, lag=MINUTE)
+    assert plan == Plan(Window(whole(begin), whole(begin) + LONGEST_SLICE))
+    assert slices(plan.window) == [plan.window]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        Run("manual", NOW),
+        Run("manual", NOW, NOW - LONGEST_SLICE, NOW),
+        Run("scheduled", NOW),
+        Run("scheduled", NOW, NOW - LONGEST_SLICE, None),
+    ],
+)
+def test_history_by_hand_or_without_an_interval_is_everything_since_the_start(run: Run) -> None:
+    assert plan_history(run, start=START, lag=MINUTE) == Plan(Window(START, NOW - MINUTE))
+
+
+def test_rescan_reads_the_last_days_before_the_interval_end() -> None:
+    days = timedelta(days=15)
+    plan = plan_rescan(scheduled(NOW, HOUR), lookback=days, lag=MINUTE)
+    assert plan == Plan(Window(NOW - MINUTE - days, NOW - MINUTE), moves_watermark=True)
+    assert plan_rescan(Run("manual", NOW), lookback=days, lag=MINUTE) == plan
+
+
+# --- by hand -------------------------------------------------------------------------------------------
+
+
+@given(moments, spans, st.sampled_from(["manual", "scheduled"]))
+def test_what_a_person_typed_wins_and_never_moves_the_watermark(begin: datetime, span: timedelta, kind: str) -> None:
+    begin = whole(begin).astimezone(BEIJING)
+    end = begin + timedelta(seconds=int(span.total_seconds()))
+    run = Run(kind, NOW, NOW - HOUR, NOW, f"{begin:%Y-%m-%d %H:%M:%S}", end.isoformat())
+    expected = Plan(Window(begin, end))
+    assert plan_incremental(run, NOW, overlap=HOUR, lag=MINUTE) == expected
+    assert plan_history(run, start=START, lag=MINUTE) == expected
+    assert plan_rescan(run, lookback=HOUR, lag=MINUTE) == expected
+
+
+def test_from_alone_means_until_now() -> None:
+    run = Run("manual", NOW, window_from="2026-11-01")
+    assert plan_incremental(run, None, overlap=HOUR, lag=MINUTE) == Plan(Window(at("2026-11-01"), NOW))
+
+
+def test_to_alone_is_refused_with_the_field_the_value_and_the_fix() -> None:
+    with pytest.raises(XiaoeConfigError, match=r"^to='2026-11-01' without from: give both, or only from"):
+        plan_history(Run("manual", NOW, window_to="2026-11-01"), start=START, lag=MINUTE)
+
+
+@pytest.mark.parametrize("field", ["from", "to"])
+@pytest.mark.parametrize("value", ["yesterday", "2026-13-01", "01.02.2026", "2026-02-30 00:00:00", "१"])
+def test_a_wrong_time_is_refused_with_the_field_the_value_and_the_fix(field: str, value: str) -> None:
+    typed = {"window_from": "2026-11-01", "window_to": "2026-11-02", f"window_{field}": value}
+    with pytest.raises(XiaoeConfigError, match=rf"^{field}='{value}': give a date like 2025-01-01"):
+        plan_rescan(Run("manual", NOW, **typed), lookback=HOUR, lag=MINUTE)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_time_or_a_config_error(value: str) -> None:
+    try:
+        moment = parse_time("from", value)
+    except XiaoeConfigError:
+        return
+    assert moment.utcoffset() == 8 * HOUR
+
+
+@pytest.mark.parametrize("value", ["0001-01-01 00:00:00+14:00", "9999-12-31 23:00:00-14:00"])
+def test_a_time_beyond_the_calendar_is_a_config_error(value: str) -> None:
+    with pytest.raises(XiaoeConfigError, match=r"^to="):
+        parse_time("to", value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2025-01-01 08:30:00", " 2025-01-01T08:30:00 ", "2025-01-01 00:30:00+00:00", "2025-01-01 08:30:00+08:00"],
+)
+def test_a_time_without_an_offset_is_beijing_time(text: str) -> None:
+    assert parse_time("from", text) == datetime(2025, 1, 1, 0, 30, tzinfo=timezone.utc)
