@@ -6,8 +6,11 @@ Airflow reads its settings on import, so it is imported only after they are made
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,13 +47,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _prepare_airflow() -> None:
-    """An Airflow home of its own: a run in the foreground must not meet a live scheduler's database."""
-    home = os.environ["AIRFLOW_HOME"] = os.environ.get("XIAOE_CLI_HOME", str(ROOT / ".local" / "cli"))
-    Path(home).mkdir(parents=True, exist_ok=True)
-    os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home}/airflow.db"
-    os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
-    os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
-    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    """An Airflow home that lives as long as this command.
+
+    A run in the foreground must not meet a live scheduler's database, nor another such run's.
+    """
+    home = tempfile.mkdtemp(prefix="xiaoe-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ |= {
+        "AIRFLOW_HOME": home,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING",
+    }
+    os.environ.setdefault("XIAOE_PAGE_STORE", f"file://{ROOT / '.local' / 'pages'}")
 
 
 def _migrate() -> int:

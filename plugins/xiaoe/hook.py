@@ -30,6 +30,7 @@ from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeError,
     XiaoeNetworkError,
+    XiaoeQuotaError,
     XiaoeRetriableError,
     XiaoeTokenError,
 )
@@ -110,6 +111,7 @@ class XiaoeHook(HttpHook):
         self._token_until = 0.0
         self._token_lock = threading.Lock()
         self._limiters: dict[str, Limiter] = {}
+        self._slowed = (0, 0.0)
         self._shop: Shop | None = None
         self._session: requests.Session | None = None
 
@@ -191,6 +193,8 @@ class XiaoeHook(HttpHook):
     def _note_retry(self, state: tenacity.RetryCallState) -> None:
         self.counts["retries"] += 1
         error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, (XiaoeBusyError, XiaoeQuotaError)):  # meant for every thread, not only for this one
+            self._slowed = (threading.get_ident(), time.monotonic() + state.upcoming_sleep)
         self.log.warning("attempt %s: %s; trying again in %.1f s", state.attempt_number, error, state.upcoming_sleep)
 
     def _list(self, resource: Resource, body: dict[str, Any]) -> Answer:
@@ -207,6 +211,9 @@ class XiaoeHook(HttpHook):
             raise XiaoeBusyError(f"a fresh token was refused as well: {error}", max_attempts=4) from None
 
     def _post(self, resource: Resource, body: dict[str, Any], token: str) -> Answer:
+        slowed_by, until = self._slowed
+        if slowed_by != threading.get_ident() and (pause := until - time.monotonic()) > 0:
+            self.sleep(pause)
         self._limiter(resource).try_acquire(resource.endpoint)
         observed_at = utc_now()
         payload = json.dumps({**body, "access_token": token}).encode()

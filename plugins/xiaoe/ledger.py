@@ -183,7 +183,8 @@ def write_success(session: Session, manifest: Manifest, message: str) -> None:
     """Note the success of a run and move the watermark forward, if the run may move it; never back."""
     watermark = beijing_text(manifest.window.end) if manifest.moves_watermark else None
     session.execute(
-        "INSERT INTO sync_status (shop_id, resource, mode, watermark, last_success_at, last_attempt_at, status, message)"
+        "INSERT INTO sync_status"
+        " (shop_id, resource, mode, watermark, last_success_at, last_attempt_at, status, message)"
         " VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), 'success', %s)"
         " ON DUPLICATE KEY UPDATE"
         " watermark = GREATEST(COALESCE(watermark, %s), COALESCE(%s, watermark)),"

@@ -13,10 +13,11 @@ from yoyo.connections import parse_uri
 
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.settings import INCLUDE_DIR
-from xiaoe.warehouse import NO_SUCH_DATABASE, Warehouse
+from xiaoe.warehouse import NO_SUCH_DATABASE, Session, Warehouse
 
 SCHEMA_DIR = INCLUDE_DIR / "sql" / "schema"
-_ACCESS_DENIED = (1044, 1045, 1227)
+_DATABASE_HIDDEN = 1044  # what a user without rights on it hears, whether it is there or not
+_ACCESS_DENIED = (_DATABASE_HIDDEN, 1045, 1227)
 
 
 def migrate(warehouse: Warehouse | None = None) -> list[str]:
@@ -35,12 +36,24 @@ def migrate(warehouse: Warehouse | None = None) -> list[str]:
         session.lock("migrate", timeout=300),
         _backend(warehouse, database) as backend,
     ):
+        _forget_half_made(session)
         backend.init_database()
         backend.break_lock()  # ours is the lock that counts; yoyo's survives a killed process
         pending = backend.to_apply(read_migrations(str(SCHEMA_DIR)))
         with backend.lock():
             backend.apply_migrations(pending)
     return [migration.id for migration in pending]
+
+
+def _forget_half_made(session: Session) -> None:
+    """Drop yoyo's own tables if it was killed while it made them: it would stumble over them for ever.
+
+    Their version is written last, and before any migration is applied.
+    """
+    tables = {name for (name,) in session.query("SHOW TABLES")}
+    if "_yoyo_version" not in tables or not session.query("SELECT version FROM _yoyo_version"):
+        for name in ("_yoyo_migration", "_yoyo_log", "_yoyo_version"):
+            session.execute(f"DROP TABLE IF EXISTS {name}")
 
 
 def _backend(warehouse: Warehouse, database: str) -> MySQLdbBackend:
@@ -63,7 +76,7 @@ def create_database(conn_id: str) -> str:
     try:
         hook.get_conn().close()
     except OperationalError as error:
-        if error.args[0] != NO_SUCH_DATABASE:
+        if error.args[0] not in (NO_SUCH_DATABASE, _DATABASE_HIDDEN):
             raise XiaoeConfigError(
                 f"connection {conn_id}: MySQL at {conn.host}:{conn.port or 3306} says {error.args[1]}:"
                 " check host, port, login and password"
@@ -80,8 +93,9 @@ def _create(hook: MySqlHook, conn_id: str, name: str) -> None:
         if error.args[0] not in _ACCESS_DENIED:
             raise
         raise XiaoeConfigError(
-            f"connection {conn_id}: there is no database {name} and this user may not create it:"
-            f" run CREATE DATABASE `{name}` CHARACTER SET utf8mb4 as an administrator"
+            f"connection {conn_id}: there is no database {name} that this user may use, and it may not create it:"
+            f" as an administrator run CREATE DATABASE `{name}` CHARACTER SET utf8mb4"
+            f" and GRANT ALL ON `{name}`.* TO this user"
         ) from None
     finally:
         server.close()

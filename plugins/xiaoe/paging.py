@@ -91,8 +91,8 @@ def judge(passes: Sequence[Pass], most: int = MOST_PASSES) -> Verdict:
 
     A pass is complete by itself if the API told the same total on every page and that many distinct rows
     came. Otherwise the passes together are, once they hold as many rows as the API said last, and either
-    that total was steady, or the last pass brought nothing new and never told more than that. A slice without rows and without a total
-    (`data: null`) has to say so twice: a faulty answer looks the same.
+    that total was steady, or the last pass brought nothing new and never told more than that. A slice
+    without rows and without a total (`data: null`) has to say so twice: a faulty answer looks the same.
     """
     last = passes[-1]
     if last.steady and last.repeats is None and len(last.keys) == last.last_total:

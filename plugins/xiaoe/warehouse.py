@@ -48,13 +48,14 @@ class Warehouse:
         """A plain DB-API connection with this project's session settings.
 
         Raises:
-            XiaoeConfigError: The connection asks for another driver.
+            XiaoeConfigError: The connection asks for another driver, or names a database that is not there.
         """
         hook = MySqlHook(mysql_conn_id=self.conn_id, local_infile=True, init_command=SESSION_SETTINGS)
         client = hook.get_connection(self.conn_id).extra_dejson.get("client", "mysqlclient")
         if client != "mysqlclient":
             raise XiaoeConfigError(f"connection {self.conn_id}: client={client!r}: only mysqlclient is supported")
-        connection: Any = hook.get_conn()
+        with _schema_expected():
+            connection: Any = hook.get_conn()
         connection.set_character_set("utf8mb4")
         connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         return connection
@@ -75,7 +76,8 @@ class Session:
     def stream(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[list[Any]]:
         """Run one statement and yield its first column in lists of `size`, without holding the result."""
         with self._connection.cursor(SSCursor) as cursor:
-            cursor.execute(sql, parameters or None)
+            with _schema_expected():
+                cursor.execute(sql, parameters or None)
             while rows := cursor.fetchmany(size):
                 yield [row[0] for row in rows]
 
@@ -96,7 +98,7 @@ class Session:
 
     def insert_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows in multi-row statements."""
-        with self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, _schema_expected():
             for start in range(0, len(rows), _FALLBACK_BATCH):
                 cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
 
@@ -162,14 +164,8 @@ class Session:
     @contextmanager
     def _cursor(self, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
         with self._connection.cursor() as cursor:
-            try:
+            with _schema_expected():
                 cursor.execute(sql, parameters or None)
-            except (ProgrammingError, OperationalError) as error:
-                if error.args and error.args[0] in (NO_SUCH_TABLE, NO_SUCH_COLUMN):
-                    raise XiaoeConfigError(
-                        f"the warehouse's schema is missing or old ({error.args[1]}): run `make migrate`"
-                    ) from None
-                raise
             yield cursor
 
     def _probe(self, table: str) -> bool:
@@ -193,6 +189,19 @@ class Session:
         if _count(info, "Warnings") or _count(info, "Records") != expected:
             warnings = self.query("SHOW WARNINGS LIMIT 5")
             raise RuntimeError(f"LOAD DATA into {table}: {expected} rows sent, server says {info!r}: {warnings}")
+
+
+@contextmanager
+def _schema_expected() -> Iterator[None]:
+    """Where a database, a table or a column is not there, say what makes it."""
+    try:
+        yield
+    except (ProgrammingError, OperationalError) as error:
+        if error.args and error.args[0] in (NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_SUCH_DATABASE):
+            raise XiaoeConfigError(
+                f"the warehouse's schema is missing or old ({error.args[1]}): run `make migrate`"
+            ) from None
+        raise
 
 
 def retry_conflicts(work: Callable[[], T]) -> T:

@@ -116,6 +116,24 @@ def test_the_plan_can_be_read_and_nonsense_is_refused(faulty):
         faulty.emulator.set_faults(rate=0.5, kinds=["lost_rows"])
 
 
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        ({"rate": "often"}, "rate: expected a number, got 'often'"),
+        ({"retry_after": None}, "retry_after: expected an integer, got None"),
+        ({"kinds": "cut"}, "kinds: expected a list of texts, got 'cut'"),
+        ({"next": ["cut"]}, "next: expected a list of objects, got ['cut']"),
+        ({"next": [{"times": 2}]}, "kind: expected text, got None"),
+        ({"next": [{"kind": "cut", "times": "x"}]}, "times: expected an integer, got 'x'"),
+        ({"next": [{"kind": "cut", "shop_id": 5}]}, "shop_id: expected text, got 5"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_is_refused_by_field_and_value(faulty, plan, reason):
+    with pytest.raises(HTTPError) as refused:
+        faulty.emulator.set_faults(**plan)
+    assert json.load(refused.value) == {"error": f"ValueError: {reason}"}
+
+
 def test_a_duplicate_row_is_on_two_pages_and_none_is_left_out(faulty, window):
     script(faulty, "duplicate_row", page_index=3)
     totals, lists = pages(faulty, window, 9)

@@ -18,6 +18,11 @@ def test_a_token_is_long_and_lives_two_hours(shop):
     shop.login()
 
 
+def test_the_life_told_is_whole_however_the_floats_fall(connect):
+    client = connect(no_limits=True)
+    assert {client.token()["data"]["expires_in"] for _ in range(100)} == {7200}
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

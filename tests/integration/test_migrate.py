@@ -1,0 +1,192 @@
+"""The schema: from nothing, again, by several at once, after a kill at any point; and what it says when it cannot."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from emulator.running import Emulator
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.migrate import SCHEMA_DIR, migrate
+from xiaoe.warehouse import Warehouse
+
+from support.processes import Fuse, killed_everywhere, together
+from support.shop import EVERYTHING, TABLES, Database, Sync
+from support.staged import HandMade, at, raw_order
+
+pytestmark = pytest.mark.mysql
+
+ALL = sorted(file.stem for file in SCHEMA_DIR.glob("*.sql"))
+
+
+@dataclass
+class Place:
+    """A database that is not there yet, and `xiaoe_mysql` pointing at it."""
+
+    url: str
+    patch: pytest.MonkeyPatch
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+    def point(self, **parts: str) -> None:
+        """Let the connection have another user, password or database."""
+        now = urlsplit(self.url)
+        chosen = {"user": now.username or "", "password": now.password or "", "name": self.name, **parts}
+        self.patch.setenv(
+            "AIRFLOW_CONN_XIAOE_MYSQL",
+            "mysql://{user}:{password}@{host}:{port}/{name}".format(**chosen, host=now.hostname, port=now.port),
+        )
+
+    def drop(self) -> None:
+        self.server().rows(f"DROP DATABASE IF EXISTS `{self.name}`")
+
+    def server(self) -> Database:
+        return Database(self.url.rpartition("/")[0] + "/information_schema")
+
+    def schema(self) -> dict[str, str]:
+        """The statement that makes each table, without what depends on its rows."""
+        database = Database(self.url)
+        names = [next(iter(row.values())) for row in database.rows("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")]
+        names = [name for name in names if not name.startswith("yoyo_tmp_")]  # an empty one that a killed yoyo left
+        made = {name: database.rows(f"SHOW CREATE TABLE `{name}`")[0]["Create Table"] for name in names}
+        return {name: re.sub(r" AUTO_INCREMENT=\d+", "", text) for name, text in made.items()}
+
+
+@pytest.fixture
+def place(migrated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    place = Place(f"{migrated}_new", monkeypatch)
+    place.drop()
+    place.point()
+    yield place
+    place.drop()
+
+
+def test_from_nothing_and_again(place: Place) -> None:
+    assert migrate() == ALL
+    first = place.schema()
+    assert set(TABLES) <= first.keys()
+    assert all("utf8mb4" in first[name] and "InnoDB" in first[name] for name in TABLES)
+    assert migrate() == []
+    assert place.schema() == first
+
+
+def test_three_at_once(place: Place) -> None:
+    together(migrate, migrate, migrate)
+    applied = Database(place.url).rows("SELECT migration_id FROM _yoyo_migration ORDER BY 1")
+    assert [row["migration_id"] for row in applied] == ALL
+    assert migrate() == []
+
+
+def test_killed_anywhere(place: Place) -> None:
+    """Before every statement and every commit; the next one brings it to the end, whatever was left."""
+    migrate()
+    expected = place.schema()
+    place.drop()
+    points = 0
+    for point in killed_everywhere(migrate, Fuse.at_each_statement):
+        migrate()
+        assert place.schema() == expected, point
+        assert Database(place.url).value("SELECT COUNT(*) FROM yoyo_lock") == 0
+        place.drop()
+        points += 1
+        print("POINT", point)
+    assert points > 20
+
+
+def test_the_lock_of_a_dead_process_and_tables_made_by_hand(place: Place) -> None:
+    migrate()
+    expected = place.schema()
+    database = Database(place.url)
+    for table in TABLES:
+        if table not in ("orders", "sync_status"):
+            database.rows(f"DROP TABLE {table}")
+    database.rows("DELETE FROM _yoyo_migration")
+    database.rows("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, '2026-01-01', 4000000)")
+    assert migrate() == ALL
+    assert place.schema() == expected
+    assert migrate() == []
+
+
+def test_migrating_keeps_rows(place: Place, sync: Sync) -> None:
+    place.point()
+    migrate()
+    sync.merge(*HandMade([(at(0), [raw_order(1)])]).write(sync.store))
+    migrate()
+    assert Database(place.url).value("SELECT COUNT(*) FROM orders") == 1
+
+
+def test_wrong_password(place: Place) -> None:
+    place.point(password="not-the-password")
+    with pytest.raises(XiaoeConfigError, match="Access denied.*check host, port, login and password") as raised:
+        migrate()
+    assert "xiaoe_mysql" in str(raised.value)
+    assert "not-the-password" not in str(raised.value)
+
+
+def test_nobody_listens(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", "mysql://someone:hidden-word@127.0.0.1:1/xiaoe")
+    with pytest.raises(XiaoeConfigError, match="127.0.0.1:1 .*check host, port") as raised:
+        migrate()
+    assert "hidden-word" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["", "no%20name", "a`b"])
+def test_a_connection_without_a_database(place: Place, name: str) -> None:
+    place.point(name=name)
+    with pytest.raises(XiaoeConfigError, match="schema=.*give the name of a database"):
+        migrate()
+
+
+@pytest.fixture
+def limited(place: Place) -> Iterator[tuple[str, str]]:
+    """A user without any right, and its password; made and dropped for the test."""
+    server = place.server()
+    host = server.value("SELECT CURRENT_USER()").rpartition("@")[2]
+    user, password = f"x_{os.getpid()}_{secrets.token_hex(3)}", secrets.token_hex(12)
+    server.rows(f"CREATE USER '{user}'@'{host}' IDENTIFIED BY '{password}'")
+    yield user, password
+    server.rows(f"DROP USER '{user}'@'{host}'")
+
+
+def test_no_database_and_no_right_to_make_one(place: Place, limited: tuple[str, str]) -> None:
+    user, password = limited
+    place.point(user=user, password=password)
+    with pytest.raises(XiaoeConfigError, match=f"CREATE DATABASE `{place.name}`") as raised:
+        migrate()
+    assert f"no database {place.name}" in str(raised.value)
+    assert password not in str(raised.value)
+
+
+def test_a_sync_without_a_database_says_what_to_do(place: Place, sync: Sync, api: Emulator) -> None:
+    place.point()
+    with pytest.raises(XiaoeConfigError, match="make migrate"):
+        sync.stage(EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    "damage", ["DROP TABLE order_items", "DROP TABLE sync_windows", "ALTER TABLE orders DROP COLUMN raw_hash"]
+)
+def test_a_merge_into_an_old_schema_says_what_to_do(place: Place, sync: Sync, tmp_path: Path, damage: str) -> None:
+    place.point()
+    migrate()
+    Database(place.url).rows(damage)
+    with pytest.raises(XiaoeConfigError, match="schema is missing or old .*run `make migrate`"):
+        sync.merge(*HandMade([(at(0), [raw_order(1)])]).write(tmp_path))
+    assert Database(place.url).value("SELECT COUNT(*) FROM orders") == 0
+
+
+def test_a_sync_before_the_first_migration_says_what_to_do(place: Place, sync: Sync, api: Emulator) -> None:
+    place.server().rows(f"CREATE DATABASE `{place.name}`")
+    place.point()
+    with pytest.raises(XiaoeConfigError, match="run `make migrate`"):
+        sync.stage(EVERYTHING)
+    with Warehouse().session() as session, pytest.raises(XiaoeConfigError, match="run `make migrate`"):
+        session.insert_many("INSERT INTO rejected_rows (shop_id) VALUES (%s)", [("a",)])

@@ -1,0 +1,310 @@
+"""Policy: what every DAG has to have, and which way the code depends."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import MySQLdb
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, CronDataIntervalTimetable, DeltaDataIntervalTimetable, RetryAction
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import DataInterval, TimeRestriction
+
+from xiaoe import exceptions, settings
+from xiaoe.merge import BOOKKEEPING
+from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
+from xiaoe.resources import RESOURCES
+from xiaoe.windows import BEIJING
+
+ROOT = Path(__file__).parents[2]
+DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
+DAG_IDS = ["xiaoe_orders_history", "xiaoe_orders_incremental", "xiaoe_orders_rescan"]
+PACKAGE = ROOT / "plugins" / "xiaoe"
+SHOPS = ["xiaoe_default", "xiaoe_second"]
+
+
+@pytest.fixture(scope="module")
+def bag() -> Iterator[DagBag]:
+    """All DAGs, for two shops."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XIAOE_CONN_IDS", ",".join(SHOPS))
+        yield DagBag(str(ROOT / "dags"))
+
+
+@pytest.fixture(params=DAG_IDS)
+def dag(bag: DagBag, request: pytest.FixtureRequest) -> DAG:
+    return bag.dags[request.param]
+
+
+# --- every DAG -----------------------------------------------------------------------------------------
+
+
+def test_the_dags_are_there_and_import_without_an_error(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert set(DAG_IDS) <= set(bag.dags)
+    assert len(bag.dags) == len(DAG_FILES)
+
+
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
+def test_a_dag_file_is_wiring(file: Path) -> None:
+    """Named after its DAG, short, and without functions or classes of its own."""
+    source = file.read_text("utf-8")
+    assert len(source.splitlines()) < 100
+    tree = ast.parse(source)
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Try)]
+    assert f'dag_id="{file.stem}"' in source
+    assert ast.get_docstring(tree)
+
+
+def test_a_person_at_night_finds_what_to_do(dag: DAG) -> None:
+    assert dag.doc_md
+    for part in ("**When it fails**", "**Who is hurt**", "**By hand**"):
+        assert part in dag.doc_md
+    assert re.search("[\u4e00-\u9fff]", dag.doc_md), "operators read Chinese"
+    assert dag.description
+
+
+def test_every_dag_is_tagged_and_owned(dag: DAG) -> None:
+    assert {"xiaoe", "orders"} < set(dag.tags)
+    assert dag.owner == "xiaoe"
+
+
+def test_no_dag_runs_for_ever_or_more_often_than_meant(dag: DAG) -> None:
+    assert dag.dagrun_timeout
+    assert timedelta(0) < dag.dagrun_timeout <= timedelta(days=1)
+    assert 1 <= dag.max_active_runs <= 2
+    for task in dag.tasks:
+        assert task.execution_timeout
+        assert timedelta(0) < task.execution_timeout <= dag.dagrun_timeout
+
+
+def test_every_task_is_retried_by_policy_and_bounded_by_the_pool(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.retries >= 2
+        assert task.retry_delay > timedelta(0)
+        assert isinstance(task.retry_policy, ExceptionRetryPolicy)
+        assert task.pool == "xiaoe_api"
+        assert task.owner == "xiaoe"
+        assert task.doc_md
+
+
+def test_no_task_uses_the_mail_settings_that_airflow_3_dropped(dag: DAG) -> None:
+    assert not any(getattr(task, name, None) for task in dag.tasks for name in ("email", "sla"))
+    assert not {"email", "email_on_failure", "email_on_retry", "sla"} & set(dag.default_args)
+
+
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
+def test_catchup_and_limits_are_chosen_and_not_inherited(file: Path) -> None:
+    [call] = [
+        node
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "DAG"
+    ]
+    chosen = {keyword.arg for keyword in call.keywords}
+    assert {"dag_id", "schedule", "start_date", "catchup", "max_active_runs", "dagrun_timeout", "doc_md"} <= chosen
+
+
+def test_only_the_history_catches_up(dag: DAG) -> None:
+    assert dag.catchup == (dag.dag_id == "xiaoe_orders_history")
+
+
+def test_the_form_offers_a_window_and_needs_none(dag: DAG) -> None:
+    assert {name: dag.params[name] for name in dag.params} == {"from": None, "to": None, "accept_missing": False}
+
+
+# --- schedules -----------------------------------------------------------------------------------------
+
+
+def first_intervals(dag: DAG, number: int) -> list[DataInterval]:
+    """What the scheduler makes of the timetable, after the way through the database."""
+    stored: Any = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    found: list[DataInterval] = []
+    for _ in range(number):
+        last = found[-1] if found else None
+        info = stored.timetable.next_dagrun_info(
+            last_automated_data_interval=last, restriction=TimeRestriction(stored.start_date, None, True)
+        )
+        found.append(info.data_interval)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "width"),
+    [
+        ("xiaoe_orders_incremental", timedelta(minutes=30)),
+        ("xiaoe_orders_rescan", timedelta(hours=1)),
+        ("xiaoe_orders_history", timedelta(days=7)),
+    ],
+)
+def test_each_run_has_an_interval_and_they_meet(bag: DagBag, dag_id: str, width: timedelta) -> None:
+    """A bare cron string would give intervals of no width."""
+    intervals = first_intervals(bag.dags[dag_id], 4)
+    assert [interval.end - interval.start for interval in intervals] == [width] * 4
+    assert all(intervals[place].end == intervals[place + 1].start for place in range(3))
+
+
+def test_history_begins_where_the_setting_says_in_beijing(bag: DagBag) -> None:
+    [first] = first_intervals(bag.dags["xiaoe_orders_history"], 1)
+    assert first.start == settings.history_start()
+    assert first.start.astimezone(BEIJING).isoformat() == "2025-01-01T00:00:00+08:00"
+
+
+def test_timetables_have_intervals_and_crons_are_in_beijing_time(dag: DAG) -> None:
+    assert isinstance(dag.timetable, CronDataIntervalTimetable | DeltaDataIntervalTimetable)
+    if isinstance(dag.timetable, CronDataIntervalTimetable):
+        assert str(dag.timetable.timezone) == "Asia/Shanghai"
+    assert dag.start_date
+    assert str(dag.timezone) == "Asia/Shanghai"
+
+
+# --- shops ---------------------------------------------------------------------------------------------
+
+
+def test_stage_and_merge_run_once_for_each_shop(dag: DAG) -> None:
+    group: Any = dag.task_group.children["shop"]
+    assert group._expand_input.value == {"xiaoe_conn_id": SHOPS}
+    stage, merge = dag.get_task("shop.stage"), dag.get_task("shop.merge")
+    assert isinstance(stage, XiaoeStageOperator)
+    assert isinstance(merge, XiaoeMergeOperator)
+    assert merge.upstream_task_ids == {"shop.stage"}
+    assert (stage.resource, stage.mode) == (merge.resource, merge.mode) == ("orders", dag.dag_id.rsplit("_", 1)[1])
+    assert [asset.name for asset in merge.outlets] == ["xiaoe_orders"]
+    assert not stage.outlets
+
+
+def test_every_dag_can_be_stored_for_the_scheduler(dag: DAG) -> None:
+    stored: Any = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assert [task.task_id for task in stored.tasks] == [task.task_id for task in dag.tasks]
+
+
+# --- retries -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "action", "delay"),
+    [
+        (exceptions.XiaoeConfigError("x"), RetryAction.FAIL, None),
+        (exceptions.XiaoeReconciliationError("x"), RetryAction.FAIL, None),
+        (exceptions.XiaoeQuotaError("x"), RetryAction.RETRY, timedelta(minutes=5)),
+        (exceptions.XiaoeIncompleteError("x"), RetryAction.RETRY, timedelta(minutes=5)),
+        (exceptions.XiaoeNetworkError("x"), RetryAction.RETRY, timedelta(minutes=1)),
+        (exceptions.XiaoeBusyError("x"), RetryAction.RETRY, timedelta(minutes=1)),
+        (exceptions.XiaoeRetriableError("x"), RetryAction.RETRY, timedelta(minutes=1)),
+        (MySQLdb.OperationalError(2006, "gone away"), RetryAction.RETRY, timedelta(minutes=1)),
+        (RuntimeError("x"), RetryAction.DEFAULT, None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_each_error_is_retried_or_not_as_it_says(
+    dag: DAG, error: Exception, action: RetryAction, delay: timedelta | None
+) -> None:
+    policy = dag.get_task("shop.stage").retry_policy
+    decision = policy.evaluate(error, try_number=1, max_tries=3)
+    assert (decision.action, decision.retry_delay) == (action, delay)
+    again = type(policy).deserialize(policy.serialize()).evaluate(error, try_number=1, max_tries=3)
+    assert (again.action, again.retry_delay) == (action, delay)
+
+
+# --- the merge statements ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
+def test_the_merge_writes_every_column_that_is_typed(resource: Any) -> None:
+    template = settings.INCLUDE_DIR / "sql" / "merge" / f"{resource.name}.sql"
+    sql = jinja2.Template(template.read_text("utf-8")).render()
+    inserts = re.findall(rf"INSERT INTO {resource.table} \(([^)]*)\)", sql)
+    assert len(inserts) == 1
+    columns = [name.strip() for name in inserts[0].split(",")]
+    assert columns[0] == "shop_id"
+    assert sorted(columns) == sorted({"shop_id", *resource.reader.columns, *BOOKKEEPING})
+    updates = re.findall(r"^\s+(\w+) = (?:IF|GREATEST)\(s\.observed_at", sql, re.MULTILINE)
+    assert set(columns) - set(updates) == {"shop_id", resource.key}
+    assert updates[-1] == "observed_at", "the condition of every other column reads it"
+
+
+# --- dependencies --------------------------------------------------------------------------------------
+
+
+def imports(file: Path, *, also_lazy: bool = True) -> set[str]:
+    """Modules a file imports, on wish also inside functions, but not those for type checking only."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, ast.FunctionDef) and not also_lazy:
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(file.read_text("utf-8")))
+    return found
+
+
+MODULES = {
+    f"xiaoe.{'.'.join(file.relative_to(PACKAGE).with_suffix('').parts)}": file
+    for file in PACKAGE.rglob("*.py")
+    if file.name != "__init__.py"
+}
+
+
+@pytest.mark.parametrize(
+    "name", [*(name for name in MODULES if name.startswith("xiaoe.rows.")), "xiaoe.pages", "xiaoe.paging"]
+)
+def test_rows_pages_and_paging_know_neither_airflow_nor_http(name: str) -> None:
+    strange = {"airflow", "requests", "urllib3", "tenacity"}
+    assert not strange & {module.split(".")[0] for module in imports(MODULES[name])}
+
+
+def test_windows_are_pure() -> None:
+    """No clock, no database, no files: `settings.now` is the one clock."""
+    assert {module.split(".")[0] for module in imports(MODULES["xiaoe.windows"])} <= {
+        "__future__",
+        "dataclasses",
+        "datetime",
+        "xiaoe",
+    }
+    for name, file in MODULES.items():
+        if name not in ("xiaoe.settings", "xiaoe.pages"):
+            assert not re.search(r"datetime\.(now|utcnow|today)\(|time\.time\(", file.read_text("utf-8")), name
+
+
+def test_no_module_imports_one_that_builds_on_it() -> None:
+    graph = {name: imports(file) & MODULES.keys() for name, file in MODULES.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+    assert {name for name, used in graph.items() if "xiaoe.operators" in used} <= {"xiaoe.dag_parts"}
+    assert {name for name, used in graph.items() if "xiaoe.dag_parts" in used} == set()
+
+
+def test_parsing_a_dag_file_loads_neither_the_database_driver_nor_http_nor_numpy() -> None:
+    """It happens every half minute, for each file."""
+    loaded: set[str] = set()
+    waiting = ["xiaoe.dag_parts"]
+    while waiting:
+        name = waiting.pop()
+        loaded.add(name)
+        if name in MODULES:
+            waiting.extend(imports(MODULES[name], also_lazy=False) - loaded)
+    assert "xiaoe.operators" in loaded
+    assert not {"MySQLdb", "requests", "numpy", "sqlparse"} & {module.split(".")[0] for module in loaded}
+    assert not any(module.startswith("airflow.providers") for module in loaded)
+
+
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
+def test_dag_files_touch_the_package_at_its_surface_only(file: Path) -> None:
+    ours = {module for module in imports(file) if module in MODULES}
+    assert ours <= {"xiaoe.dag_parts", "xiaoe.settings", "xiaoe.windows"}

@@ -1,0 +1,265 @@
+"""The two operators: which window a run reads, what the UI shows, and what is noted of a failure."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.utils.types import DagRunType
+
+from emulator.running import Emulator
+from support.fixtures import shop_connection
+from support.shop import APP_ID, END, MERGE_SQL, SECRET, Database
+from xiaoe import settings
+from xiaoe.dag_parts import dag_defaults
+from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
+from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator, run_of
+from xiaoe.pages import RunFolder
+from xiaoe.warehouse import Warehouse
+from xiaoe.windows import Plan, Run, Window
+
+HALF_HOUR = timedelta(minutes=30)
+WEEK = timedelta(days=7)
+
+
+def context(kind: Any = "scheduled", *, end: datetime = END, every: timedelta = HALF_HOUR, **params: Any) -> Any:
+    """As much of Airflow's context as the operators look at."""
+    return {
+        "dag_run": SimpleNamespace(run_id=f"{kind}__{end.isoformat()}", run_type=kind, run_after=end),
+        "params": {"from": None, "to": None, "accept_missing": False, **params},
+        "data_interval_start": end - every,
+        "data_interval_end": end,
+    }
+
+
+def stage(mode: str = "incremental") -> XiaoeStageOperator:
+    return XiaoeStageOperator(task_id="stage", resource="orders", mode=mode, xiaoe_conn_id="xiaoe_default")
+
+
+def merge(folder: str, mode: str = "incremental") -> XiaoeMergeOperator:
+    return XiaoeMergeOperator(task_id="merge", resource="orders", mode=mode, folder=folder, sql=MERGE_SQL)
+
+
+def sync(mode: str = "incremental", **options: Any) -> dict[str, int]:
+    """One run, as the DAG does it."""
+    about = context(**options)
+    return merge(stage(mode).execute(about), mode).execute(about)
+
+
+@pytest.fixture
+def warehouse(database: Database, api: Emulator, tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> Database:
+    """Everything that both operators need: an empty warehouse, a shop, a page store."""
+    clean_environment.setenv("XIAOE_PAGE_STORE", f"file://{tmp_path}/pages")
+    clean_environment.setattr(settings, "now", lambda: END)
+    return database
+
+
+def status(database: Database, mode: str = "incremental") -> dict[str, Any]:
+    [row] = database.rows("SELECT * FROM sync_status WHERE mode = %s", (mode,))
+    return row
+
+
+# --- the run -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["scheduled", DagRunType.SCHEDULED])
+def test_a_run_is_read_from_the_context(kind: Any) -> None:
+    typed = {"from": "2026-11-01", "to": "2026-11-02"}
+    assert run_of(context(kind, **typed)) == Run(
+        "scheduled", END, END - HALF_HOUR, END, window_from="2026-11-01", window_to="2026-11-02"
+    )
+
+
+def test_a_run_without_an_interval_or_a_form_is_a_run_too() -> None:
+    bare: Any = {"dag_run": SimpleNamespace(run_type=DagRunType.MANUAL, run_after=END), "params": {}}
+    assert run_of(bare) == Run("manual", END)
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize(
+    ("mode", "about", "expected"),
+    [
+        ("incremental", context(), Plan(Window(END - timedelta(seconds=60) - WEEK, END - timedelta(seconds=60)), True)),
+        ("incremental", context("backfill"), Plan(Window(END - HALF_HOUR, END))),
+        ("history", context(every=WEEK), Plan(Window(END - WEEK, END))),
+        ("history", context("manual"), Plan(Window(settings.history_start(), END - timedelta(seconds=60)))),
+        (
+            "rescan",
+            context(),
+            Plan(Window(END - timedelta(days=15, seconds=60), END - timedelta(seconds=60)), True),
+        ),
+        ("rescan", context("manual", **{"from": "2026-11-19"}), Plan(Window(END.replace(day=19, hour=0), END))),
+    ],
+)
+def test_each_mode_has_its_window(mode: str, about: Any, expected: Plan, warehouse: Database) -> None:
+    assert stage(mode)._plan(about, Warehouse(), APP_ID) == expected
+
+
+@pytest.mark.mysql
+def test_the_settings_of_the_environment_decide_how_far_back(
+    warehouse: Database, clean_environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"OVERLAP_MINUTES": "5", "LAG_SECONDS": "0", "RESCAN_DAYS": "2"}.items():
+        clean_environment.setenv(f"XIAOE_{name}", value)
+    sync(end=END - HALF_HOUR)
+    begin = END - HALF_HOUR - timedelta(minutes=5)
+    assert stage()._plan(context(), Warehouse(), APP_ID) == Plan(Window(begin, END), moves_watermark=True)
+    assert stage("rescan")._plan(context(), Warehouse(), APP_ID).window.begin == END - timedelta(days=2)
+
+
+# --- what the UI shows ---------------------------------------------------------------------------------
+
+
+def test_airflow_renders_the_merge_statements_and_the_folder(tmp_path: Path) -> None:
+    with DAG(dag_id="any", **dag_defaults("orders")) as dag:
+        operator = XiaoeMergeOperator(
+            task_id="merge", resource="orders", mode="history", folder="{{ params.where }}/pages"
+        )
+    operator.resolve_template_files()
+    operator.render_template_fields({"params": {"where": str(tmp_path)}, "dag": dag})  # type: ignore[arg-type]
+    assert operator.folder == f"{tmp_path}/pages"
+    assert operator.sql == MERGE_SQL
+    assert "{" not in operator.sql
+    assert operator.sql.count("INSERT INTO orders ") == 1
+
+
+def test_the_shop_of_a_mapped_task_is_rendered() -> None:
+    operator = XiaoeStageOperator(task_id="stage", resource="orders", mode="history", xiaoe_conn_id="{{ params.shop }}")
+    operator.render_template_fields({"params": {"shop": "xiaoe_second"}})  # type: ignore[arg-type]
+    assert operator.xiaoe_conn_id == "xiaoe_second"
+
+
+# --- stage and merge -----------------------------------------------------------------------------------
+
+
+@pytest.mark.mysql
+def test_a_run_stages_and_merges_its_window_and_moves_the_watermark(warehouse: Database, api: Emulator) -> None:
+    folder = stage().execute(context())
+    assert folder.startswith("file://")
+    assert warehouse.rows("SELECT * FROM sync_status") == [], "staging alone moves nothing"
+    counts = merge(folder).execute(context())
+    window = Window(END - timedelta(seconds=60) - WEEK, END - timedelta(seconds=60))
+    expected = len(list(api.truth_orders(APP_ID, int(window.begin.timestamp()), int(window.end.timestamp()))))
+    assert counts["staged"] == counts["inserted"] == warehouse.value("SELECT COUNT(*) FROM orders") >= expected > 0
+    assert json.loads(json.dumps(counts)) == counts, "the return value is an XCom"
+    row = status(warehouse)
+    assert (row["status"], row["watermark"]) == ("success", window.end.replace(tzinfo=None))
+
+
+@pytest.mark.mysql
+def test_the_next_run_begins_at_the_watermark_less_the_overlap(warehouse: Database) -> None:
+    sync(end=END - timedelta(days=2))
+    sync()
+    [first, second] = warehouse.rows("SELECT window_start, window_end FROM sync_windows ORDER BY id")
+    assert second["window_start"] == first["window_end"] - timedelta(hours=1)
+    assert second["window_end"] == (END - timedelta(seconds=60)).replace(tzinfo=None)
+
+
+@pytest.mark.mysql
+def test_a_backfill_leaves_the_watermark_alone(warehouse: Database) -> None:
+    sync()
+    before = status(warehouse)["watermark"]
+    sync(kind="backfill", end=END - timedelta(days=30), every=WEEK)
+    assert status(warehouse)["watermark"] == before
+
+
+@pytest.mark.mysql
+def test_a_window_that_ends_in_the_future_is_read_with_a_warning(
+    warehouse: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage("history").execute(context("manual", **{"from": "2026-11-20", "to": "2026-11-21"}))
+    assert "the window ends in the future" in capsys.readouterr().out
+
+
+# --- failures ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.mysql
+def test_a_failed_stage_is_noted_with_its_message_and_the_watermark_stays(
+    warehouse: Database, api: Emulator, clean_environment: pytest.MonkeyPatch
+) -> None:
+    sync(end=END - HALF_HOUR)
+    before = status(warehouse)
+    api.set_faults(next=[{"kind": "code_2017", "times": 1}])
+    with pytest.raises(XiaoeConfigError) as caught:
+        stage().execute(context())
+    after = status(warehouse)
+    assert (after["status"], after["message"]) == ("failed", str(caught.value))
+    assert "have it granted" in after["message"]
+    assert after["last_attempt_at"] > before["last_attempt_at"]
+    assert {name: after[name] for name in ("watermark", "last_success_at")} == {
+        name: before[name] for name in ("watermark", "last_success_at")
+    }
+    sync()
+    assert status(warehouse)["status"] == "success"
+
+
+@pytest.mark.mysql
+def test_a_failure_of_the_very_first_run_is_noted_without_a_watermark(
+    warehouse: Database, api: Emulator, clean_environment: pytest.MonkeyPatch
+) -> None:
+    wrong = {**json.loads(shop_connection(api.url)), "password": "wrong-" + SECRET}
+    clean_environment.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", json.dumps(wrong))
+    with pytest.raises(XiaoeConfigError):
+        stage("rescan").execute(context())
+    row = status(warehouse, "rescan")
+    assert (row["status"], row["watermark"], row["last_success_at"]) == ("failed", None, None)
+    assert "Secret (password)" in row["message"]
+    assert SECRET not in row["message"]
+
+
+@pytest.mark.mysql
+def test_a_failed_merge_is_noted_and_nothing_of_it_is_kept(warehouse: Database) -> None:
+    sync(end=END - HALF_HOUR)
+    before = status(warehouse)
+    orders = warehouse.value("SELECT COUNT(*) FROM orders")
+    folder = stage().execute(context())
+    first_page = RunFolder(Path(folder.removeprefix("file://"))).path / "slice-00/pass-1/page-00001.json.gz"
+    first_page.unlink()
+    with pytest.raises(XiaoeReconciliationError, match="is gone from") as caught:
+        merge(folder).execute(context())
+    after = status(warehouse)
+    assert (after["status"], after["message"]) == ("failed", str(caught.value))
+    assert after["watermark"] == before["watermark"]
+    assert warehouse.value("SELECT COUNT(*) FROM orders") == orders
+
+
+@pytest.mark.mysql
+def test_rows_that_the_api_no_longer_lists_fail_the_run_until_a_person_accepts_it(warehouse: Database) -> None:
+    sync()
+    warehouse.rows(
+        "INSERT INTO orders (shop_id, order_id, created_time, row_hash, raw_hash, observed_at, batch_id)"
+        " VALUES (%s, 'deleted-in-the-shop', '2026-11-19 12:00:00', 1, 1, '2026-11-19 12:00:00', 'x')",
+        (APP_ID,),
+    )
+    window = {"from": "2026-11-19", "to": "2026-11-20"}
+    with pytest.raises(XiaoeReconciliationError, match="deleted-in-the-shop"):
+        sync("rescan", kind="manual", **window)
+    assert "deleted-in-the-shop" in status(warehouse, "rescan")["message"]
+    sync("rescan", kind="manual", accept_missing=True, **window)
+    assert warehouse.value("SELECT COUNT(*) FROM orders WHERE absent_since IS NOT NULL") == 1
+
+
+@pytest.mark.mysql
+def test_a_merge_without_a_manifest_says_to_clear_the_stage_task(warehouse: Database, tmp_path: Path) -> None:
+    with pytest.raises(XiaoeConfigError, match="clear the stage task"):
+        merge(f"file://{tmp_path}/nowhere").execute(context())
+
+
+@pytest.mark.parametrize(
+    "connection",
+    ["mysql://nobody:nothing@127.0.0.1:1/xiaoe", None, '{"conn_type": "mysql", "extra": {"client": "other"}}'],
+)
+def test_a_warehouse_out_of_reach_does_not_hide_why_the_task_failed(
+    connection: str | None, api: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XIAOE_MYSQL_CONN_ID", "out_of_reach")
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_OUT_OF_REACH", connection)
+    with pytest.raises(XiaoeConfigError, match="^to='2026-11-20' without from"):
+        stage("history").execute(context("manual", to="2026-11-20"))
