@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import threading
 import time
@@ -293,10 +294,10 @@ class XiaoeHook(HttpHook):
 
     def _limiter(self, resource: Resource) -> Limiter:
         if resource.endpoint not in self._limiters:
-            rate = min(self.shop.calls_per_second, resource.calls_per_second)
-            limiter = create_token_bucket_limiter(
-                rate_per_duration=rate, burst=min(rate, self.shop.concurrency), buffer_ms=2
-            )
+            burst = min(self.shop.calls_per_second, resource.calls_per_second, self.shop.concurrency)
+            steady = resource.calls_per_second - math.ceil(burst / resource.quota_seconds)  # both fit into one window
+            rate = max(1, min(self.shop.calls_per_second, steady))
+            limiter = create_token_bucket_limiter(rate_per_duration=rate, burst=burst, buffer_ms=2)
             self._limiters.setdefault(resource.endpoint, limiter)  # another thread may have been faster
         return self._limiters[resource.endpoint]
 

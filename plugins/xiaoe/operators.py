@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
+from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import settings
 from xiaoe.windows import Plan, Run, plan_history, plan_incremental, plan_rescan
@@ -167,6 +168,6 @@ def _failure_noted(warehouse: Warehouse, shop_id: str, resource: str, mode: str)
             with warehouse.session() as session:
                 ledger.write_failure(session, shop_id, resource, mode, str(error))
                 session.commit()
-        except Error:
+        except (Error, AirflowException):
             pass  # the warehouse cannot be reached: the task's own failure says so
         raise

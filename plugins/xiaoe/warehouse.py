@@ -178,12 +178,13 @@ class Session:
 
     def _load_file(self, table: str, columns: Sequence[str], content: str, expected: int) -> None:
         into = f"({', '.join(columns)})" if columns else ""
-        with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8", newline="") as file:
+        with tempfile.TemporaryFile("w", encoding="utf-8", newline="") as file:  # nameless: gone even after SIGKILL
             file.write(content)
             file.flush()
+            file.seek(0)
             self.execute(
                 f"LOAD DATA LOCAL INFILE %s REPLACE INTO TABLE {table} CHARACTER SET utf8mb4 {into}",
-                (file.name,),
+                (f"/dev/fd/{file.fileno()}",),
             )
             info = self._connection.info() or ""
         if _count(info, "Warnings") or _count(info, "Records") != expected:

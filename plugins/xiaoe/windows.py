@@ -18,6 +18,8 @@ LONGEST_SLICE = timedelta(days=7)
 FIRST_LOOKBACK = timedelta(days=7)
 """What an incremental run reads when there is no watermark yet: the part of the last, unfinished week
 that no run of the history DAG covers."""
+FURTHEST_AHEAD = timedelta(days=366)
+"""A window that ends later than this is a slip of the pen."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def plan_incremental(run: Run, watermark: datetime | None, *, overlap: timedelta
 
 def plan_rescan(run: Run, *, lookback: timedelta, lag: timedelta) -> Plan:
     """The last `lookback` before the interval's end, again."""
-    if run.kind == "backfill" and run.interval_end is not None:
+    if run.kind == "backfill" and run.interval_end is not None and not run.window_from:
         return Plan(Window(run.interval_end - lookback, run.interval_end))
     if (chosen := _chosen_window(run)) is not None:
         return chosen
@@ -139,6 +141,8 @@ def _chosen_window(run: Run) -> Plan | None:
     """The window a person typed in, or the interval of a backfill run; None where there is neither."""
     if run.window_from:
         end = parse_time("to", run.window_to) if run.window_to else run.now
+        if end > run.now + FURTHEST_AHEAD:
+            raise XiaoeConfigError(f"to={run.window_to!r} lies more than a year ahead: is the year right?")
         return Plan(Window(parse_time("from", run.window_from), end))
     if run.window_to:
         raise XiaoeConfigError(f"to={run.window_to!r} without from: give both, or only from (to = now)")

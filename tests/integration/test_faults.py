@@ -302,9 +302,7 @@ def test_rows_that_the_warehouse_has_and_the_api_no_longer_lists(
 
     counts = sync.run(SPAN, moves=True)
     assert (counts["absent"], counts["unchanged"]) == (0, rows - 3)
-    assert (
-        database.rows("SELECT order_id, absent_since FROM orders WHERE absent_since IS NOT NULL ORDER BY 1") == since
-    )
+    assert database.rows("SELECT order_id, absent_since FROM orders WHERE absent_since IS NOT NULL ORDER BY 1") == since
 
     api.set_faults()
     counts = sync.run(SPAN, moves=True)
@@ -314,6 +312,20 @@ def test_rows_that_the_warehouse_has_and_the_api_no_longer_lists(
     assert database.value("SELECT COUNT(*) FROM order_state_log") == 0
     counts = sync.run(SPAN, moves=True)
     assert (counts["updated"], counts["unchanged"]) == (0, rows)
+
+
+def test_rows_that_are_hidden_for_a_moment_are_looked_for_again(
+    sync: Sync, database: Database, api: Emulator, connect: Connect
+) -> None:
+    """The list adds up without them; that the warehouse knows them makes it be read once more."""
+    connect(api, page_size=PAGE)
+    sync.run(SPAN)
+    hidden = deleted(page=2, amount=3)
+    api.set_faults(next=[{**fault, "times": 1} for fault in hidden["next"]])
+    sync.run(SPAN)
+    assert absent(database) == set()
+    assert database.rows("SELECT passes FROM sync_windows ORDER BY id") == [{"passes": 1}, {"passes": 2}]
+    assert differences(database, api, SPAN) == []
 
 
 def test_a_late_merge_of_old_pages_does_not_bring_a_deleted_row_back(
@@ -463,7 +475,10 @@ def test_each_bad_row_says_why_and_does_not_stop_the_others(
     [row] = database.rows("SELECT * FROM rejected_rows")
     assert reason in row["reason"]
     assert row["raw_json"] == raw.decode("utf-8", "replace")
-    assert [row["order_id"] for row in database.rows("SELECT order_id FROM orders ORDER BY 1")] == ["o_00005", "o_00006"]
+    assert [row["order_id"] for row in database.rows("SELECT order_id FROM orders ORDER BY 1")] == [
+        "o_00005",
+        "o_00006",
+    ]
 
 
 def failures(api: Emulator) -> Counter[str]:

@@ -7,6 +7,7 @@ tried, on both servers.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,16 @@ def small_pages(connect: Connect, api: Emulator) -> None:
 
 
 def test_a_merge_killed_at_any_statement(
-    sync: Sync, database: Database, api: Emulator, small_pages: None, two_chunks: None
+    sync: Sync,
+    database: Database,
+    api: Emulator,
+    small_pages: None,
+    two_chunks: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """The window was merged before and has changed since: rows are updated, inserted and logged."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before_change, after_change = staged_twice(sync, api)
     undisturbed = merged(sync, database, before_change, after_change)
     before = merged(sync, database, before_change)
@@ -64,6 +72,7 @@ def test_a_merge_killed_at_any_statement(
     assert len(states) >= 30
     assert states[0] == before
     assert states[-1] == undisturbed
+    assert [file.name for file in tmp_path.iterdir()] == ["pages"]  # no orders are left lying about
     assert differences_at(database, api, END - days(5)) == []  # the child that got through
 
 

@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from xiaoe import merge
-from xiaoe.windows import Window
 
 from support.shop import Database, Sync, unbalanced
 from support.staged import DAY_ONE, HandMade, at, raw_order
+from xiaoe import merge
+from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
 

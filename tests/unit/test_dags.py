@@ -25,6 +25,8 @@ from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.resources import RESOURCES
 from xiaoe.windows import BEIJING
 
+pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
+
 ROOT = Path(__file__).parents[2]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
 DAG_IDS = ["xiaoe_orders_history", "xiaoe_orders_incremental", "xiaoe_orders_rescan"]

@@ -621,11 +621,33 @@ def test_eight_threads_stay_below_the_limit_of_the_api(monkeypatch: pytest.Monke
     assert waits == []
 
 
-@pytest.mark.parametrize("connection", [1, 60, 300])
-def test_the_lower_of_the_two_limits_holds(connection: int, hook: XiaoeHook, api: Emulator, connect: Connect) -> None:
-    connect(api, calls_per_second=connection, concurrency=64)
-    [bucket] = hook._limiter(ORDERS).buckets()
+@pytest.mark.parametrize(("kind", "shared"), [("code_2053", True), ("code_2054", True), ("http_500", False)])
+def test_when_the_api_slows_one_thread_down_the_others_wait_as_well(
+    kind: str, shared: bool, hook: XiaoeHook, api: Emulator, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook_module, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    page(hook)
+    api.set_faults(next=[{"kind": kind}])
+    page(hook)
+    page(hook)
+    [wait] = waits
+    with ThreadPoolExecutor(1) as other:
+        other.submit(page, hook).result()
+    assert waits == pytest.approx([wait, wait] if shared else [wait])
+
+
+@pytest.mark.parametrize("calls_per_second", [1, 60, 299, 300])
+@pytest.mark.parametrize("concurrency", [1, 4, 64])
+def test_neither_limit_is_passed_in_any_window_however_full_the_bucket(
+    calls_per_second: int, concurrency: int, hook: XiaoeHook, api: Emulator, connect: Connect
+) -> None:
+    connect(api, calls_per_second=calls_per_second, concurrency=concurrency)
+    limiter = hook._limiter(ORDERS)
+    assert hook._limiter(ORDERS) is limiter
+    [bucket] = limiter.buckets()
     [rate] = bucket.rates
-    assert rate.limit == min(connection, ORDERS.calls_per_second)
     assert rate.interval == 1000
-    assert hook._limiter(ORDERS) is hook._limiter(ORDERS)
+    assert 1 <= rate.limit <= calls_per_second
+    assert rate.burst <= concurrency
+    window = ORDERS.quota_seconds
+    assert rate.limit * window + rate.burst <= ORDERS.calls_per_second * window

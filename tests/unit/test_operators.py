@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,7 @@ from airflow.utils.types import DagRunType
 from emulator.running import Emulator
 from support.fixtures import shop_connection
 from support.shop import APP_ID, END, MERGE_SQL, SECRET, Database
-from xiaoe import settings
+from xiaoe import hook, settings
 from xiaoe.dag_parts import dag_defaults
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator, run_of
@@ -56,6 +58,7 @@ def warehouse(database: Database, api: Emulator, tmp_path: Path, clean_environme
     """Everything that both operators need: an empty warehouse, a shop, a page store."""
     clean_environment.setenv("XIAOE_PAGE_STORE", f"file://{tmp_path}/pages")
     clean_environment.setattr(settings, "now", lambda: END)
+    clean_environment.setattr(hook, "XiaoeHook", partial(hook.XiaoeHook, sleep=lambda _: None))
     return database
 
 
@@ -116,7 +119,7 @@ def test_the_settings_of_the_environment_decide_how_far_back(
 
 
 def test_airflow_renders_the_merge_statements_and_the_folder(tmp_path: Path) -> None:
-    with DAG(dag_id="any", **dag_defaults("orders")) as dag:
+    with DAG(dag_id="any", schedule=None, **dag_defaults("orders")) as dag:
         operator = XiaoeMergeOperator(
             task_id="merge", resource="orders", mode="history", folder="{{ params.where }}/pages"
         )
@@ -174,6 +177,22 @@ def test_a_window_that_ends_in_the_future_is_read_with_a_warning(
 ) -> None:
     stage("history").execute(context("manual", **{"from": "2026-11-20", "to": "2026-11-21"}))
     assert "the window ends in the future" in capsys.readouterr().out
+
+
+@pytest.mark.mysql
+def test_rows_that_cannot_be_typed_are_counted_and_pointed_out(
+    warehouse: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    location = stage().execute(context())
+    folder = RunFolder(Path(location.removeprefix("file://")))
+    name = folder.page_name(0, 1, 1)
+    page = folder.read_page(name)
+    assert page
+    folder.write_page(name, replace(page, body=page.body.replace(b'"created_time":"2', b'"created_time":"Z', 3)))
+    counts = merge(location).execute(context())
+    assert (counts["rejected"], counts["inserted"]) == (3, counts["staged"] - 3)
+    assert "3 rows could not be typed: see table rejected_rows" in capsys.readouterr().out
+    assert warehouse.value("SELECT COUNT(*) FROM rejected_rows") == 3
 
 
 # --- failures ------------------------------------------------------------------------------------------
@@ -261,5 +280,5 @@ def test_a_warehouse_out_of_reach_does_not_hide_why_the_task_failed(
     monkeypatch.setenv("XIAOE_MYSQL_CONN_ID", "out_of_reach")
     if connection:
         monkeypatch.setenv("AIRFLOW_CONN_OUT_OF_REACH", connection)
-    with pytest.raises(XiaoeConfigError, match="^to='2026-11-20' without from"):
+    with pytest.raises(XiaoeConfigError, match=r"^to='2026-11-20' without from"):
         stage("history").execute(context("manual", to="2026-11-20"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.queues import SimpleQueue
 from threading import Barrier
@@ -34,6 +35,18 @@ class Office:
     def __call__(self) -> Token:
         self.issued.append(f"{LONG[:500]}{len(self.issued)}")
         return Token(self.issued[-1], self.life)
+
+
+@pytest.fixture(autouse=True)
+def no_tokens(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The `database` fixture keeps the emulated shop's token from test to test; here each begins without."""
+    if "database" not in request.fixturenames:
+        yield
+        return
+    database: Database = request.getfixturevalue("database")
+    database.rows("DELETE FROM api_tokens")
+    yield
+    database.rows("DELETE FROM api_tokens")
 
 
 @pytest.fixture

@@ -228,11 +228,24 @@ def test_rescan_reads_the_last_days_before_the_interval_end() -> None:
 def test_what_a_person_typed_wins_and_never_moves_the_watermark(begin: datetime, span: timedelta, kind: str) -> None:
     begin = whole(begin).astimezone(BEIJING)
     end = begin + timedelta(seconds=int(span.total_seconds()))
-    run = Run(kind, NOW, NOW - HOUR, NOW, f"{begin:%Y-%m-%d %H:%M:%S}", end.isoformat())
+    run = Run(kind, end, end - HOUR, end, f"{begin:%Y-%m-%d %H:%M:%S}", end.isoformat())
     expected = Plan(Window(begin, end))
     assert plan_incremental(run, NOW, overlap=HOUR, lag=MINUTE) == expected
     assert plan_history(run, start=START, lag=MINUTE) == expected
     assert plan_rescan(run, lookback=HOUR, lag=MINUTE) == expected
+
+
+def test_what_a_person_typed_wins_over_a_backfill_s_interval() -> None:
+    run = Run("backfill", NOW, NOW - HOUR, NOW, "2026-11-01", "2026-11-02")
+    expected = Plan(Window(at("2026-11-01"), at("2026-11-02")))
+    assert plan_rescan(run, lookback=HOUR, lag=MINUTE) == expected
+    assert plan_history(run, start=START, lag=MINUTE) == expected
+
+
+def test_a_year_that_cannot_be_meant_is_refused() -> None:
+    run = Run("manual", NOW, window_from="2026-11-01", window_to="9999-12-31")
+    with pytest.raises(XiaoeConfigError, match=r"^to='9999-12-31' lies more than a year ahead: is the year right"):
+        plan_history(run, start=START, lag=MINUTE)
 
 
 def test_from_alone_means_until_now() -> None:
