@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,11 +17,12 @@ from emulator.api import Api
 from emulator.clock import to_text, to_unix
 from emulator.orders.book import Order
 from emulator.orders.story import state_at
-from emulator.orders.truth import reject, truth
-from emulator.reading import integer, text_or_none
+from emulator.reading import integer, number, text_or_none
 from emulator.shop import Shop
+from emulator.truths import TRUTHS, Rows
+from emulator.users.crowd import Hiding
 
-_CHUNK = 200  # orders between two looks at other requests
+_CHUNK = 200  # rows between two looks at other requests
 _FOREVER = 1 << 62
 
 
@@ -37,9 +39,9 @@ class Admin:
             Route("/faults", self.faults, methods=["GET", "POST"]),
             Route("/revoke_token", self.revoke_token, methods=["POST"]),
             Route("/stats", self.stats),
-            Route("/truth/orders", self.truth_orders),
-            Route("/truth/rejects", self.truth_rejects),
+            Route("/users", self.users, methods=["GET", "POST"]),
             Route("/truth/summary", self.truth_summary),
+            Route("/truth/{table}", self.truth),
         ]
         return Starlette(routes=routes, exception_handlers=dict.fromkeys((ValueError, KeyError, TypeError), _refuse))
 
@@ -65,7 +67,7 @@ class Admin:
     async def revoke_token(self, request: Request) -> Response:
         """End the tokens of ``{"shop_id"}``, or of every shop."""
         shop_id = text_or_none(await _body(request), "shop_id")
-        shops = self._api.shops if shop_id is None else [self._api.shop(shop_id)]
+        shops = self._of(shop_id)
         for shop in shops:
             shop.tokens.revoke()
         return JSONResponse({"revoked": [shop.app_id for shop in shops]})
@@ -75,13 +77,19 @@ class Admin:
         issued = {shop.app_id: shop.tokens.issued for shop in self._api.shops}
         return JSONResponse(self._api.stats.as_dict(issued))
 
-    async def truth_orders(self, request: Request) -> Response:
-        """Stream the expected rows of ``orders``, one JSON object a line, in order of creation."""
-        return self._stream(request, _truth_line)
+    async def users(self, request: Request) -> Response:
+        """Tell which users are hidden; POST changes it (see ``Hiding``), in the shop ``shop_id`` or in all."""
+        wish = await _body(request)
+        shops = self._of(text_or_none(wish, "shop_id"))
+        for shop in shops:
+            shop.users.hiding = _hiding(shop.users.hiding, wish)
+        return JSONResponse({shop.app_id: asdict(shop.users.hiding) for shop in shops})
 
-    async def truth_rejects(self, request: Request) -> Response:
-        """Stream the orders whose rows are expected to be rejected."""
-        return self._stream(request, _reject_line)
+    async def truth(self, request: Request) -> Response:
+        """Stream the expected rows of a table, one JSON object a line (see ``truths.py``)."""
+        shop, now = self._api.shop(request.query_params.get("shop_id")), self._api.clock.now()
+        rows = TRUTHS[request.path_params["table"]](shop, *_bounds(request), now)
+        return StreamingResponse(_ndjson(rows), media_type="application/x-ndjson")
 
     async def truth_summary(self, request: Request) -> Response:
         """Tell counts and sums per shop."""
@@ -89,10 +97,8 @@ class Admin:
         shops = {shop.app_id: await _summary(shop, *_bounds(request), now) for shop in self._api.shops}
         return JSONResponse({"now": to_text(now), "shops": shops})
 
-    def _stream(self, request: Request, line: Callable[[Shop, Order, int], dict[str, object] | None]) -> Response:
-        shop, now = self._api.shop(request.query_params.get("shop_id")), self._api.clock.now()
-        lines = (line(shop, order, now) for order in _orders(shop, *_bounds(request), now))
-        return StreamingResponse(_ndjson(lines), media_type="application/x-ndjson")
+    def _of(self, shop_id: str | None) -> list[Shop]:
+        return self._api.shops if shop_id is None else [self._api.shop(shop_id)]
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -116,15 +122,20 @@ def _orders(shop: Shop, begin: int, end: int, now: int) -> Iterator[Order]:
     return map(shop.orders.order, shop.orders.created_between(begin, end, now))
 
 
-def _truth_line(shop: Shop, order: Order, now: int) -> dict[str, object] | None:
-    return None if order.bad_row else truth(shop.app_id, order, state_at(order.story, now))
+def _hiding(old: Hiding, wish: dict[str, object]) -> Hiding:
+    told = {**asdict(old), **wish}
+    vanish_at = to_unix(str(wish["vanish_at"])) if "vanish_at" in wish else old.vanish_at
+    return Hiding(_share(told, "share"), _share(told, "vanish_share"), vanish_at)
 
 
-def _reject_line(shop: Shop, order: Order, now: int) -> dict[str, object] | None:
-    return reject(shop.app_id, order) if order.bad_row else None
+def _share(wish: dict[str, object], name: str) -> float:
+    share = number(wish, name)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{name}: expected a share between 0 and 1, got {share}")
+    return share
 
 
-async def _ndjson(lines: Iterator[dict[str, object] | None]) -> AsyncIterator[bytes]:
+async def _ndjson(lines: Rows) -> AsyncIterator[bytes]:
     encoder, part = msgspec.json.Encoder(), bytearray()
     for count, line in enumerate(lines, 1):
         if line is not None:

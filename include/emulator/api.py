@@ -11,18 +11,23 @@ from typing import NamedTuple
 
 import msgspec
 
+from emulator.aftersales.interface import AfterSaleList
 from emulator.clock import Clock, to_unix
 from emulator.errors import ApiError
 from emulator.faults import HTTP_FAULTS, FaultPlan
 from emulator.limits import Limit, Quota
-from emulator.listing import Interface, page_of, render
+from emulator.listing import Interface, Listing, page_of, render
+from emulator.lives.interface import LiveList
 from emulator.options import Options
 from emulator.orders.interface import OrderList
+from emulator.products.interface import ProductList
 from emulator.shop import Shop, open_shop
 from emulator.stats import Stats
 from emulator.tokens import Token
+from emulator.users.interface import UserList
 
-INTERFACES: dict[str, Interface] = {interface.path: interface for interface in (OrderList(),)}
+_ALL: tuple[Interface, ...] = (OrderList(), AfterSaleList(), UserList(), ProductList(), LiveList())
+INTERFACES = {interface.path: interface for interface in _ALL}
 _TOKEN_WINDOW = 600.0
 # Which pages of the documentation spell the envelope's text "message" is not settled; the gateway's do here.
 _SPELLED_MESSAGE = (2017, 2051, 2052, 2053, 2054, 2055)
@@ -50,7 +55,7 @@ class Api:
 
     def token(self, method: str, query: Mapping[str, str], ip: str) -> Reply:
         """Answer ``/token``."""
-        fault = self.faults.scripted("token", query.get("app_id"), query)
+        fault = self.faults.scripted("token", query.get("app_id"), query, lambda: 1)
         return self._reply(lambda: self._issue(method, query, ip), fault)
 
     def call(self, method: str, path: str, raw: bytes) -> Reply:
@@ -66,7 +71,7 @@ class Api:
             shop, token = self._admit(interface, body)
         except ApiError as error:
             return self._failure(error)
-        fault = self.faults.scripted(path, shop.app_id, body)
+        fault = self.faults.scripted(path, shop.app_id, body, lambda: self._page(interface, shop, body))
         fault = fault or self.faults.by_rate(shop.app_id, body, token, self.clock.elapsed())
         if fault == "code_2008":
             shop.tokens.revoke()
@@ -142,9 +147,18 @@ class Api:
             burst.count(at)
 
     def _list(self, interface: Interface, shop: Shop, body: dict[str, object]) -> object:
-        listing = interface.listing(shop, body, self.clock.now(), self._calls, self.options)
+        listing = self._listing(interface, shop, body)
         cut = self.faults.falsify(page_of(listing), interface.path, shop.app_id, body, listing)
         return render(listing, cut)
+
+    def _listing(self, interface: Interface, shop: Shop, body: dict[str, object]) -> Listing:
+        return interface.listing(shop, body, self.clock.now(), self._calls, self.options)
+
+    def _page(self, interface: Interface, shop: Shop, body: dict[str, object]) -> int:
+        try:
+            return self._listing(interface, shop, body).page
+        except ApiError:
+            return 1
 
     def _reply(self, answer: Callable[[], object], fault: str | None) -> Reply:
         if fault:

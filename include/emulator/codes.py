@@ -1,4 +1,4 @@
-"""Chinese texts of codes (docs/xiaoe-api.md section 2), kept apart from the client's own copy on purpose."""
+"""Chinese texts of codes (docs/xiaoe-api.md section 2 and on), kept apart from the client's own copy on purpose."""
 
 from __future__ import annotations
 
@@ -47,3 +47,33 @@ RESOURCE_TYPES = {
     68: "服务类商品",
     21001: "购物车",
 }
+
+# Section 3. The section gives the texts of sale_type in English only; these are a guess.
+AFTER_SALE_STATES = {
+    0: "未受理",
+    1: "用户取消",
+    2: "商家受理中",
+    3: "商家逾期未处理",
+    4: "商家拒绝退款",
+    5: "拒绝退货退款",
+    6: "待买家退货",
+    7: "退货退款关闭",
+    8: "待商家收货",
+    11: "商家退款中",
+    12: "逾期未退款",
+    13: "退款完成",
+    14: "退货退款完成",
+    15: "换货完成",
+    16: "待商家发货",
+    17: "待用户确认收货",
+    18: "拒绝换货",
+    19: "商家已收到货",
+}
+SALE_TYPES = {1: "仅退款", 2: "退货退款", 3: "换货"}
+
+# Section 5.
+SALE_STATUSES = {0: "下架", 1: "上架", 2: "待上架"}
+
+# Section 6.
+ALIVE_TYPES = {10: "横屏", 11: "竖屏", 12: "语音", 13: "录播"}
+ALIVE_STATES = {0: "未开始", 1: "直播中", 2: "已结束"}

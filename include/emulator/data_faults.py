@@ -21,21 +21,27 @@ class Place(NamedTuple):
 
 def _shift(cut: Cut, listing: Listing, by: int) -> Cut:
     """Move a page by rows; a page that was full stays full while there are rows."""
-    start = (listing.page - 1) * listing.page_size + by
+    start = listing.start + by
     stop = min(start + listing.page_size, listing.total)
     return cut._replace(start=min(start, listing.total), stop=stop)
 
 
+def _is_shifted(listing: Listing, place: Place) -> bool:
+    """Tell whether a page meets a shift that began on page ``at``; pages of a cursor follow by themselves."""
+    return listing.page == place.at if listing.follows else listing.page >= place.at
+
+
 def _duplicate_row(cut: Cut, listing: Listing, place: Place) -> Cut:
     """Repeat the last row of a page at the top of the next; all later rows move down, none is left out."""
-    return _shift(cut, listing, -place.amount) if listing.page >= place.at else cut
+    return _shift(cut, listing, -place.amount) if _is_shifted(listing, place) else cut
 
 
 def _slipped_row(cut: Cut, listing: Listing, place: Place) -> Cut:
     """Lose a row between two pages because one before it left the window; from there on the total is less."""
     if listing.page < place.at:
         return cut
-    return _shift(cut, listing, place.amount)._replace(total=listing.total - place.amount)
+    cut = _shift(cut, listing, place.amount) if _is_shifted(listing, place) else cut
+    return cut._replace(total=listing.total - place.amount)
 
 
 def _moving_total(cut: Cut, listing: Listing, place: Place) -> Cut:
@@ -50,7 +56,8 @@ def _short_page(cut: Cut, listing: Listing, place: Place) -> Cut:
     half = listing.page_size // 2
     if listing.page == place.at:
         return cut._replace(stop=min(cut.start + half, cut.stop))
-    return _shift(cut, listing, half - listing.page_size) if listing.page > place.at else cut
+    moves = listing.page > place.at and not listing.follows
+    return _shift(cut, listing, half - listing.page_size) if moves else cut
 
 
 def _empty_last_page(cut: Cut, listing: Listing, place: Place) -> Cut:

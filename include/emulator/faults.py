@@ -8,7 +8,7 @@ where asking again for a page that was asked for already begins the next pass.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from emulator.data_faults import DATA_FAULTS, DEFAULT_PAGE, PERMANENT, Place
@@ -38,7 +38,10 @@ _NO_PLAN: dict[str, object] = {
 
 @dataclass
 class Entry:
-    """One line of a script. ``times=None``: for ever. ``match``: parameters the request must hold."""
+    """One line of a script. ``times=None``: for ever. ``match``: parameters the request must hold.
+
+    ``page_index`` counts pages from 1 whatever the interface calls them, the pages of a cursor as well.
+    """
 
     kind: str
     times: int | None = 1
@@ -126,11 +129,16 @@ class FaultPlan:
             "next": [{"kind": entry.kind, "times": entry.times} for entry in self._script if not entry.is_over],
         }
 
-    def scripted(self, interface: str, shop_id: str | None, body: Mapping[str, object]) -> str | None:
+    def scripted(
+        self, interface: str, shop_id: str | None, body: Mapping[str, object], page: Callable[[], int]
+    ) -> str | None:
         """Return the answer fault the script has for a call, and take it off the script."""
         for entry in self._script:
-            at_page = entry.page_index is None or str(entry.page_index) == str(body.get("page_index", 1))
-            if entry.kind not in DATA_FAULTS and at_page and entry.concerns(interface, shop_id, body):
+            if (
+                entry.kind not in DATA_FAULTS
+                and entry.concerns(interface, shop_id, body)
+                and (entry.page_index is None or entry.page_index == page())
+            ):
                 if entry.times is not None:
                     entry.times -= 1
                 return entry.kind

@@ -1,16 +1,18 @@
 """The skeleton of a listing interface: a request becomes a ``Listing``, of which any cut can be rendered.
 
-A further resource is a module like ``orders/interface.py``: a class with ``path``, ``limit`` and ``listing``,
+A further resource is a module like ``products/interface.py``: a class with ``path``, ``limit`` and ``listing``,
 entered in ``api.INTERFACES``. Faults in the data work on cuts and so serve every listing.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
+from emulator.dice import key_of
 from emulator.errors import ApiError
 from emulator.limits import Limit
 from emulator.options import Options
@@ -32,7 +34,9 @@ class Listing(Protocol):
     key: str  # the same for all pages of one window
     page: int  # from 1
     page_size: int
+    start: int  # position of the page's first row
     total: int
+    follows: bool  # whether a page starts where the one sent before it ended, whatever that held
 
     def rows(self, positions: Sequence[int]) -> list[msgspec.Raw]:
         """Return the rows at these positions of the whole listing, as JSON."""
@@ -53,9 +57,55 @@ class Interface(Protocol):
         """Read a request; ``call`` numbers the calls. Raises ApiError 1002 for a parameter it cannot read."""
 
 
+class Request(NamedTuple):
+    """Which page of which window; ``key`` is the same for all pages of one window."""
+
+    key: str
+    page: int
+    page_size: int
+
+
+class NumberedPages:
+    """The part of a ``Listing`` that all interfaces share whose pages are asked for by number."""
+
+    follows = False
+
+    def __init__(self, request: Request, total: int) -> None:
+        self.key, self.page, self.page_size = request
+        self.start = (self.page - 1) * self.page_size
+        self.total = total
+
+
+def request_of(shop: Shop, body: dict[str, object], page_key: str, default: int, most: int) -> Request:
+    """Read which page is asked for; a ``page_size`` over ``most`` is silently ``most``."""
+    return Request(
+        window_key(shop, body, page_key),
+        integer(body, page_key, 1, 1),
+        min(integer(body, "page_size", default, 1), most),
+    )
+
+
+def window_key(shop: Shop, body: dict[str, object], page_key: str) -> str:
+    """Return what names a window: all that is asked for but the page."""
+    asked = {name: value for name, value in body.items() if name not in ("access_token", page_key)}
+    return json.dumps([shop.app_id, asked], sort_keys=True)
+
+
+def shape_of(
+    key: str, total: int, rows: list[msgspec.Raw], total_key: str = "total", **more: object
+) -> dict[str, object] | list[object] | None:
+    """Return ``{total_key: total, "list": rows}``, or one of the shapes of nothing (docs/xiaoe-api.md section 9.3)."""
+    if rows:
+        return {total_key: total, "list": rows, **more}
+    kind = key_of(key)[0]
+    if total:
+        return {total_key: total, "list": None if kind & 1 else [], **more}
+    return ({total_key: 0, "list": [], **more}, {total_key: 0, "list": None, **more}, None, [], {})[kind % 5]
+
+
 def page_of(listing: Listing) -> Cut:
     """Return the cut of an answer without faults."""
-    start = min((listing.page - 1) * listing.page_size, listing.total)
+    start = min(listing.start, listing.total)
     return Cut(start, min(start + listing.page_size, listing.total), listing.total)
 
 

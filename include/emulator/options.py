@@ -39,6 +39,9 @@ class Options:
     orders_per_day: float = 200.0
     orders: int | None = None
     bad_rows: float = 0.0
+    users_share: float = 1.0
+    users_vanish_share: float = 0.0
+    users_vanish_at: str | None = None
     jitter: str = "per_state"
     end_inclusive: bool = True
     wide_window: str = "error"
@@ -86,7 +89,10 @@ def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--frozen", action="store_true", help="shop time stands still until it is moved")
     flags.add_argument("--orders-per-day", type=float, help="mean per shop")
     flags.add_argument("--orders", type=int, help="exactly so many per shop from --start to --now")
-    flags.add_argument("--bad-rows", type=_share, help="share of rows that cannot be typed")
+    flags.add_argument("--bad-rows", type=_share, help="share of orders whose rows cannot be typed")
+    flags.add_argument("--users-share", type=_share, help="share of its users that the list shows")
+    flags.add_argument("--users-vanish-share", type=_share, help="share of users that are deleted")
+    flags.add_argument("--users-vanish-at", metavar="NOW", help="when they are, ISO, Beijing (default: always)")
     flags.add_argument("--jitter", choices=JITTERS, help="whether types vary per order state or per call")
 
 

@@ -46,6 +46,10 @@ class Emulator:
         """Return what the emulator saw since its start."""
         return self._ask("stats")
 
+    def set_users(self, **wish: object) -> dict[str, object]:
+        """Hide users: ``share`` shown, ``vanish_share`` deleted from ``vanish_at`` (ISO) on, in ``shop_id`` or all."""
+        return self._ask("users", wish)
+
     def truth_orders(
         self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, object]]:
@@ -57,6 +61,30 @@ class Emulator:
     ) -> Iterator[dict[str, object]]:
         """Yield the orders whose rows cannot be typed."""
         return self._lines("truth/rejects", shop_id, begin, end)
+
+    def truth_refunds(
+        self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
+    ) -> Iterator[dict[str, object]]:
+        """Yield the expected rows of ``refunds`` created in [begin, end), unix seconds."""
+        return self._lines("truth/refunds", shop_id, begin, end)
+
+    def truth_users(
+        self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
+    ) -> Iterator[dict[str, object]]:
+        """Yield the expected rows of ``users`` who registered in [begin, end), unix seconds."""
+        return self._lines("truth/users", shop_id, begin, end)
+
+    def truth_products(
+        self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
+    ) -> Iterator[dict[str, object]]:
+        """Yield the expected rows of ``products`` made in [begin, end), unix seconds."""
+        return self._lines("truth/products", shop_id, begin, end)
+
+    def truth_live_streams(
+        self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
+    ) -> Iterator[dict[str, object]]:
+        """Yield the expected rows of ``live_streams`` that start in [begin, end), unix seconds."""
+        return self._lines("truth/live_streams", shop_id, begin, end)
 
     def truth_summary(self) -> dict[str, object]:
         """Return counts and sums per shop."""

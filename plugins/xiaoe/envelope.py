@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,12 @@ from xiaoe.exceptions import XiaoeNetworkError
 from xiaoe.rows import values
 
 _NOTHING = msgspec.Raw(b"null")
+_ESCAPE = re.compile(
+    rb"\\(?:(?P<high>u[dD][89abAB][0-9a-fA-F]{2})(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
+    rb"|(?P<low>u[dD][c-fC-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""One escape of a JSON string at a time, so that the `ud83d` of an escaped backslash is none."""
 
 
 class Envelope(msgspec.Struct):
@@ -36,15 +43,34 @@ class Listing:
 
 
 def open_envelope(body: bytes) -> Envelope:
-    """Read the envelope only.
+    r"""Read the envelope only.
+
+    Half an emoji in one title (`"\ud83d"`, cut off by somebody) is no text and makes the whole body
+    unreadable. It becomes U+FFFD, the replacement character; the page store keeps the body as it came.
 
     Raises:
         XiaoeNetworkError: The body is not such an object (a proxy's HTML page, a cut answer, ...).
     """
     try:
+        return _decode(body)
+    except XiaoeNetworkError:
+        whole = _ESCAPE.sub(_replace_half, body)
+        if whole == body:
+            raise
+        return _decode(whole)
+
+
+def _decode(body: bytes) -> Envelope:
+    try:
         return msgspec.json.decode(body, type=Envelope)
     except (ValueError, RecursionError) as error:  # ValueError: also bytes that are not UTF-8
         raise XiaoeNetworkError(f"the answer is not the API's JSON ({error}): {body[:80]!r}") from None
+
+
+def _replace_half(escape: re.Match[bytes]) -> bytes:
+    """A high surrogate without its low one, or the other way round → U+FFFD; all else as it is."""
+    half = escape["low"] or (escape["high"] and not escape["pair"])
+    return rb"\ufffd" if half else escape[0]
 
 
 def read_listing(data: msgspec.Raw, *, total_field: str) -> Listing:

@@ -37,6 +37,25 @@ class SeenWindow:
     observed_at: datetime
 
 
+@dataclass(frozen=True)
+class Rejected:
+    """A row that could not be typed.
+
+    Args:
+        key: Its key; None where it has none.
+        reason: Field, value and why.
+        raw_hash: As `RowReader.raw_hash`.
+        raw: The row as it came.
+        observed_at: UTC, as text.
+    """
+
+    key: str | None
+    reason: str
+    raw_hash: int
+    raw: bytes
+    observed_at: str
+
+
 def beijing_text(moment: datetime) -> str:
     """As a business column holds it."""
     return f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
@@ -123,6 +142,31 @@ def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[
             f" WHERE shop_id = %s AND {resource.key} IN ({places})",
             (shop_id, *part),
         )
+
+
+def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected]) -> None:
+    """Keep rows that could not be typed; one that came before, byte for byte, is counted."""
+    session.insert_many(
+        "INSERT INTO rejected_rows (shop_id, resource, raw_hash, row_key, reason, raw_json, batch_id,"
+        " first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON DUPLICATE KEY UPDATE seen_count = seen_count + (VALUES(last_seen_at) > last_seen_at),"
+        " resolved_at = IF(VALUES(last_seen_at) > last_seen_at, NULL, resolved_at),"
+        " last_seen_at = GREATEST(last_seen_at, VALUES(last_seen_at))",
+        [
+            (
+                manifest.shop_id,
+                manifest.resource,
+                one.raw_hash,
+                one.key,
+                one.reason[:1000],
+                one.raw.decode("utf-8", "replace"),
+                manifest.batch_id,
+                one.observed_at,
+                one.observed_at,
+            )
+            for one in rejected
+        ],
+    )
 
 
 def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:

@@ -16,7 +16,7 @@ from msgspec import Raw
 from xiaoe import ledger, paging
 from xiaoe.envelope import open_envelope, read_listing
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.ledger import SeenWindow
+from xiaoe.ledger import Rejected
 from xiaoe.pages import Manifest, RunFolder, SliceManifest
 from xiaoe.resources import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
@@ -42,7 +42,7 @@ class Chunk:
     """What became of the rows of one chunk of pages."""
 
     rows: list[Row] = field(default_factory=list)
-    rejected: list[tuple[str | None, str, int, bytes, str]] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
 
 
 class Merger:
@@ -58,10 +58,6 @@ class Merger:
         self._warehouse = warehouse
         self._resource = resource
         self._statements = [text for text in sqlparse.split(sqlparse.format(sql, strip_comments=True)) if text]
-        self._staging = f"stg_{resource.table}"
-        self._columns = ("shop_id", *resource.reader.columns, *BOOKKEEPING)
-        self._key = self._columns.index(resource.key)
-        self._time = resource.reader.columns.index(resource.time)
 
     def merge(self, folder: RunFolder, manifest: Manifest, *, accept_missing: bool = False) -> Counter[str]:
         """Merge every slice, write the ledger and the status, move the watermark: all or nothing.
@@ -77,84 +73,95 @@ class Merger:
         Raises:
             XiaoeReconciliationError: The warehouse and the API disagree; nothing was changed.
         """
-        return retry_conflicts(lambda: self._merge_once(folder, manifest, accept_missing))
 
-    def _merge_once(self, folder: RunFolder, manifest: Manifest, accept_missing: bool) -> Counter[str]:
+        def once() -> Counter[str]:
+            with (
+                self._warehouse.session() as session,
+                session.lock("merge", manifest.shop_id, self._resource.name),
+            ):
+                attempt = _Transaction(session, self._resource, self._statements, folder, manifest, accept_missing)
+                return attempt.run()
+
+        return retry_conflicts(once)
+
+
+class _Transaction:
+    """One attempt to merge a manifest, under the lock; what it did not commit is gone with the session."""
+
+    def __init__(
+        self,
+        session: Session,
+        resource: Resource,
+        statements: list[str],
+        folder: RunFolder,
+        manifest: Manifest,
+        accept_missing: bool,
+    ) -> None:
+        self._session = session
+        self._resource = resource
+        self._statements = statements
+        self._folder = folder
+        self._manifest = manifest
+        self._accept_missing = accept_missing
+        self._staging = f"stg_{resource.table}"
+        self._columns = ("shop_id", *resource.reader.columns, *BOOKKEEPING)
+        self._key = self._columns.index(resource.key)
+        self._time = resource.reader.columns.index(resource.time)
+
+    def run(self) -> Counter[str]:
+        """Merge all slices and commit."""
         totals: Counter[str] = Counter()
-        with (
-            self._warehouse.session() as session,
-            session.lock("merge", manifest.shop_id, self._resource.name),
-        ):
-            self._create_staging(session)
-            seen_later = ledger.windows_seen_after(session, manifest)
-            unresolved = ledger.unresolved_rejects(session, manifest)
-            for part in manifest.slices:
-                counts = self._merge_slice(session, folder, manifest, part, seen_later, unresolved, accept_missing)
-                totals.update(counts)
-            ledger.write_success(session, manifest, _summary(totals))
-            session.commit()
+        self._create_staging()
+        self._seen_later = ledger.windows_seen_after(self._session, self._manifest)
+        self._unresolved = ledger.unresolved_rejects(self._session, self._manifest)
+        for part in self._manifest.slices:
+            totals.update(self._merge_slice(part))
+        ledger.write_success(self._session, self._manifest, _summary(totals))
+        self._session.commit()
         return totals
 
-    def _create_staging(self, session: Session) -> None:
+    def _create_staging(self) -> None:
         """A TEMPORARY table with the target's own types, in key order; before the transaction begins."""
-        session.execute(f"DROP TEMPORARY TABLE IF EXISTS {self._staging}")
-        session.execute(
+        self._session.execute(f"DROP TEMPORARY TABLE IF EXISTS {self._staging}")
+        self._session.execute(
             f"CREATE TEMPORARY TABLE {self._staging} (PRIMARY KEY (shop_id, {self._resource.key}))"
             f" SELECT {', '.join(self._columns)} FROM {self._resource.table} LIMIT 0"
         )
-        session.commit()
+        self._session.commit()
 
-    def _merge_slice(
-        self,
-        session: Session,
-        folder: RunFolder,
-        manifest: Manifest,
-        part: SliceManifest,
-        seen_later: list[SeenWindow],
-        unresolved: dict[str, str],
-        accept_missing: bool,
-    ) -> Counter[str]:
+    def _merge_slice(self, part: SliceManifest) -> Counter[str]:
         counts: Counter[str] = Counter()
         unknown: Counter[str] = Counter()
         keys, written, refused = array("Q"), array("Q"), array("Q")
-        for rows in _chunks(self._resource, folder, part):
-            newest: dict[str, tuple[Raw, str]] = {}
-            chunk = Chunk()
-            for raw, observed_at in rows:
-                key = self._resource.reader.key(raw)
-                keys.append(paging.key_hash(key or bytes(raw)))
-                if key is None:
-                    self._reject(chunk, None, raw, observed_at)
-                elif key not in newest or newest[key][1] <= observed_at:
-                    newest[key] = (raw, observed_at)
-            self._sort(session, manifest, newest, seen_later, chunk)
-            counts.update(self._write(session, manifest, chunk))
+        for rows in _chunks(self._resource, self._folder, part):
+            keys.extend(paging.key_hash(self._resource.reader.key(raw) or bytes(raw)) for raw, _ in rows)
+            chunk = self._pick(rows)
+            counts.update(self._write(chunk))
             unknown.update(self._resource.reader.unknown_codes([row[1:] for row in chunk.rows]))
             written.extend(paging.key_hash(row[self._key]) for row in chunk.rows)
-            refused.extend(paging.key_hash(key or raw) for key, _, _, raw, _ in chunk.rejected)
-            typed = {key: seen for key, (_, seen) in newest.items() if unresolved.get(key, "9") <= seen}
-            ledger.resolve_rejects(session, manifest, typed.keys() - {one[0] for one in chunk.rejected})
+            refused.extend(paging.key_hash(one.key or one.raw) for one in chunk.rejected)
         distinct = paging.distinct(keys)
         counts["staged"] = len(distinct)
         # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
         counts["updated"] -= len(written) - len(paging.distinct(written))
         counts["rejected"] = len(np.setdiff1d(paging.distinct(refused), paging.distinct(written)))
         counts["unchanged"] = len(distinct) - counts["inserted"] - counts["updated"] - counts["rejected"]
-        counts["absent"] = self._reconcile(session, manifest, part, distinct, accept_missing)
-        ledger.write_window(session, manifest, part, counts, unknown)
+        counts["absent"] = self._reconcile(part, distinct)
+        ledger.write_window(self._session, self._manifest, part, counts, unknown)
         return counts
 
-    def _sort(
-        self,
-        session: Session,
-        manifest: Manifest,
-        newest: dict[str, tuple[Raw, str]],
-        seen_later: list[SeenWindow],
-        chunk: Chunk,
-    ) -> None:
+    def _pick(self, rows: list[tuple[Raw, str]]) -> Chunk:
         """Keep what is new or changed and not older than what the warehouse has seen; type only that."""
         reader = self._resource.reader
-        stored = self._stored(session, manifest.shop_id, list(newest))
+        chunk = Chunk()
+        newest: dict[str, tuple[Raw, str]] = {}
+        for raw, observed_at in rows:
+            key = reader.key(raw)
+            if key is None:
+                chunk.rejected.append(self._rejected(None, raw, observed_at))
+            elif key not in newest or newest[key][1] <= observed_at:
+                newest[key] = (raw, observed_at)
+        stored = self._stored(list(newest))
         for key in sorted(newest):
             raw, observed_at = newest[key]
             raw_hash = reader.raw_hash(raw)
@@ -164,106 +171,80 @@ class Merger:
             try:
                 row = reader.row(raw)
             except RowError:
-                self._reject(chunk, key, raw, observed_at)
+                chunk.rejected.append(self._rejected(key, raw, observed_at))
                 continue
             hashed = row_hash(row)
-            if old and old.row_hash == hashed and not old.absent:
+            if old and ((old.row_hash == hashed and not old.absent) or self._was_seen_later(row, observed_at)):
                 continue
-            later = ledger.last_seen(seen_later, row[self._time])
-            if old and later and ledger.utc_text(later) > observed_at:
-                continue
-            chunk.rows.append((manifest.shop_id, *row, hashed, raw_hash, observed_at, manifest.batch_id))
+            chunk.rows.append((self._manifest.shop_id, *row, hashed, raw_hash, observed_at, self._manifest.batch_id))
+        typed = {key for key, (_, seen) in newest.items() if self._unresolved.get(key, "9") <= seen}
+        ledger.resolve_rejects(self._session, self._manifest, typed - {one.key for one in chunk.rejected})
+        return chunk
 
-    def _stored(self, session: Session, shop_id: str, keys: list[str]) -> dict[str, Stored]:
+    def _was_seen_later(self, row: Row, observed_at: str) -> bool:
+        """Whether a merged window saw the row, unchanged, after this page did."""
+        later = ledger.last_seen(self._seen_later, row[self._time])
+        return later is not None and ledger.utc_text(later) > observed_at
+
+    def _stored(self, keys: list[str]) -> dict[str, Stored]:
         if not keys:
             return {}
         places = ", ".join(["%s"] * len(keys))
-        rows = session.query(
+        rows = self._session.query(
             f"SELECT {self._resource.key}, raw_hash, row_hash,"
             f" DATE_FORMAT(observed_at, '%%Y-%%m-%%d %%H:%%i:%%S.%%f'), absent_since IS NOT NULL"
             f" FROM {self._resource.table} WHERE shop_id = %s AND {self._resource.key} IN ({places})",
-            (shop_id, *keys),
+            (self._manifest.shop_id, *keys),
         )
         return {key: Stored(raw, typed, seen[:-3], bool(absent)) for key, raw, typed, seen, absent in rows}
 
-    def _reject(self, chunk: Chunk, key: str | None, raw: Raw, observed_at: str) -> None:
+    def _rejected(self, key: str | None, raw: Raw, observed_at: str) -> Rejected:
         try:
             self._resource.reader.row(raw)
             reason = "it has no key"
         except RowError as error:
             reason = str(error)
-        chunk.rejected.append((key, reason, self._resource.reader.raw_hash(raw), bytes(raw), observed_at))
+        return Rejected(key, reason, self._resource.reader.raw_hash(raw), bytes(raw), observed_at)
 
-    def _write(self, session: Session, manifest: Manifest, chunk: Chunk) -> Counter[str]:
+    def _write(self, chunk: Chunk) -> Counter[str]:
         """Load the chunk into staging, run the merge statements, keep the rejected rows."""
         counts: Counter[str] = Counter()
-        if chunk.rows:
-            session.bulk_load(self._staging, self._columns, chunk.rows)
-            for statement in self._statements:
-                if re.match(rf"INSERT INTO {self._resource.table}\b", statement, re.IGNORECASE):
-                    counts["inserted"], counts["updated"] = session.upsert(statement)
-                else:
-                    session.execute(statement)
-            session.execute(f"DELETE FROM {self._staging}")
-            if counts["inserted"] + counts["updated"] != len(chunk.rows):
-                raise XiaoeReconciliationError(
-                    f"{len(chunk.rows)} rows of {self._resource.name} were to be written, the server says"
-                    f" {counts['inserted']} inserted and {counts['updated']} changed: is another program writing to"
-                    f" {self._resource.table}? Nothing was kept; clear this task to try again"
-                )
-        if chunk.rejected:
-            session.insert_many(
-                "INSERT INTO rejected_rows (shop_id, resource, raw_hash, row_key, reason, raw_json, batch_id,"
-                " first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-                " ON DUPLICATE KEY UPDATE seen_count = seen_count + (VALUES(last_seen_at) > last_seen_at),"
-                " resolved_at = IF(VALUES(last_seen_at) > last_seen_at, NULL, resolved_at),"
-                " last_seen_at = GREATEST(last_seen_at, VALUES(last_seen_at))",
-                [
-                    (
-                        manifest.shop_id,
-                        self._resource.name,
-                        hashed,
-                        key,
-                        reason[:1000],
-                        raw.decode("utf-8", "replace"),
-                        manifest.batch_id,
-                        observed_at,
-                        observed_at,
-                    )
-                    for key, reason, hashed, raw, observed_at in chunk.rejected
-                ],
+        ledger.write_rejected(self._session, self._manifest, chunk.rejected)
+        if not chunk.rows:
+            return counts
+        self._session.bulk_load(self._staging, self._columns, chunk.rows)
+        for statement in self._statements:
+            if re.match(rf"INSERT INTO {self._resource.table}\b", statement, re.IGNORECASE):
+                counts["inserted"], counts["updated"] = self._session.upsert(statement)
+            else:
+                self._session.execute(statement)
+        self._session.execute(f"DELETE FROM {self._staging}")
+        if counts["inserted"] + counts["updated"] != len(chunk.rows):
+            raise XiaoeReconciliationError(
+                f"{len(chunk.rows)} rows of {self._resource.name} were to be written, the server says"
+                f" {counts['inserted']} inserted and {counts['updated']} changed: is another program writing to"
+                f" {self._resource.table}? Nothing was kept; clear this task to try again"
             )
         return counts
 
-    def _reconcile(
-        self,
-        session: Session,
-        manifest: Manifest,
-        part: SliceManifest,
-        keys: paging.Keys,
-        accept_missing: bool,
-    ) -> int:
-        """Compare the slice with its manifest and with the warehouse.
-
-        Returns:
-            How many rows were marked absent.
-        """
-        window = part.window
+    def _reconcile(self, part: SliceManifest, keys: paging.Keys) -> int:
+        """Compare the slice with its manifest and with the warehouse; return how many rows were marked absent."""
+        window, shop_id = part.window, self._manifest.shop_id
         if len(keys) != part.staged:
             raise XiaoeReconciliationError(
                 f"{self._resource.name} {window}: the pages hold {len(keys)} rows, the manifest says {part.staged}:"
                 " the page store was changed; clear the stage task, it reads the window again"
             )
         seen = datetime.fromisoformat(part.observed_at)
-        missing = ledger.missing_rows(session, self._resource, manifest.shop_id, window, seen, keys)
-        if missing and not accept_missing:
+        missing = ledger.missing_rows(self._session, self._resource, shop_id, window, seen, keys)
+        if missing and not self._accept_missing:
             raise XiaoeReconciliationError(
                 f"{self._resource.name} {window}: the API lists {part.staged} rows, the warehouse holds"
                 f" {len(missing)} more that it no longer lists: {', '.join(missing[:10])}. Nothing was changed."
                 " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
                 " they are marked with absent_since. Otherwise clear the stage task to ask the API again"
             )
-        ledger.mark_absent(session, self._resource, manifest.shop_id, missing)
+        ledger.mark_absent(self._session, self._resource, shop_id, missing)
         return len(missing)
 
 

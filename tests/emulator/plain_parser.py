@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 ORDER_STATES = [
@@ -59,3 +60,87 @@ def parse(row):
     parsed["order_state_text"] = text_of(ORDER_STATES, parsed["order_state"])
     parsed["ship_state_text"] = text_of(SHIP_STATES, parsed["ship_state"])
     return parsed
+
+
+AFTER_SALE_STATES = {0: "未受理", 1: "用户取消", 2: "商家受理中", 3: "商家逾期未处理", 4: "商家拒绝退款"}
+AFTER_SALE_STATES |= {
+    5: "拒绝退货退款",
+    6: "待买家退货",
+    7: "退货退款关闭",
+    8: "待商家收货",
+    11: "商家退款中",
+    12: "逾期未退款",
+}
+AFTER_SALE_STATES |= {13: "退款完成", 14: "退货退款完成", 15: "换货完成", 16: "待商家发货", 17: "待用户确认收货"}
+AFTER_SALE_STATES |= {18: "拒绝换货", 19: "商家已收到货"}
+SALE_TYPES = {1: "仅退款", 2: "退货退款", 3: "换货"}
+SALE_STATUSES = {0: "下架", 1: "上架", 2: "待上架"}
+ALIVE_TYPES = {10: "横屏", 11: "竖屏", 12: "语音", 13: "录播"}
+ALIVE_STATES = {0: "未开始", 1: "直播中", 2: "已结束"}
+
+
+def renamed(row, names):
+    """Return columns of a row under their names in the warehouse: ``"name"`` or ``"column=name"``."""
+    pairs = (name.split("=") for name in names.split())
+    return {pair[0]: row.get(pair[-1]) for pair in pairs}
+
+
+def each(convert, row, names, *more):
+    """Return converted columns of a row."""
+    return {name: convert(value, *more) for name, value in renamed(row, names).items()}
+
+
+def milliseconds(value):
+    """Return Beijing text of a time in milliseconds; 0 is none."""
+    start = datetime(1970, 1, 1, 8)
+    return str(start + timedelta(seconds=int(value) // 1000)) if int(value) else None
+
+
+def parse_refund(row):
+    """Return the columns of an after-sale."""
+    parsed = renamed(row, "aftersale_id order_id nickname=nick_name goods_name sku_id reason remark")
+    parsed |= each(money, row, "actual_fee original_price apply_refund_money refund_money", 100)
+    parsed |= each(moment, row, "created_at updated_at invalid_time state_invalid_time")
+    parsed |= each(code, row, "state sale_type")
+    parsed["state_text"] = AFTER_SALE_STATES.get(parsed["state"])
+    parsed["sale_type_text"] = SALE_TYPES.get(parsed["sale_type"])
+    return parsed
+
+
+def parse_user(row):
+    """Return the columns of a user."""
+    parsed = renamed(row, "user_id nickname=user_nickname phone=bind_phone collect_phone avatar source=from")
+    parsed |= renamed(row, "wx_union_id wx_open_id wx_app_open_id")
+    parsed |= each(code, row, "punch_count")
+    parsed |= each(milliseconds, row, "registered_at=user_created_at last_visited_at=latest_visited_at")
+    parsed["pay_sum"] = None if row.get("pay_sum") in (None, "") else str(row["pay_sum"])
+    return parsed
+
+
+def parse_product(row):
+    """Return the columns of a product but for the text of its resource_type."""
+    parsed = renamed(row, "resource_id spu_id name=goods_name")
+    parsed |= each(money, row, "price_low price_high price_line", 100)
+    parsed |= each(moment, row, "created_at updated_at")
+    parsed |= each(code, row, "spu_type resource_type sale_status is_deleted")
+    parsed["sale_status_text"] = SALE_STATUSES.get(parsed["sale_status"])
+    return parsed
+
+
+def parse_live(row):
+    """Return the columns of a live stream."""
+    parsed = renamed(row, "live_id=id title")
+    parsed |= each(moment, row, "start_at=alive_start_at stop_at=alive_stop_at manual_stop_at=alive_manual_stop_at")
+    parsed |= each(code, row, "alive_type alive_state view_count purchase_count recycle_bin_state")
+    parsed["reward_sum"] = money(row.get("reward_sum"), 1)
+    parsed["alive_type_text"] = ALIVE_TYPES.get(parsed["alive_type"])
+    parsed["alive_state_text"] = ALIVE_STATES.get(parsed["alive_state"])
+    return parsed
+
+
+PARSERS = {
+    "refunds": parse_refund,
+    "users": parse_user,
+    "products": parse_product,
+    "live_streams": parse_live,
+}

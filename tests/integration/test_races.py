@@ -239,9 +239,12 @@ def lock_name(database: Database) -> str:
     return ".".join(("xiaoe", row["name"], "merge", APP_ID, "orders"))
 
 
+WAITING = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User lock' AND db = DATABASE()"
+
+
 def wait_until(database: Database, *, waiting: int) -> None:
     """Until so many connections wait for a lock of this project; fails when they never do."""
     for _ in range(20_000):
-        if database.value("SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User lock'") >= waiting:
+        if database.value(WAITING) >= waiting:
             return
     pytest.fail("nobody waits for the lock")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from emulator.running import Emulator, running
 from standalone import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection

@@ -36,9 +36,7 @@ def run(tmp_path: Path, local: Path) -> Iterator[Run]:
     }
 
     def call(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [SCRIPT, *args], env=base | env, capture_output=True, text=True, timeout=300, check=False
-        )
+        return subprocess.run([SCRIPT, *args], env=base | env, capture_output=True, text=True, timeout=300, check=False)
 
     yield call
     call("stop")
@@ -106,9 +104,7 @@ def test_start_is_idempotent_and_stop_frees_the_port(run: Run, server: str) -> N
     assert run("dsn", server).returncode != 0
     assert run("status", server).stdout == f"{server} stopped\n"
 
-    assert (
-        run("start", server, XIAOE_TREES=str(trees())).stdout == first.stdout
-    )  # port and password remembered
+    assert run("start", server, XIAOE_TREES=str(trees())).stdout == first.stdout  # port and password remembered
 
 
 @pytest.mark.slow
@@ -185,9 +181,7 @@ def test_without_the_environment_it_is_the_private_mysql(run: Run, local: Path) 
     assert (local / "database").read_text() == "mysql\n"
 
 
-def test_without_packages_an_installed_server_is_tried_then_mariadb_then_docker(
-    run: Run, tmp_path: Path
-) -> None:
+def test_without_packages_an_installed_server_is_tried_then_mariadb_then_docker(run: Run, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     installed.mkdir()
     (installed / "mysqld").write_text("#!/bin/sh\necho 'this mysqld is broken'\nexit 1\n")

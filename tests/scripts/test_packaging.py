@@ -29,8 +29,6 @@ def test_help_lists_every_target() -> None:
 
 
 def test_sync_wants_a_type() -> None:
-    result = subprocess.run(
-        ["make", "--dry-run", "sync"], cwd=REPO, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run(["make", "--dry-run", "sync"], cwd=REPO, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "TYPE is missing" in result.stderr

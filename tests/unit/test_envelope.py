@@ -124,3 +124,23 @@ def test_any_data_is_rows_or_a_network_error(data: Any) -> None:
         return
     rows = (data.get("list") if isinstance(data, dict) else None) or []
     assert [json.loads(bytes(row)) for row in found.rows] == rows
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (rb"x\ud83d", "x\ufffd"),
+        (rb"\ude00x", "\ufffdx"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\N{GRINNING FACE}"),
+        (rb"\\ud83d \ud83d \n \u4e2d", "\\ud83d \ufffd \n 中"),
+    ],
+)
+def test_half_an_emoji_becomes_the_replacement_character(sent: bytes, read: str) -> None:
+    body = b'{"code": 0, "data": {"total": 1, "list": [{"title": "' + sent + b'"}]}}'
+    [row] = read_listing(open_envelope(body).data, total_field="total").rows
+    assert msgspec.json.decode(row) == {"title": read}
+
+
+def test_a_body_that_is_no_json_for_another_reason_stays_refused() -> None:
+    with pytest.raises(XiaoeNetworkError, match="not the API's JSON"):
+        open_envelope(rb'{"code": 0, "data": {"title": "\ud83d"')

@@ -10,7 +10,7 @@ from emulator.dice import between, fraction, key_of, roll
 from emulator.orders.catalogue import PHYSICAL, Catalogue, Product, Receiver
 from emulator.orders.habits import Habits, all_habits
 from emulator.orders.rhythm import Rhythm
-from emulator.orders.story import State, Story, state_at, tell
+from emulator.orders.story import State, Story, may_refund, state_at, tell
 
 _MASK = (1 << 48) - 1
 _SCATTER = 0xD1342543DE83  # odd, so that it can be undone
@@ -45,16 +45,25 @@ class Book:
         self._orders_key = key_of(key.hex(), "orders")
         self._rhythm = rhythm
         self._bad_rows = bad_rows
-        self._catalogue = Catalogue(key)
+        self.catalogue = Catalogue(key)
         self._habits = all_habits(key)
         self.order = lru_cache(maxsize=_KEPT)(self._order)
         self.matching = lru_cache(maxsize=16)(self._matching)
+
+    @property
+    def starts(self) -> int:
+        """Return the unix second before which there are no orders."""
+        return self._rhythm.start
 
     def created_between(self, begin: int, end: int, now: int) -> range:
         """Return the numbers of the orders created in [begin, end) that exist at ``now``."""
         visible = now + 1
         first = self._rhythm.count_before(min(begin, visible))
         return range(first, max(first, self._rhythm.count_before(min(end, visible))))
+
+    def may_refund(self, number: int) -> bool:
+        """Tell whether an order can have a refund in its story; a tenth of the cost of making it."""
+        return may_refund(roll(self._orders_key, number))
 
     def with_id(self, order_id: str, numbers: range) -> Sequence[int]:
         """Return the one order of that id if it is among ``numbers``."""
@@ -67,7 +76,7 @@ class Book:
     def _order(self, number: int) -> Order:
         """Make the order of that number."""
         dice = roll(self._orders_key, number)
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         created = self._rhythm.created(number)
         product = catalogue.product(dice[0])
         user = catalogue.user(number, dice[1])

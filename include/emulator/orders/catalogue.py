@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 from emulator.dice import key_of, roll
 
 PHYSICAL = 21
-_PRODUCTS = 240
+SOLD = 240  # products that orders name
 Choice = TypeVar("Choice")
 # resource_type, prefix of its ids, weight; 999 is a code the documentation does not know
 _KINDS = (
@@ -100,12 +100,16 @@ class Catalogue:
 
     def __init__(self, key: bytes) -> None:
         self._users_mark = key_of(key.hex(), "users").hex()[:4]
-        products_key = key_of(key.hex(), "products")
-        self._products = [_product(products_key, number) for number in range(_PRODUCTS)]
+        self._products_key = key_of(key.hex(), "products")
+        self._products = [_product(self._products_key, number) for number in range(SOLD)]
+
+    def numbered(self, number: int) -> Product:
+        """Return the product of that number; orders name the first ``SOLD`` only."""
+        return self._products[number] if number < SOLD else _product(self._products_key, number)
 
     def product(self, bits: int) -> Product:
         """Return a product, the first ones much more often than the last ones."""
-        return self._products[(bits * bits >> 32) * _PRODUCTS >> 32]
+        return self._products[(bits * bits >> 32) * SOLD >> 32]
 
     def user(self, order_number: int, bits: int) -> int:
         """Return the number of the buyer of an order; the crowd grows as the shop does."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from emulator.clock import DAY
-from emulator.dice import key_of
 from emulator.errors import ApiError
 from emulator.limits import Limit
-from emulator.listing import integer
+from emulator.listing import NumberedPages, Request, integer, request_of, shape_of
 from emulator.options import Options
 from emulator.orders.book import Book
 from emulator.orders.render import render
@@ -27,14 +24,6 @@ FILTERS = (
 )  # fmt: skip
 _ORDERS = {"created_at:asc": 1, "created_at:desc": -1}
 _FOREVER = 1 << 62
-
-
-class Request(NamedTuple):
-    """Which page of which window; ``key`` is the same for all pages of one window."""
-
-    key: str
-    page: int
-    page_size: int
 
 
 def _window(body: dict[str, object], now: int, options: Options) -> tuple[int, int]:
@@ -56,16 +45,15 @@ def _wanted(body: dict[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(body[name])) for name in FILTERS if body.get(name) not in (None, ""))
 
 
-class OrderListing:
+class OrderListing(NumberedPages):
     """The orders of one window, of which one page is wanted."""
 
     def __init__(self, book: Book, numbers: Sequence[int], now: int, salt: int, request: Request) -> None:
+        super().__init__(request, len(numbers))
         self._book = book
         self._numbers = numbers
         self._now = now
         self._salt = salt
-        self.total = len(numbers)
-        self.key, self.page, self.page_size = request
 
     def rows(self, positions: Sequence[int]) -> list[msgspec.Raw]:
         """Return the rows at these positions of the window."""
@@ -74,12 +62,7 @@ class OrderListing:
 
     def data(self, total: int, rows: list[msgspec.Raw]) -> object:
         """Return ``{"total", "list"}``, or one of the shapes of nothing (docs/xiaoe-api.md section 9.3)."""
-        if rows:
-            return {"total": total, "list": rows}
-        kind = key_of(self.key)[0]
-        if total:
-            return {"total": total, "list": None if kind & 1 else []}
-        return ({"total": 0, "list": []}, {"total": 0, "list": None}, None, [], {})[kind % 5]
+        return shape_of(self.key, total, rows)
 
 
 class OrderList:
@@ -96,12 +79,7 @@ class OrderList:
         direction = _ORDERS.get(str(body.get("order_by") or "created_at:asc"))
         if direction is None:
             raise ApiError(1002, "order_by is invalid")
-        asked = {name: value for name, value in body.items() if name not in ("access_token", "page_index")}
-        request = Request(
-            key=json.dumps([shop.app_id, asked], sort_keys=True),
-            page=integer(body, "page_index", 1, 1),
-            page_size=min(integer(body, "page_size", PAGE_SIZE, 1), PAGE_SIZE),
-        )
+        request = request_of(shop, body, "page_index", PAGE_SIZE, PAGE_SIZE)
         numbers = self._numbers(shop, body, now, options)[::direction]
         salt = call if options.jitter == "per_call" else 0
         return OrderListing(shop.orders, numbers, now, salt, request)

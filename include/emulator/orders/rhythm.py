@@ -62,7 +62,7 @@ class Rhythm:
     def __init__(self, key: bytes, start: int, per_day: float) -> None:
         self._days_salt = salt_of(key.hex(), "days")
         self._times_salt = salt_of(key.hex(), "times")
-        self._start = start
+        self.start = start
         self._per_day = per_day
         self._activity = [0.0]  # at the start of each day
         self._never_shared = -1
@@ -78,6 +78,11 @@ class Rhythm:
         rhythm._never_shared = total // 2  # a pair across the boundary would make it one too many
         return rhythm
 
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether there are never any orders."""
+        return not self._per_day
+
     def created(self, number: int) -> int:
         """Return the unix second at which the order is made; never less than its predecessor's."""
         pair = number >> 1
@@ -91,18 +96,18 @@ class Rhythm:
             self._add_day()
         day = bisect_right(self._activity, activity) - 1
         weight = self._activity[day + 1] - self._activity[day]
-        return self._start + day * DAY + _second_at((activity - self._activity[day]) / weight)
+        return self.start + day * DAY + _second_at((activity - self._activity[day]) / weight)
 
     def count_before(self, unix: int) -> int:
         """Return how many orders are made before that second."""
-        if unix <= self._start or not self._per_day:
+        if unix <= self.start or not self._per_day:
             return 0
         guess = int(self._activity_before(unix) * self._per_day)
         low = max(0, guess - 3)
         return low + bisect_left(range(low, guess + 4), unix, key=self.created)
 
     def _activity_before(self, unix: int) -> float:
-        day, second = divmod(unix - self._start, DAY)
+        day, second = divmod(unix - self.start, DAY)
         while len(self._activity) <= day + 1:
             self._add_day()
         weight = self._activity[day + 1] - self._activity[day]
@@ -110,7 +115,7 @@ class Rhythm:
 
     def _add_day(self) -> None:
         day = len(self._activity) - 1
-        weekday = ((self._start + _OFFSET) // DAY + day + _MONDAY_OFFSET) % 7
+        weekday = ((self.start + _OFFSET) // DAY + day + _MONDAY_OFFSET) % 7
         bits = draw(self._days_salt, day)
         weight = _WEEKDAYS[weekday] * (0.75 + 0.4 * fraction(bits & 0xFFFFFFFF))
         if bits >> 32 & 31 == 0:

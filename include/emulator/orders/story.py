@@ -103,6 +103,11 @@ def _payment(created: int, way: float, delay: int) -> tuple[int, int | None, int
     return UNPAID, None, None, 0
 
 
+def may_refund(dice: tuple[int, ...]) -> bool:
+    """Tell whether an order would have a refund if it was paid with money."""
+    return fraction(dice[3]) >= _NO_REFUND_UP_TO
+
+
 def _refund(created: int, paid_at: int, money: int, dice: tuple[int, ...]) -> Refund | None:
     """Decide the refund of an order paid with ``money`` fen from draws 3 to 6: kind, decision, wait, part."""
     kind = fraction(dice[3])

@@ -6,21 +6,28 @@ sends them, an empty one included. A field the API leaves out is null.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from emulator.clock import to_text
 from emulator.codes import ORDER_STATES, RESOURCE_TYPES, SHIP_STATES
-from emulator.orders.book import Order
-from emulator.orders.story import State
+from emulator.forms import time_text, yuan
+from emulator.orders.book import Book, Order
+from emulator.orders.story import State, state_at
 
 # The API's name of a field where the table's differs.
 _COLUMNS = {"count": "quantity"}
 
 
-def _yuan(fen: int | None) -> str | None:
-    return None if fen is None else f"{fen // 100}.{fen % 100:02d}"
+def rows(shop_id: str, book: Book, begin: int, end: int, now: int) -> Iterator[dict[str, object] | None]:
+    """Yield the expected rows of the orders created in [begin, end), and nothing for one that cannot be typed."""
+    for order in map(book.order, book.created_between(begin, end, now)):
+        yield None if order.bad_row else truth(shop_id, order, state_at(order.story, now))
 
 
-def _time(unix: int | None) -> str | None:
-    return None if unix is None else to_text(unix)
+def rejects(shop_id: str, book: Book, begin: int, end: int, now: int) -> Iterator[dict[str, object] | None]:
+    """Yield what is expected of the orders whose rows cannot be typed, and nothing for the others."""
+    for order in map(book.order, book.created_between(begin, end, now)):
+        yield reject(shop_id, order) if order.bad_row else None
 
 
 def truth(shop_id: str, order: Order, state: State) -> dict[str, object]:
@@ -37,11 +44,11 @@ def truth(shop_id: str, order: Order, state: State) -> dict[str, object]:
         "resource_id": product.resource_id,
         "title": product.title,
         "quantity": order.quantity,
-        "price": _yuan(order.price) if paid or not habits.price_blank_until_paid else None,
+        "price": yuan(order.price) if paid or not habits.price_blank_until_paid else None,
         "coupon_id": habits.coupon_id,
         "coupon_name": habits.coupon_name,
-        "coupon_price": _yuan(order.coupon_price or habits.no_coupon_price),
-        "refund_money": _yuan(habits.no_refund if state.refund_money is None else state.refund_money),
+        "coupon_price": yuan(order.coupon_price or habits.no_coupon_price),
+        "refund_money": yuan(habits.no_refund if state.refund_money is None else state.refund_money),
         "order_state": state.order_state,
         "order_state_text": ORDER_STATES.get(state.order_state),
         "ship_state": state.ship_state,
@@ -60,9 +67,9 @@ def truth(shop_id: str, order: Order, state: State) -> dict[str, object]:
         "receiver_phone": receiver.phone if receiver else no_text,
         "receiver_detail": receiver.address if receiver else no_text,
         "created_time": to_text(order.created),
-        "pay_time": _time(state.pay_time),
-        "refund_time": _time(state.refund_time),
-        "settle_time": _time(state.settle_time),
+        "pay_time": time_text(state.pay_time),
+        "refund_time": time_text(state.refund_time),
+        "settle_time": time_text(state.settle_time),
     }
     row.update(dict.fromkeys((_COLUMNS.get(field, field) for field in habits.omitted), None))
     return row
