@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
-import re
 import threading
 import time
 from collections import Counter
@@ -36,6 +34,7 @@ from xiaoe.exceptions import (
     XiaoeTokenError,
 )
 from xiaoe.pages import utc_now
+from xiaoe.redaction import keep_secrets_out_of_logs
 from xiaoe.shop import DEFAULT_HOST, Shop
 from xiaoe.tokens import OwnTokenStore, SharedTokenStore, Token, TokenStore
 from xiaoe.warehouse import Warehouse
@@ -48,19 +47,8 @@ LONGEST_WAIT = 30.0
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes; 200 orders are some 300 kB."""
 _HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
-_SECRET_IN_URL = re.compile(r"(secret_key=)[^&\s\"']+")
 
-
-def _without_secret(record: logging.LogRecord) -> bool:
-    """Let a record pass, without the secret: at DEBUG urllib3 logs the URL of the token call."""
-    text = record.getMessage()
-    if "secret_key=" in text:
-        record.msg, record.args = _SECRET_IN_URL.sub(r"\1***", text), None
-    return True
-
-
-for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
-    logging.getLogger(_name).addFilter(_without_secret)
+keep_secrets_out_of_logs()
 
 
 @dataclass(frozen=True)
