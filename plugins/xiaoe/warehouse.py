@@ -208,7 +208,9 @@ def _schema_expected() -> Iterator[None]:
 def retry_conflicts(work: Callable[[], T]) -> T:
     """Run a whole transaction again after a deadlock, a lock time-out or a snapshot conflict (1020)."""
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lambda error: isinstance(error, Error) and error.args[:1][0] in TRY_AGAIN),
+        retry=tenacity.retry_if_exception(
+            lambda error: isinstance(error, Error) and bool(error.args) and error.args[0] in TRY_AGAIN
+        ),
         wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
         stop=tenacity.stop_after_attempt(8),
         reraise=True,
