@@ -23,7 +23,7 @@ import pendulum
 from airflow.sdk import DAG, DeltaDataIntervalTimetable
 
 from xiaoe import settings
-from xiaoe.dag_parts import ORDERS_ASSET, TIMEZONE, dag_defaults, sync_shops
+from xiaoe.dag_parts import TIMEZONE, dag_defaults, sync_shops
 from xiaoe.windows import LONGEST_SLICE
 
 with DAG(
@@ -37,4 +37,4 @@ with DAG(
     dagrun_timeout=timedelta(hours=12),
     **dag_defaults("orders", "history"),
 ):
-    sync_shops("orders", "history", outlet=ORDERS_ASSET, timeout=timedelta(hours=6))
+    sync_shops("orders", "history", timeout=timedelta(hours=6))

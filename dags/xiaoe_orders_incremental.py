@@ -19,7 +19,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.dag_parts import ORDERS_ASSET, TIMEZONE, dag_defaults, sync_shops
+from xiaoe.dag_parts import TIMEZONE, dag_defaults, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_incremental",
@@ -32,4 +32,4 @@ with DAG(
     dagrun_timeout=timedelta(hours=6),
     **dag_defaults("orders", "incremental"),
 ):
-    sync_shops("orders", "incremental", outlet=ORDERS_ASSET, timeout=timedelta(hours=2))
+    sync_shops("orders", "incremental", timeout=timedelta(hours=2))

@@ -146,7 +146,8 @@ def _sync(run_id: str) -> dict[str, Any]:
 def _merge_sql() -> str:
     import jinja2
 
-    return jinja2.Template((ROOT / "include" / "sql" / "merge" / "orders.sql").read_text("utf-8")).render()
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(ROOT / "include" / "sql"))  # noqa: S701 - SQL, no HTML
+    return environment.get_template("merge/orders.sql").render()
 
 
 if __name__ == "__main__":

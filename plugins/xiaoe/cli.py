@@ -18,6 +18,9 @@ SYNC_DAGS = {
     "incremental": "xiaoe_orders_incremental",
     "history": "xiaoe_orders_history",
     "rescan": "xiaoe_orders_rescan",
+    "deep_rescan": "xiaoe_orders_deep_rescan",
+    "refunds": "xiaoe_refunds",
+    "dimensions": "xiaoe_dimensions_daily",
 }
 
 
@@ -90,7 +93,14 @@ def _sync(kind: str, begin: str | None, end: str | None) -> int:
     if bag.import_errors:
         print(f"error: {bag.import_errors}", file=sys.stderr)
         return 1
-    run = bag.dags[SYNC_DAGS[kind]].test(run_conf={"from": begin, "to": end})
+    dag = bag.dags[SYNC_DAGS[kind]]
+    window = {"from": begin, "to": end}
+    if "from" not in dag.params:
+        if begin or end:
+            print(f"error: TYPE={kind} always reads everything: leave FROM={begin or ''} and TO={end or ''} out")
+            return 1
+        window = {}
+    run = dag.test(run_conf=window)
     print(f"{SYNC_DAGS[kind]}: {run.state.value}")
     return 0 if run.state.value == "success" else 1
 

@@ -44,6 +44,16 @@ DEFAULT_ARGS: dict[str, Any] = {
     "pool": POOL,
 }
 
+ACCEPT_MISSING = {
+    "accept_missing": Param(
+        False,
+        type="boolean",
+        title="Accept missing rows 接受缺失",
+        description="Rows that the API no longer lists are marked absent instead of failing"
+        " the run. Only after somebody has looked in the shop. 仅在店铺后台核实数据确已删除后勾选。",
+    ),
+}
+
 WINDOW_PARAMS = {
     "from": Param(
         None,
@@ -58,58 +68,68 @@ WINDOW_PARAMS = {
         title="To 结束",
         description="Not included. Empty with a From: now. 不含该时刻；填了开始而留空则到现在。",
     ),
-    "accept_missing": Param(
-        False,
-        type="boolean",
-        title="Accept missing orders 接受缺失订单",
-        description="Orders of the window that the API no longer lists are marked absent instead of failing"
-        " the run. Only after somebody has looked in the shop. 仅在店铺后台核实订单确已删除后勾选。",
-    ),
+    **ACCEPT_MISSING,
 }
 
-ORDERS_ASSET = Asset("xiaoe_orders")
-"""Updated by every merge of orders; what comes after may be scheduled on it."""
+ASSETS = {name: Asset(f"xiaoe_{name}") for name in ("orders", "refunds", "users", "products", "live_streams")}
+"""Updated by every merge of the resource; what comes after may be scheduled on it."""
 
 
-def dag_defaults(*tags: str) -> dict[str, Any]:
+def dag_defaults(*tags: str, params: dict[str, Any] = WINDOW_PARAMS) -> dict[str, Any]:
     """Arguments that every sync DAG shares."""
     return {
         "default_args": DEFAULT_ARGS,
-        "params": WINDOW_PARAMS,
+        "params": params,
         "template_searchpath": str(settings.INCLUDE_DIR / "sql"),
         "tags": ["xiaoe", *tags],
         "max_active_tasks": 4,
     }
 
 
-def sync_shops(resource: str, mode: str, *, outlet: Asset, timeout: timedelta) -> None:
+def sync_shops(
+    resource: str, mode: str, *, timeout: timedelta, group_id: str = "shop", late_orders: bool = False
+) -> None:
     """Stage and merge, once per shop; one shop's failure does not hold up the others.
 
     Args:
         resource: A name of `xiaoe.resources.RESOURCES`.
-        mode: `incremental`, `history` or `rescan`.
-        outlet: The asset that the merge updates.
-        timeout: Of each of the two tasks.
+        mode: See `XiaoeStageOperator`.
+        timeout: Of each task.
+        group_id: Of the task group that is mapped over the shops.
+        late_orders: Whether to ask afterwards for the orders that these after-sales name.
     """
 
-    @task_group(group_id="shop")
+    @task_group(group_id=group_id)
     def shop(xiaoe_conn_id: str) -> None:
-        stage = XiaoeStageOperator(
-            task_id="stage",
-            doc_md="API → page store. Clear it to ask the API again; a retry goes on where it stopped.",
-            resource=resource,
-            mode=mode,
-            xiaoe_conn_id=xiaoe_conn_id,
-            execution_timeout=timeout,
-        )
-        XiaoeMergeOperator(
-            task_id="merge",
-            doc_md="Page store → MySQL, one transaction. Safe to clear at any time: it changes nothing twice.",
-            resource=resource,
-            mode=mode,
-            folder=stage.output,
-            outlets=[outlet],
-            execution_timeout=timeout,
-        )
+        stage, merge = _stage_and_merge(resource, mode, xiaoe_conn_id, timeout)
+        if late_orders:
+            stage_orders, _ = _stage_and_merge(
+                "orders", "late", xiaoe_conn_id, timeout, suffix="_orders", named_by=stage.output
+            )
+            merge >> stage_orders
 
     shop.expand(xiaoe_conn_id=settings.conn_ids())
+
+
+def _stage_and_merge(
+    resource: str, mode: str, xiaoe_conn_id: str, timeout: timedelta, *, suffix: str = "", named_by: Any = None
+) -> tuple[XiaoeStageOperator, XiaoeMergeOperator]:
+    stage = XiaoeStageOperator(
+        task_id=f"stage{suffix}",
+        doc_md="API → page store. Clear it to ask the API again; a retry goes on where it stopped.",
+        resource=resource,
+        mode=mode,
+        xiaoe_conn_id=xiaoe_conn_id,
+        named_by=named_by,
+        execution_timeout=timeout,
+    )
+    merge = XiaoeMergeOperator(
+        task_id=f"merge{suffix}",
+        doc_md="Page store → MySQL, one transaction. Safe to clear at any time: it changes nothing twice.",
+        resource=resource,
+        mode=mode,
+        folder=stage.output,
+        outlets=[ASSETS[resource]],
+        execution_timeout=timeout,
+    )
+    return stage, merge

@@ -117,20 +117,19 @@ class XiaoeHook(HttpHook):
                 mask_secret(form)
         return self._shop
 
-    def list_page(self, resource: Resource, filters: dict[str, Any], page: int) -> Answer:
-        """Fetch one page of a list, from 1 on.
+    def list_page(self, resource: Resource, fields: dict[str, Any]) -> Answer:
+        """Fetch one page of a list.
 
         Args:
-            resource: Which interface, and how it spells its paging keys.
-            filters: The interface's own fields, e.g. `begin_time` and `end_time`.
-            page: Which page.
+            resource: Which interface.
+            fields: Its own fields: filters such as `begin_time`, and which page (`resource.paging.fields`).
 
         Raises:
             XiaoeConfigError: Credentials, rights or the address are wrong.
             XiaoeRetriableError: It did not work in eight attempts.
         """
         size = min(self.shop.page_size, resource.largest_page)
-        body = {**filters, resource.page_key: page, resource.size_key: size}
+        body = {**fields, resource.size_key: size}
         return self._with_retries(lambda: self._list(resource, body))
 
     def test_connection(self) -> tuple[bool, str]:
@@ -141,7 +140,7 @@ class XiaoeHook(HttpHook):
         """
         from xiaoe.resources import ORDERS
 
-        body = {ORDERS.page_key: 1, ORDERS.size_key: 1}
+        body = {**ORDERS.paging.fields(1, None), ORDERS.size_key: 1}
         try:
             try:
                 answer = self._list(ORDERS, body)

@@ -98,11 +98,11 @@ def windows_seen_after(session: Session, manifest: Manifest) -> list[SeenWindow]
     return [SeenWindow(begin, end, seen.replace(tzinfo=timezone.utc)) for begin, end, seen in rows]
 
 
-def last_seen(windows: list[SeenWindow], created: str | None) -> datetime | None:
-    """When a row created at `created` was last seen by any of the windows; None if by none."""
-    if created is None:
+def last_seen(windows: list[SeenWindow], moment: str | None) -> datetime | None:
+    """When a row was last seen by any of the windows that hold its `moment`; None if by none."""
+    if moment is None:
         return None
-    return max((one.observed_at for one in windows if one.begin <= created < one.end), default=None)
+    return max((one.observed_at for one in windows if one.begin <= moment < one.end), default=None)
 
 
 def missing_rows(
@@ -110,26 +110,43 @@ def missing_rows(
 ) -> list[str]:
     """Rows the warehouse holds for a window, seen before a moment, that are not among `keys`.
 
-    A row that was first seen later is left out: the pages that `keys` come from could not hold it.
+    A row that was first seen later is left out: the pages that `keys` come from could not hold it. So are
+    rows that are only inferred: the list may never have had them.
 
     Args:
         session: The warehouse.
         resource: Whose table.
         shop_id: The shop.
-        window: By the resource's time column.
+        window: By the resource's time column, where it has one.
         seen_before: UTC.
         keys: Sorted hashes of what was read.
     """
+    conditions = [*_listed(resource), "observed_at < %s"]
+    parameters = [shop_id, utc_text(seen_before)]
+    if resource.time is not None:
+        conditions += [f"{resource.time} >= %s", f"{resource.time} < %s"]
+        parameters += [beijing_text(window.begin), beijing_text(window.end)]
     missing: list[str] = []
     batches = session.stream(
-        f"SELECT {resource.key} FROM {resource.table} WHERE shop_id = %s AND {resource.time} >= %s"
-        f" AND {resource.time} < %s AND observed_at < %s AND absent_since IS NULL",
-        (shop_id, beijing_text(window.begin), beijing_text(window.end), utc_text(seen_before)),
+        f"SELECT {resource.key} FROM {resource.table} WHERE {' AND '.join(conditions)}", parameters
     )
     for batch in batches:
         hashes = np.fromiter((key_hash(name) for name in batch), dtype=np.uint64, count=len(batch))
         missing.extend(batch[place] for place in np.flatnonzero(~np.isin(hashes, keys)))
     return missing
+
+
+def held_rows(session: Session, resource: Resource, shop_id: str) -> int:
+    """How many rows the source had when it was last asked."""
+    condition = " AND ".join(_listed(resource))
+    [(count,)] = session.query(f"SELECT COUNT(*) FROM {resource.table} WHERE {condition}", (shop_id,))
+    return int(count)
+
+
+def _listed(resource: Resource) -> list[str]:
+    """Conditions on the rows of a shop that its list had the last time."""
+    conditions = ["shop_id = %s", "absent_since IS NULL"]
+    return [*conditions, "is_inferred = 0"] if resource.has_inferred else conditions
 
 
 def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[str]) -> None:

@@ -7,18 +7,18 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 import sqlparse
 from msgspec import Raw
 
-from xiaoe import ledger, paging
+from xiaoe import ledger, paging, reconcile
 from xiaoe.envelope import open_envelope, read_listing
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.ledger import Rejected
+from xiaoe.members import insert_unknown
 from xiaoe.pages import Manifest, RunFolder, SliceManifest
-from xiaoe.resources import Resource
+from xiaoe.resources import Resource, Scope
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.warehouse import Session, Warehouse, retry_conflicts
 
@@ -106,7 +106,7 @@ class _Transaction:
         self._staging = f"stg_{resource.table}"
         self._columns = ("shop_id", *resource.reader.columns, *BOOKKEEPING)
         self._key = self._columns.index(resource.key)
-        self._time = resource.reader.columns.index(resource.time)
+        self._time = resource.reader.columns.index(resource.time) if resource.time else None
 
     def run(self) -> Counter[str]:
         """Merge all slices and commit."""
@@ -114,8 +114,11 @@ class _Transaction:
         self._create_staging()
         self._seen_later = ledger.windows_seen_after(self._session, self._manifest)
         self._unresolved = ledger.unresolved_rejects(self._session, self._manifest)
-        for part in self._manifest.slices:
-            totals.update(self._merge_slice(part))
+        held = self._held()
+        merged = [self._merge_slice(part) for part in self._manifest.slices]
+        for counts, _ in merged:
+            totals.update(counts)
+        totals["absent"] = self._mark_absent([keys for _, keys in merged], held)
         ledger.write_success(self._session, self._manifest, _summary(totals))
         self._session.commit()
         return totals
@@ -129,7 +132,7 @@ class _Transaction:
         )
         self._session.commit()
 
-    def _merge_slice(self, part: SliceManifest) -> Counter[str]:
+    def _merge_slice(self, part: SliceManifest) -> tuple[Counter[str], paging.Keys]:
         counts: Counter[str] = Counter()
         unknown: Counter[str] = Counter()
         keys, written, refused = array("Q"), array("Q"), array("Q")
@@ -141,14 +144,34 @@ class _Transaction:
             written.extend(paging.key_hash(row[self._key]) for row in chunk.rows)
             refused.extend(paging.key_hash(one.key or one.raw) for one in chunk.rejected)
         distinct = paging.distinct(keys)
+        reconcile.check_pages(self._resource, part, distinct)
         counts["staged"] = len(distinct)
         # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
         counts["updated"] -= len(written) - len(paging.distinct(written))
         counts["rejected"] = len(np.setdiff1d(paging.distinct(refused), paging.distinct(written)))
         counts["unchanged"] = len(distinct) - counts["inserted"] - counts["updated"] - counts["rejected"]
-        counts["absent"] = self._reconcile(part, distinct)
-        ledger.write_window(self._session, self._manifest, part, counts, unknown)
-        return counts
+        if not self._manifest.is_lookup:
+            ledger.write_window(self._session, self._manifest, part, counts, unknown)
+        return counts, distinct
+
+    def _held(self) -> int:
+        """Rows that a whole list had the last time; of other resources nobody asks."""
+        is_whole = self._resource.scope is Scope.WHOLE
+        return ledger.held_rows(self._session, self._resource, self._manifest.shop_id) if is_whole else 0
+
+    def _mark_absent(self, keys: list[paging.Keys], held: int) -> int:
+        """Compare what came with what the warehouse holds; return how many rows were marked absent."""
+        if self._manifest.is_lookup:
+            return reconcile.mark_not_listed(self._session, self._resource, self._manifest, accept=self._accept_missing)
+        parts = [([part], one) for part, one in zip(self._manifest.slices, keys, strict=True)]
+        if self._resource.scope is Scope.CHANGED:  # a row may have moved from one slice to a later one
+            parts = [(self._manifest.slices, paging.merged(keys))]
+        return sum(
+            reconcile.mark_missing(
+                self._session, self._resource, self._manifest, slices, one, held=held, accept=self._accept_missing
+            )
+            for slices, one in parts
+        )
 
     def _pick(self, rows: list[tuple[Raw, str]]) -> Chunk:
         """Keep what is new or changed and not older than what the warehouse has seen; type only that."""
@@ -166,7 +189,7 @@ class _Transaction:
             raw, observed_at = newest[key]
             raw_hash = reader.raw_hash(raw)
             old = stored.get(key)
-            if old and (old.observed_at > observed_at or (old.raw_hash == raw_hash and not old.absent)):
+            if old and self._is_known(old, observed_at, old.raw_hash == raw_hash):
                 continue
             try:
                 row = reader.row(raw)
@@ -174,16 +197,29 @@ class _Transaction:
                 chunk.rejected.append(self._rejected(key, raw, observed_at))
                 continue
             hashed = row_hash(row)
-            if old and ((old.row_hash == hashed and not old.absent) or self._was_seen_later(row, observed_at)):
+            if old and (
+                self._is_known(old, observed_at, old.row_hash == hashed) or self._was_seen_later(row, observed_at)
+            ):
                 continue
             chunk.rows.append((self._manifest.shop_id, *row, hashed, raw_hash, observed_at, self._manifest.batch_id))
         typed = {key for key, (_, seen) in newest.items() if self._unresolved.get(key, "9") <= seen}
         ledger.resolve_rejects(self._session, self._manifest, typed - {one.key for one in chunk.rejected})
         return chunk
 
+    def _is_known(self, old: Stored, observed_at: str, same: bool) -> bool:
+        """Whether the warehouse holds all that this observation tells, or newer.
+
+        No ledger window tells later that a row that was looked up was seen: it is written even if it did not
+        change, so that its own `observed_at` does.
+        """
+        if self._manifest.is_lookup:
+            return old.observed_at > observed_at or (old.observed_at == observed_at and same)
+        return old.observed_at > observed_at or (same and not old.absent)
+
     def _was_seen_later(self, row: Row, observed_at: str) -> bool:
         """Whether a merged window saw the row, unchanged, after this page did."""
-        later = ledger.last_seen(self._seen_later, row[self._time])
+        moment = ledger.beijing_text(self._manifest.window.begin) if self._time is None else row[self._time]
+        later = ledger.last_seen(self._seen_later, moment)
         return later is not None and ledger.utc_text(later) > observed_at
 
     def _stored(self, keys: list[str]) -> dict[str, Stored]:
@@ -218,6 +254,8 @@ class _Transaction:
                 counts["inserted"], counts["updated"] = self._session.upsert(statement)
             else:
                 self._session.execute(statement)
+        for member in self._resource.members:
+            insert_unknown(self._session, member, self._staging, self._manifest)
         self._session.execute(f"DELETE FROM {self._staging}")
         if counts["inserted"] + counts["updated"] != len(chunk.rows):
             raise XiaoeReconciliationError(
@@ -226,26 +264,6 @@ class _Transaction:
                 f" {self._resource.table}? Nothing was kept; clear this task to try again"
             )
         return counts
-
-    def _reconcile(self, part: SliceManifest, keys: paging.Keys) -> int:
-        """Compare the slice with its manifest and with the warehouse; return how many rows were marked absent."""
-        window, shop_id = part.window, self._manifest.shop_id
-        if len(keys) != part.staged:
-            raise XiaoeReconciliationError(
-                f"{self._resource.name} {window}: the pages hold {len(keys)} rows, the manifest says {part.staged}:"
-                " the page store was changed; clear the stage task, it reads the window again"
-            )
-        seen = datetime.fromisoformat(part.observed_at)
-        missing = ledger.missing_rows(self._session, self._resource, shop_id, window, seen, keys)
-        if missing and not self._accept_missing:
-            raise XiaoeReconciliationError(
-                f"{self._resource.name} {window}: the API lists {part.staged} rows, the warehouse holds"
-                f" {len(missing)} more that it no longer lists: {', '.join(missing[:10])}. Nothing was changed."
-                " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
-                " they are marked with absent_since. Otherwise clear the stage task to ask the API again"
-            )
-        ledger.mark_absent(self._session, self._resource, shop_id, missing)
-        return len(missing)
 
 
 def _chunks(resource: Resource, folder: RunFolder, part: SliceManifest) -> Iterator[list[tuple[Raw, str]]]:

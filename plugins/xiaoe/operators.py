@@ -14,11 +14,11 @@ from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import settings
-from xiaoe.windows import Plan, Run, plan_history, plan_incremental, plan_rescan
+from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
 
 if TYPE_CHECKING:
     from xiaoe.hook import XiaoeHook
-    from xiaoe.pages import Manifest
+    from xiaoe.pages import Manifest, RunFolder
     from xiaoe.warehouse import Warehouse
 
 
@@ -29,18 +29,21 @@ class XiaoeStageOperator(BaseOperator):
 
     Args:
         resource: A name of `xiaoe.resources.RESOURCES`.
-        mode: `incremental`, `history` or `rescan`; decides the window.
+        mode: Decides the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`. With `late`, the
+            orders are asked for one by one that after-sales name and no rescan looks at.
         xiaoe_conn_id: The shop's connection.
+        named_by: With `late`: folder of the after-sales.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    template_fields: Sequence[str] = ("xiaoe_conn_id", "named_by")
     ui_color = "#e8f4fd"
 
-    def __init__(self, *, resource: str, mode: str, xiaoe_conn_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, resource: str, mode: str, xiaoe_conn_id: str, named_by: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.resource = resource
         self.mode = mode
         self.xiaoe_conn_id = xiaoe_conn_id
+        self.named_by = named_by
 
     def execute(self, context: Context) -> str:
         """Stage the window that fits the mode and the run."""
@@ -64,11 +67,12 @@ class XiaoeStageOperator(BaseOperator):
                 self.log.info("shop %s, %s %s: %s → %s", shop_id, self.resource, self.mode, plan.window, folder.path)
                 if plan.window.end > settings.now():
                     self.log.warning("the window ends in the future: what is still to come is not in it")
-                manifest = self._stage(hook, folder, warehouse, plan, run_id)
+                stage = self._stage_late if self.mode == "late" else self._stage
+                manifest = stage(hook, folder, warehouse, plan, run_id)
         self.log.info("staged %s rows; %s", sum(part.staged for part in manifest.slices), manifest.calls)
         return str(folder.path)
 
-    def _stage(self, hook: XiaoeHook, folder: Any, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
+    def _stage(self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
         from xiaoe import ledger
         from xiaoe.resources import RESOURCES
         from xiaoe.stage import Stager
@@ -81,22 +85,49 @@ class XiaoeStageOperator(BaseOperator):
 
         return Stager(hook, resource, folder, missing_rows).stage(plan, mode=self.mode, run_id=run_id)
 
+    def _stage_late(
+        self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
+    ) -> Manifest:
+        from xiaoe import late
+        from xiaoe.pages import RunFolder
+
+        window = RunFolder(ObjectStoragePath(self.named_by)).read_manifest().window
+        now, settle = plan.window.end, settings.refund_overlap()
+        with warehouse.session() as session:
+            created_before = now - settings.rescan_days()
+            named = late.named_orders(session, hook.shop.app_id, window, created_before=created_before)
+            looks = late.looks_since(session, hook.shop.app_id, min((one.changed for one in named), default=now))
+        wanted = late.to_look_up(named, looks, now=now, settle=settle)
+        self.log.info("after-sales of %s name %s older orders, %s to ask for", window, len(named), len(wanted))
+        return late.stage_orders(hook, folder, plan, wanted, mode=self.mode, run_id=run_id)
+
     def _plan(self, context: Context, warehouse: Warehouse, shop_id: str) -> Plan:
         run = run_of(context)
+        lag = settings.lag()
         planners: dict[str, Callable[[], Plan]] = {
-            "incremental": lambda: plan_incremental(
-                run, self._watermark(warehouse, shop_id), overlap=settings.overlap(), lag=settings.lag()
-            ),
-            "history": lambda: plan_history(run, start=settings.history_start(), lag=settings.lag()),
-            "rescan": lambda: plan_rescan(run, lookback=settings.rescan_days(), lag=settings.lag()),
+            "incremental": lambda: self._plan_incremental(run, warehouse, shop_id),
+            "history": lambda: plan_history(run, start=settings.history_start(), lag=lag),
+            "rescan": lambda: plan_rescan(run, lookback=settings.rescan_days(), lag=lag),
+            "deep_rescan": lambda: plan_rescan(run, lookback=settings.deep_rescan_days(), lag=lag),
+            "whole": lambda: plan_whole(run),
+            "late": lambda: Plan(Window(EVER, run.now)),
         }
         return planners[self.mode]()
 
-    def _watermark(self, warehouse: Warehouse, shop_id: str) -> Any:
+    def _plan_incremental(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
+        """Orders have a history DAG of their own; after-sales begin with all of their history."""
         from xiaoe import ledger
 
         with warehouse.session() as session:
-            return ledger.read_watermark(session, shop_id, self.resource, self.mode)
+            watermark = ledger.read_watermark(session, shop_id, self.resource, self.mode)
+        orders = self.resource == "orders"
+        return plan_incremental(
+            run,
+            watermark,
+            overlap=settings.overlap() if orders else settings.refund_overlap(),
+            lag=settings.lag(),
+            first=None if orders else settings.history_start(),
+        )
 
 
 class XiaoeMergeOperator(BaseOperator):

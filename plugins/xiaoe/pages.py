@@ -80,11 +80,13 @@ class Manifest:
     Args:
         shop_id: The shop.
         resource: Name of the resource.
-        mode: `incremental`, `history` or `rescan`.
+        mode: How the window was chosen, e.g. `incremental` or `history`.
         run_id: Airflow's run.
         moves_watermark: Whether the watermark moves to the window's end with the merge.
         slices: Oldest first.
         calls: What the window cost: calls, retries, token refreshes.
+        is_lookup: Single rows were asked for by key; they say nothing of the rest of the window.
+        not_listed: Keys that were asked for and that the API did not list.
     """
 
     shop_id: str
@@ -94,6 +96,8 @@ class Manifest:
     moves_watermark: bool
     slices: list[SliceManifest]
     calls: dict[str, int] = field(default_factory=dict)
+    is_lookup: bool = False
+    not_listed: list[str] = field(default_factory=list)
 
     @property
     def batch_id(self) -> str:

@@ -7,9 +7,10 @@ section 9.4). So a slice is read in passes until what was read adds up with what
 from __future__ import annotations
 
 import enum
+import json
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -33,12 +34,14 @@ class Page:
         total: Rows in all, as this page tells; None where it does not.
         keys: `key_hash` of every row on the page, in order; eight bytes each (`array("Q")`).
         payload: Whatever the caller wants to keep of it.
+        cursor: What to ask for the page behind it with, where pages are not numbered.
     """
 
     index: int
     total: int | None
     keys: array[int]
     payload: Any = None
+    cursor: Any = None
 
 
 @dataclass(frozen=True)
@@ -86,17 +89,25 @@ def distinct(keys: array[int]) -> Keys:
     return np.unique(np.array(keys, dtype=np.uint64))
 
 
-def judge(passes: Sequence[Pass], most: int = MOST_PASSES) -> Verdict:
+def judge(passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool = False) -> Verdict:
     """Decide whether what was read is complete.
 
     A pass is complete by itself if the API told the same total on every page and that many distinct rows
     came. Otherwise the passes together are, once they hold as many rows as the API said last, and either
     that total was steady, or the last pass brought nothing new and never told more than that. A slice
     without rows and without a total (`data: null`) has to say so twice: a faulty answer looks the same.
+
+    Args:
+        passes: Oldest first.
+        most: How many passes there may be.
+        newest_first: What is added while the list is read comes before its first page. Such a pass is also
+            complete with as many rows as its first page told, if the total never fell below that.
     """
     last = passes[-1]
-    if last.steady and last.repeats is None and len(last.keys) == last.last_total:
-        return Verdict.LAST
+    if last.repeats is None and last.totals:
+        told = last.totals[0]
+        if len(last.keys) == told and (last.steady or (newest_first and told == min(last.totals))):
+            return Verdict.LAST
     if len(passes) > 1:
         before = union(passes[:-1])
         both = union(passes)
@@ -110,15 +121,18 @@ def judge(passes: Sequence[Pass], most: int = MOST_PASSES) -> Verdict:
 
 def union(passes: Sequence[Pass]) -> Keys:
     """Distinct keys of several passes."""
-    return np.unique(np.concatenate([one.keys for one in passes]))
+    return merged([one.keys for one in passes])
+
+
+def merged(keys: Sequence[Keys]) -> Keys:
+    """Distinct keys, sorted."""
+    return np.unique(np.concatenate(keys))
 
 
 def read_pages(fetch: Callable[[int], Page], *, concurrency: int, stored: Sequence[Page] = ()) -> Iterator[Page]:
-    """Yield the pages of a list from the first one to the last, in order, `concurrency` at a time.
+    """Yield the numbered pages of a list from the first one to the last, in order, `concurrency` at a time.
 
-    At most `concurrency` pages are held. Reading ends when as many rows came as the API says there are,
-    at an empty page, or at a page that repeats the one before it or the first: a list whose paging key is
-    not understood answers with its first page for ever.
+    At most `concurrency` pages are held. Reading ends as `Progress` says.
 
     Args:
         fetch: Fetches page `index`; called from several threads.
@@ -126,46 +140,89 @@ def read_pages(fetch: Callable[[int], Page], *, concurrency: int, stored: Sequen
         stored: Pages 1..n that an earlier try left behind; reading goes on behind them and does not
             yield them again.
     """
-    reader = _Progress()
-    for page in stored:
-        reader.take(page)
+    progress = Progress.through(stored)
     if not stored:
         first = fetch(1)
         yield first
-        reader.take(first)
+        progress.take(first)
     with ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-page") as pool:
         ahead: deque[Future[Page]] = deque()
         try:
-            while not reader.ended:
-                while len(ahead) < min(concurrency, reader.pages_left):
-                    ahead.append(pool.submit(fetch, reader.read + len(ahead) + 1))
+            while not progress.ended:
+                while len(ahead) < min(concurrency, progress.pages_left):
+                    ahead.append(pool.submit(fetch, progress.read + len(ahead) + 1))
                 page = ahead.popleft().result()
                 yield page
-                reader.take(page)
+                progress.take(page)
         finally:
             for future in ahead:
                 future.cancel()
 
 
-class _Progress:
-    """How far a pass has come and whether it is at its end."""
+def follow_cursor(fetch: Callable[[int, Any], Page], *, stored: Sequence[Page] = ()) -> Iterator[Page]:
+    """Yield the pages of a list that is read by cursor, one after the other, to the first empty one.
 
-    def __init__(self) -> None:
+    Args:
+        fetch: Fetches page `index` with the cursor of the page before it, None for the first.
+        stored: As for `read_pages`.
+    """
+    progress = Progress.through(stored, by_cursor=True)
+    while not progress.ended:
+        page = fetch(progress.read + 1, progress.cursor)
+        yield page
+        progress.take(page)
+
+
+class Progress:
+    """How far a pass has come and whether it is at its end.
+
+    A pass by number ends with as many rows as the API says there are, or at an empty page; a pass by cursor
+    only at an empty page. Either ends at a page that repeats the one before it or the first, and a pass by
+    cursor at a cursor that came before, or when twice the rows came that there should be: a list whose
+    paging key is not understood answers with its first page for ever.
+
+    Args:
+        by_cursor: Whether pages are asked for by cursor.
+    """
+
+    def __init__(self, *, by_cursor: bool = False) -> None:
         self.read = 0
         self.ended = False
+        self.repeated: int | None = None
+        self.cursor: Any = None
+        self._by_cursor = by_cursor
+        self._cursors: set[str] = set()
         self._rows = 0
         self._total = 0
         self._size = 1
         self._first = array("Q")
         self._previous = array("Q")
 
+    @classmethod
+    def through(cls, pages: Iterable[Page], *, by_cursor: bool = False) -> Progress:
+        """The progress behind these pages."""
+        progress = cls(by_cursor=by_cursor)
+        for page in pages:
+            progress.take(page)
+        return progress
+
     def take(self, page: Page) -> None:
+        """Count a page in."""
+        whole_before = 0 < self._total <= self._rows
         self.read += 1
         self._rows += len(page.keys)
         self._size = max(self._size, len(page.keys))
         if page.total is not None:
             self._total = page.total
-        self.ended = not page.keys or self._rows >= self._total or repeats(page.keys, self._first, self._previous)
+        is_again = bool(page.keys) and (page.keys in (self._first, self._previous) or self._cursor_is_old(page.cursor))
+        if is_again and not (self._by_cursor and whole_before):
+            self.repeated = page.index
+        if self._by_cursor:
+            stuck = bool(page.keys) and page.cursor is None
+            self.ended = not page.keys or is_again or stuck or self._rows > 2 * (self._total + self._size)
+        else:
+            self.ended = not page.keys or is_again or self._rows >= self._total
+        self.cursor = page.cursor
         self._first = self._first or page.keys
         self._previous = page.keys
 
@@ -174,7 +231,10 @@ class _Progress:
         """Pages still to come if they are as full as the fullest so far; at least one before the end."""
         return max(1, -(-(self._total - self._rows) // self._size))
 
-
-def repeats(keys: array[int], *before: array[int]) -> bool:
-    """Whether a page is, row for row, one that was there before."""
-    return bool(keys) and keys in before
+    def _cursor_is_old(self, cursor: Any) -> bool:
+        if cursor is None:
+            return False
+        mark = json.dumps(cursor, sort_keys=True)
+        is_old = mark in self._cursors
+        self._cursors.add(mark)
+        return is_old

@@ -2,13 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xiaoe.rows import orders
+import msgspec
+
+from xiaoe.rows import live_streams, orders, products, refunds, users
 from xiaoe.rows.decode import RowReader
-from xiaoe.windows import Window
+from xiaoe.windows import Window, whole_days
+
+
+class Scope(enum.Enum):
+    """What a window of a resource holds."""
+
+    CREATED = "rows made in the window: once it lies in the past, their set is fixed"
+    CHANGED = "rows last changed in the window: a row leaves it for a later one when it changes again"
+    WHOLE = "everything there is at the moment"
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Pages are asked for by number, from 1.
+
+    Args:
+        key: How the interface spells "which page"; a wrong key is ignored by the API.
+    """
+
+    key: str
+
+    def fields(self, index: int, cursor: Any) -> dict[str, Any]:
+        """What to send for a page."""
+        return {self.key: index}
+
+    def cursor(self, rows: Sequence[msgspec.Raw]) -> Any:
+        """Numbers need no cursor."""
+        return None
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A page is asked for by what the last row of the page before it carries; newest rows come first.
+
+    What is added while the list is read comes before its first page and is not met: such a list is complete
+    when it holds as many rows as its first page told.
+
+    Args:
+        key: Field of the request, and of a row.
+    """
+
+    key: str
+
+    def fields(self, index: int, cursor: Any) -> dict[str, Any]:
+        """What to send for a page; the first one is asked for without a cursor."""
+        return {} if cursor is None else {self.key: cursor}
+
+    def cursor(self, rows: Sequence[msgspec.Raw]) -> Any:
+        """The cursor behind these rows: the last row's, or that of the row before where the last one lacks it."""
+        for raw in reversed(rows):
+            try:
+                fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+                cursor = msgspec.json.decode(fields.get(self.key, b"null"))
+            except (ValueError, RecursionError):  # a row that is no object, or cannot be read
+                continue
+            if cursor:
+                return cursor
+        return None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A row of another table that rows of this one name; it is inserted as inferred until its own list brings it.
+
+    Args:
+        table: The other table; has `is_inferred`.
+        columns: Its columns → columns of the naming row, key first.
+    """
+
+    table: str
+    columns: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -19,22 +92,25 @@ class Resource:
         name: `sync_status.resource`, a folder of the page store, the asset `xiaoe_<name>`.
         table: Table of the warehouse; its staging table is `stg_<table>`.
         endpoint: Path of the list call.
-        page_key: How the interface spells "which page"; a wrong key is ignored by the API.
-        size_key: How it spells "rows per page".
+        scope: What a window of it means.
+        paging: How pages are asked for.
+        size_key: How the interface spells "rows per page".
         total_key: Where the answer's `data` tells how many rows there are in all.
         largest_page: Rows per page the interface allows.
         calls_per_second: What the interface allows.
         quota_seconds: Length of the window in which calls are counted.
         filters: A window → the interface's own filter fields.
         key: Key column, beside shop_id.
-        time: Column that the window filter works on.
+        time: Column that the window filter works on; None where the scope is WHOLE.
         reader: Types one row.
+        members: Rows of other tables that a row names.
     """
 
     name: str
     table: str
     endpoint: str
-    page_key: str
+    scope: Scope
+    paging: Numbered | Cursor
     size_key: str
     total_key: str
     largest_page: int
@@ -42,11 +118,17 @@ class Resource:
     quota_seconds: float
     filters: Callable[[Window], dict[str, Any]]
     key: str
-    time: str
+    time: str | None
     reader: RowReader
+    members: tuple[Member, ...] = ()
+
+    @property
+    def has_inferred(self) -> bool:
+        """Whether rows of the table may have been inferred from other resources."""
+        return any(member.table == self.table for other in RESOURCES.values() for member in other.members)
 
 
-def _created_between(window: Window) -> dict[str, Any]:
+def created_between(window: Window) -> dict[str, Any]:
     """Unix seconds on the creation time, oldest first (docs/xiaoe-api.md section 2).
 
     Whether `end_time` itself is included is not documented. The window's own end is sent: where it is
@@ -59,20 +141,120 @@ def _created_between(window: Window) -> dict[str, Any]:
     }
 
 
+def _changed_on_days(window: Window) -> dict[str, Any]:
+    """The days of the window by `updated_at` (docs/xiaoe-api.md section 3).
+
+    Whether the last day is included is not documented. The day behind the window's last is sent: where it is
+    included, more rows come than were asked for; where it is not, nothing is missing.
+    """
+    days = whole_days(window)
+    return {
+        "created_at": f"{days.begin:%Y-%m-%d}||{days.end:%Y-%m-%d}",
+        "date_type": "updated_at",
+        "sales_state": -1,
+    }
+
+
+def _everything(window: Window) -> dict[str, Any]:
+    """No filter at all: of products, all types and states."""
+    return {}
+
+
 ORDERS = Resource(
     name="orders",
     table="orders",
     endpoint="/xe.order.list.get/1.0.1",
-    page_key="page_index",
+    scope=Scope.CREATED,
+    paging=Numbered("page_index"),
     size_key="page_size",
     total_key="total",
     largest_page=200,
     calls_per_second=300,
     quota_seconds=10,
-    filters=_created_between,
+    filters=created_between,
     key="order_id",
     time="created_time",
     reader=RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", source=orders.__file__),
+    members=(
+        Member("users", {"user_id": "user_id"}),
+        Member(
+            "products",
+            {
+                "resource_id": "resource_id",
+                "resource_type": "resource_type",
+                "resource_type_text": "resource_type_text",
+                "name": "title",
+            },
+        ),
+    ),
 )
 
-RESOURCES = {resource.name: resource for resource in (ORDERS,)}
+REFUNDS = Resource(
+    name="refunds",
+    table="refunds",
+    endpoint="/xe.ecommerce.after_sale.list/1.0.0",
+    scope=Scope.CHANGED,
+    paging=Numbered("page_index"),
+    size_key="page_size",
+    total_key="row_count",
+    largest_page=100,  # a guess: the documentation names no maximum
+    calls_per_second=5,
+    quota_seconds=60,
+    filters=_changed_on_days,
+    key="aftersale_id",
+    time="updated_at",
+    reader=RowReader(refunds.MAPPING, refunds.CODE_TEXTS, key="aftersale_id", source=refunds.__file__),
+)
+
+USERS = Resource(
+    name="users",
+    table="users",
+    endpoint="/xe.user.batch.get/2.0.0",
+    scope=Scope.WHOLE,
+    paging=Cursor("es_skip"),
+    size_key="page_size",
+    total_key="total",
+    largest_page=50,
+    calls_per_second=300,
+    quota_seconds=10,
+    filters=_everything,
+    key="user_id",
+    time=None,
+    reader=RowReader(users.MAPPING, {}, key="user_id", source=users.__file__),
+)
+
+PRODUCTS = Resource(
+    name="products",
+    table="products",
+    endpoint="/xe.goods.list.get/4.0.0",
+    scope=Scope.WHOLE,
+    paging=Numbered("page"),
+    size_key="page_size",
+    total_key="total",
+    largest_page=100,
+    calls_per_second=300,
+    quota_seconds=10,
+    filters=_everything,
+    key="resource_id",
+    time=None,
+    reader=RowReader(products.MAPPING, products.CODE_TEXTS, key="resource_id", source=products.__file__),
+)
+
+LIVE_STREAMS = Resource(
+    name="live_streams",
+    table="live_streams",
+    endpoint="/xe.alive.list.get/1.0.0",
+    scope=Scope.WHOLE,
+    paging=Numbered("page"),
+    size_key="page_size",
+    total_key="total",
+    largest_page=100,  # a guess, like the limit below: documented for the call by ids only
+    calls_per_second=10,
+    quota_seconds=10,
+    filters=_everything,
+    key="live_id",
+    time=None,
+    reader=RowReader(live_streams.MAPPING, live_streams.CODE_TEXTS, key="live_id", source=live_streams.__file__),
+)
+
+RESOURCES = {resource.name: resource for resource in (ORDERS, REFUNDS, USERS, PRODUCTS, LIVE_STREAMS)}

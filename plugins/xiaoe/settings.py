@@ -63,6 +63,16 @@ def rescan_days() -> timedelta:
     return timedelta(days=_whole_number("XIAOE_RESCAN_DAYS", 15, least=1))
 
 
+def deep_rescan_days() -> timedelta:
+    """How far the daily rescan looks back (`XIAOE_DEEP_RESCAN_DAYS`)."""
+    return timedelta(days=_whole_number("XIAOE_DEEP_RESCAN_DAYS", 90, least=1))
+
+
+def refund_overlap() -> timedelta:
+    """How far after-sales are read behind their watermark (`XIAOE_REFUND_OVERLAP_DAYS`)."""
+    return timedelta(days=_whole_number("XIAOE_REFUND_OVERLAP_DAYS", 3, least=1))
+
+
 def now() -> datetime:
     """The present moment in Beijing time; the one clock of this package."""
     return datetime.now(BEIJING)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from xiaoe import paging
 from xiaoe.envelope import open_envelope, read_listing
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.hook import XiaoeHook
-from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
-from xiaoe.paging import Keys, Page, Pass, Verdict
-from xiaoe.resources import Resource
-from xiaoe.windows import Plan, Window, slices
+from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
+from xiaoe.paging import Keys, Page, Pass, Progress, Verdict
+from xiaoe.resources import Cursor, Resource, Scope
+from xiaoe.windows import Plan, Window, slices, whole_days
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ class Stager:
         hook: The shop's connection.
         resource: What to read.
         folder: Where the run's pages go.
-        missing_rows: Asks the warehouse; rows it knows and the API does not list make the slice be read
-            once more. If they stay missing, the merge says so and fails.
+        missing_rows: Asks the warehouse; where it knows rows that the API does not list, they are read
+            once more. If they stay missing, the merge decides what that means.
     """
 
     def __init__(self, hook: XiaoeHook, resource: Resource, folder: RunFolder, missing_rows: MissingRows) -> None:
@@ -62,39 +63,49 @@ class Stager:
         """
         if self._folder.manifest_path.exists():
             self._folder.clear()
-        parts = slices(plan.window)
+        parts = [plan.window] if self._resource.scope is Scope.WHOLE else slices(plan.window)
         done = []
         for number, window in enumerate(parts):
-            done.append(self._read_slice(number, window))
-            log.info("slice %s of %s, %s: %s rows", number + 1, len(parts), window, done[-1].staged)
+            part, keys = self._read_slice(number, window)
+            log.info("slice %s of %s, %s: %s rows", number + 1, len(parts), window, part.staged)
+            done.append((part, keys))
+        if self._resource.scope is Scope.CHANGED and self._misses_known_rows(plan.window, done):
+            done = [self._read_slice(number, window, again=True) for number, window in enumerate(parts)]
         manifest = Manifest(
             shop_id=self._hook.shop.app_id,
             resource=self._resource.name,
             mode=mode,
             run_id=run_id,
             moves_watermark=plan.moves_watermark,
-            slices=done,
+            slices=[part for part, _ in done],
             calls=dict(self._hook.counts),
         )
         self._folder.write_manifest(manifest)
         return manifest
 
-    def _read_slice(self, number: int, window: Window) -> SliceManifest:
-        readings = self._earlier_readings(number) or [self._read_pass(number, 1, window)]
-        looked_again = False
+    def _read_slice(self, number: int, window: Window, *, again: bool = False) -> tuple[SliceManifest, Keys]:
+        """Read a slice in passes until it adds up; once more if rows are missing that the warehouse knows."""
+        readings = self._earlier_readings(number)
+        if again or not readings:
+            readings.append(self._read_pass(number, len(readings) + 1, window))
+        looked_again = self._resource.scope is Scope.CHANGED  # there a row may have moved on to a later slice
         while True:
-            verdict = paging.judge([one.outcome for one in readings])
+            verdict = self._judge(readings)
             if verdict is Verdict.FAIL:
                 raise XiaoeIncompleteError(_explain(self._resource, window, readings))
             if verdict is not Verdict.AGAIN:
                 used = readings[-1:] if verdict is Verdict.LAST else readings
                 found = _slice_manifest(window, used, passes=len(readings))
-                if looked_again or not self._misses_known_rows(window, used):
+                if looked_again or not self._misses_known_rows(window, [found]):
                     return found
                 looked_again = True
             log.warning("%s: pass %s: %s", window, len(readings), _explain(self._resource, window, readings))
             self._hook.sleep(min(2.0 ** (len(readings) - 1), 10.0))
             readings.append(self._read_pass(number, len(readings) + 1, window))
+
+    def _judge(self, readings: list[_Reading]) -> Verdict:
+        newest_first = isinstance(self._resource.paging, Cursor)
+        return paging.judge([one.outcome for one in readings], newest_first=newest_first)
 
     def _earlier_readings(self, number: int) -> list[_Reading]:
         """Passes that an earlier try finished; forgotten when they used up every chance."""
@@ -105,25 +116,24 @@ class Stager:
         return [self._collect(number, one, self._stored(number, one)) for one in range(1, finished + 1)]
 
     def _read_pass(self, number: int, pass_number: int, window: Window) -> _Reading:
-        stored = self._stored(number, pass_number)
-        if stored:
-            log.info("%s: resuming behind page %s", window, len(stored))
-        filters = self._resource.filters(window)
-        pages = list(stored)
-        fetched = paging.read_pages(
-            lambda index: self._fetch(filters, index),
-            concurrency=self._hook.shop.concurrency,
-            stored=[page for _, page in stored],
-        )
-        for page in fetched:
+        pages = self._stored(number, pass_number)
+        if pages:
+            log.info("%s: resuming behind page %s", window, len(pages))
+        for page in self._fetch_pages(self._resource.filters(window), [page for _, page in pages]):
             name = self._folder.page_name(number, pass_number, page.index)
             self._folder.write_page(name, page.payload)
             pages.append((name, _light(page)))
         self._folder.finish_pass(number, pass_number)
         return self._collect(number, pass_number, pages)
 
-    def _fetch(self, filters: dict[str, object], index: int) -> Page:
-        answer = self._hook.list_page(self._resource, filters, index)
+    def _fetch_pages(self, filters: dict[str, Any], stored: list[Page]) -> Iterator[Page]:
+        if isinstance(self._resource.paging, Cursor):
+            return paging.follow_cursor(lambda index, cursor: self._fetch(filters, index, cursor), stored=stored)
+        concurrency = self._hook.shop.concurrency
+        return paging.read_pages(lambda index: self._fetch(filters, index), concurrency=concurrency, stored=stored)
+
+    def _fetch(self, filters: dict[str, Any], index: int, cursor: Any = None) -> Page:
+        answer = self._hook.list_page(self._resource, {**filters, **self._resource.paging.fields(index, cursor)})
         return self._page(StoredPage(index, answer.observed_at, answer.body))
 
     def _stored(self, number: int, pass_number: int) -> list[tuple[str, Page]]:
@@ -133,46 +143,54 @@ class Stager:
         listing = read_listing(open_envelope(page.body).data, total_field=self._resource.total_key)
         reader = self._resource.reader
         keys = array("Q", (paging.key_hash(reader.key(raw) or bytes(raw)) for raw in listing.rows))
-        return Page(page.index, listing.total, keys, page)
+        return Page(page.index, listing.total, keys, page, self._resource.paging.cursor(listing.rows))
 
-    @staticmethod
-    def _collect(number: int, pass_number: int, pages: list[tuple[str, Page]]) -> _Reading:
+    def _collect(self, number: int, pass_number: int, pages: list[tuple[str, Page]]) -> _Reading:
+        progress = Progress.through((page for _, page in pages), by_cursor=isinstance(self._resource.paging, Cursor))
         keys = array("Q")
-        repeated = None
-        first = previous = array("Q")
         for _, page in pages:
             keys.extend(page.keys)
-            if paging.repeats(page.keys, first, previous):
-                repeated = page.index
-            first, previous = first or page.keys, page.keys
         totals = tuple(page.total for _, page in pages if page.total is not None)
-        outcome = Pass(totals, paging.distinct(keys), repeated)
+        outcome = Pass(totals, paging.distinct(keys), progress.repeated)
         return _Reading(pass_number, [name for name, _ in pages], min(page.payload for _, page in pages), outcome)
 
-    def _misses_known_rows(self, window: Window, used: list[_Reading]) -> bool:
-        seen = min(one.observed_at for one in used)
-        missing = self._missing_rows(window, seen, paging.union([one.outcome for one in used]))
+    def _misses_known_rows(self, window: Window, done: list[tuple[SliceManifest, Keys]]) -> bool:
+        """Whether the warehouse holds rows of the window that none of these slices brought."""
+        if not covers_present(self._resource, window, utc_now()):
+            return False
+        seen = min(datetime.fromisoformat(part.observed_at) for part, _ in done)
+        missing = self._missing_rows(window, seen, paging.merged([keys for _, keys in done]))
         if missing:
             log.warning("%s: the API did not list %s rows that the warehouse holds", window, len(missing))
         return bool(missing)
 
 
+def covers_present(resource: Resource, window: Window, read_at: datetime) -> bool:
+    """Whether every row that the window ever held has to be in what was read of it.
+
+    It has to for rows by creation and for whole lists. A row by its last change may have moved on since, to
+    a day that only a window up to the present holds.
+    """
+    return resource.scope is not Scope.CHANGED or read_at < whole_days(window).end
+
+
 def _light(page: Page) -> Page:
     """The page without its body: a window of any size has to fit into memory."""
-    return Page(page.index, page.total, page.keys, page.payload.observed_at)
+    return Page(page.index, page.total, page.keys, page.payload.observed_at, page.cursor)
 
 
-def _slice_manifest(window: Window, used: list[_Reading], *, passes: int) -> SliceManifest:
+def _slice_manifest(window: Window, used: list[_Reading], *, passes: int) -> tuple[SliceManifest, Keys]:
     keys = paging.union([one.outcome for one in used])
+    totals = used[-1].outcome.totals
     return SliceManifest(
         begin=window.begin.isoformat(),
         end=window.end.isoformat(),
-        api_total=used[-1].outcome.last_total or 0,
+        api_total=len(keys) if len(keys) in totals else max(totals, default=0),
         staged=len(keys),
         passes=passes,
         pages=[name for one in used for name in one.names],
         observed_at=min(one.observed_at for one in used).isoformat(),
-    )
+    ), keys
 
 
 def _explain(resource: Resource, window: Window, readings: list[_Reading]) -> str:
@@ -180,7 +198,7 @@ def _explain(resource: Resource, window: Window, readings: list[_Reading]) -> st
     if last.repeats is not None:
         return (
             f"{resource.name} {window}: page {last.repeats} is the same as one before it:"
-            f" does {resource.endpoint} still page by {resource.page_key!r}?"
+            f" does {resource.endpoint} still page by {resource.paging.key!r}?"
         )
     if last.last_total is None:
         return f"{resource.name} {window}: the API told no {resource.total_key}, so nothing proves the list complete"

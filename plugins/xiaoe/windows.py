@@ -1,4 +1,4 @@
-"""Which creation times a run asks for. Pure functions: no clock, no database, no Airflow.
+"""Which times a run asks for. Pure functions: no clock, no database, no Airflow.
 
 Every window is half-open, `[begin, end)`, in whole seconds, and knows its time zone. The API takes at
 most 7 days per call (docs/xiaoe-api.md section 2), so a longer window is cut into slices.
@@ -7,7 +7,7 @@ most 7 days per call (docs/xiaoe-api.md section 2), so a longer window is cut in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 
 from xiaoe.exceptions import XiaoeConfigError
 
@@ -18,13 +18,15 @@ LONGEST_SLICE = timedelta(days=7)
 FIRST_LOOKBACK = timedelta(days=7)
 """What an incremental run reads when there is no watermark yet: the part of the last, unfinished week
 that no run of the history DAG covers."""
+EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
+"""Where the window of a list without a time filter begins."""
 FURTHEST_AHEAD = timedelta(days=366)
 """A window that ends later than this is a slip of the pen."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Orders created in `[begin, end)`.
+    """A span of Beijing time, `[begin, end)`; of what, the resource says.
 
     Raises:
         XiaoeConfigError: `begin` is not before `end`.
@@ -86,17 +88,33 @@ def slices(window: Window, longest: timedelta = LONGEST_SLICE) -> list[Window]:
     return pieces
 
 
-def plan_incremental(run: Run, watermark: datetime | None, *, overlap: timedelta, lag: timedelta) -> Plan:
+def whole_days(window: Window) -> Window:
+    """The window, widened to the midnights around it."""
+    begin, last = (moment.date() for moment in (window.begin, window.end - timedelta(seconds=1)))
+    midnights = (datetime.combine(day, time(), BEIJING) for day in (begin, last + timedelta(days=1)))
+    return Window(*midnights)
+
+
+def plan_incremental(
+    run: Run, watermark: datetime | None, *, overlap: timedelta, lag: timedelta, first: datetime | None = None
+) -> Plan:
     """From the watermark less an overlap up to the interval's end less a lag.
 
     After an outage the watermark is old and the window long: one run closes the whole gap. A run of the
     past that somebody clears reads its own interval again and leaves the watermark alone.
+
+    Args:
+        run: The DAG run.
+        watermark: Up to where everything is merged; None before the first run.
+        overlap: How far to reach back behind the watermark.
+        lag: How long before now the window ends.
+        first: Where the first run begins; by default `FIRST_LOOKBACK` before its end.
     """
     if (chosen := _chosen_window(run)) is not None:
         return chosen
     end = _latest_end(run) - lag
     if watermark is None:
-        return Plan(Window(end - FIRST_LOOKBACK, end), moves_watermark=True)
+        return Plan(Window(first or end - FIRST_LOOKBACK, end), moves_watermark=True)
     if watermark >= end:
         begin = min(run.interval_begin or end, end) - max(overlap, timedelta(minutes=1))
         return Plan(Window(begin, end))
@@ -120,6 +138,20 @@ def plan_history(run: Run, *, start: datetime, lag: timedelta) -> Plan:
     if run.kind != "manual" and run.interval_begin is not None and run.interval_end is not None:
         return Plan(Window(run.interval_begin, run.interval_end))
     return Plan(Window(start, run.now - lag))
+
+
+def plan_whole(run: Run) -> Plan:
+    """Everything there is: a list without a time filter tells the present, whatever the run's interval.
+
+    Raises:
+        XiaoeConfigError: Somebody asks for a window.
+    """
+    if run.window_from or run.window_to:
+        raise XiaoeConfigError(
+            f"from={run.window_from!r}, to={run.window_to!r}: users, products and live streams are always read whole:"
+            " leave both empty"
+        )
+    return Plan(Window(EVER, run.now), moves_watermark=True)
 
 
 def parse_time(name: str, value: str) -> datetime:

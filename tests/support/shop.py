@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from xiaoe import ledger
 from xiaoe.hook import XiaoeHook
 from xiaoe.merge import Merger
 from xiaoe.pages import Manifest, RunFolder
-from xiaoe.resources import ORDERS
+from xiaoe.resources import ORDERS, RESOURCES, Resource
 from xiaoe.settings import INCLUDE_DIR
 from xiaoe.stage import Stager
 from xiaoe.warehouse import Warehouse
@@ -30,8 +32,10 @@ NOW = "2026-11-20T12:00:00"
 START = datetime(2026, 9, 1, tzinfo=BEIJING)
 END = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 EVERYTHING = Window(START, END)
-MERGE_SQL = jinja2.Template((INCLUDE_DIR / "sql" / "merge" / "orders.sql").read_text("utf-8")).render()
-TABLES = ("order_items", "orders", "order_state_log", "sync_status", "sync_windows", "rejected_rows", "api_tokens")
+TABLES = (
+    "order_items", "orders", "order_state_log", "refunds", "users", "products", "live_streams", "live_stream_days",
+    "sync_status", "sync_windows", "rejected_rows", "api_tokens",
+)  # fmt: skip
 CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}
 """Columns that tell when the test ran, and what the last merge of several did."""
 LINE = {
@@ -132,6 +136,7 @@ class Sync:
         self,
         window: Window,
         *,
+        resource: Resource = ORDERS,
         mode: str = "history",
         run_id: str | None = None,
         moves: bool = False,
@@ -139,56 +144,74 @@ class Sync:
     ) -> tuple[RunFolder, Manifest]:
         self._runs += 1
         run_id = run_id or f"run-{self._runs}"
-        folder = RunFolder.of(self.store, shop_id=APP_ID, resource="orders", window=window, run_id=run_id)
         hook = hook or XiaoeHook(sleep=lambda _: None)
+        shop_id = hook.shop.app_id
+        folder = RunFolder.of(self.store, shop_id=shop_id, resource=resource.name, window=window, run_id=run_id)
         with self.warehouse.session() as session, closing(hook):
             stager = Stager(
                 hook,
-                ORDERS,
+                resource,
                 folder,
-                lambda part, seen, keys: ledger.missing_rows(session, ORDERS, APP_ID, part, seen, keys),
+                lambda part, seen, keys: ledger.missing_rows(session, resource, shop_id, part, seen, keys),
             )
             return folder, stager.stage(Plan(window, moves_watermark=moves), mode=mode, run_id=run_id)
 
     def merge(self, folder: RunFolder, manifest: Manifest, **options: Any) -> Counter[str]:
-        return _merger().merge(folder, manifest, **options)
+        return _merger(manifest.resource).merge(folder, manifest, **options)
 
     def run(self, window: Window, *, accept_missing: bool = False, **options: Any) -> Counter[str]:
         return self.merge(*self.stage(window, **options), accept_missing=accept_missing)
 
-    def follow(self, plan: Plan, mode: str) -> Counter[str]:
-        return self.run(plan.window, mode=mode, moves=plan.moves_watermark)
+    def follow(self, plan: Plan, mode: str, **options: Any) -> Counter[str]:
+        return self.run(plan.window, mode=mode, moves=plan.moves_watermark, **options)
 
-    def watermark(self, mode: str) -> datetime | None:
+    def watermark(self, mode: str, resource: str = "orders") -> datetime | None:
         with self.warehouse.session() as session:
-            return ledger.read_watermark(session, APP_ID, "orders", mode)
+            return ledger.read_watermark(session, APP_ID, resource, mode)
+
+
+def merge_sql(resource: str) -> str:
+    """The merge statements, rendered as Airflow does."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(INCLUDE_DIR / "sql"))  # noqa: S701 - SQL, no HTML
+    return environment.get_template(f"merge/{resource}.sql").render()
 
 
 @cache
-def _merger() -> Merger:
+def _merger(resource: str) -> Merger:
     """Splitting the statements takes longer than merging a small window; it knows no connection yet."""
-    return Merger(Warehouse(), ORDERS, MERGE_SQL)
+    return Merger(Warehouse(), RESOURCES[resource], merge_sql(resource))
 
 
 def differences(database: Database, api: Emulator, window: Window = EVERYTHING) -> list[str]:
     """How `orders` and `order_items` differ from the emulator's truth, to the cent, code and second; [] is equal."""
-    truth = truth_by_id(api, window)
-    held = {
-        row["order_id"]: row
-        for row in database.rows(
-            "SELECT * FROM orders WHERE created_time >= %s AND created_time < %s",
-            (ledger.beijing_text(window.begin), ledger.beijing_text(window.end)),
-        )
-    }
-    found = [f"{key} is missing" for key in truth.keys() - held.keys()]
-    found += [f"{key} should not be there" for key in held.keys() - truth.keys()]
-    for key in truth.keys() & held.keys():
-        for column, expected in truth[key].items():
-            value = held[key][column]
-            value = value if value is None or isinstance(value, (int, str)) else str(value)
-            if value != expected:
-                found.append(f"{key}.{column}: expected {expected!r}, found {value!r}")
+    held = database.rows(
+        "SELECT * FROM orders WHERE created_time >= %s AND created_time < %s",
+        (ledger.beijing_text(window.begin), ledger.beijing_text(window.end)),
+    )
+    found = unlike(held, truth_by_id(api, window).values(), "order_id")
     return found + [f"{key} has a wrong line" for key in database.wrong_lines()]
+
+
+def unlike(held: Iterable[dict[str, Any]], truth: Iterable[dict[str, Any]], key: str) -> list[str]:
+    """How rows of a table differ from what they should be, in the columns that the truth tells; [] is equal."""
+    expected = {row[key]: row for row in truth}
+    rows = {row[key]: row for row in held}
+    found = [f"{name} is missing" for name in expected.keys() - rows.keys()]
+    found += [f"{name} should not be there" for name in rows.keys() - expected.keys()]
+    for name in expected.keys() & rows.keys():
+        for column, right in expected[name].items():
+            value = rows[name][column]
+            if not _same(value, right):
+                found.append(f"{name}.{column}: expected {right!r}, found {value!r}")
+    return found
+
+
+def _same(value: Any, right: Any) -> bool:
+    if isinstance(value, Decimal):
+        return right is not None and value == Decimal(right)
+    if isinstance(value, str):  # of what the API may send as either, the warehouse keeps the text
+        return right is not None and value == str(right)
+    return (value if value is None or isinstance(value, int) else str(value)) == right
 
 
 def truth_by_id(api: Emulator, window: Window = EVERYTHING) -> dict[str, dict[str, Any]]:

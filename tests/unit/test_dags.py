@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import MySQLdb
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -19,6 +18,7 @@ from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DataInterval, TimeRestriction
 
+from support.shop import merge_sql
 from xiaoe import exceptions, settings
 from xiaoe.merge import BOOKKEEPING
 from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
@@ -221,8 +221,7 @@ def test_each_error_is_retried_or_not_as_it_says(
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
 def test_the_merge_writes_every_column_that_is_typed(resource: Any) -> None:
-    template = settings.INCLUDE_DIR / "sql" / "merge" / f"{resource.name}.sql"
-    sql = jinja2.Template(template.read_text("utf-8")).render()
+    sql = merge_sql(resource.name)
     inserts = re.findall(rf"INSERT INTO {resource.table} \(([^)]*)\)", sql)
     assert len(inserts) == 1
     columns = [name.strip() for name in inserts[0].split(",")]

@@ -82,7 +82,7 @@ def wired(wire: Wire, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def page(hook: XiaoeHook, number: int = 1) -> Answer:
-    return hook.list_page(ORDERS, WEEK, number)
+    return hook.list_page(ORDERS, {**WEEK, **ORDERS.paging.fields(number, None)})
 
 
 def side_by_side(number: int, work: Callable[[int], Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from airflow.utils.types import DagRunType
 
 from emulator.running import Emulator
 from support.fixtures import shop_connection
-from support.shop import APP_ID, END, MERGE_SQL, SECRET, Database
+from support.shop import APP_ID, END, SECRET, Database, merge_sql
 from xiaoe import hook, settings
 from xiaoe.dag_parts import dag_defaults
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
@@ -44,7 +44,7 @@ def stage(mode: str = "incremental") -> XiaoeStageOperator:
 
 
 def merge(folder: str, mode: str = "incremental") -> XiaoeMergeOperator:
-    return XiaoeMergeOperator(task_id="merge", resource="orders", mode=mode, folder=folder, sql=MERGE_SQL)
+    return XiaoeMergeOperator(task_id="merge", resource="orders", mode=mode, folder=folder, sql=merge_sql("orders"))
 
 
 def sync(mode: str = "incremental", **options: Any) -> dict[str, int]:
@@ -126,7 +126,7 @@ def test_airflow_renders_the_merge_statements_and_the_folder(tmp_path: Path) -> 
     operator.resolve_template_files()
     operator.render_template_fields({"params": {"where": str(tmp_path)}, "dag": dag})  # type: ignore[arg-type]
     assert operator.folder == f"{tmp_path}/pages"
-    assert operator.sql == MERGE_SQL
+    assert operator.sql == merge_sql("orders")
     assert "{" not in operator.sql
     assert operator.sql.count("INSERT INTO orders ") == 1
 

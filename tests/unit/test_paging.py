@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from xiaoe.paging import MOST_PASSES, Page, Pass, Verdict, distinct, judge, key_hash, read_pages, repeats, union
+from xiaoe.paging import MOST_PASSES, Page, Pass, Progress, Verdict, distinct, judge, key_hash, read_pages, union
 
 Fetch = Callable[[int], Page]
 
@@ -45,14 +45,10 @@ def read(fetch: Fetch, concurrency: int = 1) -> list[Page]:
 def outcome(pages: Sequence[Page]) -> Pass:
     """What a reader makes of the pages of one pass."""
     keys = array("Q")
-    repeated = None
-    first = previous = array("Q")
     for one in pages:
         keys.extend(one.keys)
-        if repeats(one.keys, first, previous):
-            repeated = one.index
-        first, previous = first or one.keys, one.keys
-    return Pass(tuple(one.total for one in pages if one.total is not None), distinct(keys), repeated)
+    totals = tuple(one.total for one in pages if one.total is not None)
+    return Pass(totals, distinct(keys), Progress.through(pages).repeated)
 
 
 # --- reading -------------------------------------------------------------------------------------------
@@ -365,12 +361,6 @@ def test_a_key_has_one_hash_of_eight_bytes(left: str, right: str) -> None:
 
 def test_a_key_that_utf8_cannot_hold_has_a_hash_too() -> None:
     assert key_hash("\ud83d") != key_hash("\ud83e")
-
-
-def test_an_empty_page_repeats_nothing() -> None:
-    assert not repeats(array("Q"), array("Q"))
-    assert repeats(array("Q", [1]), array("Q"), array("Q", [1]))
-    assert not repeats(array("Q", [1]), array("Q", [2]))
 
 
 def test_a_pass_knows_its_last_total_and_whether_it_was_steady() -> None:

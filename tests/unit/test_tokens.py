@@ -189,7 +189,7 @@ def test_a_call_that_fails_counts_and_leaves_the_lock_free(
 def ask(ready: Barrier, answers: SimpleQueue[int]) -> None:
     hook = XiaoeHook()
     ready.wait()
-    hook.list_page(ORDERS, {}, 1)
+    hook.list_page(ORDERS, ORDERS.paging.fields(1, None))
     answers.put(hook.counts["tokens"])
 
 
@@ -217,22 +217,22 @@ def issued(api: Emulator) -> int:
 def test_a_hook_shares_by_default_and_refreshes_what_was_revoked(database: Database, api: Emulator) -> None:
     first, second = XiaoeHook(), XiaoeHook()
     for hook in (first, second):
-        hook.list_page(ORDERS, {}, 1)
+        hook.list_page(ORDERS, ORDERS.paging.fields(1, None))
     assert (first.counts["tokens"], second.counts["tokens"]) == (1, 0)
     api.revoke_token()
     for hook in (second, first):
-        hook.list_page(ORDERS, {}, 1)
+        hook.list_page(ORDERS, ORDERS.paging.fields(1, None))
     assert (first.counts["tokens"], second.counts["tokens"]) == (1, 1)
     assert database.value("SELECT issues FROM api_tokens") == 2
 
 
 def test_the_quota_error_ends_a_page_without_further_tries(database: Database, api: Emulator) -> None:
     hook = XiaoeHook(sleep=lambda _: None)
-    hook.list_page(ORDERS, {}, 1)
+    hook.list_page(ORDERS, ORDERS.paging.fields(1, None))
     database.rows("UPDATE api_tokens SET issues = 1000")
     api.revoke_token()
     with pytest.raises(XiaoeQuotaError):
-        hook.list_page(ORDERS, {}, 1)
+        hook.list_page(ORDERS, ORDERS.paging.fields(1, None))
     assert hook.counts["retries"] == 0
     assert database.value("SELECT issues FROM api_tokens") == 1001
 

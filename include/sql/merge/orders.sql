@@ -1,5 +1,6 @@
 {#- Merges the chunk in stg_orders into orders. Runs inside the merge's transaction, once per chunk; the rows
     in staging are new or changed and in key order. No statement reads the table it writes (deadlocks). -#}
+{%- from "merge/macros.jinja" import upsert -%}
 {%- set columns = [
     "user_id", "resource_type", "resource_type_text", "resource_id", "title", "quantity", "price", "coupon_id",
     "coupon_name", "coupon_price", "refund_money", "order_state", "order_state_text", "ship_state",
@@ -25,23 +26,7 @@ INNER JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
 WHERE s.observed_at >= t.observed_at AND NOT (s.{{ field }} <=> t.{{ field }});
 {% endfor %}
 
-{#- Newer wins: every column under the same condition, observed_at last. -#}
-INSERT INTO orders (shop_id, order_id, {{ columns | join(", ") }}, observed_at)
-SELECT
-    s.shop_id,
-    s.order_id,
-    {%- for column in columns %}
-    s.{{ column }},
-    {%- endfor %}
-    s.observed_at
-FROM stg_orders AS s
-ORDER BY s.shop_id, s.order_id
-ON DUPLICATE KEY UPDATE
-    {%- for column in columns %}
-    {{ column }} = IF(s.observed_at >= orders.observed_at, s.{{ column }}, orders.{{ column }}),
-    {%- endfor %}
-    absent_since = IF(s.observed_at >= orders.observed_at, NULL, orders.absent_since),
-    observed_at = GREATEST(s.observed_at, orders.observed_at);
+{{ upsert("orders", "order_id", columns) }}
 
 {#- One line per order: that is all the list call tells. Only for orders that took the staged version. -#}
 INSERT INTO order_items (shop_id, order_id, line_no, resource_type, resource_id, title, quantity, amount)

@@ -7,7 +7,7 @@ say". What cannot be read raises ValueError with the reason; nothing is guessed,
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -22,6 +22,9 @@ _INT_MAX = 2**31 - 1
 _MONEY_MAX = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
 _DIGITS_MAX = 15
+_NUMBER_PLACES = Decimal("0.0001")
+_BEIJING_EPOCH = datetime(1970, 1, 1, 8)
+_LAST_SECOND = int((datetime(9999, 12, 31, 23, 59, 59) - _BEIJING_EPOCH).total_seconds())
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _JSON = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
@@ -52,6 +55,26 @@ def fen(value: Any) -> str | None:
     if number != number.to_integral_value():
         raise ValueError("fen are whole numbers")
     return _money(number.scaleb(-2))
+
+
+def number(value: Any) -> str | None:
+    """An amount whose unit nobody has settled, with at most four decimals, as it came. Fits DECIMAL(20,4)."""
+    amount = _number(value)
+    if amount is None:
+        return None
+    if amount != amount.quantize(_NUMBER_PLACES):
+        raise ValueError("more than four decimals")
+    return str(abs(amount)) if amount == 0 else f"{amount:f}"
+
+
+def milliseconds(value: Any) -> str | None:
+    """Unix milliseconds → Beijing wall-clock, cut to the second; 0 means never and becomes None."""
+    moment = _number(value)
+    if not moment:
+        return None
+    if moment != moment.to_integral_value() or not 0 < moment // 1000 <= _LAST_SECOND:
+        raise ValueError("not unix milliseconds")
+    return f"{_BEIJING_EPOCH + timedelta(seconds=int(moment) // 1000):%Y-%m-%d %H:%M:%S}"
 
 
 def time(value: Any) -> str | None:

@@ -1,0 +1,36 @@
+"""### After-sales by their last change, hourly, and the orders they name · 售后（退款）
+
+Reads every after-sale that changed since the watermark, and three days before it again. Orders that these
+after-sales name and that are too old for the rescan are asked for again by their id, so that a late refund
+reaches `orders` too. The first run loads the whole history.
+每小时读取最近变更的售后单；所涉及的15天以前的订单按订单号重新查询。首次运行自动补齐全部历史。
+
+**When it fails** refunds show up late, and decisions on benefits (福利) with them. The message of the failed
+task says what to do. The next run closes the gap.
+
+**Who is hurt**: staff who hand out or take back benefits; finance.
+
+**By hand**: trigger with `from` and `to` (days of the last change) to read any window again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from xiaoe.dag_parts import TIMEZONE, dag_defaults, sync_shops
+
+with DAG(
+    dag_id="xiaoe_refunds",
+    description="After-sales that changed, and old orders they name",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("20 * * * *", timezone=TIMEZONE),
+    start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    **dag_defaults("refunds"),
+):
+    sync_shops("refunds", "incremental", timeout=timedelta(hours=6), late_orders=True)

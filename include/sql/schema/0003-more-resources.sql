@@ -1,0 +1,118 @@
+-- After-sales, users, products, live streams and how their views grew.
+-- depends: 0002-bookkeeping
+
+CREATE TABLE IF NOT EXISTS refunds (
+    shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
+    aftersale_id VARCHAR(128) NOT NULL COMMENT '售后单ID',
+    order_id VARCHAR(128) NULL COMMENT '订单ID',
+    state INT NULL COMMENT '售后状态代码（原始值）；13 退款完成、14 退货退款完成',
+    state_text VARCHAR(32) NULL COMMENT '售后状态；未知代码为空',
+    sale_type INT NULL COMMENT '售后类型代码（原始值）',
+    sale_type_text VARCHAR(32) NULL COMMENT '售后类型；未知代码为空',
+    apply_refund_money DECIMAL(12, 2) NULL COMMENT '申请退款金额（元，接口为分）',
+    refund_money DECIMAL(12, 2) NULL COMMENT '实际退款金额（元，接口为分）',
+    actual_fee DECIMAL(12, 2) NULL COMMENT '订单实付金额（元，接口为分）',
+    original_price DECIMAL(12, 2) NULL COMMENT '订单原价（元，接口为分）',
+    reason TEXT NULL COMMENT '申请原因',
+    remark TEXT NULL COMMENT '备注',
+    nickname TEXT NULL COMMENT '买家昵称',
+    goods_name TEXT NULL COMMENT '商品名称',
+    sku_id VARCHAR(128) NULL COMMENT '规格ID',
+    created_at DATETIME NULL COMMENT '申请时间（北京时间）',
+    updated_at DATETIME NULL COMMENT '最近变更时间（北京时间）',
+    invalid_time DATETIME NULL COMMENT '失效时间（北京时间，接口原值）',
+    state_invalid_time DATETIME NULL COMMENT '当前状态的失效时间（北京时间，接口原值）',
+    row_hash BIGINT UNSIGNED NOT NULL COMMENT '解析后数据的哈希；相同则不写入',
+    raw_hash BIGINT UNSIGNED NOT NULL COMMENT '接口原文的哈希；相同则不解析',
+    observed_at DATETIME(3) NOT NULL COMMENT '数据观测时间（UTC，请求发出之前）',
+    batch_id CHAR(16) NOT NULL COMMENT '写入批次，对应 sync_windows.batch_id',
+    absent_since DATETIME(3) NULL COMMENT '接口不再返回该售后单的时间（UTC）；正常为空',
+    PRIMARY KEY (shop_id, aftersale_id),
+    KEY idx_refunds_order (shop_id, order_id),
+    KEY idx_refunds_updated (shop_id, updated_at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '售后（退款）';
+
+CREATE TABLE IF NOT EXISTS users (
+    shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
+    user_id VARCHAR(128) NOT NULL COMMENT '用户ID',
+    nickname TEXT NULL COMMENT '昵称',
+    phone TEXT NULL COMMENT '绑定手机号',
+    collect_phone TEXT NULL COMMENT '采集手机号',
+    avatar TEXT NULL COMMENT '头像地址',
+    source TEXT NULL COMMENT '来源渠道，如 微信',
+    pay_sum DECIMAL(20, 4) NULL COMMENT '累计消费（接口原值，单位未公开）',
+    punch_count INT NULL COMMENT '打卡次数',
+    wx_union_id TEXT NULL COMMENT '微信 unionid',
+    wx_open_id TEXT NULL COMMENT '微信 openid',
+    wx_app_open_id TEXT NULL COMMENT '小程序 openid',
+    registered_at DATETIME NULL COMMENT '注册时间（北京时间）',
+    last_visited_at DATETIME NULL COMMENT '最近访问时间（北京时间）；从未访问为空',
+    is_inferred TINYINT NOT NULL DEFAULT 0 COMMENT '1：仅由订单得知，用户列表尚未返回',
+    row_hash BIGINT UNSIGNED NOT NULL COMMENT '解析后数据的哈希；相同则不写入',
+    raw_hash BIGINT UNSIGNED NOT NULL COMMENT '接口原文的哈希；相同则不解析',
+    observed_at DATETIME(3) NOT NULL COMMENT '数据观测时间（UTC，请求发出之前）；推断的记录为 1970-01-01',
+    batch_id CHAR(16) NOT NULL COMMENT '写入批次，对应 sync_windows.batch_id',
+    absent_since DATETIME(3) NULL COMMENT '用户列表不再返回该用户的时间（UTC）；正常为空',
+    PRIMARY KEY (shop_id, user_id),
+    KEY idx_users_registered (shop_id, registered_at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '用户';
+
+CREATE TABLE IF NOT EXISTS products (
+    shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
+    resource_id VARCHAR(128) NOT NULL COMMENT '商品ID',
+    spu_id VARCHAR(128) NULL COMMENT 'SPU ID',
+    spu_type TEXT NULL COMMENT 'SPU 类型（接口原值）',
+    resource_type INT NULL COMMENT '商品类型代码（原始值）',
+    resource_type_text VARCHAR(32) NULL COMMENT '商品类型；未知代码为空',
+    name TEXT NULL COMMENT '商品名称',
+    price_low DECIMAL(12, 2) NULL COMMENT '最低价（元，接口为分）',
+    price_high DECIMAL(12, 2) NULL COMMENT '最高价（元，接口为分）',
+    price_line DECIMAL(12, 2) NULL COMMENT '划线价（元，接口为分）',
+    sale_status INT NULL COMMENT '上架状态代码（原始值）',
+    sale_status_text VARCHAR(32) NULL COMMENT '上架状态；未知代码为空',
+    is_deleted INT NULL COMMENT '接口标记的删除状态（原始值）',
+    created_at DATETIME NULL COMMENT '创建时间（北京时间）',
+    updated_at DATETIME NULL COMMENT '最近变更时间（北京时间）',
+    is_inferred TINYINT NOT NULL DEFAULT 0 COMMENT '1：仅由订单得知，商品列表尚未返回',
+    row_hash BIGINT UNSIGNED NOT NULL COMMENT '解析后数据的哈希；相同则不写入',
+    raw_hash BIGINT UNSIGNED NOT NULL COMMENT '接口原文的哈希；相同则不解析',
+    observed_at DATETIME(3) NOT NULL COMMENT '数据观测时间（UTC，请求发出之前）；推断的记录为 1970-01-01',
+    batch_id CHAR(16) NOT NULL COMMENT '写入批次，对应 sync_windows.batch_id',
+    absent_since DATETIME(3) NULL COMMENT '商品列表不再返回该商品的时间（UTC）；正常为空',
+    PRIMARY KEY (shop_id, resource_id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '商品';
+
+CREATE TABLE IF NOT EXISTS live_streams (
+    shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
+    live_id VARCHAR(128) NOT NULL COMMENT '直播ID',
+    title TEXT NULL COMMENT '直播标题',
+    alive_type INT NULL COMMENT '直播类型代码（原始值）',
+    alive_type_text VARCHAR(32) NULL COMMENT '直播类型；未知代码为空',
+    alive_state INT NULL COMMENT '直播状态代码（原始值）',
+    alive_state_text VARCHAR(32) NULL COMMENT '直播状态；未知代码为空',
+    start_at DATETIME NULL COMMENT '计划开始时间（北京时间）',
+    stop_at DATETIME NULL COMMENT '计划结束时间（北京时间）',
+    manual_stop_at DATETIME NULL COMMENT '手动结束时间（北京时间）',
+    view_count INT NULL COMMENT '观看次数',
+    reward_sum DECIMAL(12, 2) NULL COMMENT '打赏金额（元）',
+    purchase_count INT NULL COMMENT '购买次数',
+    recycle_bin_state INT NULL COMMENT '回收站状态（接口原值）',
+    row_hash BIGINT UNSIGNED NOT NULL COMMENT '解析后数据的哈希；相同则不写入',
+    raw_hash BIGINT UNSIGNED NOT NULL COMMENT '接口原文的哈希；相同则不解析',
+    observed_at DATETIME(3) NOT NULL COMMENT '数据观测时间（UTC，请求发出之前）',
+    batch_id CHAR(16) NOT NULL COMMENT '写入批次，对应 sync_windows.batch_id',
+    absent_since DATETIME(3) NULL COMMENT '直播列表不再返回该直播的时间（UTC）；正常为空',
+    PRIMARY KEY (shop_id, live_id),
+    KEY idx_live_streams_start (shop_id, start_at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '直播';
+
+CREATE TABLE IF NOT EXISTS live_stream_days (
+    shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
+    live_id VARCHAR(128) NOT NULL COMMENT '直播ID',
+    day DATE NOT NULL COMMENT '观测日期（北京时间）；数值未变的日期没有行',
+    view_count INT NULL COMMENT '当日最后一次观测的观看次数',
+    reward_sum DECIMAL(12, 2) NULL COMMENT '当日最后一次观测的打赏金额（元）',
+    purchase_count INT NULL COMMENT '当日最后一次观测的购买次数',
+    observed_at DATETIME(3) NOT NULL COMMENT '数据观测时间（UTC）',
+    PRIMARY KEY (shop_id, live_id, day)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '直播数据的逐日变化';

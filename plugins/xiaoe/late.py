@@ -1,0 +1,178 @@
+"""Orders that an after-sale names and that no rescan looks at any more: which of them to ask for again.
+
+The API tells changes of after-sales, but of an order only when it is listed. The rescan lists the last days;
+an older order is asked for by its id, with each look at its after-sale, until `settle` after that changed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+
+from xiaoe.hook import Answer, XiaoeHook
+from xiaoe.ledger import beijing_text
+from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.paging import key_hash
+from xiaoe.resources import ORDERS, created_between
+from xiaoe.warehouse import Session
+from xiaoe.windows import BEIJING, Plan, Window
+
+log = logging.getLogger(__name__)
+
+_AROUND = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Named:
+    """An order that after-sales name.
+
+    Args:
+        order_id: The order.
+        changed: When the latest of them changed; Beijing.
+        created: When the order was made, Beijing; None where the warehouse does not hold it.
+        observed_at: When the order was last written, UTC; None likewise.
+    """
+
+    order_id: str
+    changed: datetime
+    created: datetime | None = None
+    observed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A merged window of orders: whatever was made in it was seen at `observed_at` or later."""
+
+    begin: datetime
+    end: datetime
+    observed_at: datetime
+
+
+def named_orders(session: Session, shop_id: str, window: Window, *, created_before: datetime) -> list[Named]:
+    """Orders that after-sales changed in a window name, older than a moment or unknown."""
+    rows = session.query(
+        "SELECT r.order_id, MAX(r.updated_at), MAX(o.created_time), MAX(o.observed_at) FROM refunds AS r"
+        " LEFT JOIN orders AS o ON o.shop_id = r.shop_id AND o.order_id = r.order_id"
+        " WHERE r.shop_id = %s AND r.updated_at >= %s AND r.updated_at < %s AND r.order_id > ''"
+        " AND (o.order_id IS NULL OR o.created_time IS NULL OR o.created_time < %s)"
+        " GROUP BY r.order_id ORDER BY r.order_id",
+        (shop_id, beijing_text(window.begin), beijing_text(window.end), beijing_text(created_before)),
+    )
+    return [
+        Named(
+            order_id,
+            changed.replace(tzinfo=BEIJING),
+            created.replace(tzinfo=BEIJING) if created else None,
+            observed.replace(tzinfo=timezone.utc) if observed else None,
+        )
+        for order_id, changed, created, observed in rows
+    ]
+
+
+def looks_since(session: Session, shop_id: str, moment: datetime) -> list[Look]:
+    """Merged windows of orders that were read at a moment or later; the latest of each window."""
+    rows = session.query(
+        "SELECT window_start, window_end, MAX(observed_at) FROM sync_windows"
+        " WHERE shop_id = %s AND resource = 'orders' AND observed_at >= %s GROUP BY window_start, window_end",
+        (shop_id, moment.astimezone(timezone.utc).replace(tzinfo=None)),
+    )
+    return [
+        Look(begin.replace(tzinfo=BEIJING), end.replace(tzinfo=BEIJING), seen.replace(tzinfo=timezone.utc))
+        for begin, end, seen in rows
+    ]
+
+
+def to_look_up(named: Sequence[Named], looks: Sequence[Look], *, now: datetime, settle: timedelta) -> list[Named]:
+    """Those of the orders that have not been seen since their after-sale settled.
+
+    An order the warehouse does not hold is asked for only while its after-sale is fresh: older ones were made
+    before the history begins, or come with it.
+
+    Args:
+        named: What after-sales name.
+        looks: Windows that were read later than the earliest change.
+        now: Of the run.
+        settle: How long after its after-sale an order may still change because of it.
+    """
+    created = np.array([one.created.timestamp() if one.created else np.nan for one in named])
+    seen = np.array([one.observed_at.timestamp() if one.observed_at else -np.inf for one in named])
+    order = np.argsort(created)
+    ordered = created[order]
+    for look in looks:
+        first, behind = np.searchsorted(ordered, (look.begin.timestamp(), look.end.timestamp()))
+        held = order[first:behind]
+        seen[held] = np.maximum(seen[held], look.observed_at.timestamp())
+    return [
+        one
+        for one, last in zip(named, seen, strict=True)
+        if (last < (one.changed + settle).timestamp() if one.created else one.changed + settle >= now)
+    ]
+
+
+def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequence[Named], **run: Any) -> Manifest:
+    """Ask for orders one by one; each answer is a page. A second try asks for all of them again.
+
+    Whether `order_id` is bound to the time filter is not documented (docs/xiaoe-api.md section 2): where the
+    order's time is known, a window around it is sent along, which is right in both readings.
+
+    Args:
+        hook: The shop's connection.
+        folder: Where the pages go.
+        plan: The run's window, for the name of the folder only.
+        wanted: What to ask for.
+        run: `mode` and `run_id` of the manifest.
+    """
+    if folder.path.exists():
+        folder.clear()
+    names, times, found = [], [plan.window.end], set()
+    with ThreadPoolExecutor(hook.shop.concurrency, thread_name_prefix="xiaoe-order") as pool:
+        for index, answer in enumerate(pool.map(lambda one: _look_up(hook, one), wanted), start=1):
+            names.append(folder.page_name(0, 1, index))
+            times.append(answer.observed_at)
+            folder.write_page(names[-1], StoredPage(index, answer.observed_at, answer.body))
+            found |= _keys(answer)
+    part = SliceManifest(
+        begin=plan.window.begin.isoformat(),
+        end=plan.window.end.isoformat(),
+        api_total=len(found),
+        staged=len(found),
+        passes=1,
+        pages=names,
+        observed_at=min(times).isoformat(),
+    )
+    missing = [one for one in wanted if key_hash(one.order_id) not in found]
+    if unknown := [one.order_id for one in missing if not one.created]:
+        log.warning("after-sales name %s orders that neither API nor warehouse know: %s", len(unknown), unknown[:10])
+    manifest = Manifest(
+        shop_id=hook.shop.app_id,
+        resource=ORDERS.name,
+        moves_watermark=False,
+        slices=[part],
+        calls=dict(hook.counts),
+        is_lookup=True,
+        not_listed=[one.order_id for one in missing if one.created],
+        **run,
+    )
+    folder.write_manifest(manifest)
+    return manifest
+
+
+def _look_up(hook: XiaoeHook, one: Named) -> Answer:
+    """Ask for one order, twice if the first answer does not hold it."""
+    filters = {"order_id": one.order_id, **ORDERS.paging.fields(1, None)}
+    if one.created:
+        filters |= created_between(Window(one.created - _AROUND, one.created + _AROUND))
+    answer = hook.list_page(ORDERS, filters)
+    if one.created and key_hash(one.order_id) not in _keys(answer):
+        answer = hook.list_page(ORDERS, filters)
+    return answer
+
+
+def _keys(answer: Answer) -> set[int]:
+    return {key_hash(ORDERS.reader.key(raw) or bytes(raw)) for raw in answer.listing.rows}

@@ -1,0 +1,101 @@
+"""After a merge, before the commit: does the warehouse hold what the API says, no less and no more?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from xiaoe import ledger
+from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.pages import Manifest, SliceManifest
+from xiaoe.paging import Keys
+from xiaoe.resources import Resource, Scope
+from xiaoe.stage import covers_present
+from xiaoe.warehouse import Session
+from xiaoe.windows import Window
+
+_NAMED = 10
+"""Keys that a message names."""
+
+
+def check_pages(resource: Resource, part: SliceManifest, keys: Keys) -> None:
+    """Compare what the pages of a slice held with its manifest.
+
+    Raises:
+        XiaoeReconciliationError: They differ.
+    """
+    if len(keys) != part.staged:
+        raise XiaoeReconciliationError(
+            f"{resource.name} {part.window}: the pages hold {len(keys)} rows, the manifest says {part.staged}:"
+            " the page store was changed; clear the stage task, it reads the window again"
+        )
+
+
+def mark_missing(
+    session: Session,
+    resource: Resource,
+    manifest: Manifest,
+    slices: list[SliceManifest],
+    keys: Keys,
+    *,
+    held: int,
+    accept: bool,
+) -> int:
+    """Find rows of some slices that the warehouse holds and the API no longer lists; return how many were marked.
+
+    Of a whole list, what is gone is marked absent, unless that is more than half of what the warehouse held.
+    Rows of a window do not go by themselves: they are marked only where somebody said so.
+
+    Args:
+        session: In the merge's transaction, rows written.
+        resource: Whose rows.
+        manifest: Of the run.
+        slices: Neighbours, oldest first.
+        keys: Of all rows that came for them.
+        held: Rows the warehouse held before the merge.
+        accept: Whether somebody looked and said that the rows really are gone.
+
+    Raises:
+        XiaoeReconciliationError: Rows are missing and nobody said so; names them and the numbers.
+    """
+    window = Window(slices[0].window.begin, slices[-1].window.end)
+    if not covers_present(resource, window, datetime.fromisoformat(slices[-1].observed_at)):
+        return 0
+    seen = min(datetime.fromisoformat(part.observed_at) for part in slices)
+    missing = ledger.missing_rows(session, resource, manifest.shop_id, window, seen, keys)
+    if resource.scope is Scope.WHOLE:
+        if len(missing) * 2 > held and not accept:
+            raise XiaoeReconciliationError(
+                f"{resource.name}: the API lists {len(keys)} rows, and of the {held} that the warehouse holds"
+                f" {len(missing)} are not among them: more than half. Nothing was changed. Look in the shop's console:"
+                " if they really are gone, trigger the DAG with accept_missing, they are marked with absent_since;"
+                " if not, clear the stage task to ask the API again"
+            )
+    elif missing and not accept:
+        raise XiaoeReconciliationError(
+            f"{resource.name} {window}: the API lists {len(keys)} rows, the warehouse holds"
+            f" {len(missing)} more that it no longer lists: {_some(missing)}. Nothing was changed."
+            " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
+            " they are marked with absent_since. Otherwise clear the stage task to ask the API again"
+        )
+    ledger.mark_absent(session, resource, manifest.shop_id, missing)
+    return len(missing)
+
+
+def mark_not_listed(session: Session, resource: Resource, manifest: Manifest, *, accept: bool) -> int:
+    """The same for rows that were asked for one by one; return how many were marked.
+
+    Raises:
+        XiaoeReconciliationError: The API did not list a row that the warehouse holds.
+    """
+    if manifest.not_listed and not accept:
+        raise XiaoeReconciliationError(
+            f"{resource.name}: the API does not list {len(manifest.not_listed)} rows that the warehouse holds,"
+            f" asked for one by one: {_some(manifest.not_listed)}. Nothing was changed. If they really were deleted"
+            " in the shop, trigger the DAG with accept_missing: they are marked with absent_since"
+        )
+    ledger.mark_absent(session, resource, manifest.shop_id, manifest.not_listed)
+    return len(manifest.not_listed)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")

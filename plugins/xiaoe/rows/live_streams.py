@@ -1,0 +1,32 @@
+"""One item of `xe.alive.list.get/1.0.0` → one row of `live_streams` (docs/xiaoe-api.md section 6).
+
+`reward_sum` arrives in yuan, as a string or the integer 0; `purchase_count` as a string. Times stay Beijing
+wall-clock: `start_at` and `stop_at` are those planned, `manual_stop_at` is when somebody ended it.
+"""
+
+from __future__ import annotations
+
+from xiaoe.rows import values
+from xiaoe.rows.codes import texts
+from xiaoe.rows.decode import Mapping
+
+MAPPING: Mapping = {
+    "live_id": ("id", values.identifier),
+    "title": ("title", values.text),
+    "alive_type": ("alive_type", values.code),
+    "alive_state": ("alive_state", values.code),
+    "start_at": ("alive_start_at", values.time),
+    "stop_at": ("alive_stop_at", values.time),
+    "manual_stop_at": ("alive_manual_stop_at", values.time),
+    "view_count": ("view_count", values.code),
+    "reward_sum": ("reward_sum", values.yuan),
+    "purchase_count": ("purchase_count", values.code),
+    "recycle_bin_state": ("recycle_bin_state", values.code),
+}
+"""Column → field of the API and how it is read."""
+
+CODE_TEXTS: dict[str, dict[int, str]] = {
+    "alive_type": texts("alive_type"),
+    "alive_state": texts("alive_state"),
+}
+"""Columns that get a second one, `<name>_text`, in Chinese."""

@@ -1,0 +1,33 @@
+"""One item of `xe.goods.list.get/4.0.0` → one row of `products` (docs/xiaoe-api.md section 5).
+
+Units: prices arrive in fen and leave as yuan. Times stay Beijing wall-clock. `goods_img` is not stored:
+its URLs expire.
+"""
+
+from __future__ import annotations
+
+from xiaoe.rows import values
+from xiaoe.rows.codes import texts
+from xiaoe.rows.decode import Mapping
+
+MAPPING: Mapping = {
+    "resource_id": ("resource_id", values.identifier),
+    "spu_id": ("spu_id", values.identifier),
+    "spu_type": ("spu_type", values.text),
+    "resource_type": ("resource_type", values.code),
+    "name": ("goods_name", values.text),
+    "price_low": ("price_low", values.fen),
+    "price_high": ("price_high", values.fen),
+    "price_line": ("price_line", values.fen),
+    "sale_status": ("sale_status", values.code),
+    "is_deleted": ("is_deleted", values.code),
+    "created_at": ("created_at", values.time),
+    "updated_at": ("updated_at", values.time),
+}
+"""Column → field of the API and how it is read. Whether `spu_type` is a number is not documented: kept as text."""
+
+CODE_TEXTS: dict[str, dict[int, str]] = {
+    "resource_type": texts("resource_type"),
+    "sale_status": texts("sale_status"),
+}
+"""Columns that get a second one, `<name>_text`, in Chinese."""

@@ -1,0 +1,27 @@
+"""One item of `xe.user.batch.get/2.0.0` → one row of `users` (docs/xiaoe-api.md section 4).
+
+Times arrive as unix milliseconds and leave as Beijing wall-clock. Nobody has settled the unit of `pay_sum`:
+it is stored as it comes.
+"""
+
+from __future__ import annotations
+
+from xiaoe.rows import values
+from xiaoe.rows.decode import Mapping
+
+MAPPING: Mapping = {
+    "user_id": ("user_id", values.identifier),
+    "nickname": ("user_nickname", values.text),
+    "phone": ("bind_phone", values.text),
+    "collect_phone": ("collect_phone", values.text),
+    "avatar": ("avatar", values.text),
+    "source": ("from", values.text),
+    "pay_sum": ("pay_sum", values.number),
+    "punch_count": ("punch_count", values.code),
+    "wx_union_id": ("wx_union_id", values.text),
+    "wx_open_id": ("wx_open_id", values.text),
+    "wx_app_open_id": ("wx_app_open_id", values.text),
+    "registered_at": ("user_created_at", values.milliseconds),
+    "last_visited_at": ("latest_visited_at", values.milliseconds),
+}
+"""Column → field of the API and how it is read."""
