@@ -47,8 +47,8 @@ sync: install  ## one run of a sync in the foreground: TYPE=incremental|rescan|h
 	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|rescan|history [FROM= TO=]))
 	@$(PYTHON_BIN) -m xiaoe.cli sync --type '$(TYPE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
-demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look
-	@$(PYTHON_BIN) scripts/demo.py
+demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look (ARGS= for the emulator)
+	@$(PYTHON_BIN) scripts/demo.py $(ARGS)
 
 demo-stop:  ## stop what `make demo` started
 	@$(PYTHON_BIN) scripts/demo.py stop

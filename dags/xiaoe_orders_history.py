@@ -1,6 +1,7 @@
 """### All orders since 2025-01-01, a week per run · 历史订单
 
-Each run reads the orders created in its interval of seven days, the longest window the API takes.
+Each run reads the orders created in its interval of seven days, the longest window the API takes
+(`XIAOE_HISTORY_INTERVAL_DAYS`: longer intervals mean fewer runs, each of several windows).
 Catch-up fills the history by itself; later it adds each week once more when the week is over.
 每次读取一周的订单；启用后自动补齐 2025-01-01 以来的历史。
 
@@ -24,13 +25,12 @@ from airflow.sdk import DAG, DeltaDataIntervalTimetable
 
 from xiaoe import settings
 from xiaoe.dag_parts import TIMEZONE, dag_defaults, sync_shops
-from xiaoe.windows import LONGEST_SLICE
 
 with DAG(
     dag_id="xiaoe_orders_history",
     description="Orders by week of creation, since the start of the history",
     doc_md=__doc__,
-    schedule=DeltaDataIntervalTimetable(LONGEST_SLICE),
+    schedule=DeltaDataIntervalTimetable(settings.history_interval()),
     start_date=pendulum.instance(settings.history_start()).in_tz(TIMEZONE),
     catchup=True,
     max_active_runs=2,

@@ -7,7 +7,6 @@ machine they were taken on; docs/performance.md says what bounds them.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import resource
@@ -24,9 +23,11 @@ from standalone import ROOT
 
 sys.path[:0] = [str(ROOT / "include")]
 
-from emulator.running import running  # noqa: E402 - found through the line above
+from emulator.connecting import airflow_connection  # noqa: E402 - found through the line above
+from emulator.options import Credentials  # noqa: E402
+from emulator.running import running  # noqa: E402
 
-SHOP = ("appbench000001", "xopbench000001", "bench-secret-0000001")
+SHOP = Credentials("appbench000001", "xopbench000001", "bench-secret-0000001")
 END = datetime(2026, 11, 20, 12)
 DAYS = 14
 LATER = timedelta(hours=4)
@@ -89,21 +90,12 @@ def _database() -> str:
 
 
 def _environment(home: str, dsn: str, url: str) -> None:
-    app_id, client_id, secret = SHOP
     os.environ |= {
         "AIRFLOW_HOME": home,
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "XIAOE_PAGE_STORE": f"file://{home}/pages",
         "AIRFLOW_CONN_XIAOE_MYSQL": dsn,
-        "AIRFLOW_CONN_XIAOE_DEFAULT": json.dumps(
-            {
-                "conn_type": "xiaoe",
-                "host": url,
-                "login": client_id,
-                "password": secret,
-                "extra": {"app_id": app_id, "calls_per_second": 300},
-            }
-        ),
+        "AIRFLOW_CONN_XIAOE_DEFAULT": airflow_connection(url, SHOP, calls_per_second=300),
     }
 
 

@@ -1,10 +1,11 @@
 """`make demo`: a shop, a database and Airflow on this machine, filled and running.
 
-    demo.py         start everything, load the history, notice refunds, print what landed
+    demo.py         start everything, load the history, notice refunds, compare every table, print what landed
     demo.py stop    stop what it started
+    demo.py --fault-rate 0.05    any other arguments are for the emulator: here, every twentieth call fails
 
-The shop is the emulator in include/emulator. Its clock starts three days ago; once the history is
-loaded it moves to now, so that there are new orders and refunds to find.
+The two shops are the emulator in include/emulator. Its clock stands three days ago; once the history is
+loaded it moves to now, so that there are new orders and refunds to find, and goes on when all is compared.
 """
 
 from __future__ import annotations
@@ -15,26 +16,42 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import MySQLdb
 import requests
+from demo_database import connected, equal_tables, query
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from standalone import ROOT, Standalone, group_lives, stop_group, wait_until
 
+sys.path[:0] = [str(ROOT / "include")]
+
+from emulator.connecting import airflow_connection  # noqa: E402 - found through the line above
+from emulator.options import Credentials  # noqa: E402
+
 BEIJING = timezone(timedelta(hours=8))
 FOLDER = ROOT / ".local" / "demo"
 STATE = FOLDER / "running.json"
-SHOP = ("appdemo0000001", "xopdemo0000001", "demo-secret-0000001")
+SHOPS = {
+    "xiaoe_default": Credentials("appdemo0000001", "xopdemo0000001", "demo-secret-0000001"),
+    "xiaoe_second": Credentials("appdemo0000002", "xopdemo0000002", "demo-secret-0000002"),
+}
+"""Airflow connection → the shop behind it."""
+INCREMENTAL = "xiaoe_orders_incremental"
+DAGS = {
+    "xiaoe_orders_rescan": [("orders", "rescan")],
+    "xiaoe_orders_deep_rescan": [("orders", "deep_rescan")],
+    "xiaoe_refunds": [("refunds", "incremental"), ("orders", "late")],
+    "xiaoe_dimensions_daily": [("users", "whole"), ("products", "whole"), ("live_streams", "whole")],
+}
+"""What runs once the clock has moved → the resources and modes that have succeeded then."""
 HISTORY_START = datetime(2025, 1, 1, tzinfo=BEIJING)
+HISTORY_INTERVAL_DAYS = 28
 ORDERS_PER_DAY = 40
 BEHIND = timedelta(days=3)
 PATIENCE = 30 * 60
@@ -51,7 +68,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True)
     try:
         dsn = database()
-        url = start_emulator()
+        url = start_emulator(sys.argv[1:])
         airflow = start_airflow(dsn, url)
         run(airflow, dsn, url)
     except (RuntimeError, KeyboardInterrupt) as error:
@@ -79,15 +96,16 @@ def database() -> str:
     return dsn
 
 
-def start_emulator() -> str:
+def start_emulator(flags: list[str]) -> str:
     """Start the stand-in for the Xiaoe API and return its URL."""
     clock = datetime.now(BEIJING) - BEHIND
     with open(FOLDER / "emulator.log", "wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [
-                *(sys.executable, "-m", "emulator", "--port", "0", "--shop", ":".join(SHOP)),
+                *(sys.executable, "-m", "emulator", "--port", "0", "--frozen"),
+                *(f"--shop={':'.join(shop)}" for shop in SHOPS.values()),
                 *("--start", f"{HISTORY_START:%Y-%m-%d}", "--now", f"{clock:%Y-%m-%dT%H:%M:%S}"),
-                *("--orders-per-day", str(ORDERS_PER_DAY)),
+                *("--orders-per-day", str(ORDERS_PER_DAY), *flags),
             ],
             env={**os.environ, "PYTHONPATH": str(ROOT / "include")},
             stdin=subprocess.DEVNULL,
@@ -100,33 +118,26 @@ def start_emulator() -> str:
     if not line:
         raise RuntimeError(f"the emulator did not start: see {FOLDER / 'emulator.log'}")
     url = str(json.loads(line)["url"])
-    say(f"shop        emulated Xiaoe API at {url}, {ORDERS_PER_DAY} orders a day since {HISTORY_START:%Y-%m-%d}")
+    say(f"shops       two, emulated at {url}, {ORDERS_PER_DAY} orders a day each since {HISTORY_START:%Y-%m-%d}")
     return url
 
 
 def start_airflow(dsn: str, url: str) -> Standalone:
     """Start Airflow with connections to both, wait until it is up, and make the pool."""
-    app_id, client_id, secret = SHOP
     airflow = Standalone(FOLDER / "airflow")
     airflow.start(
         {
             "AIRFLOW_CONN_XIAOE_MYSQL": dsn,
-            "AIRFLOW_CONN_XIAOE_DEFAULT": json.dumps(
-                {
-                    "conn_type": "xiaoe",
-                    "host": url,
-                    "login": client_id,
-                    "password": secret,
-                    "extra": {"app_id": app_id},
-                }
-            ),
+            "XIAOE_CONN_IDS": ",".join(SHOPS),
+            "XIAOE_HISTORY_INTERVAL_DAYS": str(HISTORY_INTERVAL_DAYS),
+            **{f"AIRFLOW_CONN_{name.upper()}": airflow_connection(url, shop) for name, shop in SHOPS.items()},
         }
     )
     assert airflow.process is not None  # noqa: S101 - for the type checker
     remember("airflow", airflow.process.pid)
     with console.status("airflow     starting, takes about a minute") as status:
         airflow.wait_healthy(lambda text: status.update(f"airflow     {text}"))
-        airflow.wait_for_dags("xiaoe_orders_history", "xiaoe_orders_incremental", "xiaoe_orders_rescan")
+        airflow.wait_for_dags("xiaoe_orders_history", INCREMENTAL, *DAGS)
     for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
         airflow.api("POST", "pools", name=name, **pool)
     say(f"airflow     running at {airflow.url}")
@@ -134,8 +145,39 @@ def start_airflow(dsn: str, url: str) -> Standalone:
 
 
 def run(airflow: Standalone, dsn: str, url: str) -> None:
-    """History, then the clock moves, then an incremental run and a rescan."""
-    weeks = (datetime.now(BEIJING) - HISTORY_START) // timedelta(days=7)
+    """History, then the clock moves, then everything else; in the end every table equals the shops."""
+    load_history(airflow, dsn)
+    unpause(airflow, INCREMENTAL)
+    report(airflow, dsn, INCREMENTAL, "orders", "incremental")
+    moved = requests.post(f"{url}/_emulator/clock", json={"advance": int(BEHIND.total_seconds())}, timeout=30)
+    say(f"shops       their clock moves on three days to {moved.json()['now']}: new orders, refunds, deliveries")
+    for dag_id in DAGS:
+        unpause(airflow, dag_id)
+    for dag_id, steps in DAGS.items():
+        for resource, mode in steps:
+            report(airflow, dsn, dag_id, resource, mode)
+    by_hand = airflow.api("POST", f"dags/{INCREMENTAL}/dagRuns", dag_run_id="demo", logical_date=None)
+    path = f"dags/{INCREMENTAL}/dagRuns/{by_hand['dag_run_id']}"
+    with console.status(f"{INCREMENTAL} is running"):
+        wait_until(lambda: airflow.api("GET", path)["state"] == "success", PATIENCE, f"{path} did not succeed")
+    report(airflow, dsn, INCREMENTAL, "orders", "incremental")
+    for line in equal_tables(dsn, url, list(SHOPS.values()), since=HISTORY_START):
+        say(line)
+    requests.post(f"{url}/_emulator/clock", json={"frozen": False}, timeout=30)
+
+
+def report(airflow: Standalone, dsn: str, dag_id: str, resource: str, mode: str) -> None:
+    """Wait for the first success in every shop, and print what it said."""
+    with console.status(f"{dag_id} is running"):
+        wait_until(partial(succeeded, airflow, dsn, dag_id, resource, mode), PATIENCE, f"{dag_id} did not finish")
+    for message in messages(dsn, resource, mode):
+        say(f"{resource:<13}{mode:<12}{message}")
+
+
+def load_history(airflow: Standalone, dsn: str) -> None:
+    """Let the history DAG catch up, and show how far it is."""
+    interval = timedelta(days=HISTORY_INTERVAL_DAYS)
+    weeks = (datetime.now(BEIJING) - HISTORY_START) // interval * HISTORY_INTERVAL_DAYS // 7 * len(SHOPS)
     unpause(airflow, "xiaoe_orders_history")
     began = time.monotonic()
     with Bar(weeks) as bar:
@@ -143,37 +185,32 @@ def run(airflow: Standalone, dsn: str, url: str) -> None:
         def loaded() -> bool:
             [[done, orders]] = query(
                 dsn,
-                "SELECT COUNT(DISTINCT window_start), COALESCE(SUM(inserted), 0) FROM sync_windows"
-                " WHERE mode = 'history' AND shop_id = %s",
-                (SHOP[0],),
+                "SELECT COUNT(DISTINCT shop_id, window_start), COALESCE(SUM(inserted), 0) FROM sync_windows"
+                " WHERE mode = 'history'",
             )
             rate = float(orders) / max(time.monotonic() - began, 1)
-            bar.show(int(done), f"{done}/{weeks} weeks, {orders} orders, {rate:.0f} orders/s")
+            bar.show(int(done), f"{done}/{weeks} weeks of {len(SHOPS)} shops, {orders} orders, {rate:.0f} orders/s")
             fail_on_failed_runs(airflow, "xiaoe_orders_history")
             return int(done) >= weeks
 
         wait_until(loaded, PATIENCE, "the history was not loaded in time")
-    moved = requests.post(f"{url}/_emulator/clock", json={"advance": int(BEHIND.total_seconds())}, timeout=30)
-    say(f"shop        its clock moves on three days to {moved.json()['now']}: new orders, refunds, deliveries")
-    for mode in ("incremental", "rescan"):
-        unpause(airflow, f"xiaoe_orders_{mode}")
-    for mode in ("incremental", "rescan"):
-        with console.status(f"{mode} is running"):
-            wait_until(partial(succeeded, airflow, dsn, mode), PATIENCE, f"{mode} did not finish")
-        where = "shop_id = %s AND mode = %s"
-        [[message]] = query(dsn, f"SELECT message FROM sync_status WHERE {where}", (SHOP[0], mode))  # noqa: S608
-        say(f"{mode:<12}{message}")
 
 
-def succeeded(airflow: Standalone, dsn: str, mode: str) -> bool:
-    """Whether a mode has had its first success."""
-    fail_on_failed_runs(airflow, f"xiaoe_orders_{mode}")
+def succeeded(airflow: Standalone, dsn: str, dag_id: str, resource: str, mode: str) -> bool:
+    """Whether a resource and mode have had their first success in every shop."""
+    fail_on_failed_runs(airflow, dag_id)
+    return len(messages(dsn, resource, mode)) == len(SHOPS)
+
+
+def messages(dsn: str, resource: str, mode: str) -> list[str]:
+    """What the last success of each shop said."""
     rows = query(
         dsn,
-        "SELECT last_success_at IS NOT NULL FROM sync_status WHERE shop_id = %s AND mode = %s",
-        (SHOP[0], mode),
+        "SELECT shop_id, message FROM sync_status WHERE resource = %s AND mode = %s AND last_success_at IS NOT NULL"
+        " ORDER BY shop_id",
+        (resource, mode),
     )
-    return bool(rows and rows[0][0])
+    return [f"{shop_id}  {message}" for shop_id, message in rows]
 
 
 def fail_on_failed_runs(airflow: Standalone, dag_id: str) -> None:
@@ -185,22 +222,18 @@ def fail_on_failed_runs(airflow: Standalone, dag_id: str) -> None:
 
 def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
     """Print what landed and where to look."""
-    [[orders, paid, refunded]] = query(
+    [[orders, paid, refunded, first, last]] = query(
         dsn,
-        "SELECT COUNT(*), SUM(IF(pay_time IS NOT NULL, price, 0)), SUM(refund_money) FROM orders WHERE shop_id = %s",
-        (SHOP[0],),
+        "SELECT COUNT(*), SUM(IF(pay_time IS NOT NULL, price, 0)), SUM(refund_money), MIN(created_time),"
+        " MAX(created_time) FROM orders",
     )
     [[changes, refunds]] = query(
         dsn,
-        "SELECT COUNT(*), COUNT(DISTINCT CASE WHEN field = 'refund_time' THEN order_id END) FROM order_state_log"
-        " WHERE shop_id = %s",
-        (SHOP[0],),
-    )
-    [[first, last]] = query(
-        dsn, "SELECT MIN(created_time), MAX(created_time) FROM orders WHERE shop_id = %s", (SHOP[0],)
+        "SELECT COUNT(*), COUNT(DISTINCT CASE WHEN field = 'refund_time' THEN CONCAT(shop_id, order_id) END)"
+        " FROM order_state_log",
     )
     say(
-        f"\n[bold]{orders} orders[/] from {first} to {last}, ¥{paid} paid, ¥{refunded} refunded\n"
+        f"\n[bold]{orders} orders of {len(SHOPS)} shops[/] from {first} to {last}, ¥{paid} paid, ¥{refunded} refunded\n"
         f"[bold]{changes} changes[/] seen after the first load, among them {refunds} refunds (order_state_log)\n"
         f"in {seconds / 60:.1f} minutes\n\n"
         f"Airflow     {airflow.url}   (no login; every 30 minutes and every hour it goes on by itself)\n"
@@ -261,32 +294,6 @@ class Bar:
 def say(text: str) -> None:
     """Print a line, unbroken, at once."""
     console.print(text, soft_wrap=True)
-
-
-@contextmanager
-def connected(dsn: str, database: str | None = None) -> Iterator[Any]:
-    """A connection to the database that the DSN names, or to another one on its server."""
-    parts = urlsplit(dsn)
-    connection = MySQLdb.connect(
-        host=parts.hostname,
-        port=parts.port or 3306,
-        user=parts.username,
-        passwd=parts.password or "",
-        db=parts.path.lstrip("/") if database is None else database,
-        charset="utf8mb4",
-        autocommit=True,
-    )
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def query(dsn: str, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
-    """Rows of one statement."""
-    with connected(dsn) as connection, connection.cursor() as cursor:
-        cursor.execute(sql, parameters or None)
-        return list(cursor.fetchall())
 
 
 def _output(command: list[Any]) -> str:

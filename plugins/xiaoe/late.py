@@ -55,11 +55,12 @@ class Look:
 
 
 def named_orders(session: Session, shop_id: str, window: Window, *, created_before: datetime) -> list[Named]:
-    """Orders that after-sales changed in a window name, older than a moment or unknown."""
+    """Orders that after-sales changed in a window name, older than a moment or unknown; none marked absent."""
     rows = session.query(
         "SELECT r.order_id, MAX(r.updated_at), MAX(o.created_time), MAX(o.observed_at) FROM refunds AS r"
         " LEFT JOIN orders AS o ON o.shop_id = r.shop_id AND o.order_id = r.order_id"
         " WHERE r.shop_id = %s AND r.updated_at >= %s AND r.updated_at < %s AND r.order_id > ''"
+        " AND o.absent_since IS NULL"
         " AND (o.order_id IS NULL OR o.created_time IS NULL OR o.created_time < %s)"
         " GROUP BY r.order_id ORDER BY r.order_id",
         (shop_id, beijing_text(window.begin), beijing_text(window.end), beijing_text(created_before)),

@@ -115,19 +115,17 @@ class XiaoeStageOperator(BaseOperator):
         return planners[self.mode]()
 
     def _plan_incremental(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
-        """Orders have a history DAG of their own; after-sales begin with all of their history."""
+        """The first run of after-sales reads their history, that of orders what the history DAG does not cover yet."""
         from xiaoe import ledger
 
         with warehouse.session() as session:
             watermark = ledger.read_watermark(session, shop_id, self.resource, self.mode)
-        orders = self.resource == "orders"
-        return plan_incremental(
-            run,
-            watermark,
-            overlap=settings.overlap() if orders else settings.refund_overlap(),
-            lag=settings.lag(),
-            first=None if orders else settings.history_start(),
-        )
+        lag = settings.lag()
+        if self.resource == "refunds":
+            overlap, first = settings.refund_overlap(), settings.history_start()
+        else:
+            overlap, first = settings.overlap(), run.now - lag - settings.history_interval()
+        return plan_incremental(run, watermark, overlap=overlap, lag=lag, first=first)
 
 
 class XiaoeMergeOperator(BaseOperator):

@@ -42,6 +42,11 @@ def history_start() -> datetime:
     return parse_time("XIAOE_HISTORY_START", os.environ.get("XIAOE_HISTORY_START", "2025-01-01"))
 
 
+def history_interval() -> timedelta:
+    """How much of the history one run of the history DAG reads (`XIAOE_HISTORY_INTERVAL_DAYS`)."""
+    return timedelta(days=_whole_number("XIAOE_HISTORY_INTERVAL_DAYS", 7, least=1))
+
+
 def page_store() -> str:
     """URL of the folder or bucket for raw pages (`XIAOE_PAGE_STORE`)."""
     airflow_home = os.environ.get("AIRFLOW_HOME", str(Path.home() / "airflow"))

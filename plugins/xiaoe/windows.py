@@ -15,9 +15,8 @@ BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The API's own zone. China has had no daylight saving time since 1991, so a fixed offset is exact."""
 
 LONGEST_SLICE = timedelta(days=7)
-FIRST_LOOKBACK = timedelta(days=7)
-"""What an incremental run reads when there is no watermark yet: the part of the last, unfinished week
-that no run of the history DAG covers."""
+FIRST_LOOKBACK = LONGEST_SLICE
+"""What an incremental run reads when there is no watermark yet."""
 EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
 """Where the window of a list without a time filter begins."""
 FURTHEST_AHEAD = timedelta(days=366)

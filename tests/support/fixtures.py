@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ from urllib.parse import urlsplit
 import MySQLdb
 import pytest
 
+from emulator.connecting import airflow_connection
+from emulator.options import Credentials
 from emulator.running import Emulator, running
 from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync
 
@@ -97,12 +98,5 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 def shop_connection(url: str, **extra: object) -> str:
     """An Airflow connection to the emulator, as JSON."""
-    return json.dumps(
-        {
-            "conn_type": "xiaoe",
-            "host": url,
-            "login": CLIENT_ID,
-            "password": SECRET,
-            "extra": {"app_id": APP_ID, "calls_per_second": 200, **extra},
-        }
-    )
+    shop = Credentials(APP_ID, CLIENT_ID, SECRET)
+    return airflow_connection(url, shop, **{"calls_per_second": 200, **extra})

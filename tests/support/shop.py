@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import jinja2
 import MySQLdb
 import MySQLdb.cursors
 
+from emulator.differences import unlike
 from emulator.running import Emulator
 from xiaoe import ledger
 from xiaoe.hook import XiaoeHook
@@ -190,28 +189,6 @@ def differences(database: Database, api: Emulator, window: Window = EVERYTHING) 
     )
     found = unlike(held, truth_by_id(api, window).values(), "order_id")
     return found + [f"{key} has a wrong line" for key in database.wrong_lines()]
-
-
-def unlike(held: Iterable[dict[str, Any]], truth: Iterable[dict[str, Any]], key: str) -> list[str]:
-    """How rows of a table differ from what they should be, in the columns that the truth tells; [] is equal."""
-    expected = {row[key]: row for row in truth}
-    rows = {row[key]: row for row in held}
-    found = [f"{name} is missing" for name in expected.keys() - rows.keys()]
-    found += [f"{name} should not be there" for name in rows.keys() - expected.keys()]
-    for name in expected.keys() & rows.keys():
-        for column, right in expected[name].items():
-            value = rows[name][column]
-            if not _same(value, right):
-                found.append(f"{name}.{column}: expected {right!r}, found {value!r}")
-    return found
-
-
-def _same(value: Any, right: Any) -> bool:
-    if isinstance(value, Decimal):
-        return right is not None and value == Decimal(right)
-    if isinstance(value, str):  # of what the API may send as either, the warehouse keeps the text
-        return right is not None and value == str(right)
-    return (value if value is None or isinstance(value, int) else str(value)) == right
 
 
 def truth_by_id(api: Emulator, window: Window = EVERYTHING) -> dict[str, dict[str, Any]]:
