@@ -43,8 +43,8 @@ mysql-stop:  ## stop the private database servers
 migrate: install  ## bring the schema of the database that the connection xiaoe_mysql names up to date
 	@$(PYTHON_BIN) -m xiaoe.cli migrate
 
-sync: install  ## one run of a sync in the foreground: TYPE=incremental|rescan|history [FROM= TO=]
-	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|rescan|history [FROM= TO=]))
+sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions [FROM= TO=]
+	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions [FROM= TO=]))
 	@$(PYTHON_BIN) -m xiaoe.cli sync --type '$(TYPE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
 demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look (ARGS= for the emulator)

@@ -163,6 +163,8 @@ class _Transaction:
         """Compare what came with what the warehouse holds; return how many rows were marked absent."""
         if self._manifest.is_lookup:
             return reconcile.mark_not_listed(self._session, self._resource, self._manifest, accept=self._accept_missing)
+        if self._resource.scope is Scope.WHOLE and self._seen_later:
+            return 0  # this merge is late: who is there, a later refresh has told
         parts = [([part], one) for part, one in zip(self._manifest.slices, keys, strict=True)]
         if self._resource.scope is Scope.CHANGED:  # a row may have moved from one slice to a later one
             parts = [(self._manifest.slices, paging.merged(keys))]

@@ -109,7 +109,7 @@ CREATE TABLE IF NOT EXISTS live_streams (
 CREATE TABLE IF NOT EXISTS live_stream_days (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
     live_id VARCHAR(128) NOT NULL COMMENT '直播ID',
-    day DATE NOT NULL COMMENT '观测日期（北京时间）；数值未变的日期没有行',
+    day DATE NOT NULL COMMENT '观测日期（北京时间）；无变化的日期没有行',
     view_count INT NULL COMMENT '当日最后一次观测的观看次数',
     reward_sum DECIMAL(12, 2) NULL COMMENT '当日最后一次观测的打赏金额（元）',
     purchase_count INT NULL COMMENT '当日最后一次观测的购买次数',
