@@ -21,7 +21,7 @@ from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.paging import key_hash
 from xiaoe.resources import ORDERS, created_between
 from xiaoe.warehouse import Session
-from xiaoe.windows import BEIJING, Plan, Window
+from xiaoe.windows import BEIJING, EVER, Plan, Window
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,21 @@ def named_orders(session: Session, shop_id: str, window: Window, *, created_befo
     ]
 
 
+def window_to_name(changed: Window, watermark: datetime | None, settle: timedelta) -> Window:
+    """Which after-sales to take orders from: those of the run, and those behind the last look-up that succeeded.
+
+    After-sales and look-ups fail apart from each other; without this, what a row of failed look-ups left behind
+    would never be asked for.
+
+    Args:
+        changed: The run's window of after-sales.
+        watermark: When the last look-up that succeeded began; None before the first.
+        settle: How long after its after-sale an order is looked at.
+    """
+    begin = EVER if watermark is None else watermark - settle
+    return Window(min(changed.begin, begin), changed.end)
+
+
 def looks_since(session: Session, shop_id: str, moment: datetime) -> list[Look]:
     """Merged windows of orders that were read at a moment or later; the latest of each window."""
     rows = session.query(
@@ -125,7 +140,7 @@ def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequenc
     Args:
         hook: The shop's connection.
         folder: Where the pages go.
-        plan: The run's window, for the name of the folder only.
+        plan: Its window ends with the moment of the run, to which the watermark moves if it may.
         wanted: What to ask for.
         run: `mode` and `run_id` of the manifest.
     """
@@ -153,7 +168,7 @@ def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequenc
     manifest = Manifest(
         shop_id=hook.shop.app_id,
         resource=ORDERS.name,
-        moves_watermark=False,
+        moves_watermark=plan.moves_watermark,
         slices=[part],
         calls=dict(hook.counts),
         is_lookup=True,

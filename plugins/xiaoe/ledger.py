@@ -156,7 +156,7 @@ def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[
         places = ", ".join(["%s"] * len(part))
         session.execute(
             f"UPDATE {resource.table} SET absent_since = UTC_TIMESTAMP(3)"
-            f" WHERE shop_id = %s AND {resource.key} IN ({places})",
+            f" WHERE shop_id = %s AND {resource.key} IN ({places}) AND absent_since IS NULL",
             (shop_id, *part),
         )
 

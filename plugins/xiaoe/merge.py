@@ -24,6 +24,7 @@ from xiaoe.warehouse import Session, Warehouse, retry_conflicts
 
 CHUNK_ROWS = 5000
 """Rows held and loaded at a time; larger chunks were not faster (docs/performance.md)."""
+COUNTED = ("staged", "inserted", "updated", "unchanged", "rejected")
 BOOKKEEPING = ("row_hash", "raw_hash", "observed_at", "batch_id")
 
 
@@ -71,7 +72,8 @@ class Merger:
             Rows `staged`, `inserted`, `updated`, `unchanged`, `rejected`, `absent`.
 
         Raises:
-            XiaoeReconciliationError: The warehouse and the API disagree; nothing was changed.
+            XiaoeReconciliationError: The warehouse and the API disagree; nothing was changed, but for rows of a
+                look-up that were found.
         """
 
         def once() -> Counter[str]:
@@ -110,7 +112,7 @@ class _Transaction:
 
     def run(self) -> Counter[str]:
         """Merge all slices and commit."""
-        totals: Counter[str] = Counter()
+        totals = Counter(dict.fromkeys(COUNTED, 0))
         self._create_staging()
         self._seen_later = ledger.windows_seen_after(self._session, self._manifest)
         self._unresolved = ledger.unresolved_rejects(self._session, self._manifest)
@@ -287,4 +289,4 @@ def _chunks(resource: Resource, folder: RunFolder, part: SliceManifest) -> Itera
 
 
 def _summary(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {counts[name]}" for name in ("staged", "inserted", "updated", "unchanged", "rejected"))
+    return ", ".join(f"{name} {counts[name]}" for name in COUNTED)

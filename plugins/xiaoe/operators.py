@@ -88,17 +88,21 @@ class XiaoeStageOperator(BaseOperator):
     def _stage_late(
         self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
     ) -> Manifest:
-        from xiaoe import late
+        from xiaoe import late, ledger
         from xiaoe.pages import RunFolder
 
-        window = RunFolder(ObjectStoragePath(self.named_by)).read_manifest().window
-        now, settle = plan.window.end, settings.refund_overlap()
+        named_by = RunFolder(ObjectStoragePath(self.named_by)).read_manifest()
+        shop_id, now, settle = hook.shop.app_id, plan.window.end, settings.refund_overlap()
         with warehouse.session() as session:
-            created_before = now - settings.rescan_days()
-            named = late.named_orders(session, hook.shop.app_id, window, created_before=created_before)
-            looks = late.looks_since(session, hook.shop.app_id, min((one.changed for one in named), default=now))
+            window = named_by.window
+            if named_by.moves_watermark:
+                watermark = ledger.read_watermark(session, shop_id, self.resource, self.mode)
+                window = late.window_to_name(window, watermark, settle)
+            named = late.named_orders(session, shop_id, window, created_before=now - settings.rescan_days())
+            looks = late.looks_since(session, shop_id, min((one.changed for one in named), default=now))
         wanted = late.to_look_up(named, looks, now=now, settle=settle)
         self.log.info("after-sales of %s name %s older orders, %s to ask for", window, len(named), len(wanted))
+        plan = Plan(plan.window, moves_watermark=named_by.moves_watermark)
         return late.stage_orders(hook, folder, plan, wanted, mode=self.mode, run_id=run_id)
 
     def _plan(self, context: Context, warehouse: Warehouse, shop_id: str) -> Plan:

@@ -21,6 +21,9 @@ import numpy.typing as npt
 
 MOST_PASSES = 5
 
+_PAGES_ALLOWED = 3
+"""Pages that a list may be longer than twice what its first page told."""
+
 Keys = npt.NDArray[np.uint64]
 """Hashes of keys: eight bytes each, so that a window of millions of rows stays small."""
 
@@ -52,11 +55,13 @@ class Pass:
         totals: Every total told, in the order of the pages.
         keys: Distinct key hashes, sorted.
         repeats: Index of the page that was the same as one before it, if any.
+        untold: Pages with rows that told no total.
     """
 
     totals: tuple[int, ...]
     keys: Keys
     repeats: int | None = None
+    untold: int = 0
 
     @property
     def last_total(self) -> int | None:
@@ -65,8 +70,13 @@ class Pass:
 
     @property
     def steady(self) -> bool:
-        """Whether the API told a total and always the same."""
-        return len(set(self.totals)) == 1
+        """Whether every page with rows told a total, and all the same."""
+        return len(set(self.totals)) == 1 and not self.untold
+
+    @property
+    def never_fell(self) -> bool:
+        """Whether every page with rows told a total, and none a smaller one than the first."""
+        return bool(self.totals) and self.totals[0] == min(self.totals) and not self.untold
 
 
 class Verdict(enum.Enum):
@@ -104,14 +114,13 @@ def judge(passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool
             complete with as many rows as its first page told, if the total never fell below that.
     """
     last = passes[-1]
-    if last.repeats is None and last.totals:
-        told = last.totals[0]
-        if len(last.keys) == told and (last.steady or (newest_first and told == min(last.totals))):
-            return Verdict.LAST
+    adds_up = last.steady or (newest_first and last.never_fell)
+    if last.repeats is None and adds_up and len(last.keys) == last.totals[0]:
+        return Verdict.LAST
     if len(passes) > 1:
         before = union(passes[:-1])
         both = union(passes)
-        nothing_new = len(both) == len(before) and last.last_total == max(last.totals, default=None)
+        nothing_new = len(both) == len(before) and last.last_total == max(last.totals, default=None) and not last.untold
         if last.last_total is not None and len(both) == last.last_total and (last.steady or nothing_new):
             return Verdict.ALL
         if len(both) == 0 and not any(one.totals for one in passes[-2:]):
@@ -177,9 +186,9 @@ class Progress:
     """How far a pass has come and whether it is at its end.
 
     A pass by number ends with as many rows as the API says there are, or at an empty page; a pass by cursor
-    only at an empty page. Either ends at a page that repeats the one before it or the first, and a pass by
-    cursor at a cursor that came before, or when twice the rows came that there should be: a list whose
-    paging key is not understood answers with its first page for ever.
+    only at an empty page. Either ends at a page that repeats the one before it or the first, a pass by cursor
+    also at a cursor that came before: a list whose paging key is not understood answers with its first page
+    for ever. And whatever the API says later, either ends when twice as many rows came as its first page told.
 
     Args:
         by_cursor: Whether pages are asked for by cursor.
@@ -194,6 +203,7 @@ class Progress:
         self._cursors: set[str] = set()
         self._rows = 0
         self._total = 0
+        self._first_total: int | None = None
         self._size = 1
         self._first = array("Q")
         self._previous = array("Q")
@@ -214,14 +224,16 @@ class Progress:
         self._size = max(self._size, len(page.keys))
         if page.total is not None:
             self._total = page.total
+            self._first_total = page.total if self._first_total is None else self._first_total
+        is_endless = self._rows > 2 * (self._first_total or 0) + _PAGES_ALLOWED * self._size
         is_again = bool(page.keys) and (page.keys in (self._first, self._previous) or self._cursor_is_old(page.cursor))
         if is_again and not (self._by_cursor and whole_before):
             self.repeated = page.index
         if self._by_cursor:
             stuck = bool(page.keys) and page.cursor is None
-            self.ended = not page.keys or is_again or stuck or self._rows > 2 * (self._total + self._size)
+            self.ended = not page.keys or is_again or is_endless or stuck
         else:
-            self.ended = not page.keys or is_again or self._rows >= self._total
+            self.ended = not page.keys or is_again or is_endless or self._rows >= self._total
         self.cursor = page.cursor
         self._first = self._first or page.keys
         self._previous = page.keys

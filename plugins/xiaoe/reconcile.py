@@ -84,14 +84,17 @@ def mark_missing(
 def mark_not_listed(session: Session, resource: Resource, manifest: Manifest, *, accept: bool) -> int:
     """The same for rows that were asked for one by one; return how many were marked.
 
+    Each stands for itself: those that were found are kept, whatever became of the others.
+
     Raises:
         XiaoeReconciliationError: The API did not list a row that the warehouse holds.
     """
     if manifest.not_listed and not accept:
+        session.commit()
         raise XiaoeReconciliationError(
             f"{resource.name}: the API does not list {len(manifest.not_listed)} rows that the warehouse holds,"
-            f" asked for one by one: {_some(manifest.not_listed)}. Nothing was changed. If they really were deleted"
-            " in the shop, trigger the DAG with accept_missing: they are marked with absent_since"
+            f" asked for one by one: {_some(manifest.not_listed)}. The others were merged. If these really were"
+            " deleted in the shop, trigger the DAG with accept_missing: they are marked with absent_since"
         )
     ledger.mark_absent(session, resource, manifest.shop_id, manifest.not_listed)
     return len(manifest.not_listed)

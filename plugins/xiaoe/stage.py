@@ -151,7 +151,8 @@ class Stager:
         for _, page in pages:
             keys.extend(page.keys)
         totals = tuple(page.total for _, page in pages if page.total is not None)
-        outcome = Pass(totals, paging.distinct(keys), progress.repeated)
+        untold = sum(page.total is None and bool(page.keys) for _, page in pages)
+        outcome = Pass(totals, paging.distinct(keys), progress.repeated, untold)
         return _Reading(pass_number, [name for name, _ in pages], min(page.payload for _, page in pages), outcome)
 
     def _misses_known_rows(self, window: Window, done: list[tuple[SliceManifest, Keys]]) -> bool:

@@ -20,6 +20,7 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 
 from support.shop import merge_sql
 from xiaoe import exceptions, settings
+from xiaoe.cli import SYNC_DAGS
 from xiaoe.merge import BOOKKEEPING
 from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.resources import RESOURCES
@@ -29,7 +30,24 @@ pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationW
 
 ROOT = Path(__file__).parents[2]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
-DAG_IDS = ["xiaoe_orders_history", "xiaoe_orders_incremental", "xiaoe_orders_rescan"]
+SYNCS: dict[str, dict[str, tuple[str, str]]] = {
+    "xiaoe_orders_incremental": {"shop": ("orders", "incremental")},
+    "xiaoe_orders_history": {"shop": ("orders", "history")},
+    "xiaoe_orders_rescan": {"shop": ("orders", "rescan")},
+    "xiaoe_orders_deep_rescan": {"shop": ("orders", "deep_rescan")},
+    "xiaoe_refunds": {"shop": ("refunds", "incremental")},
+    "xiaoe_dimensions_daily": {name: (name, "whole") for name in ("users", "products", "live_streams")},
+}
+"""DAG → task group that is mapped over the shops → resource and mode."""
+CRONS = {
+    "xiaoe_orders_incremental": ("*/30 * * * *", timedelta(minutes=30)),
+    "xiaoe_orders_rescan": ("0 * * * *", timedelta(hours=1)),
+    "xiaoe_orders_deep_rescan": ("0 2 * * *", timedelta(days=1)),
+    "xiaoe_refunds": ("20 * * * *", timedelta(hours=1)),
+    "xiaoe_dimensions_daily": ("0 3 * * *", timedelta(days=1)),
+}
+WITHOUT_WINDOW = {"xiaoe_dimensions_daily"}
+DAG_IDS = list(SYNCS)
 PACKAGE = ROOT / "plugins" / "xiaoe"
 SHOPS = ["xiaoe_default", "xiaoe_second"]
 
@@ -52,8 +70,7 @@ def dag(bag: DagBag, request: pytest.FixtureRequest) -> DAG:
 
 def test_the_dags_are_there_and_import_without_an_error(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(DAG_IDS) <= set(bag.dags)
-    assert len(bag.dags) == len(DAG_FILES)
+    assert set(bag.dags) == set(DAG_IDS) == {file.stem for file in DAG_FILES}
 
 
 @pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
@@ -76,7 +93,8 @@ def test_a_person_at_night_finds_what_to_do(dag: DAG) -> None:
 
 
 def test_every_dag_is_tagged_and_owned(dag: DAG) -> None:
-    assert {"xiaoe", "orders"} < set(dag.tags)
+    _, subject, *_ = dag.dag_id.split("_")
+    assert {"xiaoe", subject} <= set(dag.tags)
     assert dag.owner == "xiaoe"
 
 
@@ -119,8 +137,17 @@ def test_only_the_history_catches_up(dag: DAG) -> None:
     assert dag.catchup == (dag.dag_id == "xiaoe_orders_history")
 
 
-def test_the_form_offers_a_window_and_needs_none(dag: DAG) -> None:
-    assert {name: dag.params[name] for name in dag.params} == {"from": None, "to": None, "accept_missing": False}
+def test_the_form_offers_a_window_where_there_is_one_and_needs_none(dag: DAG) -> None:
+    window = {} if dag.dag_id in WITHOUT_WINDOW else {"from": None, "to": None}
+    assert {name: dag.params[name] for name in dag.params} == {**window, "accept_missing": False}
+    for name in dag.params:
+        about = dag.params.get_param(name)
+        assert about.schema["title"]
+        assert re.search("[\u4e00-\u9fff]", about.description or "")
+
+
+def test_the_command_line_knows_every_dag() -> None:
+    assert sorted(SYNC_DAGS.values()) == sorted(DAG_IDS)
 
 
 # --- schedules -----------------------------------------------------------------------------------------
@@ -142,8 +169,7 @@ def first_intervals(dag: DAG, number: int) -> list[DataInterval]:
 @pytest.mark.parametrize(
     ("dag_id", "width"),
     [
-        ("xiaoe_orders_incremental", timedelta(minutes=30)),
-        ("xiaoe_orders_rescan", timedelta(hours=1)),
+        *((name, width) for name, (_, width) in CRONS.items()),
         ("xiaoe_orders_history", timedelta(days=7)),
     ],
 )
@@ -152,6 +178,14 @@ def test_each_run_has_an_interval_and_they_meet(bag: DagBag, dag_id: str, width:
     intervals = first_intervals(bag.dags[dag_id], 4)
     assert [interval.end - interval.start for interval in intervals] == [width] * 4
     assert all(intervals[place].end == intervals[place + 1].start for place in range(3))
+
+
+@pytest.mark.parametrize("dag_id", CRONS)
+def test_each_dag_has_the_schedule_that_is_documented(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert isinstance(dag.timetable, CronDataIntervalTimetable)
+    assert dag.timetable.expression == CRONS[dag_id][0]
+    assert dag.max_active_runs == 1, "two runs at once would ask for the same"
 
 
 def test_history_begins_where_the_setting_says_in_beijing(bag: DagBag) -> None:
@@ -172,15 +206,41 @@ def test_timetables_have_intervals_and_crons_are_in_beijing_time(dag: DAG) -> No
 
 
 def test_stage_and_merge_run_once_for_each_shop(dag: DAG) -> None:
-    group: Any = dag.task_group.children["shop"]
-    assert group._expand_input.value == {"xiaoe_conn_id": SHOPS}
-    stage, merge = dag.get_task("shop.stage"), dag.get_task("shop.merge")
+    """Mapped: the failure of one shop's task leaves the tasks of the others alone."""
+    groups: Any = dag.task_group.children
+    assert groups.keys() == SYNCS[dag.dag_id].keys()
+    for name, what in SYNCS[dag.dag_id].items():
+        assert groups[name]._expand_input.value == {"xiaoe_conn_id": SHOPS}
+        stage, merge = dag.get_task(f"{name}.stage"), dag.get_task(f"{name}.merge")
+        assert isinstance(stage, XiaoeStageOperator)
+        assert isinstance(merge, XiaoeMergeOperator)
+        assert stage.upstream_task_ids == set(), "shops and resources wait for nobody"
+        assert merge.upstream_task_ids == {f"{name}.stage"}
+        assert (stage.resource, stage.mode) == (merge.resource, merge.mode) == what
+        assert stage.named_by is None
+        assert [asset.name for asset in merge.outlets] == [f"xiaoe_{what[0]}"]
+        assert not stage.outlets
+
+
+def test_orders_that_after_sales_name_are_looked_up_behind_their_merge(bag: DagBag) -> None:
+    dag = bag.dags["xiaoe_refunds"]
+    stage, merge = dag.get_task("shop.stage_orders"), dag.get_task("shop.merge_orders")
     assert isinstance(stage, XiaoeStageOperator)
     assert isinstance(merge, XiaoeMergeOperator)
-    assert merge.upstream_task_ids == {"shop.stage"}
-    assert (stage.resource, stage.mode) == (merge.resource, merge.mode) == ("orders", dag.dag_id.rsplit("_", 1)[1])
+    assert (stage.resource, stage.mode) == (merge.resource, merge.mode) == ("orders", "late")
+    assert "shop.merge" in stage.upstream_task_ids
+    assert merge.upstream_task_ids == {"shop.stage_orders"}
+    assert stage.named_by.operator.task_id == "shop.stage"
     assert [asset.name for asset in merge.outlets] == ["xiaoe_orders"]
-    assert not stage.outlets
+    assert len(dag.tasks) == 4
+
+
+def test_no_other_dag_looks_orders_up(bag: DagBag) -> None:
+    for dag_id, groups in SYNCS.items():
+        if dag_id != "xiaoe_refunds":
+            assert {task.task_id for task in bag.dags[dag_id].tasks} == {
+                f"{name}.{task}" for name in groups for task in ("stage", "merge")
+            }
 
 
 def test_every_dag_can_be_stored_for_the_scheduler(dag: DAG) -> None:
@@ -209,7 +269,8 @@ def test_every_dag_can_be_stored_for_the_scheduler(dag: DAG) -> None:
 def test_each_error_is_retried_or_not_as_it_says(
     dag: DAG, error: Exception, action: RetryAction, delay: timedelta | None
 ) -> None:
-    policy = dag.get_task("shop.stage").retry_policy
+    [policy, *others] = [task.retry_policy for task in dag.tasks]
+    assert all(other == policy for other in others)
     decision = policy.evaluate(error, try_number=1, max_tries=3)
     assert (decision.action, decision.retry_delay) == (action, delay)
     again = type(policy).deserialize(policy.serialize()).evaluate(error, try_number=1, max_tries=3)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from emulator import codes as documented
 from support.shop import Database
-from xiaoe.resources import ORDERS
+from xiaoe.resources import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, RESOURCES, USERS, Resource
 from xiaoe.rows import codes, orders, values
 from xiaoe.rows.decode import NULL, Row, RowError, RowReader, row_hash, tsv_line
 from xiaoe.warehouse import Session, Warehouse
@@ -127,6 +127,80 @@ def test_a_row_nested_beyond_reason_is_rejected_and_not_a_crash() -> None:
         assert READER.key(data) is None
         with pytest.raises(RowError):
             READER.row(data)
+
+
+# --- the other resources -------------------------------------------------------------------------------
+
+
+def read_as(resource: Resource, **fields: Any) -> dict[str, Any]:
+    key_field = resource.reader._mapping[resource.key][0]
+    data = json.dumps({key_field: "k", **fields}, ensure_ascii=False).encode()
+    row = dict(zip(resource.reader.columns, resource.reader.row(data), strict=True))
+    return {name: value for name, value in row.items() if value is not None and name != resource.key}
+
+
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
+def test_a_row_with_nothing_but_its_key_is_a_row(resource: Resource) -> None:
+    assert read_as(resource) == {}
+    assert read_as(resource, surprise={"a": [1]}) == {}
+
+
+@given(st.dictionaries(st.text(max_size=8), scalars), st.sampled_from(list(RESOURCES)), st.data())
+def test_any_object_of_any_resource_becomes_a_row_or_a_reason(
+    fields: dict[str, Any], name: str, data: st.DataObject
+) -> None:
+    reader = RESOURCES[name].reader
+    known = [field for field, _ in reader._mapping.values()]
+    drawn = data.draw(st.dictionaries(st.sampled_from(known), scalars))
+    raw_row = json.dumps({**fields, **drawn}).encode()
+    try:
+        row = reader.row(raw_row)
+    except RowError:
+        return
+    assert len(row) == len(reader.columns)
+    assert row[0] == reader.key(raw_row)
+
+
+def test_after_sales_come_in_fen_with_their_texts() -> None:
+    row = read_as(
+        REFUNDS, state="13", sale_type=2, refund_money="1990", apply_refund_money=1990, nick_name="小鹅",
+        actual_fee=None, updated_at="2026-11-01 10:00:00", invalid_time="0000-00-00 00:00:00",
+        goods_list=[{"a": 1}], state_str="any",
+    )  # fmt: skip
+    assert row == {
+        "state": 13, "state_text": "退款完成", "sale_type": 2, "sale_type_text": "退货退款", "refund_money": "19.90",
+        "apply_refund_money": "19.90", "nickname": "小鹅", "updated_at": "2026-11-01 10:00:00",
+    }  # fmt: skip
+
+
+def test_users_come_with_milliseconds_and_an_amount_without_a_unit() -> None:
+    row = read_as(
+        USERS, user_nickname="", bind_phone="138", **{"from": "微信"}, pay_sum="12.5", punch_count="3",
+        user_created_at=1735660800123, latest_visited_at=0, es_skip={"id": 1},
+    )  # fmt: skip
+    assert row == {
+        "nickname": "", "phone": "138", "source": "微信", "pay_sum": "12.5", "punch_count": 3,
+        "registered_at": "2025-01-01 00:00:00",
+    }  # fmt: skip
+
+
+def test_products_come_in_fen_with_their_texts() -> None:
+    row = read_as(
+        PRODUCTS, goods_name="课", resource_type=50, sale_status="2", price_low=0, price_high="19900", price_line="",
+        is_deleted=0, spu_type=3, goods_img=["https://x"],
+    )  # fmt: skip
+    assert row == {
+        "name": "课", "resource_type": 50, "resource_type_text": "课程(训练营pro)", "sale_status": 2,
+        "sale_status_text": "待上架", "price_low": "0.00", "price_high": "199.00", "is_deleted": 0, "spu_type": "3",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("reward", "expected"), [("12.50", "12.50"), (0, "0.00"), ("0", "0.00"), ("3", "3.00")])
+def test_rewards_of_live_streams_come_in_yuan(reward: Any, expected: str) -> None:
+    assert read_as(LIVE_STREAMS, reward_sum=reward, purchase_count="7") == {
+        "reward_sum": expected,
+        "purchase_count": 7,
+    }
 
 
 # --- codes ---------------------------------------------------------------------------------------------

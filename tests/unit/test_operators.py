@@ -23,7 +23,7 @@ from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator, run_of
 from xiaoe.pages import RunFolder
 from xiaoe.warehouse import Warehouse
-from xiaoe.windows import Plan, Run, Window
+from xiaoe.windows import BEIJING, EVER, Plan, Run, Window
 
 HALF_HOUR = timedelta(minutes=30)
 WEEK = timedelta(days=7)
@@ -97,6 +97,14 @@ def test_a_run_without_an_interval_or_a_form_is_a_run_too() -> None:
             Plan(Window(END - timedelta(days=15, seconds=60), END - timedelta(seconds=60)), True),
         ),
         ("rescan", context("manual", **{"from": "2026-11-19"}), Plan(Window(END.replace(day=19, hour=0), END))),
+        (
+            "deep_rescan",
+            context(),
+            Plan(Window(END - timedelta(days=90, seconds=60), END - timedelta(seconds=60)), True),
+        ),
+        ("late", context(), Plan(Window(EVER, END))),
+        ("late", context("manual", **{"from": "2026-11-19"}), Plan(Window(EVER, END))),
+        ("late", context("backfill"), Plan(Window(EVER, END))),
     ],
 )
 def test_each_mode_has_its_window(mode: str, about: Any, expected: Plan, warehouse: Database) -> None:
@@ -113,6 +121,63 @@ def test_the_settings_of_the_environment_decide_how_far_back(
     begin = END - HALF_HOUR - timedelta(minutes=5)
     assert stage()._plan(context(), Warehouse(), APP_ID) == Plan(Window(begin, END), moves_watermark=True)
     assert stage("rescan")._plan(context(), Warehouse(), APP_ID).window.begin == END - timedelta(days=2)
+
+
+def of(resource: str, mode: str) -> XiaoeStageOperator:
+    return XiaoeStageOperator(task_id="stage", resource=resource, mode=mode, xiaoe_conn_id="xiaoe_default")
+
+
+@pytest.mark.mysql
+def test_after_sales_begin_with_all_of_their_history_and_then_reach_back_three_days(
+    warehouse: Database, clean_environment: pytest.MonkeyPatch
+) -> None:
+    clean_environment.setenv("XIAOE_HISTORY_START", "2026-11-10")
+    lag = timedelta(seconds=60)
+    begin = datetime(2026, 11, 10, tzinfo=BEIJING)
+    assert of("refunds", "incremental")._plan(context(), Warehouse(), APP_ID) == Plan(Window(begin, END - lag), True)
+    about = context(end=END - HALF_HOUR)
+    folder = of("refunds", "incremental").execute(about)
+    merge_refunds = XiaoeMergeOperator(
+        task_id="merge", resource="refunds", mode="incremental", folder=folder, sql=merge_sql("refunds")
+    )
+    merge_refunds.execute(about)
+    watermark = END - HALF_HOUR - lag
+    plan = of("refunds", "incremental")._plan(context(), Warehouse(), APP_ID)
+    assert plan == Plan(Window(watermark - timedelta(days=3), END - lag), True)
+    clean_environment.setenv("XIAOE_REFUND_OVERLAP_DAYS", "1")
+    assert of("refunds", "incremental")._plan(context(), Warehouse(), APP_ID).window.begin == (
+        watermark - timedelta(days=1)
+    )
+    assert of("orders", "incremental")._plan(context(), Warehouse(), APP_ID).window.begin == END - lag - WEEK
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize("resource", ["users", "products", "live_streams"])
+def test_whole_lists_are_read_whole_and_a_window_is_refused(warehouse: Database, resource: str) -> None:
+    stage_whole = of(resource, "whole")
+    assert stage_whole._plan(context(every=WEEK), Warehouse(), APP_ID) == Plan(Window(EVER, END), True)
+    with pytest.raises(XiaoeConfigError, match="always read whole"):
+        stage_whole.execute(context("manual", **{"from": "2026-11-01"}))
+    assert status(warehouse, "whole")["status"] == "failed"
+
+
+@pytest.mark.mysql
+def test_late_orders_without_the_after_sales_say_to_clear_the_stage_task(warehouse: Database, tmp_path: Path) -> None:
+    late = XiaoeStageOperator(
+        task_id="stage_orders", resource="orders", mode="late", xiaoe_conn_id="xiaoe_default",
+        named_by=f"file://{tmp_path}/nowhere",
+    )  # fmt: skip
+    with pytest.raises(XiaoeConfigError, match="clear the stage task"):
+        late.execute(context())
+    assert status(warehouse, "late")["status"] == "failed"
+
+
+def test_the_folder_of_the_after_sales_is_rendered() -> None:
+    operator = XiaoeStageOperator(
+        task_id="stage", resource="orders", mode="late", xiaoe_conn_id="x", named_by="{{ params.where }}/pages"
+    )
+    operator.render_template_fields({"params": {"where": "file:///store"}})  # type: ignore[arg-type]
+    assert operator.named_by == "file:///store/pages"
 
 
 # --- what the UI shows ---------------------------------------------------------------------------------

@@ -229,6 +229,23 @@ def test_a_manifest_comes_back_as_it_was_written(folder: RunFolder) -> None:
     assert folder.read_manifest() == manifest()
 
 
+def test_a_look_up_comes_back_with_what_was_not_listed(folder: RunFolder) -> None:
+    about = manifest(is_lookup=True, not_listed=["o_1", "o_2 中"])
+    folder.write_manifest(about)
+    assert folder.read_manifest() == about
+    assert about.batch_id == manifest().batch_id
+
+
+def test_a_manifest_of_an_older_version_is_no_look_up(folder: RunFolder) -> None:
+    """Runs that were staged before the fields came in can still be merged."""
+    folder.write_manifest(manifest())
+    content = json.loads(folder.manifest_path.read_bytes())
+    del content["is_lookup"], content["not_listed"]
+    folder.manifest_path.write_bytes(json.dumps(content).encode())
+    assert folder.read_manifest() == manifest()
+    assert not folder.read_manifest().is_lookup
+
+
 @given(
     st.text(max_size=20),
     st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 5), st.lists(st.text(max_size=9))), min_size=1),

@@ -7,12 +7,25 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from xiaoe.paging import MOST_PASSES, Page, Pass, Progress, Verdict, distinct, judge, key_hash, read_pages, union
+from xiaoe.paging import (
+    MOST_PASSES,
+    Page,
+    Pass,
+    Progress,
+    Verdict,
+    distinct,
+    follow_cursor,
+    judge,
+    key_hash,
+    read_pages,
+    union,
+)
 
 Fetch = Callable[[int], Page]
 
@@ -42,13 +55,18 @@ def read(fetch: Fetch, concurrency: int = 1) -> list[Page]:
     return list(read_pages(fetch, concurrency=concurrency))
 
 
+def untold(pages: Sequence[Page]) -> int:
+    """Pages with rows that told no total."""
+    return sum(one.total is None and bool(one.keys) for one in pages)
+
+
 def outcome(pages: Sequence[Page]) -> Pass:
     """What a reader makes of the pages of one pass."""
     keys = array("Q")
     for one in pages:
         keys.extend(one.keys)
     totals = tuple(one.total for one in pages if one.total is not None)
-    return Pass(totals, distinct(keys), Progress.through(pages).repeated)
+    return Pass(totals, distinct(keys), Progress.through(pages).repeated, untold(pages))
 
 
 # --- reading -------------------------------------------------------------------------------------------
@@ -343,6 +361,226 @@ def test_verdicts(passes: list[Pass], verdict: Verdict) -> None:
 
 def test_the_number_of_passes_can_be_chosen() -> None:
     assert judge([passed([1], 2)], most=1) is Verdict.FAIL
+
+
+# --- by cursor -----------------------------------------------------------------------------------------
+
+FollowCursor = Callable[[int, Any], Page]
+
+
+def cursor_page(index: int, keys: Sequence[int], total: int | None, cursor: Any = ...) -> Page:
+    """A page that carries the key of its last row as cursor, or another one."""
+    last = keys[-1] if keys else None
+    return Page(index, total, array("Q", keys), cursor=last if cursor is ... else cursor)
+
+
+def newest_first(rows: Sequence[int], size: int) -> FollowCursor:
+    """A list that stands still: from the highest number down, page by page behind the cursor."""
+
+    def fetch(index: int, cursor: int | None) -> Page:
+        left = [row for row in sorted(rows, reverse=True) if cursor is None or row < cursor]
+        return cursor_page(index, left[:size], len(rows))
+
+    return fetch
+
+
+def follow(fetch: FollowCursor, stored: Sequence[Page] = (), most: int = 500) -> list[Page]:
+    """Read to the end; more calls than `most` fail instead of hanging."""
+    asked = count()
+
+    def ask(index: int, cursor: Any) -> Page:
+        assert next(asked) < most, "it never ends"
+        return fetch(index, cursor)
+
+    return list(follow_cursor(ask, stored=stored))
+
+
+def cursor_outcome(pages: Sequence[Page]) -> Pass:
+    keys = array("Q")
+    for one in pages:
+        keys.extend(one.keys)
+    totals = tuple(one.total for one in pages if one.total is not None)
+    return Pass(totals, distinct(keys), Progress.through(pages, by_cursor=True).repeated, untold(pages))
+
+
+@given(st.integers(0, 60), st.integers(1, 20), st.data())
+def test_by_cursor_every_row_comes_exactly_once_and_in_order(rows: int, size: int, data: st.DataObject) -> None:
+    everything = follow(newest_first(range(rows), size))
+    assert [key for one in everything for key in one.keys] == list(reversed(range(rows)))
+    assert not everything[-1].keys, "only an empty page is the end"
+    assert [one.index for one in everything] == list(range(1, len(everything) + 1))
+    kept = data.draw(st.integers(0, len(everything)))
+    again = follow(newest_first(range(rows), size), everything[:kept])
+    assert [one.keys for one in again] == [one.keys for one in everything[kept:]], "resumed behind the last page"
+    assert judge([cursor_outcome(everything)], newest_first=True) is Verdict.LAST
+
+
+def test_each_page_is_asked_for_with_the_cursor_of_the_one_before_it() -> None:
+    asked: list[tuple[int, Any]] = []
+
+    def fetch(index: int, cursor: Any) -> Page:
+        asked.append((index, cursor))
+        return cursor_page(index, [10 - index] if index < 4 else [], 3, {"id": index} if index < 4 else None)
+
+    follow(fetch)
+    assert asked == [(1, None), (2, {"id": 1}), (3, {"id": 2}), (4, {"id": 3})]
+
+
+CURSOR_TRAPS: dict[str, FollowCursor] = {
+    "the cursor is not understood": lambda index, cursor: cursor_page(index, range(10), 95),
+    "the cursor is not understood, and rows come in at the front": lambda index, cursor: cursor_page(
+        index, range(index, index + 10), 95, {"id": 1}
+    ),
+    "the cursor never advances": lambda index, cursor: cursor_page(index, range(10 * index, 10 * index + 10), 95, 7),
+    "no row has a cursor": lambda index, cursor: cursor_page(index, range(10 * index, 10 * index + 10), 95, None),
+    "it runs in a circle": lambda index, cursor: cursor_page(index, range(10 * (index % 4), 10 * (index % 4) + 10), 95),
+    "it never ends": lambda index, cursor: cursor_page(index, range(10 * index, 10 * index + 10), 95),
+    "it never ends and tells no total": lambda index, cursor: cursor_page(
+        index, range(10 * index, 10 * index + 3), None
+    ),
+    "one row for ever": lambda index, cursor: cursor_page(index, [index], 95, index),
+    "an empty page in the middle": lambda index, cursor: cursor_page(index, range(10) if index == 1 else [], 95),
+    "nothing, but a total": lambda index, cursor: cursor_page(index, [], 95),
+    "a total that shrinks": lambda index, cursor: cursor_page(
+        index, range(10 * index, 10 * index + 10) if index < 10 else [], 95 - index
+    ),
+    "too many rows": lambda index, cursor: cursor_page(
+        index, range(10 * index, 10 * index + 10) if index < 13 else [], 95
+    ),
+    "a total of 0": lambda index, cursor: cursor_page(index, range(10) if index == 1 else [], 0),
+}
+
+
+@pytest.mark.parametrize("trap", CURSOR_TRAPS)
+def test_every_cursor_trap_ends_and_is_never_taken_for_a_complete_list(trap: str) -> None:
+    pages = follow(CURSOR_TRAPS[trap], most=250)
+    passes = [cursor_outcome(pages)] * MOST_PASSES
+    for number in range(1, MOST_PASSES + 1):
+        verdict = judge(passes[:number], newest_first=True)
+        assert verdict is (Verdict.AGAIN if number < MOST_PASSES else Verdict.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("trap", "page_number"),
+    [("the cursor is not understood", 2), ("the cursor never advances", 2), ("it runs in a circle", 5)],
+)
+def test_the_page_that_came_again_is_named(trap: str, page_number: int) -> None:
+    assert cursor_outcome(follow(CURSOR_TRAPS[trap])).repeats == page_number
+
+
+def test_a_last_page_that_comes_for_ever_is_the_end_of_a_complete_list() -> None:
+    """Some search engines answer an old cursor with the last page instead of none."""
+    true_list = newest_first(range(25), 10)
+
+    def fetch(index: int, cursor: Any) -> Page:
+        found = true_list(index, cursor)
+        return found if found.keys else cursor_page(index, range(4, -1, -1), 25)
+
+    pages = follow(fetch)
+    assert cursor_outcome(pages).repeats is None
+    assert judge([cursor_outcome(pages)], newest_first=True) is Verdict.LAST
+
+
+def test_a_list_of_one_page_needs_no_cursor() -> None:
+    pages = follow(lambda index, cursor: cursor_page(index, range(10), 10, None))
+    assert len(pages) == 1
+    assert judge([cursor_outcome(pages)], newest_first=True) is Verdict.LAST
+
+
+@dataclass
+class GrowingList:
+    """A list that grows at its front while it is read, and answers that may be wrong in what they carry.
+
+    Args:
+        rows: How many there are at first.
+        size: Of a page.
+        arrivals: How many come before call n.
+        spoilt: What goes wrong with call n.
+
+    `told` is the list as it was when the pass under way told its first total.
+    """
+
+    rows: int
+    size: int
+    arrivals: dict[int, int]
+    spoilt: dict[int, str]
+    calls: count[int] = field(default_factory=count)
+    told: list[int] = field(default_factory=list)
+    is_told: bool = False
+
+    def read(self) -> list[Page]:
+        """One pass."""
+        self.is_told = False
+        return follow(self.fetch)
+
+    def fetch(self, index: int, cursor: int | None) -> Page:
+        call = next(self.calls)
+        self.rows += self.arrivals.get(call, 0)
+        true_page = newest_first(range(self.rows), self.size)(index, cursor)
+        keys, total = list(true_page.keys), true_page.total
+        match self.spoilt.get(call):
+            case "empty":
+                keys = []
+            case "short":
+                keys = keys[: len(keys) // 2]
+            case "hole":
+                keys = keys[1:]
+            case "twice":
+                keys = [*keys[:1], *keys[:-1]]
+            case "no total":
+                total = None
+            case "null":
+                keys, total = [], None
+        if total is not None and not self.is_told:
+            self.told, self.is_told = list(range(self.rows)), True
+        return cursor_page(index, keys, total)
+
+
+growing = {
+    "rows": st.integers(0, 25),
+    "size": st.integers(1, 6),
+    "arrivals": st.dictionaries(st.integers(0, 40), st.integers(1, 3), max_size=6),
+}
+CURSOR_FAULTS = ["empty", "short", "hole", "twice", "no total", "null"]
+
+
+@given(st.builds(GrowingList, **growing, spoilt=st.just({})))
+def test_a_list_that_grows_at_its_front_is_complete_in_one_pass(live: GrowingList) -> None:
+    """With all rows that were there when its first page was asked for."""
+    outcome = cursor_outcome(live.read())
+    assert judge([outcome], newest_first=True) is Verdict.LAST
+    assert outcome.keys.tolist() == live.told
+    grew = len(set(outcome.totals)) > 1
+    assert (judge([outcome]) is Verdict.LAST) is not grew, "of other lists, a total that moves proves nothing"
+
+
+@given(st.builds(GrowingList, **growing, spoilt=st.dictionaries(st.integers(0, 40), st.sampled_from(CURSOR_FAULTS))))
+@settings(max_examples=400)
+def test_what_is_accepted_by_cursor_holds_every_row_of_the_list(live: GrowingList) -> None:
+    passes: list[Pass] = []
+    verdict = Verdict.AGAIN
+    while verdict is Verdict.AGAIN:
+        passes.append(cursor_outcome(live.read()))
+        verdict = judge(passes, newest_first=True)
+    assume(any(one.totals for one in passes[-2:]))
+    if verdict is not Verdict.FAIL:
+        accepted = union(passes[-1:] if verdict is Verdict.LAST else passes).tolist()
+        assert set(live.told) <= set(accepted) <= set(range(live.rows))
+
+
+@pytest.mark.parametrize(
+    ("passes", "verdict"),
+    [
+        ([passed([1, 2], 2, 3)], Verdict.LAST),
+        ([passed([1, 2], 2, 3, 2)], Verdict.LAST),
+        ([passed([1, 2], 3, 2)], Verdict.AGAIN),
+        ([passed([1, 2], 2, 1)], Verdict.AGAIN),
+        ([passed([1, 2, 3], 2, 3)], Verdict.AGAIN),
+        ([passed([1, 2], 2, 3, repeated=2)], Verdict.AGAIN),
+    ],
+)
+def test_verdicts_of_lists_that_are_newest_first(passes: list[Pass], verdict: Verdict) -> None:
+    assert judge(passes, newest_first=True) is verdict
 
 
 # --- small parts ---------------------------------------------------------------------------------------

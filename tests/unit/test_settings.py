@@ -23,6 +23,9 @@ def test_defaults(clean_environment: Environment) -> None:
     assert settings.overlap() == timedelta(hours=1)
     assert settings.lag() == timedelta(minutes=1)
     assert settings.rescan_days() == timedelta(days=15)
+    assert settings.deep_rescan_days() == timedelta(days=90)
+    assert settings.refund_overlap() == timedelta(days=3)
+    assert settings.history_interval() == timedelta(days=7)
 
 
 def test_the_page_store_lies_below_the_home_where_airflow_has_none(clean_environment: Environment) -> None:
@@ -39,6 +42,9 @@ def test_the_environment_overrides(clean_environment: Environment) -> None:
         "XIAOE_OVERLAP_MINUTES": "0",
         "XIAOE_LAG_SECONDS": "0",
         "XIAOE_RESCAN_DAYS": "30",
+        "XIAOE_DEEP_RESCAN_DAYS": "180",
+        "XIAOE_REFUND_OVERLAP_DAYS": "1",
+        "XIAOE_HISTORY_INTERVAL_DAYS": "28",
     }
     for name, value in chosen.items():
         clean_environment.setenv(name, value)
@@ -48,6 +54,9 @@ def test_the_environment_overrides(clean_environment: Environment) -> None:
     assert settings.page_store() == "s3://bucket/pages"
     assert settings.overlap() == settings.lag() == timedelta(0)
     assert settings.rescan_days() == timedelta(days=30)
+    assert settings.deep_rescan_days() == timedelta(days=180)
+    assert settings.refund_overlap() == timedelta(days=1)
+    assert settings.history_interval() == timedelta(days=28)
 
 
 @pytest.mark.parametrize("value", ["", " , ", "one,two,one"])
@@ -64,6 +73,9 @@ def test_shops_have_to_be_named_once(clean_environment: Environment, value: str)
         ("XIAOE_OVERLAP_MINUTES", settings.overlap, 0),
         ("XIAOE_LAG_SECONDS", settings.lag, 0),
         ("XIAOE_RESCAN_DAYS", settings.rescan_days, 1),
+        ("XIAOE_DEEP_RESCAN_DAYS", settings.deep_rescan_days, 1),
+        ("XIAOE_REFUND_OVERLAP_DAYS", settings.refund_overlap, 1),
+        ("XIAOE_HISTORY_INTERVAL_DAYS", settings.history_interval, 1),
     ],
 )
 def test_a_number_out_of_range_is_named_with_its_value_and_the_fix(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,9 @@ READERS: tuple[Read, ...] = (
     values.code,
     values.yuan,
     values.fen,
+    values.number,
     values.time,
+    values.milliseconds,
     values.text,
     values.identifier,
 )
@@ -110,7 +112,7 @@ def test_fen_examples(value: Any, expected: str) -> None:
     assert values.fen(value) == expected
 
 
-@pytest.mark.parametrize("read", [values.yuan, values.fen, values.code])
+@pytest.mark.parametrize("read", [values.yuan, values.fen, values.code, values.number, values.milliseconds])
 @pytest.mark.parametrize("value", ["", "--", "  ", None])
 def test_blank_numbers_are_null_not_zero(read: Read, value: Any) -> None:
     assert read(value) is None
@@ -131,6 +133,17 @@ def test_blank_numbers_are_null_not_zero(read: Read, value: Any) -> None:
         (values.yuan, [1], "not a number"),
         (values.code, "2147483648", "not a whole number that fits INT"),
         (values.code, "1.5", "not a whole number that fits INT"),
+        (values.number, "0.00001", "more than four decimals"),
+        (values.number, "1e16", "too large"),
+        (values.number, "many", "not a number"),
+        (values.number, False, "not a number"),
+        (values.milliseconds, "1735660800000.5", "not unix milliseconds"),
+        (values.milliseconds, -1, "not unix milliseconds"),
+        (values.milliseconds, 999, "not unix milliseconds"),
+        (values.milliseconds, 253402271999999 + 1, "not unix milliseconds"),
+        (values.milliseconds, "2025-01-01 00:00:00", "not a number"),
+        (values.milliseconds, True, "not a number"),
+        (values.milliseconds, {}, "not a number"),
         (values.time, 1735660800, "a time is a string"),
         (values.time, "2025-02-30 00:00:00", "no such date or time"),
         (values.time, "2025-01-01", "not YYYY-MM-DD HH:MM:SS"),
@@ -198,6 +211,56 @@ def test_a_time_is_a_real_moment_in_the_one_form_that_the_warehouse_takes(value:
 def test_every_moment_that_a_datetime_column_holds_is_kept(moment: datetime) -> None:
     text = moment.isoformat(" ", "seconds")
     assert values.time(text) == values.time(f" {text} ") == text
+
+
+UNIX = datetime(1970, 1, 1, tzinfo=timezone.utc)
+BEIJING_HOURS = timedelta(hours=8)
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 31, 15, 59, 59)), st.integers(0, 999))
+def test_milliseconds_become_the_second_of_beijing_time_they_lie_in(moment: datetime, rest: int) -> None:
+    utc = moment.replace(microsecond=0, tzinfo=timezone.utc)
+    unix = round((utc - UNIX).total_seconds()) * 1000 + rest
+    expected = f"{(utc.replace(tzinfo=None) + BEIJING_HOURS):%Y-%m-%d %H:%M:%S}"
+    for form in (unix, str(unix), f" {unix} ", Decimal(unix)):
+        assert values.milliseconds(form) == expected == values.time(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0, None),
+        ("0", None),
+        (Decimal("0.0"), None),
+        (1735660800000, "2025-01-01 00:00:00"),
+        ("1735660799999", "2024-12-31 23:59:59"),
+        (1000, "1970-01-01 08:00:01"),
+        (253402271999999, "9999-12-31 23:59:59"),
+    ],
+)
+def test_millisecond_examples(value: Any, expected: str | None) -> None:
+    """0 means never."""
+    assert values.milliseconds(value) == expected
+
+
+@given(numbers | numeric_texts)
+@example("1e-99999999999999999999")
+@example("-0.00000")
+def test_an_amount_without_a_unit_is_kept_exactly_and_fits_its_column(value: Any) -> None:
+    amount = result(values.number, value)
+    if amount not in (None, "refused"):
+        assert Decimal(amount) == Decimal(value)
+        assert re.fullmatch(r"-?\d{1,16}(\.\d+)?", amount), "no exponent"
+        assert not amount.startswith("-0") or Decimal(amount)
+        assert Decimal(amount) == Decimal(amount).quantize(Decimal("0.0001"))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("12.5", "12.5"), (300, "300"), ("1e2", "100"), ("-0", "0"), (Decimal("0.1234"), "0.1234"), ("", None)],
+)
+def test_amount_examples(value: Any, expected: str | None) -> None:
+    assert values.number(value) == expected
 
 
 # --- texts ---------------------------------------------------------------------------------------------

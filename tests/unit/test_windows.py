@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.windows import (
     BEIJING,
+    EVER,
     FIRST_LOOKBACK,
     LONGEST_SLICE,
     Plan,
@@ -21,7 +22,9 @@ from xiaoe.windows import (
     plan_history,
     plan_incremental,
     plan_rescan,
+    plan_whole,
     slices,
+    whole_days,
 )
 
 HOUR = timedelta(hours=1)
@@ -287,3 +290,75 @@ def test_a_time_beyond_the_calendar_is_a_config_error(value: str) -> None:
 )
 def test_a_time_without_an_offset_is_beijing_time(text: str) -> None:
     assert parse_time("from", text) == datetime(2025, 1, 1, 0, 30, tzinfo=timezone.utc)
+
+
+# --- whole days and whole lists ------------------------------------------------------------------------
+
+
+@given(moments, spans)
+def test_whole_days_are_the_fewest_midnights_around_a_window(begin: datetime, span: timedelta) -> None:
+    window = Window(begin, whole(begin) + span + timedelta(seconds=1))
+    days = whole_days(window)
+    assert days.begin <= window.begin < days.begin + timedelta(days=1)
+    assert days.end - timedelta(days=1) < window.end <= days.end
+    for midnight in (days.begin, days.end):
+        assert midnight.utcoffset() == timedelta(hours=8)
+        assert (midnight.hour, midnight.minute, midnight.second) == (0, 0, 0)
+    assert whole_days(days) == days
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "first", "last"),
+    [
+        ("2026-11-01 00:00:00", "2026-11-02 00:00:00", "2026-11-01", "2026-11-02"),
+        ("2026-11-01 00:00:00", "2026-11-02 00:00:01", "2026-11-01", "2026-11-03"),
+        ("2026-11-01 23:59:59", "2026-11-02 00:00:00", "2026-11-01", "2026-11-02"),
+        ("2026-12-31 12:00:00", "2026-12-31 12:00:01", "2026-12-31", "2027-01-01"),
+    ],
+)
+def test_days_examples(begin: str, end: str, first: str, last: str) -> None:
+    assert whole_days(Window(at(begin), at(end))) == Window(at(first), at(last))
+
+
+@given(moments, st.lists(st.timedeltas(timedelta(seconds=1), timedelta(days=9)), min_size=1, max_size=5))
+def test_days_of_neighbouring_windows_leave_no_day_out(begin: datetime, lengths: list[timedelta]) -> None:
+    windows = []
+    for length in lengths:
+        windows.append(whole_days(Window(begin, whole(begin) + length + timedelta(seconds=1))))
+        begin = whole(begin) + length + timedelta(seconds=1)
+    assert all(later.begin <= earlier.end for earlier, later in pairwise(windows))
+
+
+@pytest.mark.parametrize("kind", ["scheduled", "manual", "backfill", "asset_triggered"])
+def test_a_whole_list_tells_the_present_whatever_the_interval(kind: str) -> None:
+    run = Run(kind, NOW, NOW - timedelta(days=99), NOW - timedelta(days=98))
+    assert plan_whole(run) == Plan(Window(EVER, NOW), moves_watermark=True)
+    assert plan_whole(Run(kind, NOW)) == plan_whole(run)
+
+
+@pytest.mark.parametrize("typed", [{"window_from": "2026-11-01"}, {"window_to": "2026-11-01"}])
+def test_a_window_of_a_whole_list_is_refused(typed: dict[str, str]) -> None:
+    with pytest.raises(XiaoeConfigError, match=r"'2026-11-01'.*always read whole: leave both empty"):
+        plan_whole(Run("manual", NOW, **typed))
+
+
+# --- where the first incremental run begins ------------------------------------------------------------
+
+
+@given(moments, spans, overlaps, lags)
+def test_the_first_run_begins_where_it_is_told_and_no_later_run_does(
+    first: datetime, span: timedelta, overlap: timedelta, lag: timedelta
+) -> None:
+    end = whole(first) + span + lag + timedelta(seconds=1)
+    plan = plan_incremental(scheduled(end), None, overlap=overlap, lag=lag, first=first)
+    assert plan == Plan(Window(first, end - lag), moves_watermark=True)
+    later = plan_incremental(scheduled(end + HOUR), plan.window.end, overlap=overlap, lag=lag, first=first)
+    assert later == plan_incremental(scheduled(end + HOUR), plan.window.end, overlap=overlap, lag=lag)
+    assert later.window.begin == plan.window.end - overlap
+
+
+def test_neither_a_backfill_nor_a_window_by_hand_begins_there() -> None:
+    backfill = Run("backfill", NOW, NOW - HOUR, NOW)
+    by_hand = Run("manual", NOW, window_from="2026-11-01")
+    for run, begin in ((backfill, NOW - HOUR), (by_hand, at("2026-11-01"))):
+        assert plan_incremental(run, None, overlap=HOUR, lag=MINUTE, first=START) == Plan(Window(begin, NOW))

@@ -1,0 +1,299 @@
+"""Declarations of resources: each fits its table, its merge statements, its interface and the documentation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator import codes as documented
+from support.shop import merge_sql
+from xiaoe import dag_parts, settings
+from xiaoe.merge import BOOKKEEPING
+from xiaoe.migrate import SCHEMA_DIR
+from xiaoe.resources import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, RESOURCES, USERS, Cursor, Numbered, Resource, Scope
+from xiaoe.rows import codes, values
+from xiaoe.windows import BEIJING, EVER, Window
+
+each = pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
+AFTER_SALES = "/xe.ecommerce.after_sale.list/1.0.0"
+TYPES: dict[Any, str] = {
+    values.code: r"INT",
+    values.yuan: r"DECIMAL\(12, 2\)",
+    values.fen: r"DECIMAL\(12, 2\)",
+    values.number: r"DECIMAL\(20, 4\)",
+    values.time: r"DATETIME",
+    values.milliseconds: r"DATETIME",
+    values.text: r"TEXT",
+    values.identifier: r"VARCHAR\(128\)",
+}
+
+
+def schema() -> dict[str, str]:
+    """Table → its CREATE TABLE statement."""
+    sql = "\n".join(path.read_text("utf-8") for path in sorted(SCHEMA_DIR.glob("*.sql")))
+    found = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+) \((.*?)\n\) ENGINE([^;]*);", sql, re.DOTALL)
+    return {name: f"{body}\n) ENGINE{rest}" for name, body, rest in found}
+
+
+def columns(table: str) -> dict[str, str]:
+    """Column → type and all that follows."""
+    lines = re.findall(r"^    (\w+) ((?:[A-Z]+)(?:\(.*)? .*)$", schema()[table].split(") ENGINE")[0], re.MULTILINE)
+    return {name: rest for name, rest in lines if name not in ("PRIMARY", "KEY", "UNIQUE", "CONSTRAINT")}
+
+
+# --- table and merge -----------------------------------------------------------------------------------
+
+
+@each
+def test_a_resource_has_one_name_everywhere(resource: Resource) -> None:
+    assert RESOURCES[resource.name] is resource
+    assert resource.table in schema()
+    assert (settings.INCLUDE_DIR / "sql" / "merge" / f"{resource.name}.sql").exists()
+    assert f"INSERT INTO {resource.table} " in merge_sql(resource.name)
+    assert f"FROM stg_{resource.table} " in merge_sql(resource.name)
+    assert dag_parts.ASSETS[resource.name].name == f"xiaoe_{resource.name}"
+
+
+def test_there_is_an_asset_for_each_resource_and_no_table_twice() -> None:
+    assert set(dag_parts.ASSETS) == set(RESOURCES)
+    assert len({resource.table for resource in RESOURCES.values()}) == len(RESOURCES)
+    assert len({resource.endpoint for resource in RESOURCES.values()}) == len(RESOURCES)
+
+
+@each
+def test_the_table_has_every_column_that_is_typed_or_kept_and_no_other(resource: Resource) -> None:
+    expected = {"shop_id", *resource.reader.columns, *BOOKKEEPING, "absent_since"}
+    expected |= {"is_inferred"} if resource.has_inferred else set()
+    assert columns(resource.table).keys() == expected
+
+
+@each
+def test_the_key_is_the_shop_and_the_key(resource: Resource) -> None:
+    assert f"PRIMARY KEY (shop_id, {resource.key})" in schema()[resource.table]
+    assert resource.reader.columns[0] == resource.key
+    assert "NOT NULL" in columns(resource.table)[resource.key]
+
+
+@each
+def test_every_column_has_room_for_what_its_reader_returns(resource: Resource) -> None:
+    held = columns(resource.table)
+    for column, (_, read) in resource.reader._mapping.items():
+        assert re.match(rf"{TYPES[read]} ", held[column]), column
+        if column != resource.key:
+            assert " NULL " in held[column].replace("NOT NULL", ""), f"{column}: the API may leave any field out"
+    for column in resource.reader._code_texts:
+        longest = int(re.match(r"VARCHAR\((\d+)\)", held[f"{column}_text"])[1])  # type: ignore[index]
+        assert max(map(len, resource.reader._code_texts[column].values())) <= longest
+
+
+@each
+def test_every_column_and_the_table_say_in_chinese_what_they_are(resource: Resource) -> None:
+    for name, rest in columns(resource.table).items():
+        assert re.search(r"COMMENT '(SPU ID'|[^']*[\u4e00-\u9fff])", rest), name
+    assert re.search(r"COMMENT = '[\u4e00-\u9fff]", schema()[resource.table])
+
+
+@each
+def test_unit_and_source_of_amounts_stand_in_the_comment(resource: Resource) -> None:
+    held = columns(resource.table)
+    for column, (_, read) in resource.reader._mapping.items():
+        if read in (values.yuan, values.fen):
+            assert "元" in held[column], column
+        if read is values.fen:
+            assert "分" in held[column], column
+        if read in (values.time, values.milliseconds):
+            assert "北京时间" in held[column], column
+
+
+@each
+def test_each_field_of_the_api_is_read_once(resource: Resource) -> None:
+    fields = [field for field, _ in resource.reader._mapping.values()]
+    assert len(fields) == len(set(fields))
+    assert len(resource.reader.columns) == len(set(resource.reader.columns))
+
+
+@each
+def test_no_statement_of_a_merge_commits(resource: Resource) -> None:
+    assert not re.search(
+        r"\b(ALTER|CREATE|DROP|TRUNCATE|COMMIT|LOCK|RENAME)\b", re.sub(r"'[^']*'", "", merge_sql(resource.name))
+    )
+
+
+# --- the interface -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resource", "endpoint", "paging", "size", "total", "largest", "calls", "seconds"),
+    [
+        (ORDERS, "/xe.order.list.get/1.0.1", Numbered("page_index"), "page_size", "total", 200, 3000, 10),
+        (
+            REFUNDS,
+            "/xe.ecommerce.after_sale.list/1.0.0",
+            Numbered("page_index"),
+            "page_size",
+            "row_count",
+            100,
+            300,
+            60,
+        ),
+        (USERS, "/xe.user.batch.get/2.0.0", Cursor("es_skip"), "page_size", "total", 50, 3000, 10),
+        (PRODUCTS, "/xe.goods.list.get/4.0.0", Numbered("page"), "page_size", "total", 100, 3000, 10),
+        (LIVE_STREAMS, "/xe.alive.list.get/1.0.0", Numbered("page"), "page_size", "total", 100, 100, 10),
+    ],
+    ids=list(RESOURCES),
+)
+def test_interfaces_are_called_as_documented(
+    resource: Resource, endpoint: str, paging: Any, size: str, total: str, largest: int, calls: int, seconds: int
+) -> None:
+    """docs/xiaoe-api.md sections 2 to 6."""
+    assert (resource.endpoint, resource.paging) == (endpoint, paging)
+    assert (resource.size_key, resource.total_key, resource.largest_page) == (size, total, largest)
+    assert resource.calls_per_second * resource.quota_seconds <= calls
+    assert resource.quota_seconds == seconds
+
+
+@each
+def test_scope_and_time_belong_together(resource: Resource) -> None:
+    if resource.scope is Scope.WHOLE:
+        assert resource.time is None
+        assert resource.filters(Window(EVER, datetime(2026, 1, 1, tzinfo=BEIJING))) == {}
+    else:
+        assert resource.time in resource.reader.columns
+        assert resource.reader._mapping[resource.time][1] is values.time
+        assert re.search(rf"KEY \w+ \(shop_id, {resource.time}", schema()[resource.table]), "windows are asked for"
+    assert resource.scope is {"orders": Scope.CREATED, "refunds": Scope.CHANGED}.get(resource.name, Scope.WHOLE)
+
+
+moments = st.datetimes(datetime(2025, 1, 1), datetime(2030, 1, 1), timezones=st.sampled_from([BEIJING, timezone.utc]))
+
+
+@given(moments, st.integers(1, 30 * 86_400))
+def test_after_sales_are_asked_for_by_whole_days_of_their_last_change(begin: datetime, seconds: int) -> None:
+    window = Window(begin, begin + timedelta(seconds=seconds))
+    fields = REFUNDS.filters(window)
+    assert {name: fields[name] for name in fields if name != "created_at"} == {
+        "date_type": "updated_at",
+        "sales_state": -1,
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d\|\|\d{4}-\d\d-\d\d", fields["created_at"])
+    first, last = (datetime.fromisoformat(day).replace(tzinfo=BEIJING) for day in fields["created_at"].split("||"))
+    day = timedelta(days=1)
+    assert first <= window.begin < first + day
+    assert last - day < window.end <= last, "whole even if the last day is not included, and no day more"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "expected"),
+    [
+        ("2026-11-01 00:00:00", "2026-11-02 00:00:00", "2026-11-01||2026-11-02"),
+        ("2026-11-01 00:00:00", "2026-11-02 00:00:01", "2026-11-01||2026-11-03"),
+        ("2026-11-01 23:59:59", "2026-11-02 00:00:00", "2026-11-01||2026-11-02"),
+        ("2026-12-31 10:00:00", "2026-12-31 11:00:00", "2026-12-31||2027-01-01"),
+    ],
+)
+def test_days_of_after_sales(begin: str, end: str, expected: str) -> None:
+    window = Window(*(datetime.fromisoformat(text).replace(tzinfo=BEIJING) for text in (begin, end)))
+    assert REFUNDS.filters(window)["created_at"] == expected
+
+
+@given(moments, st.integers(1, 7 * 86_400))
+def test_orders_are_asked_for_in_unix_seconds_oldest_first(begin: datetime, seconds: int) -> None:
+    window = Window(begin, begin + timedelta(seconds=seconds))
+    assert ORDERS.filters(window) == {
+        "begin_time": int(window.begin.timestamp()),
+        "end_time": int(window.end.timestamp()),
+        "order_by": "created_at:asc",
+    }
+
+
+# --- cursors -------------------------------------------------------------------------------------------
+
+
+def raws(*rows: str) -> list[msgspec.Raw]:
+    return [msgspec.Raw(row.encode()) for row in rows]
+
+
+def test_numbers_are_sent_from_one_and_need_no_cursor() -> None:
+    assert Numbered("page").fields(1, None) == {"page": 1}
+    assert Numbered("page_index").fields(7, {"id": 3}) == {"page_index": 7}
+    assert Numbered("page").cursor(raws('{"page": 1}')) is None
+
+
+def test_the_first_page_is_asked_for_without_a_cursor() -> None:
+    assert Cursor("es_skip").fields(1, None) == {}
+    assert Cursor("es_skip").fields(2, {"id": 3}) == {"es_skip": {"id": 3}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (['{"es_skip":{"id":1}}', '{"es_skip":{"id":2,"user_created_at":3}}'], {"id": 2, "user_created_at": 3}),
+        (['{"es_skip":{"id":1}}', '{"user_id":"u"}'], {"id": 1}),
+        (['{"es_skip":{"id":1}}', '{"es_skip":null}', '{"es_skip":{}}', '{"es_skip":""}'], {"id": 1}),
+        (['{"es_skip":{"id":1}}', "null", "[]", '"text"', "7"], {"id": 1}),
+        (['{"es_skip":{"id":1}}', '{"es_skip":[' + "[" * 100_000 + "]" * 100_000 + "]}"], {"id": 1}),
+        (['{"user_id":"u"}'], None),
+        ([], None),
+    ],
+    ids=["last row", "last row lacks it", "blank ones", "no objects", "nested beyond reason", "nowhere", "no rows"],
+)
+def test_the_cursor_is_that_of_the_last_row_that_has_one(rows: list[str], expected: Any) -> None:
+    assert Cursor("es_skip").cursor(raws(*rows)) == expected
+
+
+# --- members and codes ---------------------------------------------------------------------------------
+
+
+def test_members_name_columns_that_are_there() -> None:
+    named = {member.table for resource in RESOURCES.values() for member in resource.members}
+    assert named == {"users", "products"} == {name for name in RESOURCES if RESOURCES[name].has_inferred}
+    for resource in RESOURCES.values():
+        for member in resource.members:
+            other = next(one for one in RESOURCES.values() if one.table == member.table)
+            assert next(iter(member.columns)) == other.key
+            assert set(member.columns) <= set(other.reader.columns)
+            assert set(member.columns.values()) <= set(resource.reader.columns)
+
+
+def test_only_real_rows_clear_the_mark_of_an_inferred_one() -> None:
+    for resource in RESOURCES.values():
+        cleared = re.findall(r"^\s+is_inferred = IF\(.*, 0, .*\)", merge_sql(resource.name), re.MULTILINE)
+        assert len(cleared) == resource.has_inferred
+        assert re.search(r"^\s+absent_since = IF\(.*, NULL, ", merge_sql(resource.name), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("aftersale_state", documented.AFTER_SALE_STATES),
+        ("sale_type", documented.SALE_TYPES),
+        ("sale_status", documented.SALE_STATUSES),
+        ("alive_type", documented.ALIVE_TYPES),
+        ("alive_state", documented.ALIVE_STATES),
+    ],
+)
+def test_texts_are_those_of_the_documentation(name: str, expected: dict[int, str]) -> None:
+    """Both copies were typed from the documentation on their own."""
+    assert codes.texts(name) == expected
+
+
+def test_every_file_of_codes_is_used_and_every_text_is_chinese() -> None:
+    used = [texts for resource in RESOURCES.values() for texts in resource.reader._code_texts.values()]
+    for path in codes.CODES_DIR.glob("*.json"):
+        texts = codes.texts(path.stem)
+        assert texts in used, path.name
+        assert all(re.search("[\u4e00-\u9fff]", text) for text in texts.values())
+
+
+def test_a_resource_is_changed_by_replacing_it() -> None:
+    """Frozen: what one task changes, no other sees."""
+    with pytest.raises(AttributeError):
+        ORDERS.largest_page = 1  # type: ignore[misc]
+    assert replace(ORDERS, largest_page=1).largest_page == 1
