@@ -1,0 +1,656 @@
+"""What every resource has to do, new ones too: nothing here knows more of one than its declaration.
+
+Reading ends in every trap; every row is there once; nothing is written twice; newer wins; what disappears is
+noticed; what cannot be typed is kept. Each test runs for every resource, on every server.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.conformance import BUSY, LEFT_OUT, MOST_CALLS, Bench, Item, ListServer, Sheet, Trap, bench
+from support.shop import Database, unbalanced
+from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeReconciliationError
+from xiaoe.resources import RESOURCES, Cursor, Resource, Scope
+from xiaoe.rows import values
+
+pytestmark = [
+    pytest.mark.mysql,
+    pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.name),
+]
+
+SIZE = 3
+"""Rows per page."""
+ROWS = 14
+"""Five pages, the last one short."""
+FEW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def shop(database: Database, resource: Resource) -> Iterator[Bench]:
+    with bench(database, resource, "apptest1", SIZE) as shop:
+        yield shop
+
+
+@pytest.fixture
+def another_shop(database: Database, resource: Resource) -> Iterator[Bench]:
+    with bench(database, resource, "apptest2", SIZE) as shop:
+        yield shop
+
+
+@pytest.fixture
+def full_pages(database: Database, resource: Resource) -> Iterator[Bench]:
+    """The shop with the largest pages its interface allows."""
+    with bench(database, resource, "apptest1", 200) as shop:
+        yield shop
+
+
+def items(count: int, version: int = 0) -> list[Item]:
+    return [Item(number, version) for number in range(count)]
+
+
+# 1 Reading ends
+
+AGAIN, SAYS = "page {} is the same as one before it", rf"the API says {ROWS} rows .* {{}} distinct rows"
+UNTOLD = "the API told no (total|row_count), so nothing proves the list complete"
+
+
+def rest(server: ListServer, sheet: Sheet) -> list[bytes]:
+    """Behind each page there is another one, of rows that nobody has seen."""
+    last = server.items[-1].number
+    server.items += [Item(number, 1) for number in range(last + 1, last + 1 + SIZE)]
+    return sheet.rows
+
+
+def circle(server: ListServer, sheet: Sheet, first: int) -> list[bytes]:
+    """Three pages over and over, from this one on."""
+    begin = (first - 1) * SIZE
+    return server.cut(sheet.place if sheet.place < begin else begin + (sheet.place - begin) % (3 * SIZE))
+
+
+def null_list(server: ListServer) -> bytes:
+    return b'{"%s":%d,"list":null}' % (server.resource.total_key.encode(), ROWS)
+
+
+TRAPS: dict[str, tuple[Trap, str | None, str | None]] = {
+    "page 1 for ever": (lambda to, sheet: {"rows": to.cut(0)}, AGAIN.format(2), AGAIN.format(2)),
+    "the last page for ever": (lambda to, sheet: {"rows": to.cut(min(sheet.place, 4 * SIZE))}, None, None),
+    "the last page for ever, and a total beyond it": (
+        lambda to, sheet: {"rows": to.cut(min(sheet.place, 4 * SIZE)), "total": 30}, AGAIN.format(6), AGAIN.format(6),
+    ),
+    "three pages for ever": (lambda to, sheet: {"rows": circle(to, sheet, 1)}, AGAIN.format(4), AGAIN.format(4)),
+    "pages 2 to 4 for ever": (lambda to, sheet: {"rows": circle(to, sheet, 2)}, SAYS.format(12), AGAIN.format(5)),
+    "a cursor that stands still": (
+        lambda to, sheet: {"rows": to.cut(sheet.place, **to.specimens.cursor(Item(5)))}, None, AGAIN.format(2),
+    ),
+    "rows without a cursor": (
+        lambda to, sheet: {"rows": to.cut(sheet.place, **dict.fromkeys(to.specimens.cursor(Item(0))))},
+        None,
+        SAYS.format(SIZE),
+    ),
+    "page size ignored": (lambda to, sheet: {"rows": [*map(to.specimens.raw, to.items)]}, None, None),
+    "new rows for ever": (
+        lambda to, sheet: {"rows": rest(to, sheet), "total": ROWS}, SAYS.format(15), SAYS.format(r"\d+"),
+    ),
+    "new rows for ever, all of them counted": (
+        lambda to, sheet: {"rows": rest(to, sheet), "total": ROWS + SIZE * sheet.page}, "says .* rows", "says .* rows",
+    ),
+    "no rows, but a total": (lambda to, sheet: {"rows": []}, SAYS.format(0), SAYS.format(0)),
+    "list null, but a total": (lambda to, sheet: {"data": null_list(to)}, SAYS.format(0), SAYS.format(0)),
+    "rows, but total 0": (lambda to, sheet: {"total": 0}, "says 0 rows .* 3 distinct", r"says 0 rows .* \d+ distinct"),
+    "a total that is too low": (lambda to, sheet: {"total": 13}, "says 13 .* 14 distinct", "says 13 .* 14 distinct"),
+    "total left out": (lambda to, sheet: {"total": LEFT_OUT}, UNTOLD, UNTOLD),
+    "total as text": (lambda to, sheet: {"total": str(ROWS)}, None, None),
+}  # fmt: skip
+"""What stays wrong → what a list read by number ends with, and one by cursor; None: it is complete all the same."""
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_reading_ends_in_every_trap_complete_or_with_the_numbers(shop: Bench, name: str) -> None:
+    shop.server.items = items(SIZE)
+    shop.run()
+    before = shop.database.snapshot()
+    shop.server.items = items(ROWS, version=1)
+    trap, *ends = TRAPS[name]
+    shop.server.set(trap)
+    fails = ends[isinstance(shop.resource.paging, Cursor)]
+    with pytest.raises(XiaoeIncompleteError, match=fails) if fails else nullcontext():
+        shop.run()
+    assert len(shop.server.asked) <= MOST_CALLS
+    if fails:
+        assert shop.database.snapshot() == before
+    else:
+        assert shop.wrong(items(ROWS, version=1)) == []
+        assert unbalanced(shop.database) == []
+
+
+NOTHING = (b"null", b"[]", b"{}", b'{"list":null}', b'{"list":[]}')
+
+
+def test_an_answer_without_data_is_an_empty_list(shop: Bench) -> None:
+    """A faulty answer looks the same: it has to say so twice."""
+    for data in NOTHING:
+        shop.server.set(lambda to, sheet, data=data: {"data": data})
+        assert shop.run()["staged"] == 0
+        assert shop.table() == []
+        assert shop.ledger()["passes"] == 2
+
+
+def test_an_answer_without_data_empties_no_warehouse(shop: Bench) -> None:
+    shop.server.items = items(4)
+    shop.run()
+    before = shop.database.snapshot()
+    for data in NOTHING:
+        shop.server.set(lambda to, sheet, data=data: {"data": data})
+        with pytest.raises(XiaoeReconciliationError, match=r"the API lists 0 rows.* 4 "):
+            shop.run()
+        assert shop.database.snapshot() == before
+
+
+# 2 Every row exactly once
+
+
+def once(page: int, trap: Trap) -> Trap:
+    """Only behind this page, and only in the first reading."""
+    return lambda to, sheet: trap(to, sheet) if (sheet.reading, sheet.page) == (1, page) else None
+
+
+def test_rows_added_at_the_front_while_the_list_is_read(shop: Bench) -> None:
+    """By number, they push others onto the next page; by cursor they are not met, and come with the next run."""
+    shop.server.items = items(ROWS)
+    shop.server.set(once(2, lambda to, sheet: to.items.insert(0, Item(99))))
+    shop.run()
+    assert shop.wrong(items(ROWS) if isinstance(shop.resource.paging, Cursor) else None) == []
+    shop.run()
+    assert len(shop.server.items) == ROWS + 1
+    assert shop.wrong() == []
+    assert unbalanced(shop.database) == []
+
+
+def test_rows_that_go_while_the_list_is_read(shop: Bench) -> None:
+    """Others move up onto a page that was read already."""
+    shop.server.items = items(ROWS)
+    shop.server.set(once(2, lambda to, sheet: to.items.remove(Item(1))))
+    shop.run()
+    assert shop.wrong() == []
+    assert shop.ledger()["passes"] == 2
+
+
+def test_rows_that_change_places_while_the_list_is_read(shop: Bench) -> None:
+    """One is met twice and one not at all, and the total stays."""
+    shop.server.items = items(ROWS)
+    shop.server.set(once(2, lambda to, sheet: to.items.insert(0, to.items.pop(10))))
+    shop.run()
+    assert shop.wrong() == []
+    assert shop.ledger()["passes"] == 2
+
+
+def test_rows_that_stand_on_two_pages(shop: Bench) -> None:
+    """Two more rows on page 2, both from page 1."""
+    shop.server.items = items(ROWS)
+    shop.server.set(once(2, lambda to, sheet: {"rows": [*to.cut(0)[:2], *sheet.rows]}))
+    assert shop.run()["staged"] == ROWS
+    assert shop.wrong() == []
+    assert unbalanced(shop.database) == []
+
+
+def test_a_short_page_in_the_middle(shop: Bench) -> None:
+    """One row on page 2; what it lacks comes on the pages behind it."""
+    shop.server.items = items(ROWS)
+    lacks = 0 if isinstance(shop.resource.paging, Cursor) else SIZE - 1
+
+    def shorten(to: ListServer, sheet: Sheet) -> dict[str, Any]:
+        return {"rows": sheet.rows[:1] if sheet.page == 2 else to.cut(sheet.place - lacks * (sheet.page > 2))}
+
+    shop.server.set(shorten)
+    shop.run()
+    assert shop.wrong() == []
+    assert shop.ledger()["passes"] == 1
+
+
+def test_full_pages_with_an_empty_one_behind_them(shop: Bench) -> None:
+    shop.server.items = items(4 * SIZE)
+    shop.run()
+    assert shop.wrong() == []
+    assert shop.ledger()["passes"] == 1
+
+
+def test_a_last_page_that_is_empty_once(shop: Bench) -> None:
+    shop.server.items = items(ROWS)
+    shop.server.set(once(5, lambda to, sheet: {"rows": []}))
+    shop.run()
+    assert shop.wrong() == []
+    assert shop.ledger()["passes"] == 2
+
+
+@FEW
+@given(
+    kind=st.sampled_from(["added at the front", "gone", "moved"]),
+    when=st.dictionaries(st.integers(1, 5), st.tuples(st.integers(0, ROWS - 6), st.integers(0, ROWS - 6)), min_size=1),
+)
+def test_no_drift_of_one_reading_costs_a_row(shop: Bench, kind: str, when: dict[int, tuple[int, int]]) -> None:
+    """Whatever happens behind whichever pages: rows that were there all the time are there, nothing invented."""
+    shop.database.empty("api_tokens")
+    shop.server.items = items(ROWS)
+
+    def drift(to: ListServer, sheet: Sheet) -> None:
+        listed = to.items
+        if sheet.reading > 1 or sheet.page not in when:
+            return
+        one, other = when[sheet.page]
+        if kind == "gone":
+            del listed[one]
+        elif kind == "moved":
+            listed.insert(one, listed.pop(other))
+        else:
+            listed.insert(0, Item(100 + sheet.page))
+
+    shop.server.set(drift)
+    shop.run()
+    steady = [item for item in shop.server.items if item.number < ROWS]
+    held = {row[shop.resource.key] for row in shop.table()}
+    assert {shop.specimens.name(item) for item in steady} <= held
+    ever = [*items(ROWS), *(item for item in shop.server.items if item.number >= ROWS)]
+    assert shop.wrong(item for item in ever if shop.specimens.name(item) in held) == []
+    assert unbalanced(shop.database) == []
+
+
+# 3 Quirks
+
+NULL_TIMES = ("0000-00-00 00:00:00", "-0001-11-30 00:00:00", "", "--", None)
+TEXTS = (
+    "😀👨‍👩‍👧", "it's \"so\"", "a\tb\r\nc\n", "C:\\new\\table", "\\N", "NULL", "nul\0l", "%s {} `;--", "  ", "", "中文",
+)  # fmt: skip
+MOMENT = datetime(2026, 5, 1, 12, 30, 59)
+FORMS: dict[Callable[[Any], Any], list[tuple[Any, Any]]] = {
+    values.identifier: [(17, "17"), ("0017", "0017"), ("a'\\\"b", "a'\\\"b"), ("", ""), (None, None)],
+    values.text: [*((text, text) for text in TEXTS), (None, None), (5, "5"), (["甲", {"b": 1}], '["甲",{"b":1}]')],
+    values.code: [("7", 7), (7, 7), (-1, -1), (7.0, 7), ("", None), ("--", None), (None, None)],
+    values.yuan: [
+        *((form, Decimal("12.30")) for form in ("12.30", "12.3", 12.3)),
+        (0, Decimal(0)), ("9999999999.99", Decimal("9999999999.99")), ("-5", Decimal(-5)), ("", None), (None, None),
+    ],
+    values.fen: [*((form, Decimal("12.30")) for form in (1230, "1230")), (0, Decimal(0)), ("", None), (None, None)],
+    values.number: [("12.5", Decimal("12.5")), (7, Decimal(7)), ("", None), (None, None)],
+    values.milliseconds: [
+        *((form, MOMENT) for form in (1777609859123, "1777609859000")), *((form, None) for form in (0, "0", "", None)),
+    ],
+    values.time: [(f" {MOMENT} ", MOMENT), *((form, None) for form in NULL_TIMES)],
+}  # fmt: skip
+"""How a value is read → forms it may be sent in, and what is stored."""
+
+
+def test_every_form_of_every_value_is_stored_exactly(full_pages: Bench) -> None:
+    """A row for each column and each form of its value; all other columns as usual."""
+    shop, numbers = full_pages, itertools.count()
+    expected = []
+    for column, (name, read) in shop.specimens.fields.items():
+        for sent, kept in FORMS[read]:
+            # No row without a key; and what windows filter by would be a lie outside of the window.
+            if (column != shop.resource.key or kept) and (column != shop.resource.time or kept is None):
+                item = Item(next(numbers), changed={name: sent})
+                shop.server.items.append(item)
+                expected.append(shop.specimens.stored(item) | {column: kept})
+                if column in shop.specimens.texts:
+                    expected[-1][f"{column}_text"] = shop.specimens.texts[column].get(kept)
+    assert shop.run()["inserted"] == len(expected)
+    assert shop.unlike(expected) == []
+    assert shop.database.rows("SELECT * FROM rejected_rows") == []
+    assert unbalanced(shop.database) == []
+
+
+def test_a_row_with_nothing_but_its_key_and_fields_nobody_knows(shop: Bench) -> None:
+    bare, usual = Item(0), Item(1)
+    raw = shop.specimens.bare(bare, news={"a": [1, None]}, **{"": "😀", "shop_id": "evil", "row_hash": 1})
+    shop.server.items = [replace(bare, raw=raw), usual]
+    shop.run()
+    empty = dict.fromkeys(shop.specimens.stored(bare)) | {shop.resource.key: shop.specimens.name(bare)}
+    assert shop.unlike([empty, shop.specimens.stored(usual)]) == []
+
+
+def test_unknown_codes_are_stored_without_a_text_and_reported(shop: Bench) -> None:
+    texts = shop.specimens.texts
+    shop.server.items = [
+        Item(number, changed={shop.specimens.fields[column][0]: 77_777}) for number, column in enumerate(texts)
+    ]
+    shop.run()
+    expected = [
+        shop.specimens.stored(item) | {column: 77_777, f"{column}_text": None}
+        for item, column in zip(shop.server.items, texts, strict=True)
+    ]
+    assert shop.unlike(expected) == []
+    assert (shop.ledger()["unknown_codes"] or "") == ", ".join(f"{column}=77777: 1" for column in sorted(texts))
+
+
+def test_a_new_version_changes_every_column(shop: Bench) -> None:
+    for version in (0, 1):
+        shop.server.items = items(ROWS, version)
+        counts = shop.run()
+        assert counts["updated" if version else "inserted"] == ROWS
+        assert shop.wrong() == []
+
+
+# 4 Nothing is written twice
+
+
+def test_the_same_list_again_writes_nothing(shop: Bench) -> None:
+    shop.server.items = items(ROWS)
+    shop.run()
+    before = shop.table()
+    counts = shop.run()
+    assert (counts["staged"], counts["unchanged"]) == (ROWS, ROWS)
+    assert shop.table() == before
+
+
+def test_merging_the_same_pages_again_changes_nothing(shop: Bench) -> None:
+    """Somebody clears the merge task, or it was killed after its commit."""
+    bad = replace(Item(99), raw=b'{"no": "key"}')
+    runs = [shop.observe([*items(ROWS, version), bad]) for version in (0, 1)]
+    for run in runs:
+        shop.sync.merge(*run)
+    before = shop.database.snapshot()
+    for run in (runs[1], runs[0], runs[1]):
+        shop.sync.merge(*run)
+    assert shop.database.snapshot() == before
+
+
+def test_the_same_bytes_are_not_even_typed(shop: Bench) -> None:
+    """Were they typed, the hash of the typed row would be set right."""
+    shop.server.items = items(ROWS)
+    shop.run()
+    shop.database.rows(f"UPDATE {shop.resource.table} SET row_hash = 1")
+    assert shop.run()["unchanged"] == ROWS
+    assert {row["row_hash"] for row in shop.table()} == {1}
+
+
+def test_other_bytes_that_say_the_same_write_nothing(shop: Bench) -> None:
+    shop.server.items = items(ROWS)
+    shop.run()
+    before = shop.table()
+    raw = [json.loads(shop.specimens.raw(item)) for item in shop.server.items]
+    other = [json.dumps({"news": 1, **dict(reversed(row.items()))}, indent=1).encode() for row in raw]
+    shop.server.items = [replace(item, raw=raw) for item, raw in zip(shop.server.items, other, strict=True)]
+    assert shop.run()["unchanged"] == ROWS
+    assert shop.table() == before
+
+
+# 5 A reading that breaks off
+
+
+@pytest.mark.parametrize("page", [1, 3])
+def test_a_reading_that_broke_off_resumes_behind_its_last_page(shop: Bench, page: int) -> None:
+    shop.server.items = items(ROWS, version=1)
+    shop.run(run_id="the run")
+    undisturbed = shop.database.snapshot("observed_at")
+    shop.database.empty("api_tokens")
+    before = shop.database.snapshot()
+    shop.server.set(lambda to, sheet: {"code": BUSY} if sheet.page >= page else None)
+    with pytest.raises(XiaoeBusyError, match="1001"):
+        shop.run(run_id="the run")
+    assert shop.database.snapshot() == before
+    shop.server.set()
+    shop.run(run_id="the run")
+    assert shop.server.asked[0] == page
+    assert shop.database.snapshot("observed_at") == undisturbed
+    assert shop.wrong() == []
+
+
+# 6 Complete, or not green
+
+
+def without(*numbers: int, readings: float = float("inf"), uncounted: bool = False) -> Trap:
+    """Some rows are on no page, in the first `readings`; counted all the same, or not."""
+
+    def trap(to: ListServer, sheet: Sheet) -> dict[str, Any] | None:
+        lost = {to.specimens.raw(item) for item in to.items if item.number in numbers}
+        rows = [row for row in sheet.rows if row not in lost]
+        return {"rows": rows, "total": sheet.total - len(lost) * uncounted} if sheet.reading <= readings else None
+
+    return trap
+
+
+@pytest.mark.parametrize("known", [0, ROWS])
+def test_a_row_lost_for_good_fails_with_the_numbers(shop: Bench, known: int) -> None:
+    if known:
+        shop.server.items = items(known)
+        shop.run()
+    before = shop.database.snapshot()
+    shop.server.items = items(ROWS, version=1)
+    shop.server.set(without(4))
+    with pytest.raises(XiaoeIncompleteError, match=SAYS.format(ROWS - 1)):
+        shop.run()
+    assert shop.database.snapshot() == before
+
+
+def test_rows_lost_in_one_reading_are_found_in_the_next(shop: Bench) -> None:
+    shop.server.items = items(ROWS)
+    shop.server.set(without(0, 4, 5, readings=1))
+    shop.run()
+    assert shop.wrong() == []
+    assert (shop.ledger()["passes"], shop.ledger()["api_total"]) == (2, ROWS)
+
+
+# 7 Newer wins
+
+
+def test_two_observations_end_the_same_in_either_order(shop: Bench) -> None:
+    runs = shop.observe(items(5, version=1)), shop.observe([*items(5, version=2), Item(9)])
+    ends = []
+    for order in (runs, reversed(runs)):
+        shop.database.empty("api_tokens")
+        for run in order:
+            shop.sync.merge(*run)
+        assert shop.wrong() == []
+        ends.append(shop.table())
+    assert ends[0] == ends[1]
+
+
+def test_there_and_back_again(shop: Bench) -> None:
+    """1 → 8 → 1: the last look finds nothing to write, and yet the one before it must not win when it comes late."""
+    runs = [shop.observe(items(5, version)) for version in (1, 8, 1)]
+    for order in ((0, 2, 1), (2, 1, 0), (2, 0, 1)):
+        shop.database.empty("api_tokens")
+        for number in order:
+            shop.sync.merge(*runs[number])
+        assert shop.wrong(items(5, version=1)) == [], order
+        assert unbalanced(shop.database) == []
+
+
+@FEW
+@given(data=st.data())
+def test_any_order_of_merges_ends_in_the_newest_observation(shop: Bench, data: st.DataObject) -> None:
+    """Rows come into being and change; each look lists those that are there; merges come in any order, and again."""
+    shop.database.empty("api_tokens")
+    looks = data.draw(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=3), min_size=2, max_size=4))
+    looks = [versions for _, versions in sorted(enumerate(looks), key=lambda look: len(look[1]))]
+    runs = [shop.observe(Item(*row) for row in enumerate(versions)) for versions in looks]
+    order = data.draw(st.permutations(range(len(runs))))
+    again = data.draw(st.lists(st.sampled_from(range(len(runs))), max_size=2))
+    for number in [*order, *again]:
+        shop.sync.merge(*runs[number])
+    assert shop.wrong(Item(*row) for row in enumerate(looks[-1])) == []
+    assert unbalanced(shop.database) == []
+
+
+# 8 What disappears
+
+
+def test_a_row_that_is_gone_is_marked_and_kept_and_comes_back(shop: Bench) -> None:
+    """Of a list that is always whole, by itself; of a window, where somebody accepts it."""
+    shop.server.items = items(ROWS)
+    shop.run()
+    before, held = shop.database.snapshot(), shop.table()
+    shop.server.items = [item for item in items(ROWS) if item.number != 4]
+    if shop.resource.scope is not Scope.WHOLE:
+        with pytest.raises(XiaoeReconciliationError, match=r"holds 1 more that it no longer lists: k_0004\."):
+            shop.run()
+        assert shop.database.snapshot() == before
+    counts = shop.run(accept_missing=shop.resource.scope is not Scope.WHOLE)
+    assert (counts["absent"], counts["unchanged"]) == (1, ROWS - 1)
+    assert shop.absent() == {"k_0004"}
+    assert [{**row, "absent_since": None} for row in shop.table()] == held
+    since = shop.table()
+
+    assert shop.run()["absent"] == 0  # and what is marked is no longer missed
+    assert shop.table() == since
+
+    shop.server.items = items(ROWS)
+    counts = shop.run()
+    assert (counts["updated"], counts["unchanged"]) == (1, ROWS - 1)
+    assert shop.absent() == set()
+    assert shop.wrong() == []
+
+
+def test_more_than_may_go_by_itself_is_refused_until_somebody_accepts_it(shop: Bench) -> None:
+    """Half of a whole list may go; of a window nothing."""
+    may_go = ROWS // 2 if shop.resource.scope is Scope.WHOLE else 0
+    shop.server.items = items(ROWS)
+    shop.run()
+    before = shop.database.snapshot()
+    shop.server.items = items(ROWS)[may_go + 1 :]
+    with pytest.raises(XiaoeReconciliationError, match=f"the API lists {ROWS - may_go - 1} rows"):
+        shop.run()
+    assert shop.database.snapshot() == before
+    shop.server.items = items(ROWS)[may_go:]
+    assert shop.run()["absent"] == may_go
+    shop.server.items = items(1)
+    shop.run(accept_missing=True)
+    assert shop.wrong() == []
+    assert len(shop.table()) == ROWS
+
+
+def test_rows_hidden_for_one_reading_are_looked_for_again(shop: Bench) -> None:
+    """The list adds up without them; that the warehouse knows them makes it be read once more."""
+    shop.server.items = items(ROWS)
+    shop.run()
+    shop.server.set(without(4, readings=1, uncounted=True))
+    shop.run()
+    assert shop.absent() == set()
+    assert shop.wrong() == []
+
+
+def test_an_older_list_merged_late_marks_no_row_that_a_newer_one_held(shop: Bench) -> None:
+    """There, gone, there: the newest look found the row unchanged and wrote nothing. Of a window it is refused."""
+    there, gone, there_again = shop.observe(items(5)), shop.observe(items(4)), shop.observe(items(5))
+    shop.sync.merge(*there)
+    shop.sync.merge(*there_again)
+    is_whole = shop.resource.scope is Scope.WHOLE
+    with nullcontext() if is_whole else pytest.raises(XiaoeReconciliationError, match=r"no longer lists: k_0004\."):
+        shop.sync.merge(*gone)
+    assert shop.absent() == set()
+    assert shop.wrong() == []
+
+
+# 9 Rows that cannot be typed
+
+BAD: dict[Callable[[Any], Any], Any] = {
+    values.identifier: {"a": 1},
+    values.text: "x" * 65_536,
+    values.code: "paid",
+    values.yuan: "12.345",
+    values.fen: "12x",
+    values.number: "1,000",
+    values.milliseconds: "yesterday",
+    values.time: "2026-02-30 00:00:00",
+}
+
+
+def untyped(shop: Bench) -> list[Item]:
+    """One row per column, its value unreadable, in version 1; each between two good ones later on."""
+    fields = shop.specimens.fields
+    columns = [column for column in fields if column != shop.resource.key]
+    return [
+        Item(number, 1, changed={fields[column][0]: BAD[fields[column][1]]})
+        for number, column in enumerate(columns, start=100)
+    ]
+
+
+def nameless(shop: Bench) -> list[Item]:
+    """Rows without a key, and no rows at all."""
+    key = shop.specimens.key_field
+    keyless = [Item(200 + number, changed={key: value}) for number, value in enumerate((None, "", "  ", {"a": 1}))]
+    return keyless + [replace(Item(210), raw=raw) for raw in (b"null", b"[]", b'"text"', b"7", b"{}")]
+
+
+def test_rows_that_cannot_be_typed_are_kept_and_the_rest_of_the_page_goes_on(shop: Bench) -> None:
+    bad, good = [*untyped(shop), *nameless(shop)], items(60)
+    shop.server.items = [item for pair in zip(bad, good) for item in pair]  # noqa: B905 - there are more good ones
+    listed = [item for item in shop.server.items if item in good]
+    counts = shop.run()
+    assert (counts["inserted"], counts["rejected"]) == (len(listed), len(bad))
+    assert shop.wrong(listed) == []
+    held = shop.database.rows("SELECT * FROM rejected_rows")
+    assert sorted(row["raw_json"] for row in held) == sorted(shop.specimens.raw(item).decode() for item in bad)
+    assert sorted(row["row_key"] for row in held if row["row_key"]) == [*map(shop.specimens.name, untyped(shop))]
+    assert {(row["resource"], row["resolved_at"]) for row in held} == {(shop.resource.name, None)}
+    reasons = {row["row_key"]: row["reason"] for row in held}
+    for item in untyped(shop):
+        assert reasons[shop.specimens.name(item)].startswith(f"{next(iter(item.changed))}=")
+    assert unbalanced(shop.database) == []
+
+
+def test_rejected_rows_are_counted_when_they_come_again_and_resolved_when_they_come_right(shop: Bench) -> None:
+    bad, odd = untyped(shop), nameless(shop)[:2]
+    good = [replace(item, changed={}) for item in bad]
+    shop.server.items = [*items(2), *bad, *odd]
+    shop.run()
+    shop.run()
+    count = "SELECT row_key IS NULL AS odd, seen_count, resolved_at IS NULL AS open, COUNT(*) AS n FROM rejected_rows"
+    rows = shop.database.rows(f"{count} GROUP BY 1, 2, 3 ORDER BY 1")
+    assert rows == [
+        {"odd": 0, "seen_count": 2, "open": 1, "n": len(bad)},
+        {"odd": 1, "seen_count": 2, "open": 1, "n": len(odd)},
+    ]
+    shop.server.items = [*items(2), *good]
+    shop.run()
+    assert shop.wrong() == []
+    assert [row["open"] for row in shop.database.rows(f"{count} GROUP BY 1, 2, 3 ORDER BY 1")] == [0, 1]
+
+
+def test_a_row_that_turns_bad_stays_as_it_was_and_is_not_missed(shop: Bench) -> None:
+    bad = untyped(shop)
+    earlier = [replace(item, version=0, changed={}) for item in bad]
+    shop.server.items = [*earlier, Item(0)]
+    shop.run()
+    before = shop.table()
+    shop.server.items = [*bad, Item(0)]
+    counts = shop.run()
+    assert (counts["rejected"], counts["unchanged"], counts["absent"]) == (len(bad), 1, 0)
+    assert shop.table() == before
+
+
+# 10 Shops apart
+
+
+def test_two_shops_with_the_same_keys_stay_apart(shop: Bench, another_shop: Bench) -> None:
+    """New versions, bad rows, rows that go, later looks at the same window: nothing of it is the other's."""
+    bad = untyped(shop)[:1]
+    for one, own in ((shop, Item(40)), (another_shop, Item(50))):
+        one.server.items = [*items(5), own, *bad]
+        one.run()
+    late = shop.observe([*items(5, version=2), Item(40), *bad])
+    tables, of_shop = ("rejected_rows", "sync_status", "sync_windows"), "SELECT * FROM {} WHERE shop_id = %s ORDER BY 3"
+    mine, books = shop.table(), [shop.database.rows(of_shop.format(table), [shop.app_id]) for table in tables]
+
+    another_shop.server.items = [*items(3, version=1), *(replace(item, changed={}) for item in bad)]
+    another_shop.run(accept_missing=True)
+    assert another_shop.absent() == {"k_0003", "k_0004", "k_0050"}
+    assert shop.table() == mine
+    assert [shop.database.rows(of_shop.format(table), [shop.app_id]) for table in tables] == books
+
+    theirs = another_shop.table()
+    counts = shop.sync.merge(*late)
+    assert (counts["updated"], counts["absent"]) == (5, 0)
+    assert shop.wrong([*items(5, version=2), Item(40)]) == []
+    assert another_shop.table() == theirs
