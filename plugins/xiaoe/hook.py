@@ -128,9 +128,12 @@ class XiaoeHook(HttpHook):
             XiaoeConfigError: Credentials, rights or the address are wrong.
             XiaoeRetriableError: It did not work in eight attempts.
         """
-        size = min(self.shop.page_size, resource.largest_page)
-        body = {**fields, resource.size_key: size}
+        body = {**fields, resource.size_key: self.page_size(resource)}
         return self._with_retries(lambda: self._list(resource, body))
+
+    def page_size(self, resource: Resource) -> int:
+        """Rows per page that are asked for: the connection's, or the most that the interface allows."""
+        return min(self.shop.page_size, resource.largest_page)
 
     def test_connection(self) -> tuple[bool, str]:
         """What the Test button of Admin → Connections does: get a token, list one order of the last day.

@@ -138,7 +138,9 @@ def merged(keys: Sequence[Keys]) -> Keys:
     return np.unique(np.concatenate(keys))
 
 
-def read_pages(fetch: Callable[[int], Page], *, concurrency: int, stored: Sequence[Page] = ()) -> Iterator[Page]:
+def read_pages(
+    fetch: Callable[[int], Page], *, concurrency: int, stored: Sequence[Page] = (), page_size: int | None = None
+) -> Iterator[Page]:
     """Yield the numbered pages of a list from the first one to the last, in order, `concurrency` at a time.
 
     At most `concurrency` pages are held. Reading ends as `Progress` says.
@@ -148,8 +150,9 @@ def read_pages(fetch: Callable[[int], Page], *, concurrency: int, stored: Sequen
         concurrency: How many pages to fetch at the same time.
         stored: Pages 1..n that an earlier try left behind; reading goes on behind them and does not
             yield them again.
+        page_size: Rows per page that are asked for: a list whose last page is full may go on behind its total.
     """
-    progress = Progress.through(stored)
+    progress = Progress.through(stored, page_size=page_size)
     if not stored:
         first = fetch(1)
         yield first
@@ -185,21 +188,24 @@ def follow_cursor(fetch: Callable[[int, Any], Page], *, stored: Sequence[Page] =
 class Progress:
     """How far a pass has come and whether it is at its end.
 
-    A pass by number ends with as many rows as the API says there are, or at an empty page; a pass by cursor
-    only at an empty page. Either ends at a page that repeats the one before it or the first, a pass by cursor
-    also at a cursor that came before: a list whose paging key is not understood answers with its first page
-    for ever. And whatever the API says later, either ends when twice as many rows came as its first page told.
+    A pass by number ends with as many rows as the API says there are and a page that is not full, or at an
+    empty page; a pass by cursor only at an empty page. Either ends at a page that repeats the one before it or
+    the first, a pass by cursor also at a cursor that came before: a list whose paging key is not understood
+    answers with its first page for ever. And whatever the API says later, either ends when twice as many rows
+    came as its first page told.
 
     Args:
         by_cursor: Whether pages are asked for by cursor.
+        page_size: Rows of a full page, where that is known.
     """
 
-    def __init__(self, *, by_cursor: bool = False) -> None:
+    def __init__(self, *, by_cursor: bool = False, page_size: int | None = None) -> None:
         self.read = 0
         self.ended = False
         self.repeated: int | None = None
         self.cursor: Any = None
         self._by_cursor = by_cursor
+        self._page_size = page_size
         self._cursors: set[str] = set()
         self._rows = 0
         self._total = 0
@@ -209,9 +215,9 @@ class Progress:
         self._previous = array("Q")
 
     @classmethod
-    def through(cls, pages: Iterable[Page], *, by_cursor: bool = False) -> Progress:
+    def through(cls, pages: Iterable[Page], *, by_cursor: bool = False, page_size: int | None = None) -> Progress:
         """The progress behind these pages."""
-        progress = cls(by_cursor=by_cursor)
+        progress = cls(by_cursor=by_cursor, page_size=page_size)
         for page in pages:
             progress.take(page)
         return progress
@@ -227,13 +233,14 @@ class Progress:
             self._first_total = page.total if self._first_total is None else self._first_total
         is_endless = self._rows > 2 * (self._first_total or 0) + _PAGES_ALLOWED * self._size
         is_again = bool(page.keys) and (page.keys in (self._first, self._previous) or self._cursor_is_old(page.cursor))
-        if is_again and not (self._by_cursor and whole_before):
+        if is_again and not whole_before:
             self.repeated = page.index
         if self._by_cursor:
             stuck = bool(page.keys) and page.cursor is None
             self.ended = not page.keys or is_again or is_endless or stuck
         else:
-            self.ended = not page.keys or is_again or is_endless or self._rows >= self._total
+            is_full = self._page_size is not None and len(page.keys) >= self._page_size
+            self.ended = not page.keys or is_again or is_endless or (self._rows >= self._total and not is_full)
         self.cursor = page.cursor
         self._first = self._first or page.keys
         self._previous = page.keys

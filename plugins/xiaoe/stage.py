@@ -129,8 +129,12 @@ class Stager:
     def _fetch_pages(self, filters: dict[str, Any], stored: list[Page]) -> Iterator[Page]:
         if isinstance(self._resource.paging, Cursor):
             return paging.follow_cursor(lambda index, cursor: self._fetch(filters, index, cursor), stored=stored)
-        concurrency = self._hook.shop.concurrency
-        return paging.read_pages(lambda index: self._fetch(filters, index), concurrency=concurrency, stored=stored)
+        return paging.read_pages(
+            lambda index: self._fetch(filters, index),
+            concurrency=self._hook.shop.concurrency,
+            stored=stored,
+            page_size=self._hook.page_size(self._resource),
+        )
 
     def _fetch(self, filters: dict[str, Any], index: int, cursor: Any = None) -> Page:
         answer = self._hook.list_page(self._resource, {**filters, **self._resource.paging.fields(index, cursor)})
