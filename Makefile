@@ -7,7 +7,7 @@ PYTHON_BIN := .venv/bin/python
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test lint format lock mysql mysql-stop migrate sync demo demo-stop bench docs clean
+.PHONY: help install test lint format lock mysql mysql-stop migrate sync benefit-policy demo demo-stop bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +43,12 @@ mysql-stop:  ## stop the private database servers
 migrate: install  ## bring the schema of the database that the connection xiaoe_mysql names up to date
 	@$(PYTHON_BIN) -m xiaoe.cli migrate
 
-sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions [FROM= TO=]
-	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions [FROM= TO=]))
+sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits [FROM= TO=]
+	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits [FROM= TO=]))
 	@$(PYTHON_BIN) -m xiaoe.cli sync --type '$(TYPE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
+
+benefit-policy: install  ## what a change of include/benefit_policy.yaml would do to past decisions (APPLY=1 puts it in force)
+	@$(PYTHON_BIN) -m xiaoe.cli benefit-policy $(if $(APPLY),--apply)
 
 demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look (ARGS= for the emulator)
 	@$(PYTHON_BIN) scripts/demo.py $(ARGS)

@@ -48,6 +48,7 @@ DAGS = {
     "xiaoe_orders_deep_rescan": [("orders", "deep_rescan")],
     "xiaoe_refunds": [("refunds", "incremental"), ("orders", "late")],
     "xiaoe_dimensions_daily": [("users", "whole"), ("products", "whole"), ("live_streams", "whole")],
+    "xiaoe_benefits": [("benefits", "decide")],
 }
 """What runs once the clock has moved → the resources and modes that have succeeded then."""
 HISTORY_START = datetime(2025, 1, 1, tzinfo=BEIJING)
@@ -232,9 +233,13 @@ def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
         "SELECT COUNT(*), COUNT(DISTINCT CASE WHEN field = 'refund_time' THEN CONCAT(shop_id, order_id) END)"
         " FROM order_state_log",
     )
+    decided = query(
+        dsn, "SELECT decision_text, COUNT(*) FROM benefit_decisions GROUP BY decision_text ORDER BY COUNT(*) DESC"
+    )
     say(
         f"\n[bold]{orders} orders of {len(SHOPS)} shops[/] from {first} to {last}, ¥{paid} paid, ¥{refunded} refunded\n"
         f"[bold]{changes} changes[/] seen after the first load, among them {refunds} refunds (order_state_log)\n"
+        f"[bold]benefits[/] (benefit_decisions): {', '.join(f'{text} {count}' for text, count in decided)}\n"
         f"in {seconds / 60:.1f} minutes\n\n"
         f"Airflow     {airflow.url}   (no login; every 30 minutes and every hour it goes on by itself)\n"
         f"Shop        {url}/_emulator/truth/summary\n"

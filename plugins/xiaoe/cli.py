@@ -21,6 +21,7 @@ SYNC_DAGS = {
     "deep_rescan": "xiaoe_orders_deep_rescan",
     "refunds": "xiaoe_refunds",
     "dimensions": "xiaoe_dimensions_daily",
+    "benefits": "xiaoe_benefits",
 }
 
 
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     sync.add_argument("--type", required=True, choices=SYNC_DAGS)
     sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
     sync.add_argument("--to", dest="end", help="Beijing time, not included; default now")
+    policy = commands.add_parser("benefit-policy", help="what a change of include/benefit_policy.yaml would do")
+    policy.add_argument("--apply", action="store_true", help="put it in force")
     options = parser.parse_args(arguments)
     _prepare_airflow()
     from xiaoe.exceptions import XiaoeError
@@ -43,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _migrate()
         if options.command == "docs":
             return _docs()
+        if options.command == "benefit-policy":
+            return _benefit_policy(options.apply)
         return _sync(options.type, options.begin, options.end)
     except XiaoeError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -80,6 +85,13 @@ def _docs() -> int:
     from xiaoe.dictionary import write
 
     print(f"wrote {write(ROOT / 'docs' / 'database.md')}")
+    return 0
+
+
+def _benefit_policy(apply: bool) -> int:
+    from xiaoe.benefits.change import change_policy
+
+    print(change_policy(apply=apply))
     return 0
 
 

@@ -7,16 +7,19 @@ Windows are Beijing wall-clock, every other time is UTC.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import numpy as np
+from airflow.sdk.exceptions import AirflowException
+from MySQLdb import Error
 
 from xiaoe.pages import Manifest, SliceManifest
 from xiaoe.paging import Keys, key_hash
 from xiaoe.resources import Resource
-from xiaoe.warehouse import Session
+from xiaoe.warehouse import Session, Warehouse
 from xiaoe.windows import BEIJING, Window
 
 _MESSAGE_LENGTH = 2000
@@ -159,6 +162,17 @@ def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[
             f" WHERE shop_id = %s AND {resource.key} IN ({places}) AND absent_since IS NULL",
             (shop_id, *part),
         )
+    if resource.table == "orders":
+        _queue_benefits(session, shop_id, names)
+
+
+def _queue_benefits(session: Session, shop_id: str, order_ids: Iterable[str]) -> None:
+    """Have it decided again who keeps a benefit of these orders."""
+    session.insert_many(
+        "INSERT INTO benefit_queue (shop_id, order_id) VALUES (%s, %s)"
+        " ON DUPLICATE KEY UPDATE order_id = VALUES(order_id)",
+        [(shop_id, order_id) for order_id in order_ids],
+    )
 
 
 def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected]) -> None:
@@ -184,6 +198,8 @@ def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected
             for one in rejected
         ],
     )
+    if manifest.resource == "orders":
+        _queue_benefits(session, manifest.shop_id, [one.key for one in rejected if one.key])
 
 
 def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:
@@ -198,7 +214,10 @@ def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:
 
 def resolve_rejects(session: Session, manifest: Manifest, names: Iterable[str]) -> None:
     """Note that these rows could be typed when they were seen again."""
-    for name in sorted(names):
+    found = sorted(names)
+    if manifest.resource == "orders":
+        _queue_benefits(session, manifest.shop_id, found)
+    for name in found:
         session.execute(
             "UPDATE rejected_rows SET resolved_at = UTC_TIMESTAMP(3)"
             " WHERE shop_id = %s AND resource = %s AND row_key = %s AND resolved_at IS NULL",
@@ -241,8 +260,17 @@ def write_window(
 
 
 def write_success(session: Session, manifest: Manifest, message: str) -> None:
-    """Note the success of a run and move the watermark forward, if the run may move it; never back."""
-    watermark = beijing_text(manifest.window.end) if manifest.moves_watermark else None
+    """Note the success of a sync and move the watermark forward, if the run may move it; never back."""
+    watermark = manifest.window.end if manifest.moves_watermark else None
+    write_done(session, manifest.shop_id, manifest.resource, manifest.mode, message, watermark=watermark)
+
+
+def write_done(
+    session: Session, shop_id: str, resource: str, mode: str, message: str, *, watermark: datetime | None = None
+) -> None:
+    """Note that a run succeeded, and up to where everything is done now; a watermark never moves back."""
+    text = message[:_MESSAGE_LENGTH]
+    moment = beijing_text(watermark) if watermark else None
     session.execute(
         "INSERT INTO sync_status"
         " (shop_id, resource, mode, watermark, last_success_at, last_attempt_at, status, message)"
@@ -250,16 +278,7 @@ def write_success(session: Session, manifest: Manifest, message: str) -> None:
         " ON DUPLICATE KEY UPDATE"
         " watermark = GREATEST(COALESCE(watermark, %s), COALESCE(%s, watermark)),"
         " last_success_at = UTC_TIMESTAMP(3), last_attempt_at = UTC_TIMESTAMP(3), status = 'success', message = %s",
-        (
-            manifest.shop_id,
-            manifest.resource,
-            manifest.mode,
-            watermark,
-            message[:_MESSAGE_LENGTH],
-            watermark,
-            watermark,
-            message[:_MESSAGE_LENGTH],
-        ),
+        (shop_id, resource, mode, moment, text, moment, moment, text),
     )
 
 
@@ -272,3 +291,18 @@ def write_failure(session: Session, shop_id: str, resource: str, mode: str, mess
         " ON DUPLICATE KEY UPDATE last_attempt_at = UTC_TIMESTAMP(3), status = 'failed', message = %s",
         (shop_id, resource, mode, text, text),
     )
+
+
+@contextmanager
+def failure_noted(warehouse: Warehouse, shop_id: str, resource: str, mode: str) -> Iterator[None]:
+    """Write a failure to sync_status, where dashboards see it, and let it go on."""
+    try:
+        yield
+    except Exception as error:
+        try:
+            with warehouse.session() as session:
+                write_failure(session, shop_id, resource, mode, str(error))
+                session.commit()
+        except (Error, AirflowException):
+            pass  # the warehouse cannot be reached: the task's own failure says so
+        raise

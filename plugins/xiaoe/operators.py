@@ -6,12 +6,11 @@ numpy: some 1.5 s) is imported in `execute`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
-from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import settings
 from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
@@ -47,6 +46,7 @@ class XiaoeStageOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Stage the window that fits the mode and the run."""
+        from xiaoe import ledger
         from xiaoe.hook import XiaoeHook
         from xiaoe.pages import RunFolder
         from xiaoe.warehouse import Warehouse
@@ -54,7 +54,7 @@ class XiaoeStageOperator(BaseOperator):
         warehouse = Warehouse()
         with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
             shop_id = hook.shop.app_id
-            with _failure_noted(warehouse, shop_id, self.resource, self.mode):
+            with ledger.failure_noted(warehouse, shop_id, self.resource, self.mode):
                 run_id = str(context["dag_run"].run_id)
                 plan = self._plan(context, warehouse, shop_id)
                 folder = RunFolder.of(
@@ -156,6 +156,7 @@ class XiaoeMergeOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected."""
+        from xiaoe import ledger
         from xiaoe.merge import Merger
         from xiaoe.pages import RunFolder
         from xiaoe.resources import RESOURCES
@@ -164,7 +165,7 @@ class XiaoeMergeOperator(BaseOperator):
         warehouse = Warehouse()
         folder = RunFolder(ObjectStoragePath(self.folder))
         manifest = folder.read_manifest()
-        with _failure_noted(warehouse, manifest.shop_id, self.resource, self.mode):
+        with ledger.failure_noted(warehouse, manifest.shop_id, self.resource, self.mode):
             merger = Merger(warehouse, RESOURCES[self.resource], self.sql)
             counts = merger.merge(folder, manifest, accept_missing=bool(context["params"].get("accept_missing")))
         self.log.info("shop %s, %s %s: %s", manifest.shop_id, self.resource, manifest.window, dict(counts))
@@ -185,22 +186,3 @@ def run_of(context: Context) -> Run:
         window_from=params.get("from"),
         window_to=params.get("to"),
     )
-
-
-@contextmanager
-def _failure_noted(warehouse: Warehouse, shop_id: str, resource: str, mode: str) -> Iterator[None]:
-    """Write a failure to sync_status, where dashboards see it, and let it go on."""
-    from MySQLdb import Error
-
-    from xiaoe import ledger
-
-    try:
-        yield
-    except Exception as error:
-        try:
-            with warehouse.session() as session:
-                ledger.write_failure(session, shop_id, resource, mode, str(error))
-                session.commit()
-        except (Error, AirflowException):
-            pass  # the warehouse cannot be reached: the task's own failure says so
-        raise

@@ -131,7 +131,7 @@ class RunFolder:
     def write_page(self, name: str, page: StoredPage) -> None:
         """Write one page, whole or not at all."""
         head = {"index": page.index, "observed_at": page.observed_at.isoformat()}
-        _write(
+        write_whole(
             self.path / name,
             gzip.compress(json.dumps(head).encode() + b"\n" + page.body, _COMPRESSION, mtime=0),
         )
@@ -168,7 +168,7 @@ class RunFolder:
 
     def finish_pass(self, slice_number: int, pass_number: int) -> None:
         """Note that a pass over a slice was read to its end."""
-        _write(self.path / self._pass_mark(slice_number, pass_number), b"")
+        write_whole(self.path / self._pass_mark(slice_number, pass_number), b"")
 
     def stored_pages(self, slice_number: int, pass_number: int) -> Iterator[tuple[str, StoredPage]]:
         """The pages of one pass that are there whole, from the first one on, up to the first gap."""
@@ -179,7 +179,7 @@ class RunFolder:
 
     def write_manifest(self, manifest: Manifest) -> str:
         """Write the manifest, the last file of a run, and return its path."""
-        _write(self.manifest_path, json.dumps(asdict(manifest), ensure_ascii=False, indent=1).encode())
+        write_whole(self.manifest_path, json.dumps(asdict(manifest), ensure_ascii=False, indent=1).encode())
         return str(self.manifest_path)
 
     def read_manifest(self) -> Manifest:
@@ -222,7 +222,7 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _write(path: Any, content: bytes) -> None:
+def write_whole(path: Any, content: bytes) -> None:
     """Write a file whole or not at all: rename on a local disk; a bucket's put is atomic by itself."""
     if getattr(path, "protocol", "") not in ("", "file", "local"):
         path.write_bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ _PACKED = _PACKAGE / "include"  # in a wheel; a checkout has include/ at its top
 INCLUDE_DIR = Path(
     os.environ.get("XIAOE_INCLUDE_DIR", _PACKED if _PACKED.exists() else _PACKAGE.parents[1] / "include")
 )
+_MAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 
 
 def conn_ids() -> list[str]:
@@ -51,6 +53,40 @@ def page_store() -> str:
     """URL of the folder or bucket for raw pages (`XIAOE_PAGE_STORE`)."""
     airflow_home = os.environ.get("AIRFLOW_HOME", str(Path.home() / "airflow"))
     return os.environ.get("XIAOE_PAGE_STORE", f"file://{airflow_home}/xiaoe_pages")
+
+
+def export_dir() -> str:
+    """URL of the folder or bucket for the files that staff get (`XIAOE_EXPORT_DIR`)."""
+    airflow_home = os.environ.get("AIRFLOW_HOME", str(Path.home() / "airflow"))
+    return os.environ.get("XIAOE_EXPORT_DIR", f"file://{airflow_home}/xiaoe_exports")
+
+
+def benefit_mail_to() -> list[str]:
+    """Who gets mail about benefits (`XIAOE_BENEFIT_MAIL_TO`, comma separated); nobody by default.
+
+    Raises:
+        XiaoeConfigError: An entry is no mail address.
+    """
+    text = os.environ.get("XIAOE_BENEFIT_MAIL_TO", "")
+    addresses = [address.strip() for address in text.split(",")]
+    addresses = list(dict.fromkeys(address for address in addresses if address))
+    for address in addresses:
+        if not _MAIL_ADDRESS.fullmatch(address):
+            raise XiaoeConfigError(
+                f"XIAOE_BENEFIT_MAIL_TO={text!r}: {address!r} is no mail address:"
+                " give addresses separated by commas, e.g. ops@example.com,fuli@example.com; empty sends no mail"
+            )
+    return addresses
+
+
+def chat_conn_id() -> str | None:
+    """The Airflow connection of type `apprise` for DingTalk, WeCom, Feishu (`XIAOE_CHAT_CONN_ID`); None: no chat."""
+    return os.environ.get("XIAOE_CHAT_CONN_ID", "").strip() or None
+
+
+def benefit_wait() -> timedelta:
+    """How long an order may wait to be seen after its deadline before staff hear of it (`XIAOE_BENEFIT_WAIT_HOURS`)."""
+    return timedelta(hours=_whole_number("XIAOE_BENEFIT_WAIT_HOURS", 2, least=1))
 
 
 def overlap() -> timedelta:

@@ -33,6 +33,8 @@ END = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 EVERYTHING = Window(START, END)
 TABLES = (
     "order_items", "orders", "order_state_log", "refunds", "users", "products", "live_streams", "live_stream_days",
+    "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
+    "benefit_notices",
     "sync_status", "sync_windows", "rejected_rows", "api_tokens",
 )  # fmt: skip
 CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}

@@ -62,7 +62,7 @@ def test_a_resource_has_one_name_everywhere(resource: Resource) -> None:
 
 
 def test_there_is_an_asset_for_each_resource_and_no_table_twice() -> None:
-    assert set(dag_parts.ASSETS) == set(RESOURCES)
+    assert set(dag_parts.ASSETS) == {*RESOURCES, "benefits", "benefit_answers"}
     assert len({resource.table for resource in RESOURCES.values()}) == len(RESOURCES)
     assert len({resource.endpoint for resource in RESOURCES.values()}) == len(RESOURCES)
 

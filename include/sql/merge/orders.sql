@@ -49,3 +49,12 @@ ON DUPLICATE KEY UPDATE
     title = s.title,
     quantity = s.quantity,
     amount = s.price;
+
+{#- Whatever changed may change who keeps a benefit. -#}
+INSERT INTO benefit_queue (shop_id, order_id)
+SELECT
+    s.shop_id,
+    s.order_id
+FROM stg_orders AS s
+ORDER BY s.shop_id, s.order_id
+ON DUPLICATE KEY UPDATE order_id = s.order_id;

@@ -1,0 +1,1 @@
+"""Who keeps a benefit (福利): the rule, the decisions, what staff get to see of them."""

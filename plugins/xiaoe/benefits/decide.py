@@ -1,0 +1,185 @@
+"""Decides for every order that can have changed; the rule itself is include/sql/marts/benefit_decisions.sql."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
+from functools import partial
+
+import sqlparse
+
+from xiaoe.benefits.coverage import Look, segments
+from xiaoe.benefits.policy import Policy, parse_policy
+from xiaoe.exceptions import XiaoeRetriableError
+from xiaoe.ledger import beijing_text
+from xiaoe.warehouse import Session, Warehouse, retry_conflicts
+
+CHUNK_ORDERS = 50_000
+"""Orders decided in one transaction: the merges wait that long, some seconds."""
+_DUE = (
+    "SELECT order_id FROM ("
+    " (SELECT order_id FROM benefit_queue WHERE shop_id = %s AND order_id > %s ORDER BY order_id LIMIT {chunk})"
+    " UNION"
+    " (SELECT order_id FROM benefit_decisions WHERE shop_id = %s AND decision = 'pending' AND deadline_at < %s"
+    " AND order_id > %s ORDER BY order_id LIMIT {chunk})"
+    ") AS due ORDER BY order_id LIMIT {chunk}"
+)
+_DECIDED = "SELECT order_id FROM benefit_decisions WHERE shop_id = %s AND order_id > %s ORDER BY order_id LIMIT {chunk}"
+
+
+class Decider:
+    """Decides for the orders of one shop.
+
+    Args:
+        warehouse: Where.
+        shop_id: The shop.
+        tables_sql: include/sql/marts/benefit_tables.sql, rendered.
+        decisions_sql: include/sql/marts/benefit_decisions.sql, rendered for `now` and a policy.
+        now: With an offset; the moment of the run.
+        policy_id: The policy that the template was rendered with, if it has to be in force.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        shop_id: str,
+        *,
+        tables_sql: str,
+        decisions_sql: str,
+        now: datetime,
+        policy_id: int | None = None,
+    ) -> None:
+        self._warehouse = warehouse
+        self._shop_id = shop_id
+        self._tables = statements(tables_sql)
+        decisions = statements(decisions_sql)
+        writes = 1 + next(n for n, one in enumerate(decisions) if one.startswith("INSERT INTO benefit_new "))
+        self._compute, self._write = decisions[:writes], decisions[writes:]
+        self._now = now.astimezone(timezone.utc)
+        self._policy_id = policy_id
+
+    def decide(self) -> Counter[str]:
+        """Decide for every order that is due, some thousand at a time; return how many decisions are what now.
+
+        Due is an order that changed since it was decided on, one whose after-sales did, and one that waits and
+        whose deadline has passed. Every chunk is a transaction of its own: broken off, the next run goes on.
+
+        Raises:
+            XiaoeRetriableError: Somebody put another policy in force meanwhile.
+        """
+        counts: Counter[str] = Counter()
+        after: str | None = ""
+        while after is not None:
+            chunk, after = retry_conflicts(partial(self._decide_chunk, after))
+            counts.update(chunk)
+        return counts
+
+    def effect(self) -> Counter[tuple[str, str]]:
+        """How many decisions would be others, as (old, new), if every order were decided on again; writes nothing."""
+        changes: Counter[tuple[str, str]] = Counter()
+        after: str | None = ""
+        while after is not None:
+            with self._session() as session:
+                after = self._fill_due(session, _DECIDED, (self._shop_id, after))
+                self._run(session, self._compute)
+                changes.update(
+                    {
+                        (old, new): int(orders)
+                        for old, new, orders in session.query(
+                            "SELECT d.decision, n.decision, COUNT(*) FROM benefit_new AS n"
+                            " INNER JOIN benefit_decisions AS d ON d.shop_id = n.shop_id AND d.order_id = n.order_id"
+                            " WHERE d.decision <> n.decision GROUP BY d.decision, n.decision"
+                        )
+                    }
+                )
+        return changes
+
+    def _decide_chunk(self, after: str) -> tuple[Counter[str], str | None]:
+        """Decide for the next orders in order of their ids; the last id of a full chunk, else None."""
+        with self._session() as session:
+            self._check_policy(session)
+            waiting = (self._shop_id, beijing_text(self._now), after)
+            last = self._fill_due(session, _DUE, (self._shop_id, after, *waiting))
+            self._run(session, self._compute)
+            counts = Counter(dict(session.query("SELECT decision, COUNT(*) FROM benefit_new GROUP BY decision")))
+            self._run(session, self._write)
+            session.commit()
+        return counts, last
+
+    def _check_policy(self, session: Session) -> None:
+        """A policy is put in force under the same locks, so it cannot change before the chunk is written."""
+        held = policy_in_force(session)
+        if self._policy_id is not None and (held is None or held[0] != self._policy_id):
+            raise XiaoeRetriableError("another policy was put in force while decisions were made: trying again with it")
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """A session with the temporary tables, under the locks of the merges; what is not committed is gone."""
+        with self._warehouse.session() as session, merges_held(session, self._shop_id):
+            self._run(session, self._tables)
+            session.commit()
+            yield session
+
+    @staticmethod
+    def _run(session: Session, statements: Sequence[str]) -> None:
+        for statement in statements:
+            session.execute(statement)
+
+    def _fill_due(self, session: Session, sql: str, parameters: tuple[str, ...]) -> str | None:
+        """Fill benefit_due and benefit_seen; the last id if there may be more orders behind it."""
+        due = [order_id for (order_id,) in session.query(sql.format(chunk=CHUNK_ORDERS), parameters)]
+        session.insert_many(
+            "INSERT INTO benefit_due (shop_id, order_id) VALUES (%s, %s)", [(self._shop_id, one) for one in due]
+        )
+        looks = session.query(
+            "SELECT window_start, window_end, MAX(observed_at) FROM sync_windows"
+            " WHERE shop_id = %s AND resource = 'orders' GROUP BY window_start, window_end",
+            (self._shop_id,),
+        )
+        session.insert_many(
+            "INSERT INTO benefit_seen (since, observed_at) VALUES (%s, %s)",
+            segments(Look(*look) for look in looks),
+        )
+        return due[-1] if len(due) == CHUNK_ORDERS else None
+
+
+@contextmanager
+def merges_held(session: Session, shop_id: str) -> Iterator[None]:
+    """Keep the merges of orders and refunds of a shop away, in the order in which everybody takes the locks."""
+    with ExitStack() as stack:
+        for resource in ("orders", "refunds"):
+            stack.enter_context(session.lock("merge", shop_id, resource))
+        yield
+
+
+def statements(sql: str) -> list[str]:
+    """The single statements of a rendered template."""
+    return [text for text in sqlparse.split(sqlparse.format(sql, strip_comments=True)) if text]
+
+
+def policy_in_force(session: Session) -> tuple[int, Policy] | None:
+    """The number and content of the policy applied last; None before the first."""
+    rows = session.query("SELECT id, policy FROM benefit_policies ORDER BY id DESC LIMIT 1")
+    return (int(rows[0][0]), parse_policy(rows[0][1])) if rows else None
+
+
+def apply_policy(session: Session, policy: Policy, *, by: str, shop_ids: Sequence[str]) -> int:
+    """Note that a policy is in force from now on, and have every decision of these shops made again.
+
+    Under `merges_held` of every shop that has decisions: a run that began with the old policy ends before, or
+    finds out.
+    """
+    session.execute(
+        "INSERT INTO benefit_policies (policy, applied_at, applied_by) VALUES (%s, UTC_TIMESTAMP(3), %s)",
+        (policy.to_json(), by),
+    )
+    [(number,)] = session.query("SELECT LAST_INSERT_ID()")
+    for shop_id in shop_ids:
+        session.execute(
+            "INSERT IGNORE INTO benefit_queue (shop_id, order_id)"
+            " SELECT shop_id, order_id FROM benefit_decisions WHERE shop_id = %s",
+            (shop_id,),
+        )
+    return int(number)

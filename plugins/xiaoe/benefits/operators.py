@@ -1,0 +1,303 @@
+"""The operators around benefits: decide, tell staff at once, report daily, ask a person.
+
+What only a running task needs is imported in `execute`, as in `xiaoe.operators`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, BaseOperator, Context, ObjectStoragePath
+from airflow.sdk.exceptions import AirflowSkipException
+
+from xiaoe import settings
+from xiaoe.exceptions import XiaoeConfigError, XiaoeError
+
+if TYPE_CHECKING:
+    from xiaoe.benefits.policy import Policy
+    from xiaoe.warehouse import Warehouse
+
+RESOURCE, MODE = "benefits", "decide"
+"""As `sync_status` knows these runs."""
+
+
+class XiaoeBenefitsOperator(BaseOperator):
+    """Decide who keeps a benefit, for every order of a shop that can have changed.
+
+    Returns how many orders got which decision, how many grants were taken back, and how many orders wait
+    for an observation after their deadline.
+
+    Args:
+        xiaoe_conn_id: The shop's connection.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    ui_color = "#fff4e0"
+
+    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.xiaoe_conn_id = xiaoe_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Decide, and report."""
+        from xiaoe.benefits import decide, watch
+        from xiaoe.ledger import failure_noted, utc_text, write_done
+        from xiaoe.warehouse import Warehouse
+
+        warehouse = Warehouse()
+        shop_id = _shop_id(self.xiaoe_conn_id)
+        now = settings.now()
+        with failure_noted(warehouse, shop_id, RESOURCE, MODE):
+            number, policy = self._policy(warehouse, shop_id)
+            counts = decide.Decider(
+                warehouse,
+                shop_id,
+                tables_sql=self._marts("benefit_tables"),
+                decisions_sql=self._marts(
+                    "benefit_decisions", policy=policy, policy_id=number, decided_at=utc_text(now)
+                ),
+                now=now,
+                policy_id=number,
+            ).decide()
+            with warehouse.session() as session:
+                taken_back = watch.grants_taken_back(session, shop_id, now)
+                waiting, longest = watch.not_observed_since(session, shop_id, now)
+                message = watch.summary(counts, taken_back, waiting, longest)
+                write_done(session, shop_id, RESOURCE, MODE, message)
+                session.commit()
+        self.log.info("shop %s: %s", shop_id, message)
+        if waiting:
+            self.log.warning("%s orders wait to be seen after their deadline, the longest for %s", waiting, longest)
+        return {"shop_id": shop_id, "decided": dict(counts), "taken_back": taken_back, "waiting": waiting}
+
+    def _policy(self, warehouse: Warehouse, shop_id: str) -> tuple[int, Policy]:
+        """The policy in force. The file's is put in force if there was none; a change of it waits for a person."""
+        from xiaoe.benefits.decide import apply_policy, policy_in_force
+        from xiaoe.benefits.policy import POLICY_FILE, read_policy
+
+        policy = read_policy()
+        with warehouse.session() as session, session.lock("benefit_policy"):
+            if (found := policy_in_force(session)) is None:
+                number = apply_policy(session, policy, by="system", shop_ids=[shop_id])
+                session.commit()
+                return number, policy
+        if found[1].to_json() != policy.to_json():
+            self.log.warning(
+                "%s was changed and is not in force yet: `make benefit-policy` shows what it would change,"
+                " `make benefit-policy APPLY=1` puts it in force",
+                POLICY_FILE,
+            )
+        return found
+
+    def _marts(self, name: str, **values: Any) -> str:
+        """A template of include/sql/marts, in the DAG's own Jinja environment."""
+        return str(self.get_template_env().get_template(f"marts/{name}.sql").render(**values))
+
+
+class XiaoeBenefitNoticeOperator(BaseOperator):
+    """Tell staff what cannot wait for the daily report: grants taken back, orders that wait too long to be seen.
+
+    Each channel is told by itself and once: what it was told stands in `benefit_notices`, so a run that broke off
+    is made up for by the next, and one channel that is down does not make the other repeat itself.
+
+    Args:
+        decided: What `XiaoeBenefitsOperator` returned; names the shop.
+    """
+
+    template_fields: Sequence[str] = ("decided",)
+    ui_color = "#fdecea"
+
+    def __init__(self, *, decided: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.decided = decided
+
+    def execute(self, context: Context) -> dict[str, list[str]]:
+        """Tell, and return which channel was told of what."""
+        from xiaoe.benefits import report
+        from xiaoe.warehouse import Warehouse
+
+        shop_id, patience, now = self.decided["shop_id"], settings.benefit_wait(), settings.now()
+        told: dict[str, list[str]] = {}
+        failures: list[XiaoeError] = []
+        with Warehouse().session() as session:
+            for channel, tell in _channels(self.log).items():
+                told[channel] = []
+                for notice in report.notices(session, shop_id, channel, now=now, patience=patience):
+                    try:
+                        tell(notice.message)
+                    except XiaoeError as error:
+                        self.log.error("%s: %s was not told: %s", channel, notice.kind, error)
+                        failures.append(error)
+                        continue
+                    report.write_notice(session, shop_id, channel, notice, now)
+                    session.commit()
+                    told[channel].append(notice.kind)
+                    self.log.info("%s: %s", channel, notice.message.title)
+        if failures:
+            raise failures[0]
+        return told
+
+
+class XiaoeBenefitExportOperator(BaseOperator):
+    """Write the decisions of a day as CSV and xlsx, and count them.
+
+    Returns the counts and the files, for the messages.
+
+    Args:
+        xiaoe_conn_id: The shop's connection.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    ui_color = "#fff4e0"
+
+    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.xiaoe_conn_id = xiaoe_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Export the day that the run is about."""
+        from xiaoe.benefits.report import export_day, report_day
+        from xiaoe.warehouse import Warehouse
+
+        run, now = context["dag_run"], settings.now()
+        by_hand = str(getattr(run.run_type, "value", run.run_type)) == "manual"
+        day = report_day(
+            context["params"].get("day"),
+            run_after=run.run_after,
+            interval_end=None if by_hand else context.get("data_interval_end"),
+            now=now,
+        )
+        with Warehouse().session() as session:
+            root = ObjectStoragePath(settings.export_dir())
+            report = export_day(session, _shop_id(self.xiaoe_conn_id), day, root, now)
+        self.log.info("%s", report)
+        return report
+
+
+class XiaoeBenefitReportOperator(BaseOperator):
+    """Send the daily report by one channel; where the channel is not configured, say so and succeed.
+
+    Args:
+        channel: `mail`, with the files attached, or `chat`.
+        report: What `XiaoeBenefitExportOperator` returned.
+    """
+
+    template_fields: Sequence[str] = ("report",)
+    ui_color = "#e8f4fd"
+
+    def __init__(self, *, channel: str, report: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.channel = channel
+        self.report = report
+
+    def execute(self, context: Context) -> bool:
+        """Send it; return whether it was sent."""
+        from xiaoe.benefits.report import daily_message, fetch
+
+        tell = _channels(self.log).get(self.channel)
+        if tell is None:
+            return False
+        message = daily_message(self.report)
+        with tempfile.TemporaryDirectory() as place:
+            if self.channel == "mail":
+                files, line = fetch(self.report["files"], ObjectStoragePath, Path(place))
+                message = daily_message(self.report, files, *filter(None, [line]))
+            tell(message)
+        self.log.info("%s: %s", self.channel, message.title)
+        return True
+
+
+class XiaoeBenefitQuestionsOperator(BaseOperator):
+    """List the orders that a person has to decide on, of all shops; a question each.
+
+    Args:
+        xiaoe_conn_ids: The shops' connections.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_ids",)
+    ui_color = "#f3e8fd"
+
+    def __init__(self, *, xiaoe_conn_ids: list[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.xiaoe_conn_ids = xiaoe_conn_ids
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """List them, at most some per shop."""
+        from xiaoe.benefits.review import MOST_QUESTIONS, open_questions
+        from xiaoe.warehouse import Warehouse
+
+        found: list[dict[str, Any]] = []
+        with Warehouse().session() as session:
+            for conn_id in self.xiaoe_conn_ids:
+                try:
+                    shop_id = _shop_id(conn_id)
+                except XiaoeConfigError as error:  # its own syncs fail on it; the other shops' orders are asked about
+                    self.log.warning("left out: %s", error)
+                    continue
+                questions = open_questions(session, shop_id)
+                self.log.info("shop %s: %s orders to ask about, at most %s", shop_id, len(questions), MOST_QUESTIONS)
+                found += questions
+        return found
+
+
+class XiaoeBenefitAnswerOperator(BaseOperator):
+    """Keep what a person answered about an order, and have the order decided again.
+
+    Skipped where nobody decided: the order is asked about again in the next run.
+
+    Args:
+        about: The order, as the question says.
+        response: What Airflow's Human-in-the-loop task returned.
+    """
+
+    template_fields: Sequence[str] = ("about", "response")
+    ui_color = "#f3e8fd"
+
+    def __init__(self, *, about: Any, response: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.about = about
+        self.response = response
+
+    def execute(self, context: Context) -> None:
+        """Keep the answer, with who gave it and when."""
+        from xiaoe.benefits.review import LATER, read_answer, record
+        from xiaoe.warehouse import Warehouse, retry_conflicts
+
+        answer = read_answer(self.response)
+        order_id = self.about["order_id"]
+        if answer is None:
+            raise AirflowSkipException(f"order {order_id}: {LATER}: the next run asks again")
+
+        def keep() -> bool:
+            with Warehouse().session() as session:
+                return record(session, self.about, answer)
+
+        if retry_conflicts(keep):
+            self.log.info("order %s: %s, says %s at %s", order_id, answer.decision, answer.by, answer.at)
+        else:
+            self.log.warning(
+                "order %s changed while %s was asked: the answer %s counts for nothing, it is decided anew",
+                order_id,
+                answer.by,
+                answer.decision,
+            )
+
+
+def _shop_id(xiaoe_conn_id: str) -> str:
+    from xiaoe.shop import Shop
+
+    return Shop.from_connection(BaseHook.get_connection(xiaoe_conn_id)).app_id
+
+
+def _channels(log: Any) -> dict[str, Any]:
+    """The ways of telling that are configured; says which are not."""
+    from xiaoe.notify import channels
+
+    found = channels(settings.benefit_mail_to(), settings.chat_conn_id())
+    for name, variable in (("mail", "XIAOE_BENEFIT_MAIL_TO"), ("chat", "XIAOE_CHAT_CONN_ID")):
+        if name not in found:
+            log.info("%s is not configured (%s is empty): nobody is told that way", name, variable)
+    return found

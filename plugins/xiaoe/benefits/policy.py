@@ -1,0 +1,56 @@
+"""The rule for benefits, from include/benefit_policy.yaml: the one place where it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.settings import INCLUDE_DIR
+
+POLICY_FILE = INCLUDE_DIR / "benefit_policy.yaml"
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a decision follows; docs/benefits.md explains each value.
+
+    Args:
+        days: From the anchor to the deadline.
+        anchor: Column of `orders` that the days count from; where it is empty, the time of creation.
+        partial_refund: What a partial refund before the deadline means.
+        resource_types: Codes of the products that carry a benefit; none means all.
+    """
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=365)]
+    anchor: Literal["created_time", "pay_time"]
+    partial_refund: Literal["review", "revoke"]
+    resource_types: list[Annotated[int, msgspec.Meta(ge=0)]]
+
+    def to_json(self) -> str:
+        """One line, the same for the same rule; product types in order."""
+        types = sorted(set(self.resource_types))
+        return msgspec.json.encode(msgspec.structs.replace(self, resource_types=types)).decode()
+
+
+def read_policy(path: Path = POLICY_FILE) -> Policy:
+    """Read and check the policy file.
+
+    Raises:
+        XiaoeConfigError: It is not there, or a field is missing, unknown or wrong; names field and fix.
+    """
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=Policy)
+    except FileNotFoundError:
+        raise XiaoeConfigError(f"{path} is missing: take include/benefit_policy.yaml of the repository") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise XiaoeConfigError(
+            f"{path}: {error}. Give days: 1 to 365, anchor: created_time or pay_time,"
+            " partial_refund: review or revoke, resource_types: a list of codes"
+        ) from None
+
+
+def parse_policy(text: str) -> Policy:
+    """Read a policy as `benefit_policies` keeps it."""
+    return msgspec.json.decode(text, type=Policy)

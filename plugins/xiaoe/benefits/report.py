@@ -1,0 +1,232 @@
+"""What staff are told of benefits, in Chinese: the daily report and the notices that cannot wait."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from xiaoe.benefits.watch import NAMES, not_observed_since
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.ledger import utc_text
+from xiaoe.notify import Message
+from xiaoe.pages import write_whole
+from xiaoe.warehouse import Session
+from xiaoe.windows import BEIJING
+
+SHOWN_ORDERS = 20
+"""Order ids in a notice; the rest is counted."""
+LARGEST_ATTACHMENTS = 15_000_000
+"""Bytes of all files of a mail; as a mail they are a third more, and many servers refuse what is above 20 MB."""
+OLDEST_NEWS = timedelta(days=7)
+"""Older than that, a grant taken back is no news for a channel that was configured only now."""
+CLOCKS_DIFFER = timedelta(minutes=5)
+_TAKEN_BACK = (
+    "SELECT l.id, l.order_id FROM benefit_decision_log AS l"
+    " INNER JOIN benefit_decisions AS d ON l.shop_id = d.shop_id AND l.order_id = d.order_id"
+    " WHERE l.shop_id = %s AND l.decided_at >= %s AND l.decided_at < %s AND l.id > %s"
+    " AND l.new_decision = 'revoke' AND d.decision = 'revoke'"
+    " AND (SELECT p.new_decision FROM benefit_decision_log AS p"
+    " WHERE p.shop_id = l.shop_id AND p.order_id = l.order_id AND p.id < l.id"
+    " AND p.new_decision IN ('grant', 'revoke') ORDER BY p.id DESC LIMIT 1) = 'grant' ORDER BY l.id"
+)
+
+
+# --- the daily report ----------------------------------------------------------------------------------
+
+
+def report_day(typed: str | None, *, run_after: datetime, interval_end: datetime | None, now: datetime) -> date:
+    """The day of Beijing that a run reports on.
+
+    Args:
+        typed: What a person put into the form's `day`, `2026-11-20`.
+        run_after: When the run was due.
+        interval_end: End of the run's interval, where it has one and was not started by hand.
+        now: The present moment.
+
+    Raises:
+        XiaoeConfigError: What was typed is no day, or one to come.
+    """
+    if not typed:
+        return (interval_end or run_after).astimezone(BEIJING).date() - timedelta(days=1)
+    try:
+        day = date.fromisoformat(typed)
+    except ValueError:
+        raise XiaoeConfigError(f"day={typed!r}: give a day like 2026-11-20") from None
+    if day > now.astimezone(BEIJING).date():
+        raise XiaoeConfigError(f"day={typed!r} is still to come: give today or a day before")
+    return day
+
+
+def export_day(session: Session, shop_id: str, day: date, root: Any, now: datetime) -> dict[str, Any]:
+    """Write the day's files and count.
+
+    Args:
+        session: The warehouse.
+        shop_id: The shop.
+        day: Of Beijing.
+        root: Folder or bucket for exports.
+        now: The moment of the run.
+
+    Returns:
+        What the daily message says, as JSON knows it; `files` are where they were written.
+    """
+    from xiaoe.benefits.export import day_utc, decisions_of_day, orders_in_review, write_csv, write_xlsx
+
+    decided, review = decisions_of_day(session, shop_id, day), orders_in_review(session, shop_id)
+    counts = Counter(decided["判定"].tolist())
+    waiting, longest = not_observed_since(session, shop_id, now)
+    taken_back = session.query(_TAKEN_BACK, (shop_id, *day_utc(day), 0))
+    folder = root / shop_id / f"{day}"
+    with tempfile.TemporaryDirectory() as place:
+        files = [Path(place, f"福利判定-{shop_id}-{day}.{kind}") for kind in ("csv", "xlsx")]
+        write_csv(decided, files[0])
+        write_xlsx({"判定": decided, NAMES["review"]: review}, files[1])
+        for file in files:
+            write_whole(folder / file.name, file.read_bytes())
+    return {
+        "shop_id": shop_id,
+        "day": f"{day}",
+        "grant": counts[NAMES["grant"]],
+        "revoke": counts[NAMES["revoke"]],
+        "taken_back": len(taken_back),
+        "review": len(review),
+        "waiting": waiting,
+        "longest": span(longest),
+        "decided_at": _last_decided(session, shop_id),
+        "files": [str(folder / file.name) for file in files],
+    }
+
+
+def _last_decided(session: Session, shop_id: str) -> str | None:
+    rows = session.query(
+        "SELECT last_success_at + INTERVAL 8 HOUR FROM sync_status"
+        " WHERE shop_id = %s AND resource = 'benefits' AND mode = 'decide'",
+        (shop_id,),
+    )
+    return f"{rows[0][0]:%Y-%m-%d %H:%M}" if rows and rows[0][0] else None
+
+
+def daily_message(report: dict[str, Any], files: Sequence[Path] = (), *more: str) -> Message:
+    """The daily report with files and more lines; without personal data, so that it fits a chat too."""
+    back = f"，其中发放后取消 {report['taken_back']}" if report["taken_back"] else ""
+    wait = f"，最久 {report['longest']}" if report["waiting"] else ""
+    lines = [
+        f"店铺 {report['shop_id']}，{report['day']} 的福利判定：",
+        f"发放 {report['grant']} 单",
+        f"取消 {report['revoke']} 单{back}",
+        f"待人工复核 {report['review']} 单（当前）",
+        f"截止后待再次观测 {report['waiting']} 单（当前）{wait}",
+        f"最近一次判定：{report['decided_at'] or '尚无'}（北京时间）",
+    ]
+    if report["review"]:
+        lines.append("请在 Airflow 页面的 Required Actions 中答复待复核订单（DAG xiaoe_benefits_review）。")
+    lines += more
+    title = f"福利判定日报 {report['shop_id']} {report['day']}：发放 {report['grant']}，取消 {report['revoke']}"
+    return Message(title, lines, files)
+
+
+def fetch(names: Sequence[str], opened: Callable[[str], Any], place: Path) -> tuple[list[Path], str | None]:
+    """Copy exported files here, to be attached; if they are too large, none and a line that says where they are."""
+    sources = [opened(name) for name in names]
+    size = sum(source.stat().st_size for source in sources)
+    if size > LARGEST_ATTACHMENTS:
+        return [], f"文件共 {size / 1e6:.0f} MB，超过邮件上限，未附上；请到此处取：{'，'.join(names)}"
+    files = [place / source.name for source in sources]
+    for source, file in zip(sources, files, strict=True):
+        with source.open("rb") as reading, file.open("wb") as writing:
+            shutil.copyfileobj(reading, writing)
+    return files, None
+
+
+# --- notices -------------------------------------------------------------------------------------------
+
+
+class Notice(NamedTuple):
+    """Something that a channel has not been told yet.
+
+    Args:
+        kind: `taken_back` or `waiting`, as `benefit_notices` knows it.
+        message: What to say.
+        order_count: Of how many orders.
+        log_id: Up to which entry of the log everything is told with it.
+    """
+
+    kind: str
+    message: Message
+    order_count: int
+    log_id: int | None = None
+
+
+def notices(session: Session, shop_id: str, channel: str, *, now: datetime, patience: timedelta) -> list[Notice]:
+    """What a channel has to be told now."""
+    found = (_taken_back(session, shop_id, channel, now), _waiting(session, shop_id, channel, now, patience))
+    return [notice for notice in found if notice]
+
+
+def write_notice(session: Session, shop_id: str, channel: str, notice: Notice, now: datetime) -> None:
+    """Note that a channel was told."""
+    session.execute(
+        "INSERT INTO benefit_notices (shop_id, kind, channel, order_count, log_id, sent_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (shop_id, notice.kind, channel, notice.order_count, notice.log_id, utc_text(now)),
+    )
+
+
+def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> Notice | None:
+    """Orders that were granted, lost it, and still have it lost: each is told once, also after a broken run."""
+    [(told,)] = session.query(
+        "SELECT COALESCE(MAX(log_id), 0) FROM benefit_notices WHERE shop_id = %s AND kind = 'taken_back'"
+        " AND channel = %s",
+        (shop_id, channel),
+    )
+    found = session.query(_TAKEN_BACK, (shop_id, utc_text(now - OLDEST_NEWS), utc_text(now + CLOCKS_DIFFER), told))
+    if not found:
+        return None
+    names = list(dict.fromkeys(order_id for _, order_id in found))
+    more = f" 等 {len(names)} 单" if len(names) > SHOWN_ORDERS else ""
+    message = Message(
+        f"【紧急】福利收回 {shop_id}：{len(names)} 单发放后退款",
+        [
+            f"店铺 {shop_id}：以下订单此前判定为发放，现因退款改为取消。如福利已发出，请尽快收回。",
+            f"订单：{'、'.join(names[:SHOWN_ORDERS])}{more}",
+            "明细见福利判定表 benefit_decisions 及次日日报附件。",
+        ],
+    )
+    return Notice("taken_back", message, len(names), found[-1][0])
+
+
+def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patience: timedelta) -> Notice | None:
+    """Orders that wait too long to be seen; once a day, and again when there are twice as many."""
+    waiting, longest = not_observed_since(session, shop_id, now)
+    if longest <= patience:
+        return None
+    told = session.query(
+        "SELECT order_count FROM benefit_notices WHERE shop_id = %s AND kind = 'waiting' AND channel = %s"
+        " AND sent_at >= %s ORDER BY id DESC LIMIT 1",
+        (shop_id, channel, utc_text(datetime.combine(now.astimezone(BEIJING), time(), BEIJING))),
+    )
+    if told and waiting < 2 * told[0][0]:
+        return None
+    message = Message(
+        f"【提醒】福利待观测 {shop_id}：{waiting} 单，最久 {span(longest)}",
+        [
+            f"店铺 {shop_id}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {span(longest)}。",
+            "在读到最新状态之前不会发放。",
+            "请检查 DAG xiaoe_orders_rescan、xiaoe_orders_deep_rescan 是否正常运行；恢复后自动判定。",
+        ],
+    )
+    return Notice("waiting", message, waiting)
+
+
+def span(length: timedelta) -> str:
+    """A length of time in Chinese: the two largest units."""
+    minutes = int(length.total_seconds()) // 60
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} 天 {hours} 小时"
+    return f"{hours} 小时 {minutes} 分" if hours else f"{minutes} 分"
