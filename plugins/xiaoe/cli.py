@@ -109,7 +109,7 @@ def _sync(kind: str, begin: str | None, end: str | None) -> int:
     window = {"from": begin, "to": end}
     if "from" not in dag.params:
         if begin or end:
-            print(f"error: TYPE={kind} always reads everything: leave FROM={begin or ''} and TO={end or ''} out")
+            print(f"error: TYPE={kind} has no window: leave FROM={begin or ''} and TO={end or ''} out", file=sys.stderr)
             return 1
         window = {}
     run = dag.test(run_conf=window)

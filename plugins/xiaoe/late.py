@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import numpy as np
-
+from xiaoe.coverage import Look, last_look, segments
 from xiaoe.hook import Answer, XiaoeHook
 from xiaoe.ledger import beijing_text
 from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
@@ -43,15 +42,6 @@ class Named:
     changed: datetime
     created: datetime | None = None
     observed_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Look:
-    """A merged window of orders: whatever was made in it was seen at `observed_at` or later."""
-
-    begin: datetime
-    end: datetime
-    observed_at: datetime
 
 
 def named_orders(session: Session, shop_id: str, window: Window, *, created_before: datetime) -> list[Named]:
@@ -91,19 +81,6 @@ def window_to_name(changed: Window, watermark: datetime | None, settle: timedelt
     return Window(min(changed.begin, begin), changed.end)
 
 
-def looks_since(session: Session, shop_id: str, moment: datetime) -> list[Look]:
-    """Merged windows of orders that were read at a moment or later; the latest of each window."""
-    rows = session.query(
-        "SELECT window_start, window_end, MAX(observed_at) FROM sync_windows"
-        " WHERE shop_id = %s AND resource = 'orders' AND observed_at >= %s GROUP BY window_start, window_end",
-        (shop_id, moment.astimezone(timezone.utc).replace(tzinfo=None)),
-    )
-    return [
-        Look(begin.replace(tzinfo=BEIJING), end.replace(tzinfo=BEIJING), seen.replace(tzinfo=timezone.utc))
-        for begin, end, seen in rows
-    ]
-
-
 def to_look_up(named: Sequence[Named], looks: Sequence[Look], *, now: datetime, settle: timedelta) -> list[Named]:
     """Those of the orders that have not been seen since their after-sale settled.
 
@@ -116,19 +93,15 @@ def to_look_up(named: Sequence[Named], looks: Sequence[Look], *, now: datetime, 
         now: Of the run.
         settle: How long after its after-sale an order may still change because of it.
     """
-    created = np.array([one.created.timestamp() if one.created else np.nan for one in named])
-    seen = np.array([one.observed_at.timestamp() if one.observed_at else -np.inf for one in named])
-    order = np.argsort(created)
-    ordered = created[order]
-    for look in looks:
-        first, behind = np.searchsorted(ordered, (look.begin.timestamp(), look.end.timestamp()))
-        held = order[first:behind]
-        seen[held] = np.maximum(seen[held], look.observed_at.timestamp())
-    return [
-        one
-        for one, last in zip(named, seen, strict=True)
-        if (last < (one.changed + settle).timestamp() if one.created else one.changed + settle >= now)
-    ]
+    covered = segments(looks)
+
+    def is_wanted(one: Named) -> bool:
+        settled = one.changed + settle
+        if one.created is None:
+            return settled >= now
+        return all(seen is None or seen < settled for seen in (one.observed_at, last_look(covered, one.created)))
+
+    return [one for one in named if is_wanted(one)]
 
 
 def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequence[Named], **run: Any) -> Manifest:

@@ -16,6 +16,7 @@ import numpy as np
 from airflow.sdk.exceptions import AirflowException
 from MySQLdb import Error
 
+from xiaoe.coverage import Look
 from xiaoe.pages import Manifest, SliceManifest
 from xiaoe.paging import Keys, key_hash
 from xiaoe.resources import Resource
@@ -108,6 +109,19 @@ def last_seen(windows: list[SeenWindow], moment: str | None) -> datetime | None:
     return max((one.observed_at for one in windows if one.begin <= moment < one.end), default=None)
 
 
+def looks_at_orders(session: Session, shop_id: str, first: datetime, last: datetime) -> list[Look]:
+    """Merged windows that hold orders made from `first` to `last`; of each window the latest."""
+    rows = session.query(
+        "SELECT window_start, window_end, MAX(observed_at) FROM sync_windows WHERE shop_id = %s"
+        " AND resource = 'orders' AND window_start <= %s AND window_end > %s GROUP BY window_start, window_end",
+        (shop_id, beijing_text(last), beijing_text(first)),
+    )
+    return [
+        Look(begin.replace(tzinfo=BEIJING), end.replace(tzinfo=BEIJING), seen.replace(tzinfo=timezone.utc))
+        for begin, end, seen in rows
+    ]
+
+
 def missing_rows(
     session: Session, resource: Resource, shop_id: str, window: Window, seen_before: datetime, keys: Keys
 ) -> list[str]:
@@ -162,17 +176,17 @@ def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[
             f" WHERE shop_id = %s AND {resource.key} IN ({places}) AND absent_since IS NULL",
             (shop_id, *part),
         )
-    if resource.table == "orders":
-        _queue_benefits(session, shop_id, names)
+    _decide_again(session, resource.name, shop_id, names)
 
 
-def _queue_benefits(session: Session, shop_id: str, order_ids: Iterable[str]) -> None:
-    """Have it decided again who keeps a benefit of these orders."""
-    session.insert_many(
-        "INSERT INTO benefit_queue (shop_id, order_id) VALUES (%s, %s)"
-        " ON DUPLICATE KEY UPDATE order_id = VALUES(order_id)",
-        [(shop_id, order_id) for order_id in order_ids],
-    )
+def _decide_again(session: Session, resource: str, shop_id: str, names: Iterable[str]) -> None:
+    """Queue orders for a new decision on their benefit; the merge templates queue those they write."""
+    if resource == "orders":
+        session.insert_many(
+            "INSERT INTO benefit_queue (shop_id, order_id) VALUES (%s, %s)"
+            " ON DUPLICATE KEY UPDATE order_id = VALUES(order_id)",
+            [(shop_id, name) for name in names],
+        )
 
 
 def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected]) -> None:
@@ -198,8 +212,7 @@ def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected
             for one in rejected
         ],
     )
-    if manifest.resource == "orders":
-        _queue_benefits(session, manifest.shop_id, [one.key for one in rejected if one.key])
+    _decide_again(session, manifest.resource, manifest.shop_id, [one.key for one in rejected if one.key])
 
 
 def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:
@@ -215,8 +228,7 @@ def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:
 def resolve_rejects(session: Session, manifest: Manifest, names: Iterable[str]) -> None:
     """Note that these rows could be typed when they were seen again."""
     found = sorted(names)
-    if manifest.resource == "orders":
-        _queue_benefits(session, manifest.shop_id, found)
+    _decide_again(session, manifest.resource, manifest.shop_id, found)
     for name in found:
         session.execute(
             "UPDATE rejected_rows SET resolved_at = UTC_TIMESTAMP(3)"

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import sqlparse
 from msgspec import Raw
 
 from xiaoe import ledger, paging, reconcile
@@ -20,7 +19,7 @@ from xiaoe.members import insert_unknown
 from xiaoe.pages import Manifest, RunFolder, SliceManifest
 from xiaoe.resources import Resource, Scope
 from xiaoe.rows.decode import Row, RowError, row_hash
-from xiaoe.warehouse import Session, Warehouse, retry_conflicts
+from xiaoe.warehouse import Session, Warehouse, retry_conflicts, split_statements
 
 CHUNK_ROWS = 5000
 """Rows held and loaded at a time; larger chunks were not faster (docs/performance.md)."""
@@ -58,7 +57,7 @@ class Merger:
     def __init__(self, warehouse: Warehouse, resource: Resource, sql: str) -> None:
         self._warehouse = warehouse
         self._resource = resource
-        self._statements = [text for text in sqlparse.split(sqlparse.format(sql, strip_comments=True)) if text]
+        self._statements = split_statements(sql)
 
     def merge(self, folder: RunFolder, manifest: Manifest, *, accept_missing: bool = False) -> Counter[str]:
         """Merge every slice, write the ledger and the status, move the watermark: all or nothing.

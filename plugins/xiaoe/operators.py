@@ -99,7 +99,8 @@ class XiaoeStageOperator(BaseOperator):
                 watermark = ledger.read_watermark(session, shop_id, self.resource, self.mode)
                 window = late.window_to_name(window, watermark, settle)
             named = late.named_orders(session, shop_id, window, created_before=now - settings.rescan_days())
-            looks = late.looks_since(session, shop_id, min((one.changed for one in named), default=now))
+            made = [one.created for one in named if one.created]
+            looks = ledger.looks_at_orders(session, shop_id, min(made), max(made)) if made else []
         wanted = late.to_look_up(named, looks, now=now, settle=settle)
         self.log.info("after-sales of %s name %s older orders, %s to ask for", window, len(named), len(wanted))
         plan = Plan(plan.window, moves_watermark=named_by.moves_watermark)

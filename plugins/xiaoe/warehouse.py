@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+import sqlparse
 import tenacity
 from airflow.providers.mysql.hooks.mysql import MySqlHook
 from MySQLdb import Error, OperationalError, ProgrammingError
@@ -203,6 +204,11 @@ def _schema_expected() -> Iterator[None]:
                 f"the warehouse's schema is missing or old ({error.args[1]}): run `make migrate`"
             ) from None
         raise
+
+
+def split_statements(sql: str) -> list[str]:
+    """The single statements of a rendered template, without comments."""
+    return [text for text in sqlparse.split(sqlparse.format(sql, strip_comments=True)) if text]
 
 
 def retry_conflicts(work: Callable[[], T]) -> T:

@@ -15,8 +15,6 @@ BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The API's own zone. China has had no daylight saving time since 1991, so a fixed offset is exact."""
 
 LONGEST_SLICE = timedelta(days=7)
-FIRST_LOOKBACK = LONGEST_SLICE
-"""What an incremental run reads when there is no watermark yet."""
 EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
 """Where the window of a list without a time filter begins."""
 FURTHEST_AHEAD = timedelta(days=366)
@@ -95,7 +93,7 @@ def whole_days(window: Window) -> Window:
 
 
 def plan_incremental(
-    run: Run, watermark: datetime | None, *, overlap: timedelta, lag: timedelta, first: datetime | None = None
+    run: Run, watermark: datetime | None, *, overlap: timedelta, lag: timedelta, first: datetime
 ) -> Plan:
     """From the watermark less an overlap up to the interval's end less a lag.
 
@@ -107,13 +105,13 @@ def plan_incremental(
         watermark: Up to where everything is merged; None before the first run.
         overlap: How far to reach back behind the watermark.
         lag: How long before now the window ends.
-        first: Where the first run begins; by default `FIRST_LOOKBACK` before its end.
+        first: Where the first run begins.
     """
     if (chosen := _chosen_window(run)) is not None:
         return chosen
     end = _latest_end(run) - lag
     if watermark is None:
-        return Plan(Window(first or end - FIRST_LOOKBACK, end), moves_watermark=True)
+        return Plan(Window(first, end), moves_watermark=True)
     if watermark >= end:
         begin = min(run.interval_begin or end, end) - max(overlap, timedelta(minutes=1))
         return Plan(Window(begin, end))

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from airflow.sdk import DAG
 
-from support.shop import END, EVERYTHING, Database, Sync
+from support.shop import APP_ID, END, EVERYTHING, Database, Sync
 from xiaoe import settings
-from xiaoe.benefits import change, policy
+from xiaoe.benefits import change, decide, policy
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.benefits.policy import Policy
 from xiaoe.benefits.watch import NAMES
-from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.resources import REFUNDS
 
 pytestmark = pytest.mark.mysql
@@ -112,6 +112,26 @@ def test_the_same_rule_again_is_no_change(shop: Sync, database: Database) -> Non
     before = content(database)
     assert change.change_policy(apply=True).startswith("规则未变（编号 ")
     assert content(database) == before
+
+
+def test_a_run_that_began_with_the_old_rule_writes_nothing(
+    shop: Sync, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would decide by the old rule and take the orders out of the queue."""
+    with shop.warehouse.session() as session:
+        held = decide.policy_in_force(session)
+    assert held is not None
+    begun = decide.Decider(shop.warehouse, APP_ID, held[1], held[0], now=END)
+    propose(MONTH, monkeypatch)
+    change.change_policy(apply=True, by="王芳")
+    before = content(database)
+    with pytest.raises(XiaoeRetriableError, match="another policy was put in force"):
+        begun.decide()
+    assert content(database) == before
+    assert len(before["benefit_queue"]) == 3000
+    run()
+    assert decided(database) != {row["order_id"]: row["decision"] for row in before["benefit_decisions"]}
+    assert database.value("SELECT COUNT(*) FROM benefit_queue") == 0
 
 
 def test_a_wrong_file_decides_nothing_and_says_which_field(

@@ -127,7 +127,7 @@ def test_windows_of_people_and_of_backfills_leave_the_watermark_alone(
     backfill = Run("backfill", END, END - days(2), END - days(1))
     for run in (typed, backfill):
         for mode, plan in (
-            ("incremental", plan_incremental(run, watermark, overlap=OVERLAP, lag=LAG)),
+            ("incremental", plan_incremental(run, watermark, overlap=OVERLAP, lag=LAG, first=START)),
             ("rescan", plan_rescan(run, lookback=days(15), lag=LAG)),
             ("history", plan_history(run, start=START, lag=LAG)),
         ):
@@ -235,7 +235,8 @@ def clock(api: Emulator, moment: datetime) -> datetime:
 def incremental(sync: Sync, now: datetime) -> Plan:
     """What the DAG's scheduled run of this moment would read."""
     run = Run("scheduled", now, now - timedelta(minutes=30), now)
-    return plan_incremental(run, sync.watermark("incremental"), overlap=OVERLAP, lag=LAG)
+    watermark = sync.watermark("incremental")
+    return plan_incremental(run, watermark, overlap=OVERLAP, lag=LAG, first=now - LAG - days(7))
 
 
 def rescan(now: datetime) -> Plan:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xiaoe.benefits.coverage import Look, Segment, segments
+from xiaoe.coverage import Look, Segment, last_look, segments
 
 DAY = datetime(2026, 11, 1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -28,12 +27,6 @@ def seen_by(looks: list[Look], moment: datetime) -> datetime | None:
     return max((one.observed_at for one in looks if one.begin <= moment < one.end), default=None)
 
 
-def seen_in(found: list[Segment], moment: datetime) -> datetime | None:
-    """As the SQL looks it up: the last segment that begins by then."""
-    place = bisect_right([segment.begin for segment in found], moment)
-    return found[place - 1].observed_at if place else None
-
-
 looks = st.lists(st.builds(look, st.integers(0, 12), st.integers(0, 12), st.integers(0, 6)), max_size=12)
 """Windows that meet, overlap, hold each other, are the same, are empty or turned round; many seen at once."""
 
@@ -46,7 +39,7 @@ looks = st.lists(st.builds(look, st.integers(0, 12), st.integers(0, 12), st.inte
 def test_every_second_was_seen_when_the_windows_say(windows: list[Look]) -> None:
     found = segments(windows)
     for number in range(-1, 14):
-        assert seen_in(found, second(number)) == seen_by(windows, second(number)), number
+        assert last_look(found, second(number)) == seen_by(windows, second(number)), number
 
 
 @given(looks)

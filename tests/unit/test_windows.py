@@ -13,7 +13,6 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.windows import (
     BEIJING,
     EVER,
-    FIRST_LOOKBACK,
     LONGEST_SLICE,
     Plan,
     Run,
@@ -30,6 +29,7 @@ from xiaoe.windows import (
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
+FIRST = NOW - timedelta(days=8)
 START = datetime(2025, 1, 1, tzinfo=BEIJING)
 
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2035, 1, 1), timezones=st.sampled_from([BEIJING, timezone.utc]))
@@ -100,7 +100,7 @@ def test_an_incremental_run_reads_from_before_the_watermark_up_to_the_interval_e
 ) -> None:
     watermark = whole(watermark)
     end = watermark + lag + ahead + timedelta(seconds=1)
-    plan = plan_incremental(scheduled(end), watermark, overlap=overlap, lag=lag)
+    plan = plan_incremental(scheduled(end), watermark, overlap=overlap, lag=lag, first=FIRST)
     assert plan.moves_watermark
     assert plan.window.begin == watermark - overlap
     assert plan.window.end == whole(end - lag)
@@ -120,7 +120,8 @@ def test_consecutive_runs_leave_no_gap_however_long_the_outage_and_whichever_run
     watermark = None
     covered: list[Window] = []
     for half_hours, succeeds in rhythm:
-        plan = plan_incremental(scheduled(end), watermark, overlap=overlap, lag=lag)
+        first_begin = end - lag - LONGEST_SLICE
+        plan = plan_incremental(scheduled(end), watermark, overlap=overlap, lag=lag, first=first_begin)
         assert plan.window.end == end - lag
         if succeeds:
             covered.append(plan.window)
@@ -131,13 +132,13 @@ def test_consecutive_runs_leave_no_gap_however_long_the_outage_and_whichever_run
 
 
 def test_after_three_days_without_a_scheduler_one_run_closes_the_gap() -> None:
-    plan = plan_incremental(scheduled(NOW), NOW - timedelta(days=3), overlap=HOUR, lag=MINUTE)
+    plan = plan_incremental(scheduled(NOW), NOW - timedelta(days=3), overlap=HOUR, lag=MINUTE, first=FIRST)
     assert plan == Plan(Window(NOW - timedelta(days=3) - HOUR, NOW - MINUTE), moves_watermark=True)
 
 
 def test_the_first_run_reads_the_week_that_the_history_has_not_closed() -> None:
-    plan = plan_incremental(scheduled(NOW), None, overlap=HOUR, lag=MINUTE)
-    assert plan == Plan(Window(NOW - MINUTE - FIRST_LOOKBACK, NOW - MINUTE), moves_watermark=True)
+    plan = plan_incremental(scheduled(NOW), None, overlap=HOUR, lag=MINUTE, first=FIRST)
+    assert plan == Plan(Window(FIRST, NOW - MINUTE), moves_watermark=True)
 
 
 @given(moments, st.timedeltas(timedelta(0), timedelta(days=900)), overlaps, lags)
@@ -147,7 +148,7 @@ def test_a_watermark_ahead_means_the_own_interval_again_and_stays_where_it_is(
     """A run of the past that somebody cleared; also a watermark in the future, after a clock was wrong."""
     end = whole(end)
     run = scheduled(end)
-    plan = plan_incremental(run, end - lag + ahead, overlap=overlap, lag=lag)
+    plan = plan_incremental(run, end - lag + ahead, overlap=overlap, lag=lag, first=FIRST)
     assert not plan.moves_watermark
     assert plan.window.end == end - lag
     assert run.interval_begin is not None
@@ -156,19 +157,21 @@ def test_a_watermark_ahead_means_the_own_interval_again_and_stays_where_it_is(
 
 def test_a_cleared_run_without_an_interval_reads_its_overlap_again() -> None:
     run = Run("asset_triggered", NOW)
-    assert plan_incremental(run, NOW, overlap=HOUR, lag=MINUTE) == Plan(Window(NOW - MINUTE - HOUR, NOW - MINUTE))
+    assert plan_incremental(run, NOW, overlap=HOUR, lag=MINUTE, first=FIRST) == Plan(
+        Window(NOW - MINUTE - HOUR, NOW - MINUTE)
+    )
 
 
 def test_a_scheduled_run_never_ends_after_now() -> None:
     """The interval of an early run ends in the future: its orders are still to come."""
     run = Run("scheduled", NOW, NOW, NOW + timedelta(minutes=30))
-    assert plan_incremental(run, NOW - HOUR, overlap=HOUR, lag=MINUTE).window.end == NOW - MINUTE
+    assert plan_incremental(run, NOW - HOUR, overlap=HOUR, lag=MINUTE, first=FIRST).window.end == NOW - MINUTE
 
 
 @pytest.mark.parametrize("kind", ["manual", "asset_triggered"])
 def test_a_run_that_a_person_starts_means_now_whatever_its_interval(kind: str) -> None:
     run = Run(kind, NOW, NOW - timedelta(days=9), NOW - timedelta(days=8))
-    plan = plan_incremental(run, NOW - HOUR, overlap=HOUR, lag=MINUTE)
+    plan = plan_incremental(run, NOW - HOUR, overlap=HOUR, lag=MINUTE, first=FIRST)
     assert plan == Plan(Window(NOW - 2 * HOUR, NOW - MINUTE), moves_watermark=True)
 
 
@@ -181,8 +184,8 @@ def test_a_backfill_takes_its_interval_and_leaves_the_watermark_alone(
 ) -> None:
     run = Run("backfill", NOW, whole(begin), whole(begin) + span)
     interval = Window(whole(begin), whole(begin) + span)
-    assert plan_incremental(run, watermark, overlap=overlap, lag=lag) == Plan(interval)
-    assert plan_incremental(run, None, overlap=overlap, lag=lag) == Plan(interval)
+    assert plan_incremental(run, watermark, overlap=overlap, lag=lag, first=FIRST) == Plan(interval)
+    assert plan_incremental(run, None, overlap=overlap, lag=lag, first=FIRST) == Plan(interval)
     assert plan_history(run, start=START, lag=lag) == Plan(interval)
     rescan = plan_rescan(run, lookback=timedelta(days=15), lag=lag)
     assert rescan == Plan(Window(interval.end - timedelta(days=15), interval.end))
@@ -191,7 +194,7 @@ def test_a_backfill_takes_its_interval_and_leaves_the_watermark_alone(
 def test_a_backfill_without_an_interval_says_what_to_do() -> None:
     for half in (None, NOW):
         with pytest.raises(XiaoeConfigError, match="backfill this DAG by dates"):
-            plan_incremental(Run("backfill", NOW, half, None), None, overlap=HOUR, lag=MINUTE)
+            plan_incremental(Run("backfill", NOW, half, None), None, overlap=HOUR, lag=MINUTE, first=FIRST)
     with pytest.raises(XiaoeConfigError, match="backfill this DAG by dates"):
         plan_rescan(Run("backfill", NOW), lookback=HOUR, lag=MINUTE)
 
@@ -233,7 +236,7 @@ def test_what_a_person_typed_wins_and_never_moves_the_watermark(begin: datetime,
     end = begin + timedelta(seconds=int(span.total_seconds()))
     run = Run(kind, end, end - HOUR, end, f"{begin:%Y-%m-%d %H:%M:%S}", end.isoformat())
     expected = Plan(Window(begin, end))
-    assert plan_incremental(run, NOW, overlap=HOUR, lag=MINUTE) == expected
+    assert plan_incremental(run, NOW, overlap=HOUR, lag=MINUTE, first=FIRST) == expected
     assert plan_history(run, start=START, lag=MINUTE) == expected
     assert plan_rescan(run, lookback=HOUR, lag=MINUTE) == expected
 
@@ -253,7 +256,7 @@ def test_a_year_that_cannot_be_meant_is_refused() -> None:
 
 def test_from_alone_means_until_now() -> None:
     run = Run("manual", NOW, window_from="2026-11-01")
-    assert plan_incremental(run, None, overlap=HOUR, lag=MINUTE) == Plan(Window(at("2026-11-01"), NOW))
+    assert plan_incremental(run, None, overlap=HOUR, lag=MINUTE, first=FIRST) == Plan(Window(at("2026-11-01"), NOW))
 
 
 def test_to_alone_is_refused_with_the_field_the_value_and_the_fix() -> None:
@@ -353,7 +356,7 @@ def test_the_first_run_begins_where_it_is_told_and_no_later_run_does(
     plan = plan_incremental(scheduled(end), None, overlap=overlap, lag=lag, first=first)
     assert plan == Plan(Window(first, end - lag), moves_watermark=True)
     later = plan_incremental(scheduled(end + HOUR), plan.window.end, overlap=overlap, lag=lag, first=first)
-    assert later == plan_incremental(scheduled(end + HOUR), plan.window.end, overlap=overlap, lag=lag)
+    assert later == plan_incremental(scheduled(end + HOUR), plan.window.end, overlap=overlap, lag=lag, first=FIRST)
     assert later.window.begin == plan.window.end - overlap
 
 

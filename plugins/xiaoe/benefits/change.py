@@ -7,16 +7,13 @@ from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime
 
-import jinja2
-
 from xiaoe import settings
 from xiaoe.benefits.decide import Decider, apply_policy, merges_held, policy_in_force
 from xiaoe.benefits.policy import Policy, read_policy
 from xiaoe.benefits.watch import NAMES
-from xiaoe.ledger import utc_text
-from xiaoe.settings import INCLUDE_DIR
 from xiaoe.warehouse import Warehouse
 
+_NOT_IN_FORCE = 0
 Effect = dict[str, Counter[tuple[str, str]]]
 """Shop → (old decision, new decision) → how many orders."""
 
@@ -53,12 +50,4 @@ def change_policy(*, apply: bool, by: str | None = None) -> str:
 
 def effect(warehouse: Warehouse, shop_ids: list[str], policy: Policy, now: datetime) -> Effect:
     """What a policy would change, per shop; writes nothing."""
-    marts = jinja2.Environment(loader=jinja2.FileSystemLoader(INCLUDE_DIR / "sql"))  # noqa: S701 - SQL, no HTML
-    tables = marts.get_template("marts/benefit_tables.sql").render()
-    decisions = marts.get_template("marts/benefit_decisions.sql").render(
-        policy=policy, policy_id=0, decided_at=utc_text(now)
-    )
-    return {
-        shop_id: Decider(warehouse, shop_id, tables_sql=tables, decisions_sql=decisions, now=now).effect()
-        for shop_id in shop_ids
-    }
+    return {shop_id: Decider(warehouse, shop_id, policy, _NOT_IN_FORCE, now=now).effect() for shop_id in shop_ids}

@@ -7,14 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from functools import partial
+from typing import Any
 
-import sqlparse
+import jinja2
 
-from xiaoe.benefits.coverage import Look, segments
 from xiaoe.benefits.policy import Policy, parse_policy
+from xiaoe.coverage import segments
 from xiaoe.exceptions import XiaoeRetriableError
-from xiaoe.ledger import beijing_text
-from xiaoe.warehouse import Session, Warehouse, retry_conflicts
+from xiaoe.ledger import beijing_text, looks_at_orders, utc_text
+from xiaoe.settings import INCLUDE_DIR
+from xiaoe.warehouse import Session, Warehouse, retry_conflicts, split_statements
+from xiaoe.windows import BEIJING
 
 CHUNK_ORDERS = 50_000
 """Orders decided in one transaction: the merges wait that long, some seconds."""
@@ -30,35 +33,27 @@ _DECIDED = "SELECT order_id FROM benefit_decisions WHERE shop_id = %s AND order_
 
 
 class Decider:
-    """Decides for the orders of one shop.
+    """Decides for the orders of one shop by one policy.
 
     Args:
         warehouse: Where.
         shop_id: The shop.
-        tables_sql: include/sql/marts/benefit_tables.sql, rendered.
-        decisions_sql: include/sql/marts/benefit_decisions.sql, rendered for `now` and a policy.
+        policy: The rule.
+        policy_id: Its number in `benefit_policies`; `decide` wants it to be the one in force.
         now: With an offset; the moment of the run.
-        policy_id: The policy that the template was rendered with, if it has to be in force.
     """
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        shop_id: str,
-        *,
-        tables_sql: str,
-        decisions_sql: str,
-        now: datetime,
-        policy_id: int | None = None,
-    ) -> None:
+    def __init__(self, warehouse: Warehouse, shop_id: str, policy: Policy, policy_id: int, *, now: datetime) -> None:
         self._warehouse = warehouse
         self._shop_id = shop_id
-        self._tables = statements(tables_sql)
-        decisions = statements(decisions_sql)
+        self._policy_id = policy_id
+        self._now = now.astimezone(timezone.utc)
+        self._tables = split_statements(marts("benefit_tables"))
+        decisions = split_statements(
+            marts("benefit_decisions", policy=policy, policy_id=policy_id, decided_at=utc_text(now))
+        )
         writes = 1 + next(n for n, one in enumerate(decisions) if one.startswith("INSERT INTO benefit_new "))
         self._compute, self._write = decisions[:writes], decisions[writes:]
-        self._now = now.astimezone(timezone.utc)
-        self._policy_id = policy_id
 
     def decide(self) -> Counter[str]:
         """Decide for every order that is due, some thousand at a time; return how many decisions are what now.
@@ -82,7 +77,8 @@ class Decider:
         after: str | None = ""
         while after is not None:
             with self._session() as session:
-                after = self._fill_due(session, _DECIDED, (self._shop_id, after))
+                due = self._fill_due(session, _DECIDED, (self._shop_id, after))
+                after = _behind(due)
                 self._run(session, self._compute)
                 changes.update(
                     {
@@ -101,17 +97,19 @@ class Decider:
         with self._session() as session:
             self._check_policy(session)
             waiting = (self._shop_id, beijing_text(self._now), after)
-            last = self._fill_due(session, _DUE, (self._shop_id, after, *waiting))
+            due = self._fill_due(session, _DUE, (self._shop_id, after, *waiting))
+            if not due:
+                return Counter(), None
             self._run(session, self._compute)
             counts = Counter(dict(session.query("SELECT decision, COUNT(*) FROM benefit_new GROUP BY decision")))
             self._run(session, self._write)
             session.commit()
-        return counts, last
+        return counts, _behind(due)
 
     def _check_policy(self, session: Session) -> None:
         """A policy is put in force under the same locks, so it cannot change before the chunk is written."""
         held = policy_in_force(session)
-        if self._policy_id is not None and (held is None or held[0] != self._policy_id):
+        if held is None or held[0] != self._policy_id:
             raise XiaoeRetriableError("another policy was put in force while decisions were made: trying again with it")
 
     @contextmanager
@@ -127,22 +125,37 @@ class Decider:
         for statement in statements:
             session.execute(statement)
 
-    def _fill_due(self, session: Session, sql: str, parameters: tuple[str, ...]) -> str | None:
-        """Fill benefit_due and benefit_seen; the last id if there may be more orders behind it."""
+    def _fill_due(self, session: Session, sql: str, parameters: tuple[str, ...]) -> list[str]:
+        """Fill benefit_due, and benefit_seen with the looks at these orders; return their ids."""
         due = [order_id for (order_id,) in session.query(sql.format(chunk=CHUNK_ORDERS), parameters)]
         session.insert_many(
             "INSERT INTO benefit_due (shop_id, order_id) VALUES (%s, %s)", [(self._shop_id, one) for one in due]
         )
-        looks = session.query(
-            "SELECT window_start, window_end, MAX(observed_at) FROM sync_windows"
-            " WHERE shop_id = %s AND resource = 'orders' GROUP BY window_start, window_end",
-            (self._shop_id,),
+        [(first, last)] = session.query(
+            "SELECT MIN(o.created_time), MAX(o.created_time) FROM benefit_due AS d"
+            " INNER JOIN orders AS o ON o.shop_id = d.shop_id AND o.order_id = d.order_id"
         )
-        session.insert_many(
-            "INSERT INTO benefit_seen (since, observed_at) VALUES (%s, %s)",
-            segments(Look(*look) for look in looks),
-        )
-        return due[-1] if len(due) == CHUNK_ORDERS else None
+        if first is not None:
+            made = first.replace(tzinfo=BEIJING), last.replace(tzinfo=BEIJING)
+            session.insert_many(
+                "INSERT INTO benefit_seen (since, observed_at) VALUES (%s, %s)",
+                [
+                    (beijing_text(begin), seen and utc_text(seen))
+                    for begin, seen in segments(looks_at_orders(session, self._shop_id, *made))
+                ],
+            )
+        return due
+
+
+def _behind(due: list[str]) -> str | None:
+    """The last id of a full chunk: there may be more orders behind it."""
+    return due[-1] if len(due) == CHUNK_ORDERS else None
+
+
+def marts(name: str, **values: Any) -> str:
+    """A template of include/sql/marts, rendered."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(INCLUDE_DIR / "sql"))  # noqa: S701 - SQL, no HTML
+    return environment.get_template(f"marts/{name}.sql").render(**values)
 
 
 @contextmanager
@@ -152,11 +165,6 @@ def merges_held(session: Session, shop_id: str) -> Iterator[None]:
         for resource in ("orders", "refunds"):
             stack.enter_context(session.lock("merge", shop_id, resource))
         yield
-
-
-def statements(sql: str) -> list[str]:
-    """The single statements of a rendered template."""
-    return [text for text in sqlparse.split(sqlparse.format(sql, strip_comments=True)) if text]
 
 
 def policy_in_force(session: Session) -> tuple[int, Policy] | None:

@@ -44,7 +44,7 @@ class XiaoeBenefitsOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, and report."""
         from xiaoe.benefits import decide, watch
-        from xiaoe.ledger import failure_noted, utc_text, write_done
+        from xiaoe.ledger import failure_noted, write_done
         from xiaoe.warehouse import Warehouse
 
         warehouse = Warehouse()
@@ -52,18 +52,9 @@ class XiaoeBenefitsOperator(BaseOperator):
         now = settings.now()
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             number, policy = self._policy(warehouse, shop_id)
-            counts = decide.Decider(
-                warehouse,
-                shop_id,
-                tables_sql=self._marts("benefit_tables"),
-                decisions_sql=self._marts(
-                    "benefit_decisions", policy=policy, policy_id=number, decided_at=utc_text(now)
-                ),
-                now=now,
-                policy_id=number,
-            ).decide()
+            counts = decide.Decider(warehouse, shop_id, policy, number, now=now).decide()
             with warehouse.session() as session:
-                taken_back = watch.grants_taken_back(session, shop_id, now)
+                taken_back = watch.grants_taken_back(session, shop_id, now, now + watch.MOMENT)
                 waiting, longest = watch.not_observed_since(session, shop_id, now)
                 message = watch.summary(counts, taken_back, waiting, longest)
                 write_done(session, shop_id, RESOURCE, MODE, message)
@@ -71,7 +62,7 @@ class XiaoeBenefitsOperator(BaseOperator):
         self.log.info("shop %s: %s", shop_id, message)
         if waiting:
             self.log.warning("%s orders wait to be seen after their deadline, the longest for %s", waiting, longest)
-        return {"shop_id": shop_id, "decided": dict(counts), "taken_back": taken_back, "waiting": waiting}
+        return {"shop_id": shop_id, "decided": dict(counts), "taken_back": len(taken_back), "waiting": waiting}
 
     def _policy(self, warehouse: Warehouse, shop_id: str) -> tuple[int, Policy]:
         """The policy in force. The file's is put in force if there was none; a change of it waits for a person."""
@@ -91,10 +82,6 @@ class XiaoeBenefitsOperator(BaseOperator):
                 POLICY_FILE,
             )
         return found
-
-    def _marts(self, name: str, **values: Any) -> str:
-        """A template of include/sql/marts, in the DAG's own Jinja environment."""
-        return str(self.get_template_env().get_template(f"marts/{name}.sql").render(**values))
 
 
 class XiaoeBenefitNoticeOperator(BaseOperator):

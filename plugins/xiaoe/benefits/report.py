@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xiaoe.benefits.watch import NAMES, not_observed_since
+from xiaoe.benefits.watch import NAMES, grants_taken_back, not_observed_since
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.ledger import utc_text
 from xiaoe.notify import Message
@@ -25,15 +25,6 @@ LARGEST_ATTACHMENTS = 15_000_000
 OLDEST_NEWS = timedelta(days=7)
 """Older than that, a grant taken back is no news for a channel that was configured only now."""
 CLOCKS_DIFFER = timedelta(minutes=5)
-_TAKEN_BACK = (
-    "SELECT l.id, l.order_id FROM benefit_decision_log AS l"
-    " INNER JOIN benefit_decisions AS d ON l.shop_id = d.shop_id AND l.order_id = d.order_id"
-    " WHERE l.shop_id = %s AND l.decided_at >= %s AND l.decided_at < %s AND l.id > %s"
-    " AND l.new_decision = 'revoke' AND d.decision = 'revoke'"
-    " AND (SELECT p.new_decision FROM benefit_decision_log AS p"
-    " WHERE p.shop_id = l.shop_id AND p.order_id = l.order_id AND p.id < l.id"
-    " AND p.new_decision IN ('grant', 'revoke') ORDER BY p.id DESC LIMIT 1) = 'grant' ORDER BY l.id"
-)
 
 
 # --- the daily report ----------------------------------------------------------------------------------
@@ -75,12 +66,13 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
     Returns:
         What the daily message says, as JSON knows it; `files` are where they were written.
     """
-    from xiaoe.benefits.export import day_utc, decisions_of_day, orders_in_review, write_csv, write_xlsx
+    from xiaoe.benefits.export import decisions_of_day, orders_in_review, write_csv, write_xlsx
 
     decided, review = decisions_of_day(session, shop_id, day), orders_in_review(session, shop_id)
     counts = Counter(decided["判定"].tolist())
     waiting, longest = not_observed_since(session, shop_id, now)
-    taken_back = session.query(_TAKEN_BACK, (shop_id, *day_utc(day), 0))
+    begin = datetime.combine(day, time(), BEIJING)
+    taken_back = grants_taken_back(session, shop_id, begin, begin + timedelta(days=1))
     folder = root / shop_id / f"{day}"
     with tempfile.TemporaryDirectory() as place:
         files = [Path(place, f"福利判定-{shop_id}-{day}.{kind}") for kind in ("csv", "xlsx")]
@@ -184,7 +176,7 @@ def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> 
         " AND channel = %s",
         (shop_id, channel),
     )
-    found = session.query(_TAKEN_BACK, (shop_id, utc_text(now - OLDEST_NEWS), utc_text(now + CLOCKS_DIFFER), told))
+    found = grants_taken_back(session, shop_id, now - OLDEST_NEWS, now + CLOCKS_DIFFER, after=told)
     if not found:
         return None
     names = list(dict.fromkeys(order_id for _, order_id in found))

@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sized
 from datetime import datetime, timedelta
 
 from xiaoe.ledger import beijing_text, utc_text
 from xiaoe.warehouse import Session
 from xiaoe.windows import BEIJING
 
+MOMENT = timedelta(milliseconds=1)
+"""The shortest time that the log tells apart."""
 NAMES = {"grant": "发放", "revoke": "取消", "review": "人工复核", "pending": "待定", "not_applicable": "不适用"}
 """Decision → Chinese, in the order of reports."""
 
 
-def grants_taken_back(session: Session, shop_id: str, now: datetime) -> list[str]:
-    """Orders whose grant became a revoke in the run of this moment: the benefit may be handed out already."""
-    rows = session.query(
-        "SELECT order_id FROM benefit_decision_log WHERE shop_id = %s AND decided_at = %s"
-        " AND old_decision = 'grant' AND new_decision = 'revoke' ORDER BY order_id",
-        (shop_id, utc_text(now)),
+def grants_taken_back(
+    session: Session, shop_id: str, begin: datetime, end: datetime, *, after: int = 0
+) -> list[tuple[int, str]]:
+    """Orders that had been granted and were revoked in [begin, end), and still are: the benefit may be handed out.
+
+    Also those that were in review or pending in between.
+
+    Args:
+        session: The warehouse.
+        shop_id: The shop.
+        begin: With an offset.
+        end: The same; not included.
+        after: Only entries of the log behind this one.
+
+    Returns:
+        Number of the entry of the log and order, in order of the log.
+    """
+    return session.query(
+        "SELECT l.id, l.order_id FROM benefit_decision_log AS l"
+        " INNER JOIN benefit_decisions AS d ON l.shop_id = d.shop_id AND l.order_id = d.order_id"
+        " WHERE l.shop_id = %s AND l.decided_at >= %s AND l.decided_at < %s AND l.id > %s"
+        " AND l.new_decision = 'revoke' AND d.decision = 'revoke'"
+        " AND (SELECT p.new_decision FROM benefit_decision_log AS p"
+        " WHERE p.shop_id = l.shop_id AND p.order_id = l.order_id AND p.id < l.id"
+        " AND p.new_decision IN ('grant', 'revoke') ORDER BY p.id DESC LIMIT 1) = 'grant' ORDER BY l.id",
+        (shop_id, utc_text(begin), utc_text(end), after),
     )
-    return [order_id for (order_id,) in rows]
 
 
 def not_observed_since(session: Session, shop_id: str, now: datetime) -> tuple[int, timedelta]:
@@ -34,7 +56,7 @@ def not_observed_since(session: Session, shop_id: str, now: datetime) -> tuple[i
     return int(waiting), timedelta(seconds=int(longest.total_seconds()))
 
 
-def summary(counts: Counter[str], taken_back: list[str], waiting: int, longest: timedelta) -> str:
+def summary(counts: Counter[str], taken_back: Sized, waiting: int, longest: timedelta) -> str:
     """One line in Chinese, for sync_status and the log."""
     decided = "，".join(f"{text} {counts[name]}" for name, text in NAMES.items() if counts[name]) or "无变化"
     back = f"；发放后取消 {len(taken_back)}" if taken_back else ""
