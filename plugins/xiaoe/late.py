@@ -89,7 +89,7 @@ def to_look_up(named: Sequence[Named], looks: Sequence[Look], *, now: datetime, 
 
     Args:
         named: What after-sales name.
-        looks: Windows that were read later than the earliest change.
+        looks: Windows that hold orders made when these were.
         now: Of the run.
         settle: How long after its after-sale an order may still change because of it.
     """

@@ -9,7 +9,6 @@ from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.pages import Manifest, SliceManifest
 from xiaoe.paging import Keys
 from xiaoe.resources import Resource, Scope
-from xiaoe.stage import covers_present
 from xiaoe.warehouse import Session
 from xiaoe.windows import Window
 
@@ -58,7 +57,7 @@ def mark_missing(
         XiaoeReconciliationError: Rows are missing and nobody said so; names them and the numbers.
     """
     window = Window(slices[0].window.begin, slices[-1].window.end)
-    if not covers_present(resource, window, datetime.fromisoformat(slices[-1].observed_at)):
+    if not resource.covers_present(window, datetime.fromisoformat(slices[-1].observed_at)):
         return 0
     seen = min(datetime.fromisoformat(part.observed_at) for part in slices)
     missing = ledger.missing_rows(session, resource, manifest.shop_id, window, seen, keys)

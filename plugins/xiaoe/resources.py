@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -121,6 +122,14 @@ class Resource:
     time: str | None
     reader: RowReader
     members: tuple[Member, ...] = ()
+
+    def covers_present(self, window: Window, read_at: datetime) -> bool:
+        """Whether every row that the window ever held has to be in what was read of it.
+
+        It has to for rows by creation and for whole lists. A row by its last change may have moved on since,
+        to a day that only a window up to the present holds.
+        """
+        return self.scope is not Scope.CHANGED or read_at < whole_days(window).end
 
     @property
     def has_inferred(self) -> bool:

@@ -16,7 +16,7 @@ from xiaoe.hook import XiaoeHook
 from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
 from xiaoe.paging import Keys, Page, Pass, Progress, Verdict
 from xiaoe.resources import Cursor, Resource, Scope
-from xiaoe.windows import Plan, Window, slices, whole_days
+from xiaoe.windows import Plan, Window, slices
 
 log = logging.getLogger(__name__)
 
@@ -161,22 +161,13 @@ class Stager:
 
     def _misses_known_rows(self, window: Window, done: list[tuple[SliceManifest, Keys]]) -> bool:
         """Whether the warehouse holds rows of the window that none of these slices brought."""
-        if not covers_present(self._resource, window, utc_now()):
+        if not self._resource.covers_present(window, utc_now()):
             return False
         seen = min(datetime.fromisoformat(part.observed_at) for part, _ in done)
         missing = self._missing_rows(window, seen, paging.merged([keys for _, keys in done]))
         if missing:
             log.warning("%s: the API did not list %s rows that the warehouse holds", window, len(missing))
         return bool(missing)
-
-
-def covers_present(resource: Resource, window: Window, read_at: datetime) -> bool:
-    """Whether every row that the window ever held has to be in what was read of it.
-
-    It has to for rows by creation and for whole lists. A row by its last change may have moved on since, to
-    a day that only a window up to the present holds.
-    """
-    return resource.scope is not Scope.CHANGED or read_at < whole_days(window).end
 
 
 def _light(page: Page) -> Page:
