@@ -7,7 +7,7 @@ PYTHON_BIN := .venv/bin/python
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test lint format lock mysql mysql-stop migrate sync benefit-policy demo demo-stop bench docs clean
+.PHONY: help install test lint format lock mysql mysql-stop migrate sync health grants audit benefit-policy backup restore rebuild demo demo-stop bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help:  ## list the targets
 install:  ## virtual environment in .venv/ from the locks (PYTHON=python3.12 to choose the interpreter)
 	@scripts/install
 
-test: install  ## lint, then all tests against MySQL and MariaDB, both started if need be (ARGS= for pytest)
+test: install  ## lint, then all tests against MySQL and MariaDB, both started if need be (ARGS= for pytest, e.g. --cov)
 	@scripts/test $(ARGS)
 
 lint: install  ## ruff, mypy, sqlfluff
@@ -43,12 +43,31 @@ mysql-stop:  ## stop the private database servers
 migrate: install  ## bring the schema of the database that the connection xiaoe_mysql names up to date
 	@$(PYTHON_BIN) -m xiaoe.cli migrate
 
-sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits [FROM= TO=]
-	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits [FROM= TO=]))
+health:  ## what is stale, asked from outside of Airflow; fails if something is (for cron)
+	@$(PYTHON_BIN) -m xiaoe.cli health
+
+grants: install  ## the database's users, one per task: prints the SQL (APPLY=1 runs it as xiaoe_mysql_admin) [HOST=% TLS=1 SHOW=1 FRESH=1]
+	@$(PYTHON_BIN) -m xiaoe.cli grants $(if $(APPLY),--apply) $(if $(HOST),--host '$(HOST)') $(if $(TLS),--tls) $(if $(SHOW),--show) $(if $(FRESH),--fresh)
+
+audit: install  ## known holes in what requirements.txt pins; needs a vulnerability service (ARGS= for pip-audit)
+	@scripts/audit $(ARGS)
+
+sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality [FROM= TO=]
+	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality [FROM= TO=]))
 	@$(PYTHON_BIN) -m xiaoe.cli sync --type '$(TYPE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
 benefit-policy: install  ## what a change of include/benefit_policy.yaml would do to past decisions (APPLY=1 puts it in force)
 	@$(PYTHON_BIN) -m xiaoe.cli benefit-policy $(if $(APPLY),--apply)
+
+backup: install  ## dump the warehouse into XIAOE_BACKUP_STORE now
+	@$(PYTHON_BIN) -m xiaoe.cli backup
+
+restore: install  ## put a backup into a database: FILE=path or URL [INTO=another_database] [FORCE=1 drops what is there]
+	@: $(or $(FILE),$(error FILE is missing: make restore FILE=path or URL [INTO=another_database] [FORCE=1]))
+	@$(PYTHON_BIN) -m xiaoe.cli restore --file '$(FILE)' $(if $(INTO),--into '$(INTO)') $(if $(FORCE),--force)
+
+rebuild: install  ## merge all pages that are kept, say after a restore [RESOURCE=orders] [ACCEPT_MISSING=1]
+	@$(PYTHON_BIN) -m xiaoe.cli rebuild $(if $(RESOURCE),--resource '$(RESOURCE)') $(if $(ACCEPT_MISSING),--accept-missing)
 
 demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look (ARGS= for the emulator)
 	@$(PYTHON_BIN) scripts/demo.py $(ARGS)

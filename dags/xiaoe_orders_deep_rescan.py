@@ -29,6 +29,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
-    **dag_defaults("orders", "rescan"),
+    **dag_defaults("orders", "rescan", late_after=timedelta(hours=3)),
 ):
     sync_shops("orders", "deep_rescan", timeout=timedelta(hours=4))

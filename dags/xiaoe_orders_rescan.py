@@ -30,6 +30,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=3),
-    **dag_defaults("orders", "rescan"),
+    **dag_defaults("orders", "rescan", late_after=timedelta(minutes=45)),
 ):
     sync_shops("orders", "rescan", timeout=timedelta(hours=2))

@@ -31,6 +31,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("refunds"),
+    **dag_defaults("refunds", late_after=timedelta(minutes=45)),
 ):
     sync_shops("refunds", "incremental", timeout=timedelta(hours=6), late_orders=True)

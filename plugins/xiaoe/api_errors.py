@@ -96,7 +96,9 @@ def check_http(response: requests.Response, path: str, shop: Shop, *, too_long: 
             " is the connection's Host the base URL of the Xiaoe API?"
         )
     if too_long:
-        raise XiaoeNetworkError(f"{path} sent more than the longest sensible answer")
+        raise XiaoeNetworkError(
+            f"{path} sent more than the longest sensible answer (XIAOE_MAX_PAGE_MB): is that the Xiaoe API?"
+        )
 
 
 def check_token_answer(body: bytes, shop: Shop) -> Token:

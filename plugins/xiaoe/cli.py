@@ -22,6 +22,7 @@ SYNC_DAGS = {
     "refunds": "xiaoe_refunds",
     "dimensions": "xiaoe_dimensions_daily",
     "benefits": "xiaoe_benefits",
+    "quality": "xiaoe_quality",
 }
 
 
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="xiaoe.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("migrate", help="bring the warehouse's schema up to date")
+    commands.add_parser("health", help="what is stale; the exit code is 1 if something is")
     commands.add_parser("docs", help="write the generated tables in docs/")
     sync = commands.add_parser("sync", help="one run of a sync DAG, without a scheduler")
     sync.add_argument("--type", required=True, choices=SYNC_DAGS)
@@ -37,6 +39,20 @@ def main(arguments: list[str] | None = None) -> int:
     sync.add_argument("--to", dest="end", help="Beijing time, not included; default now")
     policy = commands.add_parser("benefit-policy", help="what a change of include/benefit_policy.yaml would do")
     policy.add_argument("--apply", action="store_true", help="put it in force")
+    commands.add_parser("backup", help="dump the warehouse into XIAOE_BACKUP_STORE")
+    restore = commands.add_parser("restore", help="put a backup into a database")
+    restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")
+    restore.add_argument("--into", help="another database on the same server; default: the connection's")
+    restore.add_argument("--force", action="store_true", help="drop what the database holds")
+    rebuild = commands.add_parser("rebuild", help="merge all pages that are kept")
+    rebuild.add_argument("--resource", action="append", default=[], help="only this one; may be repeated")
+    rebuild.add_argument("--accept-missing", action="store_true", help="mark absent what a later window does not list")
+    grants = commands.add_parser("grants", help="the SQL that makes the database's users, one per task")
+    grants.add_argument("--apply", action="store_true", help="run it over the connection xiaoe_mysql_admin")
+    grants.add_argument("--host", default="%", help="where the users come from, e.g. 10.0.0.%%")
+    grants.add_argument("--tls", action="store_true", help="they have to come over TLS")
+    grants.add_argument("--show", action="store_true", help="make up passwords that are missing, and show them")
+    grants.add_argument("--fresh", action="store_true", help="take every other right away first")
     options = parser.parse_args(arguments)
     _prepare_airflow()
     from xiaoe.exceptions import XiaoeError
@@ -44,10 +60,20 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "migrate":
             return _migrate()
+        if options.command == "health":
+            return _health()
         if options.command == "docs":
             return _docs()
         if options.command == "benefit-policy":
             return _benefit_policy(options.apply)
+        if options.command == "backup":
+            return _backup()
+        if options.command == "restore":
+            return _restore(options.file, options.into, options.force)
+        if options.command == "rebuild":
+            return _rebuild(options.resource, options.accept_missing)
+        if options.command == "grants":
+            return _grants(options)
         return _sync(options.type, options.begin, options.end)
     except XiaoeError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -68,9 +94,11 @@ def _prepare_airflow() -> None:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "XIAOE_ALERTS": "off",  # who runs it sees how it ends
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING",
     }
     os.environ.setdefault("XIAOE_PAGE_STORE", f"file://{ROOT / '.local' / 'pages'}")
+    os.environ.setdefault("XIAOE_BACKUP_STORE", f"file://{ROOT / '.local' / 'backups'}")
 
 
 def _migrate() -> int:
@@ -79,6 +107,14 @@ def _migrate() -> int:
     applied = migrate()
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0
+
+
+def _health() -> int:
+    from xiaoe.alerts.health import check
+
+    fresh, lines = check()
+    print("\n".join(lines))
+    return 0 if fresh else 1
 
 
 def _docs() -> int:
@@ -92,6 +128,43 @@ def _benefit_policy(apply: bool) -> int:
     from xiaoe.benefits.change import change_policy
 
     print(change_policy(apply=apply))
+    return 0
+
+
+def _backup() -> int:
+    from xiaoe.backup.command import back_up_now
+
+    url, manifest = back_up_now()
+    print(f"{url}: {manifest.rows} rows of {len(manifest.tables)} tables in {manifest.bytes} bytes")
+    return 0
+
+
+def _restore(file: str, into: str | None, force: bool) -> int:
+    from xiaoe.backup.command import restore_file
+
+    print(restore_file(file, into=into, force=force))
+    return 0
+
+
+def _rebuild(resources: list[str], accept_missing: bool) -> int:
+    """Merge the kept pages; the exit code tells whether all could be merged."""
+    from xiaoe.backup.command import rebuild_from_pages
+
+    counts, refused = rebuild_from_pages(resources, accept_missing=accept_missing)
+    print(f"merged {counts['windows']} windows: {counts['inserted']} rows new, {counts['updated']} changed")
+    for text in refused:
+        print(f"not merged: {text}", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def _grants(options: argparse.Namespace) -> int:
+    from xiaoe import grants
+
+    if options.apply:
+        lines = grants.apply(options.host, require_tls=options.tls, may_show=options.show, fresh=options.fresh)
+        print("\n".join(lines))
+    else:
+        print(grants.printed(options.host, require_tls=options.tls), end="")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -35,22 +35,35 @@ def segments(looks: Iterable[Look]) -> list[Segment]:
 
     In order of time; neighbours differ; the last one is that behind all windows.
     """
-    latest_first = sorted((look for look in looks if look.begin < look.end), key=lambda look: look.observed_at)[::-1]
-    begins = sorted(range(len(latest_first)), key=lambda number: latest_first[number].begin)
-    edges = sorted({edge for look in latest_first for edge in (look.begin, look.end)})
+    known = list(looks)
     found: list[Segment] = []
-    open_looks: list[int] = []  # places in latest_first, so that the smallest is the latest
-    position = 0
-    for edge in edges:
-        while position < len(begins) and latest_first[begins[position]].begin <= edge:
-            heapq.heappush(open_looks, begins[position])
-            position += 1
-        while open_looks and latest_first[open_looks[0]].end <= edge:
-            heapq.heappop(open_looks)
-        latest = latest_first[open_looks[0]].observed_at if open_looks else None
+    for edge, place in _latest_at_each_edge(known):
+        latest = None if place is None else known[place].observed_at
         if not found or found[-1].observed_at != latest:
             found.append(Segment(edge, latest))
     return found
+
+
+def still_needed(looks: Sequence[Look]) -> set[int]:
+    """Places of the looks that are the latest one at some moment; without the others, `segments` says the same."""
+    return {place for _, place in _latest_at_each_edge(looks) if place is not None}
+
+
+def _latest_at_each_edge(looks: Sequence[Look]) -> Iterator[tuple[datetime, int | None]]:
+    """Each moment at which a window begins or ends, and the place of the latest look from there on."""
+    real = [place for place, look in enumerate(looks) if look.begin < look.end]
+    latest_first = sorted(real, key=lambda place: looks[place].observed_at)[::-1]
+    begins = sorted(range(len(latest_first)), key=lambda number: looks[latest_first[number]].begin)
+    edges = sorted({edge for place in real for edge in (looks[place].begin, looks[place].end)})
+    open_looks: list[int] = []  # numbers in latest_first, so that the smallest is the latest
+    position = 0
+    for edge in edges:
+        while position < len(begins) and looks[latest_first[begins[position]]].begin <= edge:
+            heapq.heappush(open_looks, begins[position])
+            position += 1
+        while open_looks and looks[latest_first[open_looks[0]]].end <= edge:
+            heapq.heappop(open_looks)
+        yield edge, latest_first[open_looks[0]] if open_looks else None
 
 
 def last_look(covered: Sequence[Segment], made: datetime) -> datetime | None:

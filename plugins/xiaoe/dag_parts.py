@@ -6,8 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task_group
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from xiaoe import settings
+from xiaoe.alerts import callbacks
 from xiaoe.benefits.operators import (
     XiaoeBenefitAnswerOperator,
     XiaoeBenefitExportOperator,
@@ -25,7 +28,11 @@ POOL = "xiaoe_api"
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            exception=["xiaoe.exceptions.XiaoeConfigError", "xiaoe.exceptions.XiaoeReconciliationError"],
+            exception=[
+                "xiaoe.exceptions.XiaoeConfigError",
+                "xiaoe.exceptions.XiaoeReconciliationError",
+                "xiaoe.exceptions.XiaoeQualityError",
+            ],
             action=RetryAction.FAIL,
             reason="somebody has to act: the message says what to do",
         ),
@@ -50,6 +57,8 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_delay": timedelta(minutes=1),
     "retry_policy": RETRY_POLICY,
     "pool": POOL,
+    "on_failure_callback": callbacks.task_failed,
+    "on_success_callback": callbacks.task_succeeded,
 }
 
 ACCEPT_MISSING = {
@@ -95,15 +104,33 @@ ASSETS = {
 """Updated by every merge of the resource, every decision, every answer; what comes after may be scheduled on it."""
 
 
-def dag_defaults(*tags: str, params: dict[str, Any] = WINDOW_PARAMS) -> dict[str, Any]:
-    """Arguments that every sync DAG shares."""
+def dag_defaults(*tags: str, params: dict[str, Any] = WINDOW_PARAMS, late_after: timedelta) -> dict[str, Any]:
+    """Arguments that every DAG shares.
+
+    Args:
+        tags: Beside `xiaoe`.
+        params: The form for a run by hand.
+        late_after: When staff hear that a run is not through, counted from its queueing.
+    """
     return {
         "default_args": DEFAULT_ARGS,
         "params": params,
         "template_searchpath": str(settings.INCLUDE_DIR / "sql"),
         "tags": ["xiaoe", *tags],
         "max_active_tasks": 4,
+        "on_success_callback": callbacks.run_succeeded,
+        # With a deadline, dag.test() of Airflow 3.3.2 breaks at the end of each run that succeeds.
+        "deadline": _deadline(late_after) if settings.alerts_on() else None,
     }
+
+
+def _deadline(late_after: timedelta) -> DeadlineAlert:
+    return DeadlineAlert(
+        name="late",
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=late_after,
+        callback=AsyncCallback(callbacks.run_late),
+    )
 
 
 def sync_shops(

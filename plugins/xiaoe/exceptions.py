@@ -9,6 +9,7 @@ XiaoeError
   × XiaoeTokenError           the token ended (2007, 2008): refresh it, repeat the call
   × XiaoeIncompleteError      the API's pages do not add up: the window is not complete
   × XiaoeReconciliationError  the warehouse and the API disagree on a window
+  × XiaoeQualityError         a check of the data failed: somebody has to look
 
 The codes are those of section 7 of docs/xiaoe-api.md.
 """
@@ -63,3 +64,7 @@ class XiaoeIncompleteError(XiaoeError):
 
 class XiaoeReconciliationError(XiaoeError):
     """The warehouse holds rows for a window that the API no longer lists, or counts do not add up."""
+
+
+class XiaoeQualityError(XiaoeError):
+    """Checks of the data failed; the message names each, what it found and what helps."""

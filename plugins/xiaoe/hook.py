@@ -17,12 +17,11 @@ import requests
 import tenacity
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
-from MySQLdb import Error
 from pyrate_limiter import Limiter
 from pyrate_limiter.limiter_factory import create_token_bucket_limiter
 
+from xiaoe import preflight, settings
 from xiaoe.api_errors import check_http, check_token_answer, error_for
 from xiaoe.envelope import Listing, open_envelope, read_listing
 from xiaoe.exceptions import (
@@ -36,7 +35,7 @@ from xiaoe.exceptions import (
 from xiaoe.pages import utc_now
 from xiaoe.redaction import keep_secrets_out_of_logs
 from xiaoe.shop import DEFAULT_HOST, Shop
-from xiaoe.tokens import OwnTokenStore, SharedTokenStore, Token, TokenStore
+from xiaoe.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
 from xiaoe.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 8
 LONGEST_WAIT = 30.0
-LARGEST_BODY = 64 * 1024 * 1024
-"""Bytes; 200 orders are some 300 kB."""
 _HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
 
 keep_secrets_out_of_logs()
@@ -145,11 +142,9 @@ class XiaoeHook(HttpHook):
 
         body = {**ORDERS.paging.fields(1, None), ORDERS.size_key: 1}
         try:
-            try:
-                answer = self._list(ORDERS, body)
-            except (Error, AirflowNotFoundException):
-                self._tokens = OwnTokenStore()
-                answer = self._list(ORDERS, body)
+            if self._tokens is None:
+                self._tokens = shared_or_own()
+            answer = self._list(ORDERS, body)
         except XiaoeError as error:
             return False, str(error)
         return (
@@ -183,6 +178,7 @@ class XiaoeHook(HttpHook):
 
     def _note_retry(self, state: tenacity.RetryCallState) -> None:
         self.counts["retries"] += 1
+        self.counts["waited_ms"] += round(1000 * state.upcoming_sleep)
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, (XiaoeBusyError, XiaoeQuotaError)):  # meant for every thread, not only for this one
             self._slowed = (threading.get_ident(), time.monotonic() + state.upcoming_sleep)
@@ -256,16 +252,19 @@ class XiaoeHook(HttpHook):
     def _send(self, method: str, path: str, **request: Any) -> bytes:
         """One HTTP exchange. No exception may carry the URL of the token call: the secret is in it."""
         self.counts["calls"] += 1
+        largest, sent_at, session = settings.max_page_bytes(), preflight.utc_now(), self._pooled_session()
         try:
-            response = self._pooled_session().request(
+            response = session.request(
                 method,
                 self.shop.base_url + path,
                 timeout=(10, self.shop.timeout),
+                verify=session.verify,  # named, or REQUESTS_CA_BUNDLE of the environment would win; likewise proxies
+                proxies=dict(session.proxies),
                 allow_redirects=False,
                 stream=True,
                 **request,
             )
-            content = response.raw.read(LARGEST_BODY + 1, decode_content=True)
+            content = response.raw.read(largest + 1, decode_content=True)  # a bomb is not unpacked any further
         except (requests.RequestException, OSError, ValueError) as error:
             reason = type(error).__name__
         except Exception as error:  # urllib3's own errors while the body is read
@@ -273,9 +272,11 @@ class XiaoeHook(HttpHook):
                 raise
             reason = type(error).__name__
         else:
-            check_http(response, path, self.shop, too_long=len(content) > LARGEST_BODY)
+            check_http(response, path, self.shop, too_long=len(content) > largest)
+            preflight.check_date(response.headers.get("Date", ""), sent_at)
             return content
-        raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}")
+        fix = " (its certificate: extra.verify names a CA of your own)" if reason == "SSLError" else ""
+        raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}{fix}")
 
     def _pooled_session(self) -> requests.Session:
         if self._session is None:

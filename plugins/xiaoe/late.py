@@ -16,7 +16,7 @@ from typing import Any
 from xiaoe.coverage import Look, last_look, segments
 from xiaoe.hook import Answer, XiaoeHook
 from xiaoe.ledger import beijing_text
-from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
 from xiaoe.paging import key_hash
 from xiaoe.resources import ORDERS, created_between
 from xiaoe.warehouse import Session
@@ -117,6 +117,7 @@ def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequenc
         wanted: What to ask for.
         run: `mode` and `run_id` of the manifest.
     """
+    started = utc_now()
     if folder.path.exists():
         folder.clear()
     names, times, found = [], [plan.window.end], set()
@@ -146,6 +147,8 @@ def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequenc
         calls=dict(hook.counts),
         is_lookup=True,
         not_listed=[one.order_id for one in missing if one.created],
+        started_at=started.isoformat(),
+        staged_at=utc_now().isoformat(),
         **run,
     )
     folder.write_manifest(manifest)

@@ -51,6 +51,7 @@ class Rejected:
         raw_hash: As `RowReader.raw_hash`.
         raw: The row as it came.
         observed_at: UTC, as text.
+        kept: What is stored of it: less personal data, where a policy says so.
     """
 
     key: str | None
@@ -58,6 +59,7 @@ class Rejected:
     raw_hash: int
     raw: bytes
     observed_at: str
+    kept: bytes
 
 
 def beijing_text(moment: datetime) -> str:
@@ -204,7 +206,7 @@ def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected
                 one.raw_hash,
                 one.key,
                 one.reason[:1000],
-                one.raw.decode("utf-8", "replace"),
+                one.kept.decode("utf-8", "replace"),
                 manifest.batch_id,
                 one.observed_at,
                 one.observed_at,

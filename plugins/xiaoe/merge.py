@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from xiaoe.members import insert_unknown
 from xiaoe.pages import Manifest, RunFolder, SliceManifest
 from xiaoe.resources import Resource, Scope
 from xiaoe.rows.decode import Row, RowError, row_hash
+from xiaoe.run_log import write_run
 from xiaoe.warehouse import Session, Warehouse, retry_conflicts, split_statements
 
 CHUNK_ROWS = 5000
@@ -111,6 +113,7 @@ class _Transaction:
 
     def run(self) -> Counter[str]:
         """Merge all slices and commit."""
+        started = time.monotonic()
         totals = Counter(dict.fromkeys(COUNTED, 0))
         self._create_staging()
         self._seen_later = ledger.windows_seen_after(self._session, self._manifest)
@@ -121,6 +124,7 @@ class _Transaction:
             totals.update(counts)
         totals["absent"] = self._mark_absent([keys for _, keys in merged], held)
         ledger.write_success(self._session, self._manifest, _summary(totals))
+        write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - started)
         self._session.commit()
         return totals
 
@@ -243,7 +247,8 @@ class _Transaction:
             reason = "it has no key"
         except RowError as error:
             reason = str(error)
-        return Rejected(key, reason, self._resource.reader.raw_hash(raw), bytes(raw), observed_at)
+        reader = self._resource.reader
+        return Rejected(key, reason, reader.raw_hash(raw), bytes(raw), observed_at, kept=reader.kept(raw))
 
     def _write(self, chunk: Chunk) -> Counter[str]:
         """Load the chunk into staging, run the merge statements, keep the rejected rows."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from airflow.providers.mysql.hooks.mysql import MySqlHook
-from MySQLdb import OperationalError
+from airflow.sdk import BaseHook
+from MySQLdb import Error
 from yoyo import read_migrations
 from yoyo.backends.core.mysql import MySQLdbBackend
 from yoyo.connections import parse_uri
 
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.settings import INCLUDE_DIR
-from xiaoe.warehouse import NO_SUCH_DATABASE, Session, Warehouse
+from xiaoe.mysql_errors import NoDatabaseError
+from xiaoe.preflight import SCHEMA_DIR
+from xiaoe.warehouse import Session, Warehouse
 
-SCHEMA_DIR = INCLUDE_DIR / "sql" / "schema"
-_DATABASE_HIDDEN = 1044  # what a user without rights on it hears, whether it is there or not
-_ACCESS_DENIED = (_DATABASE_HIDDEN, 1045, 1227)
+_ACCESS_DENIED = (1044, 1045, 1227)
 
 
 def migrate(warehouse: Warehouse | None = None) -> list[str]:
@@ -30,9 +29,9 @@ def migrate(warehouse: Warehouse | None = None) -> list[str]:
         XiaoeConfigError: The database cannot be made or reached with this user.
     """
     warehouse = warehouse or Warehouse()
-    database = create_database(warehouse.conn_id)
+    database = create_database(warehouse)
     with (
-        warehouse.session() as session,
+        warehouse.session(any_schema=True) as session,
         session.lock("migrate", timeout=300),
         _backend(warehouse, database) as backend,
     ):
@@ -66,36 +65,38 @@ def _backend(warehouse: Warehouse, database: str) -> MySQLdbBackend:
     return Backend(parse_uri(f"mysql+mysqldb:///{database}"), "_yoyo_migration")
 
 
-def create_database(conn_id: str) -> str:
+def create_database(warehouse: Warehouse) -> str:
     """Make the database that the connection names, if it is not there, and return its name."""
-    hook = MySqlHook(mysql_conn_id=conn_id)
-    conn = hook.get_connection(conn_id)
-    name = conn.schema or ""
-    if not re.fullmatch(r"[A-Za-z0-9_$-]{1,64}", name):
-        raise XiaoeConfigError(f"connection {conn_id}: schema={name!r}: give the name of a database, e.g. xiaoe")
+    name = database_name(warehouse.conn_id)
     try:
-        hook.get_conn().close()
-    except OperationalError as error:
-        if error.args[0] not in (NO_SUCH_DATABASE, _DATABASE_HIDDEN):
-            raise XiaoeConfigError(
-                f"connection {conn_id}: MySQL at {conn.host}:{conn.port or 3306} says {error.args[1]}:"
-                " check host, port, login and password"
-            ) from None
-        _create(hook, conn_id, name)
+        warehouse.connect().close()
+    except NoDatabaseError:
+        _create(warehouse, name)
     return name
 
 
-def _create(hook: MySqlHook, conn_id: str, name: str) -> None:
-    server: Any = MySqlHook(mysql_conn_id=conn_id, schema="information_schema").get_conn()
+def database_name(conn_id: str) -> str:
+    """The database that a connection names.
+
+    Raises:
+        XiaoeConfigError: It names none.
+    """
+    name = BaseHook.get_connection(conn_id).schema or ""
+    if not re.fullmatch(r"[A-Za-z0-9_$-]{1,64}", name):
+        raise XiaoeConfigError(f"connection {conn_id}: schema={name!r}: give the name of a database, e.g. xiaoe")
+    return name
+
+
+def _create(warehouse: Warehouse, name: str) -> None:
+    server: Any = warehouse.connect("information_schema")
     try:
         server.query(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")
-    except OperationalError as error:
+    except Error as error:
         if error.args[0] not in _ACCESS_DENIED:
             raise
         raise XiaoeConfigError(
-            f"connection {conn_id}: there is no database {name} that this user may use, and it may not create it:"
-            f" as an administrator run CREATE DATABASE `{name}` CHARACTER SET utf8mb4"
-            f" and GRANT ALL ON `{name}`.* TO this user"
+            f"connection {warehouse.conn_id}: there is no database {name} that this user may use, and it may not create"
+            f" it: as an administrator run CREATE DATABASE `{name}` CHARACTER SET utf8mb4, then `make grants`"
         ) from None
     finally:
         server.close()

@@ -10,6 +10,7 @@ import smtplib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -41,6 +42,15 @@ class Message:
     files: Sequence[Path] = ()
 
 
+def span(length: timedelta) -> str:
+    """A length of time in Chinese: the two largest units."""
+    minutes = int(length.total_seconds()) // 60
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} 天 {hours} 小时"
+    return f"{hours} 小时 {minutes} 分" if hours else f"{minutes} 分"
+
+
 def channels(mail_to: Sequence[str], chat_conn_id: str | None) -> dict[str, Callable[[Message], None]]:
     """The ways of telling that are configured: `mail`, `chat`, both or none."""
     found: dict[str, Callable[[Message], None]] = {}
@@ -58,20 +68,24 @@ def mail(message: Message, to: Sequence[str]) -> None:
         XiaoeConfigError: The connection is missing or wrong, or the server refuses for good.
         XiaoeRetriableError: The server could not be reached, or asks to come again.
     """
-    from airflow.providers.smtp.hooks.smtp import SmtpHook
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     connection = _connection(MAIL_CONN_ID, "smtp", "mail is to be sent")
-    if not connection.extra_dejson.get("from_email"):
+    sender = connection.extra_dejson.get("from_email")
+    if not sender:
         raise XiaoeConfigError(
             f"connection {MAIL_CONN_ID}: from_email is empty: give the sender's address in the extra field from_email"
         )
-    with _mail_errors(to), SmtpHook(MAIL_CONN_ID) as hook:
-        hook.send_email_smtp(
-            to=list(to),
-            subject=" ".join(message.title.split()),
-            html_content="".join(f"<p>{escape(line)}</p>\n" for line in message.lines),
-            files=[str(file) for file in message.files],
-        )
+    notifier = SmtpNotifier(
+        smtp_conn_id=MAIL_CONN_ID,
+        from_email=sender,
+        to=list(to),
+        subject=" ".join(message.title.split()),
+        html_content="".join(f"<p>{escape(line)}</p>\n" for line in message.lines),
+        files=[str(file) for file in message.files],
+    )
+    with _mail_errors(to):
+        notifier.notify({})  # not called: that would run the text, which holds data, as a Jinja template
 
 
 def chat(message: Message, conn_id: str) -> None:

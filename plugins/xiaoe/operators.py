@@ -64,7 +64,8 @@ class XiaoeStageOperator(BaseOperator):
                     window=plan.window,
                     run_id=f"{self.mode}-{run_id}",
                 )
-                self.log.info("shop %s, %s %s: %s → %s", shop_id, self.resource, self.mode, plan.window, folder.path)
+                self.log.info("shop %s, %s %s: %s, run %s", shop_id, self.resource, self.mode, plan.window, run_id)
+                self.log.info("pages go to %s", folder.path)
                 if plan.window.end > settings.now():
                     self.log.warning("the window ends in the future: what is still to come is not in it")
                 stage = self._stage_late if self.mode == "late" else self._stage
@@ -166,6 +167,9 @@ class XiaoeMergeOperator(BaseOperator):
         warehouse = Warehouse()
         folder = RunFolder(ObjectStoragePath(self.folder))
         manifest = folder.read_manifest()
+        self.log.info(
+            "shop %s, %s %s: %s, run %s", manifest.shop_id, self.resource, self.mode, manifest.window, manifest.run_id
+        )
         with ledger.failure_noted(warehouse, manifest.shop_id, self.resource, self.mode):
             merger = Merger(warehouse, RESOURCES[self.resource], self.sql)
             counts = merger.merge(folder, manifest, accept_missing=bool(context["params"].get("accept_missing")))

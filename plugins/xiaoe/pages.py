@@ -16,17 +16,19 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from hashlib import blake2b
 from typing import Any
 
+from xiaoe import disk_errors, settings
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.windows import Window
 
-LARGEST_PAGE = 256 * 1024 * 1024
-"""Bytes a page may expand to; more is not a page but an attack or a fault."""
 _COMPRESSION = 3
+_LONGEST_HEAD = 1024
+"""Bytes of the line about a page, at most."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -84,9 +86,11 @@ class Manifest:
         run_id: Airflow's run.
         moves_watermark: Whether the watermark moves to the window's end with the merge.
         slices: Oldest first.
-        calls: What the window cost: calls, retries, token refreshes.
+        calls: What the window cost: calls, retries, token refreshes, milliseconds waited for a retry.
         is_lookup: Single rows were asked for by key; they say nothing of the rest of the window.
         not_listed: Keys that were asked for and that the API did not list.
+        started_at: When reading began, UTC; ISO. None in manifests of earlier releases.
+        staged_at: When the last page was there; the same.
     """
 
     shop_id: str
@@ -98,6 +102,8 @@ class Manifest:
     calls: dict[str, int] = field(default_factory=dict)
     is_lookup: bool = False
     not_listed: list[str] = field(default_factory=list)
+    started_at: str | None = None
+    staged_at: str | None = None
 
     @property
     def batch_id(self) -> str:
@@ -140,19 +146,23 @@ class RunFolder:
         """Read one page; None where there is none, or where the file is damaged.
 
         Raises:
-            ValueError: It expands to more than any page can.
+            XiaoeConfigError: It expands to more than any page can: an attack, or a fault.
         """
         try:
-            packed = (self.path / name).read_bytes()
+            with disk_errors.explained(self.path / name):
+                packed = (self.path / name).read_bytes()
         except FileNotFoundError:
             return None
-        inflate = zlib.decompressobj(wbits=31)
+        inflate, largest = zlib.decompressobj(wbits=31), settings.max_page_bytes()
         try:
-            content = inflate.decompress(packed, LARGEST_PAGE)
+            content = inflate.decompress(packed, largest + _LONGEST_HEAD)
         except zlib.error:
             return None
         if inflate.unconsumed_tail:
-            raise ValueError(f"{self.path / name} expands to more than {LARGEST_PAGE} bytes: not a page of the API")
+            raise XiaoeConfigError(
+                f"{self.path / name} expands to more than {largest} bytes: no page of this API does. Remove it and"
+                " clear the stage task; see who else can write to the page store. If it is one, raise XIAOE_MAX_PAGE_MB"
+            )
         if not inflate.eof:
             return None
         head, _, body = content.partition(b"\n")
@@ -227,14 +237,20 @@ def write_whole(path: Any, content: bytes) -> None:
     if getattr(path, "protocol", "") not in ("", "file", "local"):
         path.write_bytes(content)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     target = os.fspath(getattr(path, "path", path))
     temporary = f"{target}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, target)
+    with disk_errors.explained(target):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
 
 
 def _remove(folder: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from xiaoe.personal import forms_of
 from xiaoe.rows import live_streams, orders, products, refunds, users
 from xiaoe.rows.decode import RowReader
 from xiaoe.windows import Window, whole_days
@@ -183,7 +184,13 @@ ORDERS = Resource(
     filters=created_between,
     key="order_id",
     time="created_time",
-    reader=RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", source=orders.__file__),
+    reader=RowReader(
+        orders.MAPPING,
+        orders.CODE_TEXTS,
+        key="order_id",
+        source=orders.__file__,
+        forms=forms_of("orders"),
+    ),
     members=(
         Member("users", {"user_id": "user_id"}),
         Member(
@@ -212,7 +219,13 @@ REFUNDS = Resource(
     filters=_changed_on_days,
     key="aftersale_id",
     time="updated_at",
-    reader=RowReader(refunds.MAPPING, refunds.CODE_TEXTS, key="aftersale_id", source=refunds.__file__),
+    reader=RowReader(
+        refunds.MAPPING,
+        refunds.CODE_TEXTS,
+        key="aftersale_id",
+        source=refunds.__file__,
+        forms=forms_of("refunds"),
+    ),
 )
 
 USERS = Resource(
@@ -229,7 +242,7 @@ USERS = Resource(
     filters=_everything,
     key="user_id",
     time=None,
-    reader=RowReader(users.MAPPING, {}, key="user_id", source=users.__file__),
+    reader=RowReader(users.MAPPING, {}, key="user_id", source=users.__file__, forms=forms_of("users")),
 )
 
 PRODUCTS = Resource(

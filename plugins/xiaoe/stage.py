@@ -61,6 +61,7 @@ class Stager:
             XiaoeIncompleteError: A slice does not add up, however often it is read.
             XiaoeError: The API cannot be read.
         """
+        started = utc_now()
         if self._folder.manifest_path.exists():
             self._folder.clear()
         parts = [plan.window] if self._resource.scope is Scope.WHOLE else slices(plan.window)
@@ -79,6 +80,8 @@ class Stager:
             moves_watermark=plan.moves_watermark,
             slices=[part for part, _ in done],
             calls=dict(self._hook.counts),
+            started_at=started.isoformat(),
+            staged_at=utc_now().isoformat(),
         )
         self._folder.write_manifest(manifest)
         return manifest

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from airflow.sdk.exceptions import AirflowNotFoundException
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from MySQLdb import Error
 
-from xiaoe.exceptions import XiaoeQuotaError
+from xiaoe.exceptions import XiaoeError, XiaoeQuotaError
 from xiaoe.shop import Shop
 from xiaoe.warehouse import Warehouse
 
@@ -123,6 +125,16 @@ class SharedTokenStore:
                 retry_after=600,
                 max_attempts=1,
             )
+
+
+def shared_or_own() -> TokenStore:
+    """Where tokens are shared, or no sharing where the warehouse cannot be used."""
+    warehouse = Warehouse()
+    try:
+        with warehouse.session():
+            return SharedTokenStore(warehouse)
+    except (XiaoeError, Error, AirflowNotFoundException):
+        return OwnTokenStore()
 
 
 def _cipher(shop: Shop) -> Fernet:

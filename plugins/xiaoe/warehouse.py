@@ -8,65 +8,81 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+import jinja2
 import sqlparse
 import tenacity
-from airflow.providers.mysql.hooks.mysql import MySqlHook
-from MySQLdb import Error, OperationalError, ProgrammingError
+from airflow.sdk import BaseHook
+from MySQLdb import Error
 from MySQLdb.cursors import SSCursor
 
-from xiaoe import settings
-from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe import disk_errors, preflight, settings
+from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
+from xiaoe.mysql_connection import open_connection
+from xiaoe.mysql_errors import explained
 from xiaoe.rows.decode import Row, tsv_line
 
 T = TypeVar("T")
 
-SESSION_SETTINGS = (
-    "SET SESSION time_zone = '+00:00', sql_mode ="
-    " 'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
-)
 TRY_AGAIN = {1213: "deadlock", 1205: "lock wait time-out", 1020: "record changed since last read"}
-NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_SUCH_DATABASE = 1146, 1054, 1049
 _LONGEST_LOCK_NAME = 64
 _FALLBACK_BATCH = 1000
 
 
 class Warehouse:
-    """Opens sessions on the Airflow connection `xiaoe_mysql`."""
+    """Opens sessions on the Airflow connection `xiaoe_mysql`.
 
-    def __init__(self, conn_id: str | None = None) -> None:
+    Args:
+        conn_id: Another connection.
+        database: Another database on its server.
+    """
+
+    def __init__(self, conn_id: str | None = None, *, database: str | None = None) -> None:
         self.conn_id = conn_id or settings.mysql_conn_id()
+        self._database = database
+        self._checked = False
+
+    @property
+    def database_name(self) -> str:
+        """The database that sessions are opened on."""
+        return self._database or BaseHook.get_connection(self.conn_id).schema or ""
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """One connection, UTF-8, UTC, strict, REPEATABLE READ; closed on any exit, its locks with it."""
-        session = Session(self.connect())
+    def session(self, *, any_schema: bool = False) -> Iterator[Session]:
+        """One connection, UTF-8, UTC, strict, REPEATABLE READ; closed on any exit, its locks with it.
+
+        The first one looks whether code and database fit together (`xiaoe.preflight`).
+
+        Args:
+            any_schema: Leave that out.
+        """
+        session = Session(*open_connection(self.conn_id, self._database))
         try:
+            if not (self._checked or any_schema):
+                preflight.check(session)
+                self._checked = True
             yield session
         finally:
             session.close()
 
-    def connect(self) -> Any:
+    def connect(self, schema: str | None = None) -> Any:
         """A plain DB-API connection with this project's session settings.
 
+        Args:
+            schema: Another database than the connection's.
+
         Raises:
-            XiaoeConfigError: The connection asks for another driver, or names a database that is not there.
+            XiaoeConfigError: A field of the connection is wrong, or it asks for TLS and the server has none.
+            XiaoeRetriableError: The server cannot be reached.
         """
-        hook = MySqlHook(mysql_conn_id=self.conn_id, local_infile=True, init_command=SESSION_SETTINGS)
-        client = hook.get_connection(self.conn_id).extra_dejson.get("client", "mysqlclient")
-        if client != "mysqlclient":
-            raise XiaoeConfigError(f"connection {self.conn_id}: client={client!r}: only mysqlclient is supported")
-        with _schema_expected():
-            connection: Any = hook.get_conn()
-        connection.set_character_set("utf8mb4")
-        connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        return connection
+        return open_connection(self.conn_id, schema or self._database)[0]
 
 
 class Session:
     """One database connection with a transaction of its own."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, where: str) -> None:
         self._connection = connection
+        self._where = where
         self._loads_files: bool | None = None
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -77,7 +93,7 @@ class Session:
     def stream(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[list[Any]]:
         """Run one statement and yield its first column in lists of `size`, without holding the result."""
         with self._connection.cursor(SSCursor) as cursor:
-            with _schema_expected():
+            with explained(self._where):
                 cursor.execute(sql, parameters or None)
             while rows := cursor.fetchmany(size):
                 yield [row[0] for row in rows]
@@ -99,7 +115,7 @@ class Session:
 
     def insert_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows in multi-row statements."""
-        with self._connection.cursor() as cursor, _schema_expected():
+        with self._connection.cursor() as cursor, explained(self._where):
             for start in range(0, len(rows), _FALLBACK_BATCH):
                 cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
 
@@ -145,7 +161,8 @@ class Session:
 
     def commit(self) -> None:
         """End the transaction and keep its changes."""
-        self._connection.commit()
+        with explained(self._where):
+            self._connection.commit()
 
     def rollback(self) -> None:
         """End the transaction and drop its changes."""
@@ -159,13 +176,13 @@ class Session:
         try:
             self._connection.rollback()
             self.query("SELECT RELEASE_LOCK(%s)", (name,))
-        except Error:
+        except (Error, XiaoeError):
             self.close()
 
     @contextmanager
     def _cursor(self, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
         with self._connection.cursor() as cursor:
-            with _schema_expected():
+            with explained(self._where):
                 cursor.execute(sql, parameters or None)
             yield cursor
 
@@ -180,8 +197,9 @@ class Session:
     def _load_file(self, table: str, columns: Sequence[str], content: str, expected: int) -> None:
         into = f"({', '.join(columns)})" if columns else ""
         with tempfile.TemporaryFile("w", encoding="utf-8", newline="") as file:  # nameless: gone even after SIGKILL
-            file.write(content)
-            file.flush()
+            with disk_errors.explained(tempfile.gettempdir()):
+                file.write(content)
+                file.flush()
             file.seek(0)
             self.execute(
                 f"LOAD DATA LOCAL INFILE %s REPLACE INTO TABLE {table} CHARACTER SET utf8mb4 {into}",
@@ -193,17 +211,10 @@ class Session:
             raise RuntimeError(f"LOAD DATA into {table}: {expected} rows sent, server says {info!r}: {warnings}")
 
 
-@contextmanager
-def _schema_expected() -> Iterator[None]:
-    """Where a database, a table or a column is not there, say what makes it."""
-    try:
-        yield
-    except (ProgrammingError, OperationalError) as error:
-        if error.args and error.args[0] in (NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_SUCH_DATABASE):
-            raise XiaoeConfigError(
-                f"the warehouse's schema is missing or old ({error.args[1]}): run `make migrate`"
-            ) from None
-        raise
+def render(template: str, **values: Any) -> str:
+    """A template below include/sql, as SQL."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(settings.INCLUDE_DIR / "sql"))  # noqa: S701 - no HTML
+    return environment.get_template(template).render(**values)
 
 
 def split_statements(sql: str) -> list[str]:

@@ -271,7 +271,8 @@ def test_no_drift_of_one_reading_costs_a_row(shop: Bench, kind: str, when: dict[
 
 NULL_TIMES = ("0000-00-00 00:00:00", "-0001-11-30 00:00:00", "", "--", None)
 TEXTS = (
-    "😀👨‍👩‍👧", "it's \"so\"", "a\tb\r\nc\n", "C:\\new\\table", "\\N", "NULL", "nul\0l", "%s {} `;--", "  ", "", "中文",
+    "😀👨‍👩‍👧", "it's \"so\"", "a\tb\r\nc\n", "C:\\new\\table", "\\N", "NULL", "nul\0l", "%s {} `;--",
+    "'); DROP TABLE orders; -- ", "{{ 7*7 }}{% raw %}", "../../etc/passwd", "=cmd|' /C calc'!A0", "  ", "", "中文",
 )  # fmt: skip
 MOMENT = datetime(2026, 5, 1, 12, 30, 59)
 FORMS: dict[Callable[[Any], Any], list[tuple[Any, Any]]] = {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import MySQLdb
 import pytest
-from airflow.providers.mysql.hooks.mysql import MySqlHook
 
 from emulator.running import Emulator
 from support.shop import END, Database, Sync, days, differences, unbalanced
@@ -41,10 +41,7 @@ def test_the_file_is_used_where_it_may_be(database: Database) -> None:
 
 def no_file_from_this_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client may not: the server's answer is the one that a forbidden LOCAL gets on the server as well."""
-    original = MySqlHook._get_conn_config_mysql_client
-    monkeypatch.setattr(
-        MySqlHook, "_get_conn_config_mysql_client", lambda hook, conn: {**original(hook, conn), "local_infile": 0}
-    )
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] + "?local_infile=false")
 
 
 def no_file_says_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,9 +34,12 @@ EVERYTHING = Window(START, END)
 TABLES = (
     "order_items", "orders", "order_state_log", "refunds", "users", "products", "live_streams", "live_stream_days",
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
-    "benefit_notices",
+    "benefit_notices", "alerts", "quality_results",
+    "sync_runs", "storage_samples", "backups",
     "sync_status", "sync_windows", "rejected_rows", "api_tokens",
 )  # fmt: skip
+NOT_COMPARED = {"sync_runs", "storage_samples", "backups", "api_tokens"}
+"""What work cost and where it stands, not what came of it."""
 CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}
 """Columns that tell when the test ran, and what the last merge of several did."""
 LINE = {
@@ -98,13 +101,13 @@ class Database:
         return {"orders": orders, "order_items": self.rows("SELECT * FROM order_items ORDER BY shop_id, order_id")}
 
     def snapshot(self, *without: str) -> dict[str, list[tuple[tuple[str, Any], ...]]]:
-        """Every table but the tokens, all of one moment; less the columns of `CLOCKS` and those named."""
+        """Every table that tells what came of syncs, of one moment; less the columns of `CLOCKS` and those named."""
         connection = self.connect()
         found = {}
         try:
             connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             with connection.cursor() as cursor:
-                for table in TABLES[:-1]:
+                for table in (one for one in TABLES if one not in NOT_COMPARED):
                     cursor.execute(f"SELECT * FROM {table}")
                     rows = cursor.fetchall()
                     kept = [[(k, v) for k, v in row.items() if k not in CLOCKS and k not in without] for row in rows]

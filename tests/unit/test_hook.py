@@ -345,7 +345,7 @@ def test_a_busy_token_call_is_retried_and_then_given_up(hook: XiaoeHook, api: Em
         (http("200 OK", b'{"code":0', length=100), "no answer from .*: (IncompleteRead|ProtocolError)"),
         (http("200 OK", b'{"code":0,"data":{"li'), "not the API's JSON"),
         (http("200 OK", b"not gzip at all", "Content-Encoding: gzip"), "no answer from .*: DecodeError"),
-        (http("200 OK", gzip.compress(b"{}" * 99)[:-9], "Content-Encoding: gzip"), "not the API's JSON"),
+        (http("200 OK", gzip.compress(b"{}" * 99, mtime=0)[:-9], "Content-Encoding: gzip"), "not the API's JSON"),
         (b"this is no HTTP\r\n\r\n", "no answer from"),
         (b"", "no answer from .*: ConnectionError"),
         (http("200 OK", b"<html>proxy login</html>", "Content-Type: text/html"), "not the API's JSON"),
@@ -393,9 +393,9 @@ def test_an_address_where_nobody_listens_is_a_network_error(
 
 
 def test_an_endless_body_is_not_read_to_its_end(wire: Wire, wired: XiaoeHook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hook_module, "LARGEST_BODY", 1000)
-    wire.answer = shop_answer(http("200 OK", gzip.compress(b" " * 100_000), "Content-Encoding: gzip"))
-    with pytest.raises(XiaoeNetworkError, match="more than the longest sensible answer"):
+    monkeypatch.setenv("XIAOE_MAX_PAGE_MB", "1")
+    wire.answer = shop_answer(http("200 OK", gzip.compress(b" " * 2_000_000), "Content-Encoding: gzip"))
+    with pytest.raises(XiaoeNetworkError, match=r"more than the longest sensible answer \(XIAOE_MAX_PAGE_MB\)"):
         page(wired)
 
 

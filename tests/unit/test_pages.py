@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.shop import APP_ID
-from xiaoe import pages
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
 from xiaoe.windows import BEIJING, Window
@@ -100,7 +99,7 @@ def test_a_page_that_was_cut_is_none(on_disk: RunFolder, cut: int) -> None:
     assert on_disk.read_page(NAME) is None
 
 
-@pytest.mark.parametrize("content", [b"garbage", b"<html>", gzip.compress(b"x" * 100)[:-4] + b"\0\0\0\0"])
+@pytest.mark.parametrize("content", [b"garbage", b"<html>", gzip.compress(b"x" * 100, mtime=0)[:-4] + b"\0\0\0\0"])
 def test_a_page_that_was_damaged_is_none(on_disk: RunFolder, content: bytes) -> None:
     on_disk.write_page(NAME, PAGE)
     (on_disk.path / NAME).write_bytes(content)
@@ -121,10 +120,10 @@ def test_a_flipped_bit_never_gives_another_page(on_disk: RunFolder, data: st.Dat
 
 
 def test_a_page_that_expands_beyond_reason_is_refused(on_disk: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_disk.write_page(NAME, StoredPage(1, SEEN, b"0" * 1_000_000))
+    on_disk.write_page(NAME, StoredPage(1, SEEN, b"0" * 2_000_000))
     assert (on_disk.path / NAME).stat().st_size < 10_000
-    monkeypatch.setattr(pages, "LARGEST_PAGE", 100_000)
-    with pytest.raises(ValueError, match="expands to more than 100000 bytes: not a page of the API"):
+    monkeypatch.setenv("XIAOE_MAX_PAGE_MB", "1")
+    with pytest.raises(XiaoeConfigError, match=r"expands to more than 1048576 bytes.*raise XIAOE_MAX_PAGE_MB"):
         on_disk.read_page(NAME)
 
 

@@ -76,6 +76,9 @@ def test_shops_have_to_be_named_once(clean_environment: Environment, value: str)
         ("XIAOE_DEEP_RESCAN_DAYS", settings.deep_rescan_days, 1),
         ("XIAOE_REFUND_OVERLAP_DAYS", settings.refund_overlap, 1),
         ("XIAOE_HISTORY_INTERVAL_DAYS", settings.history_interval, 1),
+        ("XIAOE_MIN_FREE_DISK_GB", settings.min_free_disk, 0),
+        ("XIAOE_MAX_PAGE_STORE_GB", settings.max_page_store, 1),
+        ("XIAOE_MAX_BINLOG_GB", settings.max_binlog, 1),
     ],
 )
 def test_a_number_out_of_range_is_named_with_its_value_and_the_fix(

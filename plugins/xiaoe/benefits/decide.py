@@ -9,14 +9,11 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
-import jinja2
-
 from xiaoe.benefits.policy import Policy, parse_policy
 from xiaoe.coverage import segments
 from xiaoe.exceptions import XiaoeRetriableError
 from xiaoe.ledger import beijing_text, looks_at_orders, utc_text
-from xiaoe.settings import INCLUDE_DIR
-from xiaoe.warehouse import Session, Warehouse, retry_conflicts, split_statements
+from xiaoe.warehouse import Session, Warehouse, render, retry_conflicts, split_statements
 from xiaoe.windows import BEIJING
 
 CHUNK_ORDERS = 50_000
@@ -154,8 +151,7 @@ def _behind(due: list[str]) -> str | None:
 
 def marts(name: str, **values: Any) -> str:
     """A template of include/sql/marts, rendered."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(INCLUDE_DIR / "sql"))  # noqa: S701 - SQL, no HTML
-    return environment.get_template(f"marts/{name}.sql").render(**values)
+    return render(f"marts/{name}.sql", **values)
 
 
 @contextmanager

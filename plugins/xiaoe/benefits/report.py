@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from xiaoe.benefits.watch import NAMES, grants_taken_back, not_observed_since
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.ledger import utc_text
-from xiaoe.notify import Message
+from xiaoe.notify import Message, span
 from xiaoe.pages import write_whole
 from xiaoe.warehouse import Session
 from xiaoe.windows import BEIJING
@@ -213,12 +213,3 @@ def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patien
         ],
     )
     return Notice("waiting", message, waiting)
-
-
-def span(length: timedelta) -> str:
-    """A length of time in Chinese: the two largest units."""
-    minutes = int(length.total_seconds()) // 60
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} 天 {hours} 小时"
-    return f"{hours} 小时 {minutes} 分" if hours else f"{minutes} 分"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from xiaoe.rows import codes, values
+from xiaoe.rows.forms import PLAIN, Forms
 
 Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 """Column of the warehouse → (field of the API, function that reads the value)."""
@@ -36,13 +38,28 @@ class RowReader:
         key: The column that has to be there: without it there is no row.
         source: The module file of the mapping; part of the raw hash, so that rows are typed anew
             after a change of the mapping.
+        forms: Columns that are not stored as they come, and what becomes of them.
     """
 
-    def __init__(self, mapping: Mapping, code_texts: dict[str, dict[int, str]], *, key: str, source: str) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        code_texts: dict[str, dict[int, str]],
+        *,
+        key: str,
+        source: str,
+        forms: Forms = PLAIN,
+    ) -> None:
         self._mapping = mapping
         self._code_texts = code_texts
         self._key = key
-        self._plan = [(field, read, code_texts.get(column), column == key) for column, (field, read) in mapping.items()]
+        self._source = source
+        self._forms = forms
+        self._hidden = {mapping[column][0]: column for column in forms.columns}
+        self._plan = [
+            (field, forms.around(column, read), code_texts.get(column), column == key)
+            for column, (field, read) in mapping.items()
+        ]
         self._row_decoder = msgspec.json.Decoder(
             msgspec.defstruct("RawRow", [(field, Any, None) for field, *_ in self._plan]), float_hook=Decimal
         )
@@ -50,8 +67,6 @@ class RowReader:
         self.columns: tuple[str, ...] = tuple(
             name for column in mapping for name in ([column, f"{column}_text"] if column in code_texts else [column])
         )
-        rules = codes.fingerprint() + Path(source).read_bytes() + Path(values.__file__).read_bytes()
-        self._hash_key = blake2b(rules, digest_size=32).digest()
 
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
         """The row's key, or None where it has none, a blank one, or is not an object at all."""
@@ -77,7 +92,8 @@ class RowReader:
             try:
                 typed = read(value)
             except ValueError as error:
-                raise RowError(f"{field}={str(value)[:80]!r}: {error}") from None
+                shown = "" if field in self._hidden else f"={str(value)[:80]!r}"
+                raise RowError(f"{field}{shown}: {error}") from None
             if is_key and not (typed and typed.strip()):
                 raise RowError(f"{field} is missing")
             row.append(typed)
@@ -88,6 +104,25 @@ class RowReader:
     def raw_hash(self, raw: bytes | msgspec.Raw) -> int:
         """64 bits over the bytes as they came; equal means that nothing needs to be looked at."""
         return int.from_bytes(blake2b(raw, digest_size=8, key=self._hash_key).digest(), "big")
+
+    @cached_property
+    def _hash_key(self) -> bytes:
+        rules = codes.fingerprint() + Path(self._source).read_bytes() + Path(values.__file__).read_bytes()
+        return blake2b(rules + self._forms.fingerprint(), digest_size=32).digest()
+
+    def kept(self, raw: bytes | msgspec.Raw) -> bytes:
+        """A row that cannot be typed, as it may be kept: without what is not to be stored plain."""
+        if not self._hidden:
+            return bytes(raw)
+        try:
+            fields = msgspec.json.decode(raw, type=dict[str, Any])
+        except (ValueError, RecursionError):
+            return b'"cannot be read, and XIAOE_PERSONAL_DATA forbids to keep it as it came"'
+        hidden = {
+            field: _hidden(self._forms.around(self._hidden[field], values.text), fields[field])
+            for field in self._hidden.keys() & fields.keys()
+        }
+        return msgspec.json.encode(fields | hidden)
 
     def unknown_codes(self, rows: Iterable[Row]) -> dict[str, int]:
         """Codes without a text → how many rows have them, e.g. `{"order_state=77": 3}`."""
@@ -103,6 +138,13 @@ class RowReader:
 def row_hash(row: Row) -> int:
     """64 bits over the typed values; equal means that nothing needs to be written."""
     return int.from_bytes(blake2b(msgspec.msgpack.encode(row), digest_size=8).digest(), "big")
+
+
+def _hidden(read: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return read(value)
+    except ValueError:
+        return None
 
 
 def tsv_line(row: Row) -> str:

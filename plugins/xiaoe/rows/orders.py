@@ -51,3 +51,6 @@ CODE_TEXTS: dict[str, dict[int, str]] = {
     "ship_state": texts("ship_state"),
 }
 """Columns that get a second one, `<name>_text`, in Chinese."""
+
+PERSONAL = ("receiver_name", "receiver_phone", "receiver_detail", "system_info")
+"""Columns that tell who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed."""

@@ -36,3 +36,6 @@ CODE_TEXTS: dict[str, dict[int, str]] = {
     "sale_type": texts("sale_type"),
 }
 """Columns that get a second one, `<name>_text`, in Chinese."""
+
+PERSONAL = ("nickname", "reason", "remark")
+"""Columns that tell who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed."""

@@ -25,3 +25,6 @@ MAPPING: Mapping = {
     "last_visited_at": ("latest_visited_at", values.milliseconds),
 }
 """Column → field of the API and how it is read."""
+
+PERSONAL = ("nickname", "phone", "collect_phone", "avatar", "wx_union_id", "wx_open_id", "wx_app_open_id")
+"""Columns that tell who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed."""

@@ -1,0 +1,37 @@
+"""### What grows is cut back, daily · 每日清理
+
+Removes pages, superseded lines of the ledger, resolved rejected rows, old results, exports, logs and Airflow's own old
+records, each after the time that its setting says (docs/configuration.md), and refreshes MySQL's statistics. Each step
+is a task of its own; none waits for another.
+每天清理过期的接口原文、台账旧行、检查结果、导出文件、日志和 Airflow 元数据，并更新表统计信息；各步骤互不影响。
+
+**When it fails** nothing is lost and nothing else stops; the disk fills slowly. The message of the red task says what
+to do; then clear it. A skipped `airflow_db` names the setting that it needs.
+
+**Who is hurt**: nobody for weeks, then everyone: a full disk stops the syncs.
+
+**By hand**: trigger it at any time. With `dry_run` it only says in the logs what would go.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from xiaoe.dag_parts import TIMEZONE, dag_defaults
+from xiaoe.maintenance.parts import DRY_RUN_PARAM, maintain
+
+with DAG(
+    dag_id="xiaoe_maintenance",
+    description="Removes old pages, ledger lines, results, files and logs",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("30 5 * * *", timezone=TIMEZONE),
+    start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=4),
+    **dag_defaults("maintenance", params=DRY_RUN_PARAM, late_after=timedelta(hours=2)),
+):
+    maintain(timeout=timedelta(hours=1))

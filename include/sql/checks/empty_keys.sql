@@ -1,0 +1,13 @@
+{#- Rows whose key is empty: nothing can be joined to them. Point look-ups, so every table in every run. -#}
+{%- set keys = {
+    "orders": "order_id", "order_items": "order_id", "refunds": "aftersale_id", "users": "user_id",
+    "products": "resource_id", "live_streams": "live_id", "benefit_decisions": "order_id"
+} -%}
+{%- for table, key in keys.items() %}
+SELECT '{{ table }}.{{ key }}' AS finding
+FROM {{ table }}
+WHERE shop_id = '{{ shop_id }}' AND {{ key }} = ''
+{%- if not loop.last %}
+UNION ALL
+{%- endif %}
+{%- endfor %}

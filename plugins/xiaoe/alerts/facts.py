@@ -1,0 +1,163 @@
+"""What a callback's context says of a failure: which task, which shop, what is wrong, whether it is news."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from airflow.sdk.log import redact
+
+from xiaoe.exceptions import XiaoeError, XiaoeNetworkError
+from xiaoe.windows import BEIJING
+
+LONGEST_MESSAGE = 4000
+_SPAN = re.compile(r"/(2\d{3}[01]\d[0-3]\dT\d{6})_(\d{8}T\d{6})/")
+_NOT_REACHED = {1040, 1045, *range(2000, 3000)}
+"""MySQL's numbers for: too many connections, access denied, server not reached or gone away."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a person may have to hear of.
+
+    Args:
+        kind: `failed` or `late`.
+        dag_id: The DAG.
+        task_id: The task; empty for `late`.
+        shop: Its connection; empty where the task belongs to no shop.
+        run_id: Airflow's run.
+        message: What is wrong, free of secrets.
+        cause: Fingerprint; what has the same is one outage. Of `late`, it is told from what else is wrong.
+        log_url: Of the task's log.
+        tries: How often the task was tried.
+        time_window: What was to be read, Beijing time.
+        stands_alone: No later run makes up for this one, so only its own success ends the alert.
+    """
+
+    kind: str
+    dag_id: str
+    run_id: str
+    message: str
+    cause: str
+    task_id: str = ""
+    shop: str = ""
+    log_url: str | None = None
+    tries: int | None = None
+    time_window: str | None = None
+    stands_alone: bool = False
+
+
+def failure(context: Mapping[str, Any]) -> Event:
+    """The failure that a task's context tells of."""
+    ti, error = context["ti"], context.get("exception")
+    task_id, shop = task_and_shop(context)
+    return Event(
+        kind="failed",
+        dag_id=ti.dag_id,
+        task_id=task_id,
+        shop=shop,
+        run_id=ti.run_id,
+        message=message_of(error),
+        cause=cause_of(error),
+        log_url=ti.log_url,
+        tries=ti.try_number,
+        time_window=time_window(context),
+        stands_alone=stands_alone(context),
+    )
+
+
+def lateness(context: Mapping[str, Any]) -> Event | None:
+    """The late run that a deadline's context tells of; None where nobody has to hear of it.
+
+    A backfill has all the time in the world. A run that ended meanwhile either succeeded, or failed and was told.
+    """
+    run, deadline = context["dag_run"], context["deadline"]
+    if run["run_type"] == "backfill" or run["state"] in ("success", "failed"):
+        return None
+    due = datetime.fromisoformat(str(deadline["deadline_time"])).astimezone(BEIJING)
+    return Event(
+        kind="late",
+        dag_id=run["dag_id"],
+        run_id=run["dag_run_id"],
+        message=f"到 {due:%Y-%m-%d %H:%M}（北京时间）应已完成 should be through by then；state: {run['state']}",
+        cause="",
+    )
+
+
+def task_and_shop(context: Mapping[str, Any]) -> tuple[str, str]:
+    """Task id, and the shop's connection; of a task mapped over something else, the id with its index."""
+    ti, task = context["ti"], context["task"]
+    index = ti.map_index if ti.map_index is not None else -1
+    if index < 0:
+        return ti.task_id, ""
+    group = next(task.iter_mapped_task_groups(), None)
+    mapped_over = getattr(getattr(group, "_expand_input", None), "value", None)
+    shops = mapped_over.get("xiaoe_conn_id") if isinstance(mapped_over, Mapping) else None
+    if isinstance(shops, list) and index < len(shops):
+        return ti.task_id, str(shops[index])
+    return f"{ti.task_id}[{index}]", ""
+
+
+def message_of(error: BaseException | str | None) -> str:
+    """What the exception says, with its class where it is none of ours; never a secret that Airflow knows."""
+    if not error:
+        return "the task ended without an exception: it was killed, or its worker was lost; see its log"
+    said = str(error)
+    if isinstance(error, BaseException) and not isinstance(error, XiaoeError):
+        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return str(redact(said))[:LONGEST_MESSAGE]
+
+
+def cause_of(error: BaseException | str | None) -> str:
+    """The same for errors that have one cause: without numbers, ids, times, paths.
+
+    An API or a server that is not reached is one cause, whatever was asked and however it failed.
+    """
+    if isinstance(error, XiaoeNetworkError):
+        return fingerprint("the API is not reached")
+    if is_warehouse_gone(error):
+        return fingerprint("the warehouse is not reached")
+    message = message_of(error)
+    words = [word for word in message.split() if not re.search(r"[\d/]", word)]
+    return fingerprint(" ".join(words + re.findall(r"\bconnection (\S+):", message)))
+
+
+def is_warehouse_gone(error: BaseException | str | None) -> bool:
+    """Whether MySQL was not reached, or went away; told by the number that `xiaoe.mysql_errors` quotes."""
+    numbers = getattr(error, "args", ())[:1] if type(error).__name__ == "OperationalError" else ()
+    quoted = re.search(r"MySQL says (\d+):", str(error))
+    return any(number in _NOT_REACHED for number in (*numbers, int(quoted[1]) if quoted else 0))
+
+
+def fingerprint(text: str) -> str:
+    """32 hex digits."""
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def time_window(context: Mapping[str, Any]) -> str | None:
+    """What the run was to read: what a person gave, else the staged window, else the run's interval."""
+    params = context.get("params") or {}
+    if params.get("from"):
+        return f"{params['from']} → {params.get('to') or '现在'}"[:64]
+    if found := _SPAN.search(f"{getattr(context['task'], 'folder', '')}/"):
+        return " → ".join(f"{datetime.strptime(text, '%Y%m%dT%H%M%S'):%Y-%m-%d %H:%M}" for text in found.groups())
+    begin, end = context.get("data_interval_start"), context.get("data_interval_end")
+    return (
+        " → ".join(f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M}" for moment in (begin, end)) if begin and end else None
+    )
+
+
+def is_backfill(context: Mapping[str, Any]) -> bool:
+    """Whether a person asked for this run to fill the past; whoever did looks at it."""
+    run = context.get("dag_run")
+    kind = getattr(run, "run_type", None) or str(context["run_id"]).partition("__")[0]
+    return str(getattr(kind, "value", kind)) == "backfill"
+
+
+def stands_alone(context: Mapping[str, Any]) -> bool:
+    """Whether no later run reads what this one was to read."""
+    return bool(context["dag"].catchup) or is_backfill(context)

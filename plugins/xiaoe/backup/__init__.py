@@ -1,0 +1,1 @@
+"""Backups of the warehouse: dump, store, retention, drill, restore (docs/backup.md)."""

@@ -1,0 +1,69 @@
+"""The restore drill: the newest backup into a scratch database, compared, and dropped again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from xiaoe.backup import restore, tables
+from xiaoe.backup.key import Key
+from xiaoe.backup.tables import quoted
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.warehouse import Warehouse
+
+MARK = "_xiaoe_drill"
+"""A table that says: a drill made this database, it may be dropped."""
+
+
+def drill(path: Any, scratch: Warehouse, key: Key | None) -> list[str]:
+    """Restore a backup into the scratch database and compare it with what was dumped.
+
+    Args:
+        path: The backup.
+        scratch: Of the scratch database; made, and dropped at the end.
+        key: Opens an encrypted backup.
+
+    Returns:
+        What differs; [] is equal.
+
+    Raises:
+        NoRight: The user may not.
+        XiaoeConfigError: The backup is damaged, or the scratch database is somebody else's.
+    """
+    manifest = restore.manifest_of(path)
+    with restore.opened(path, manifest, key) as file, _scratch(scratch):
+        restore.load(scratch, file)
+        with scratch.session(any_schema=True) as session:
+            return restore.differences(session, manifest)
+
+
+@contextmanager
+def _scratch(scratch: Warehouse) -> Iterator[None]:
+    """An empty database that is dropped on any exit; one that a killed drill left is made afresh.
+
+    Raises:
+        NoRight: The user may not.
+        XiaoeConfigError: It holds tables that no drill made.
+    """
+    name = scratch.database_name
+    with closing(scratch.connect("information_schema")) as server:
+        restore.run(server, f"CREATE DATABASE IF NOT EXISTS {quoted(name)}", name)
+        with scratch.session(any_schema=True) as session:
+            found, views = tables.names(session)
+        if (found or views) and MARK not in found:
+            raise XiaoeConfigError(
+                f"XIAOE_BACKUP_DRILL_DATABASE={name!r}: the database holds tables that no drill made, and a drill drops"
+                " it: name another one that is not there yet. Nothing was changed"
+            )
+        for statement in (
+            f"DROP DATABASE {quoted(name)}",
+            f"CREATE DATABASE {quoted(name)} CHARACTER SET utf8mb4",
+            f"CREATE TABLE {quoted(name)}.{quoted(MARK)} (id INT NOT NULL PRIMARY KEY)",
+        ):
+            restore.run(server, statement, name)
+    try:
+        yield
+    finally:
+        with closing(scratch.connect()) as connection:
+            connection.query(f"DROP DATABASE {quoted(name)}")

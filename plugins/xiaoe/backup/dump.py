@@ -1,0 +1,121 @@
+"""One consistent dump of the warehouse, row by row into the store (docs/decisions/0018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from xiaoe.backup import tables
+from xiaoe.backup.key import Key
+from xiaoe.backup.store import BackupManifest, BackupStore
+from xiaoe.backup.tables import Content, Tally, quoted
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.pages import utc_now
+from xiaoe.warehouse import Session, Warehouse
+
+END = b"-- end of the backup"
+_STATEMENT = 256 * 1024
+"""Bytes of one INSERT: far below any server's max_allowed_packet."""
+_SETTINGS = (
+    "SET NAMES utf8mb4;",
+    "SET SESSION time_zone = '+00:00', foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,STRICT_TRANS_TABLES';",
+)
+
+
+class Dumper:
+    """Dumps the database of a session.
+
+    Args:
+        session: Of the warehouse; nothing else is done with it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.contents: dict[str, Content] = {}
+        """Table → what was written of it; whole when all lines have been taken."""
+
+    def lines(self, about: str) -> Iterator[bytes]:
+        """All lines of the dump, each a statement or a comment; from one snapshot, which ends with the last line.
+
+        Args:
+            about: What the first line says.
+        """
+        self._session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        found, views = tables.names(self._session)
+        for text in (f"-- {about}", *_SETTINGS):
+            yield _line(text)
+        for name in found:
+            yield _line(f"{tables.create_table(self._session, name)};")
+            yield from self._rows(name)
+        pairs = [tables.create_view(self._session, name) for name in views]
+        for statement in (*(stand_in for stand_in, _ in pairs), *(final for _, final in pairs)):
+            yield _line(f"{statement};")
+        yield END + b"\n"
+        self._session.rollback()
+
+    def _rows(self, name: str) -> Iterator[bytes]:
+        tally = Tally()
+        if name not in tables.STRUCTURE_ONLY:
+            into = ", ".join(quoted(column.name) for column in tables.columns(self._session, name))
+            head = f"INSERT INTO {quoted(name)} ({into}) VALUES ".encode()
+            pending: list[bytes] = []
+            size = 0
+            for rows in tables.literal_rows(self._session, name):
+                tally.add(rows)
+                for row in rows:
+                    pending.append(row)
+                    size += len(row)
+                    if size >= _STATEMENT:
+                        yield head + b",".join(pending) + b";\n"
+                        pending, size = [], 0
+            if pending:
+                yield head + b",".join(pending) + b";\n"
+        self.contents[name] = tally.content
+
+
+def back_up(warehouse: Warehouse, store: BackupStore, key: Key | None, *, started_at: datetime) -> BackupManifest:
+    """Dump the warehouse into the store.
+
+    Args:
+        warehouse: Of what.
+        store: Where to.
+        key: Encrypts; None: as it is.
+        started_at: When the backup began.
+
+    Raises:
+        XiaoeConfigError: The schema is missing, the store cannot take it, a right is missing.
+    """
+    name = store.name(started_at, encrypted=key is not None)
+    with warehouse.session() as session, session.lock("migrate"):  # no table changes its columns meanwhile
+        applied = migrations(session)
+        if not applied:
+            raise XiaoeConfigError("the warehouse's schema is missing: run `make migrate`")
+        [(database, server)] = session.query("SELECT DATABASE(), VERSION()")
+        dumper = Dumper(session)
+        size, sha256 = store.write(name, dumper.lines(f"{database} of {server}, {started_at.isoformat()}"), key)
+    manifest = BackupManifest(
+        database=database,
+        server=server,
+        started_at=started_at.isoformat(),
+        finished_at=utc_now().isoformat(),
+        file=name,
+        bytes=size,
+        sha256=sha256,
+        recipient=key.recipient if key else None,
+        migrations=applied,
+        tables=dumper.contents,
+    )
+    store.finish(manifest)
+    return manifest
+
+
+def migrations(session: Session) -> list[str]:
+    """Names of the migrations that the session's database has."""
+    if "_yoyo_migration" not in tables.names(session)[0]:
+        return []
+    return sorted(name for (name,) in session.query("SELECT migration_id FROM _yoyo_migration"))
+
+
+def _line(text: Any) -> bytes:
+    return f"{text}\n".encode()

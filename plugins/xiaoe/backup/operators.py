@@ -1,0 +1,91 @@
+"""The tasks of `xiaoe_backup`: dump, retention, restore drill.
+
+What only a running task needs is imported in `execute`, as in `xiaoe.operators`.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from xiaoe import settings
+
+
+class XiaoeBackupOperator(BaseOperator):
+    """Dump the warehouse into the store, whole or not at all; returns the backup's URL."""
+
+    ui_color = "#eaf2e3"
+
+    def execute(self, context: Context) -> str:
+        """Dump."""
+        from xiaoe.backup.command import back_up_now
+
+        url, manifest = back_up_now()
+        encrypted = f"encrypted for {manifest.recipient}" if manifest.recipient else "not encrypted"
+        self.log.info(
+            "%s: %s rows of %s tables in %s bytes, %s",
+            url,
+            manifest.rows,
+            len(manifest.tables),
+            manifest.bytes,
+            encrypted,
+        )
+        return url
+
+
+class XiaoeBackupRetentionOperator(BaseOperator):
+    """Remove backups that nobody needs any more, and what broken runs left; returns how many backups went."""
+
+    ui_color = "#eaf2e3"
+
+    def execute(self, context: Context) -> int:
+        """Remove."""
+        from xiaoe.backup import records
+        from xiaoe.backup.command import source, store_of
+        from xiaoe.backup.retention import Backup, to_remove
+
+        warehouse, now = source(), settings.now()
+        store = store_of(warehouse)
+        with warehouse.session() as session:
+            records.adopt(session, store)
+            bad = records.bad_ones(session)
+            known = [Backup(str(path), manifest.made_at, str(path) not in bad) for path, manifest in store.backups()]
+            old = to_remove(known, days=settings.backup_keep_days(), months=settings.backup_keep_months())
+            for backup in old:
+                store.remove(backup)
+                records.removed(session, backup.url, now)
+                self.log.info("removed %s", backup.url)
+        for path in store.abandoned(now):
+            path.unlink()
+            self.log.warning("removed %s, which a broken run left behind", path)
+        self.log.info("%s backups are kept", len(known) - len(old))
+        return len(old)
+
+
+class XiaoeBackupDrillOperator(BaseOperator):
+    """Restore the newest backup into a scratch database and compare, once a week; skipped on the other days.
+
+    Skipped with a warning, too, where the user lacks the rights: the backups are made all the same.
+    """
+
+    ui_color = "#eaf2e3"
+
+    def execute(self, context: Context) -> str:
+        """Restore, compare, drop; return what was compared."""
+        from xiaoe.backup import records
+        from xiaoe.backup.command import drill_newest, source
+        from xiaoe.backup.restore import NoRight
+        from xiaoe.backup.retention import drill_is_due
+
+        now = settings.now()
+        with source().session() as session:
+            last = records.last_drill(session)
+        if not (context["params"].get("drill") or drill_is_due(last, now)):
+            raise AirflowSkipException(f"the last drill was at {last}: one a week is enough")
+        try:
+            result = drill_newest(now)
+        except NoRight as error:
+            self.log.warning("no drill: %s", error)
+            raise AirflowSkipException(str(error)) from None
+        self.log.info("%s", result)
+        return result

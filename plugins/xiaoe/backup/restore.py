@@ -1,0 +1,233 @@
+"""A backup back into a database, checked before and compared afterwards."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, BinaryIO
+
+from MySQLdb import Error
+
+from xiaoe.backup import tables
+from xiaoe.backup.dump import END
+from xiaoe.backup.key import Key
+from xiaoe.backup.store import MANIFEST, BackupManifest, is_local, local_name, read_manifest, sha256_of
+from xiaoe.backup.tables import quoted
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.preflight import known_migrations
+from xiaoe.warehouse import Session, Warehouse
+
+_COMMIT_EVERY = 32
+_NO_RIGHT = (1044, 1142, 1227, 1370)
+
+
+class NoRight(XiaoeConfigError):
+    """The user may not make, fill or drop a database; the message names the GRANT."""
+
+
+class Damaged(XiaoeConfigError):
+    """The backup does not give back what was dumped."""
+
+
+def restore(path: Any, warehouse: Warehouse, key: Key | None, *, force: bool = False) -> BackupManifest:
+    """Put a backup into a database that is empty, or is emptied first.
+
+    The file is checked before the database is touched, and the rows are compared afterwards.
+
+    Args:
+        path: The file; its manifest lies beside it.
+        warehouse: Where to; the database is made if it is not there.
+        key: Opens an encrypted backup.
+        force: Drop what the database holds.
+
+    Raises:
+        XiaoeConfigError: The backup is not whole or needs another key, the database is not empty, a right is missing.
+    """
+    manifest = manifest_of(path)
+    check_schema(manifest, path)
+    with opened(path, manifest, key) as file:
+        create_database(warehouse)
+        with warehouse.session(any_schema=True) as session, session.lock("migrate", timeout=10):
+            _make_empty(session, force=force)
+            load(warehouse, file)
+            session.rollback()
+            if different := differences(session, manifest):
+                raise XiaoeConfigError(f"{path}: after the restore {'; '.join(different)}: do not use this database")
+    return manifest
+
+
+def manifest_of(path: Any) -> BackupManifest:
+    """The manifest that lies beside a backup."""
+    return read_manifest(path.with_name(f"{path.name}{MANIFEST}"))
+
+
+def check_schema(manifest: BackupManifest, path: Any) -> None:
+    """Refuse a backup of a newer schema.
+
+    Raises:
+        XiaoeConfigError: This checkout does not know one of its migrations.
+    """
+    if unknown := sorted(set(manifest.migrations) - known_migrations()):
+        raise XiaoeConfigError(
+            f"{path}: the backup's schema is newer than this checkout, which does not know {', '.join(unknown)}:"
+            " update the checkout first. Nothing was changed"
+        )
+
+
+@contextmanager
+def opened(path: Any, manifest: BackupManifest, key: Key | None) -> Iterator[BinaryIO]:
+    """The backup's compressed SQL, checked: a file on this machine, without a name where it is a copy.
+
+    Raises:
+        XiaoeConfigError: It is gone, cut off or altered, or needs another key.
+    """
+    with _local_copy(path) as source:
+        size, sha256 = sha256_of(source)
+        if size != manifest.bytes:
+            raise _damaged(path, f"it has {size} bytes, its manifest says {manifest.bytes}: it was cut off or altered")
+        if sha256 != manifest.sha256:
+            raise _damaged(path, f"its SHA-256 is {sha256[:12]}…, its manifest says {manifest.sha256[:12]}…")
+        source.seek(0)
+        if manifest.recipient is None:
+            yield source
+            return
+        if key is None:
+            raise XiaoeConfigError(
+                f"{path} is encrypted for {manifest.recipient}: name the connection with its key in"
+                " XIAOE_BACKUP_KEY_CONN_ID. Nothing was changed"
+            )
+        if key.recipient != manifest.recipient:
+            raise XiaoeConfigError(
+                f"{path} is encrypted for {manifest.recipient}, the key of connection {key.conn_id} is that of"
+                f" {key.recipient}: put the key of its time there. Nothing was changed"
+            )
+        with tempfile.TemporaryFile() as plain:  # nameless: gone even after SIGKILL
+            key.decrypt(source, plain)
+            plain.seek(0)
+            yield plain
+
+
+def load(warehouse: Warehouse, file: BinaryIO) -> None:
+    """Run the statements of a dump.
+
+    Raises:
+        NoRight: The user may not.
+        XiaoeConfigError: The server refuses one for another reason, or the dump has no end.
+    """
+    line = b""
+    with closing(warehouse.connect()) as connection, gzip.open(file) as lines:
+        for number, line in enumerate(lines, 1):
+            if line.startswith(b"--"):
+                continue
+            try:
+                run(connection, line.rstrip(b";\n"))
+            except Error as error:
+                raise XiaoeConfigError(
+                    f"the restore stopped at line {number}: {error.args[-1]}. The database is incomplete:"
+                    " remove the cause, then restore again with FORCE=1"
+                ) from None
+            if number % _COMMIT_EVERY == 0:
+                connection.commit()
+        connection.commit()
+    if line.strip() != END:
+        raise Damaged("the dump has no end: it was cut off. Take another backup")
+
+
+def differences(session: Session, manifest: BackupManifest) -> list[str]:
+    """How the session's database differs from what was dumped; [] is equal."""
+    held = set(tables.names(session)[0])
+    found = []
+    for name, expected in manifest.tables.items():
+        if name not in held:
+            found.append(f"table {name} is missing")
+            continue
+        content = tables.content(session, name)
+        if content.rows != expected.rows:
+            found.append(f"table {name} has {content.rows} rows, the dump had {expected.rows}")
+        elif content != expected:
+            found.append(f"table {name} holds other values than the dump, in the same number of rows")
+    return found
+
+
+def create_database(warehouse: Warehouse) -> None:
+    """Make the warehouse's database if it is not there."""
+    name = warehouse.database_name
+    with closing(warehouse.connect("information_schema")) as server:
+        run(server, f"CREATE DATABASE IF NOT EXISTS {quoted(name)} CHARACTER SET utf8mb4", name)
+
+
+def run(connection: Any, statement: str | bytes, database: str | None = None) -> None:
+    """Run one statement.
+
+    Args:
+        connection: Of the driver.
+        statement: What.
+        database: That it works on; by default the connection's.
+
+    Raises:
+        NoRight: The user may not.
+    """
+    try:
+        connection.query(statement)
+    except Error as error:
+        if error.args[0] not in _NO_RIGHT:
+            raise
+        raise NoRight(_grant_needed(connection, database)) from None
+
+
+def drop_everything(session: Session) -> None:
+    """Drop all tables and views of the session's database."""
+    found, views = tables.names(session)
+    session.execute("SET SESSION foreign_key_checks = 0")
+    for kind, all_of in (("VIEW", views), ("TABLE", found)):
+        for name in all_of:
+            session.execute(f"DROP {kind} {quoted(name)}")
+
+
+def _grant_needed(connection: Any, database: str | None = None) -> str:
+    """What an administrator has to run so that this user may restore."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CURRENT_USER(), DATABASE()")
+        [(user, current)] = cursor.fetchall()
+    name, _, host = user.rpartition("@")
+    return (
+        f"the user {user} may not make, fill and drop tables in {database or current}: as an administrator run"
+        f" GRANT ALL ON {quoted(database or current)}.* TO '{name}'@'{host}'"
+    )
+
+
+def _make_empty(session: Session, *, force: bool) -> None:
+    found, views = tables.names(session)
+    if not found and not views:
+        return
+    if not force:
+        [(database,)] = session.query("SELECT DATABASE()")
+        raise XiaoeConfigError(
+            f"the database {database} holds {len(found)} tables: give INTO=another_name, or FORCE=1 to drop them all."
+            " Pause the DAGs first. Nothing was changed"
+        )
+    drop_everything(session)
+
+
+@contextmanager
+def _local_copy(path: Any) -> Iterator[BinaryIO]:
+    """The file itself, or a copy of what lies in a bucket; nameless: gone even after SIGKILL."""
+    try:
+        far = open(local_name(path), "rb") if is_local(path) else path.open("rb")  # noqa: SIM115 - closed below
+    except FileNotFoundError:
+        raise XiaoeConfigError(f"{path}: there is no such file: give the path or URL of a backup") from None
+    with far:
+        if is_local(path):
+            yield far
+            return
+        with tempfile.TemporaryFile() as near:
+            shutil.copyfileobj(far, near)
+            near.seek(0)
+            yield near
+
+
+def _damaged(path: Any, what: str) -> Damaged:
+    return Damaged(f"{path}: {what}. Take another backup. Nothing was changed")

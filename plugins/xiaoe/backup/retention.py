@@ -1,0 +1,58 @@
+"""Which backups to keep. Pure: no clock, no store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from xiaoe.windows import BEIJING
+
+DRILL_EVERY = timedelta(days=7)
+_EARLY = timedelta(hours=12)
+"""A weekly task that is due at the same hour each time must not slip to the eighth day."""
+
+
+class Backup(NamedTuple):
+    """A whole backup in the store.
+
+    Args:
+        url: Where it is.
+        made_at: When its snapshot was taken; with an offset.
+        is_good: False where a drill could not restore it.
+    """
+
+    url: str
+    made_at: datetime
+    is_good: bool = True
+
+
+def to_remove(backups: Iterable[Backup], *, days: int, months: int) -> list[Backup]:
+    """The backups that nobody needs any more, oldest first.
+
+    Kept is the newest good one of each of the last `days` days and of each of the last `months` months that have
+    one: days without a backup do not count, so a pause loses nothing. One that a drill could not restore fills no
+    place and goes when it is older than all daily ones. Days and months are Beijing's.
+
+    Args:
+        backups: All there are.
+        days: At least 1.
+        months: 0 or more.
+    """
+    known = sorted(backups, key=lambda one: (one.made_at, one.url))
+    good = [one for one in known if one.is_good]
+    daily = _newest_of_each(good, lambda at: at.date(), days)
+    kept = {*daily, *_newest_of_each(good, lambda at: (at.year, at.month), months)}
+    first = min((one.made_at for one in daily), default=None)
+    return [one for one in known if one not in kept and (one.is_good or (first is not None and one.made_at < first))]
+
+
+def _newest_of_each(good: list[Backup], span: Callable[[datetime], Hashable], number: int) -> list[Backup]:
+    """The newest of each span, of the last spans that have one; `good` is in order of time."""
+    newest = {span(one.made_at.astimezone(BEIJING)): one for one in good}
+    return list(newest.values())[-number:] if number else []
+
+
+def drill_is_due(last: datetime | None, now: datetime) -> bool:
+    """Whether a week has passed since a backup was last restored with success; None: never was."""
+    return last is None or now - last >= DRILL_EVERY - _EARLY

@@ -1,0 +1,240 @@
+"""Where backups lie: one folder per database, in it a file and a manifest for each backup.
+
+    <root>/<database>/xiaoe-20261120T040000Z.sql.gz[.age]
+    <root>/<database>/xiaoe-20261120T040000Z.sql.gz[.age].json
+
+The manifest comes last: a file without one is no backup. On a disk the file has its name only when it is whole.
+`root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from xiaoe.backup.key import Key
+from xiaoe.backup.retention import Backup
+from xiaoe.backup.tables import Content
+from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.pages import write_whole
+
+MANIFEST = ".json"
+_LEVEL = 4
+_READ = 1 << 20
+_ABANDONED = timedelta(days=2)
+"""Older than that, a file without a manifest is what a broken run left."""
+
+
+@dataclass(frozen=True)
+class BackupManifest:
+    """What a backup is.
+
+    Args:
+        database: Whose.
+        server: Version of the server that it was taken from.
+        started_at: When its snapshot was taken, UTC; ISO.
+        finished_at: When the file was whole; the same.
+        file: Name of the file.
+        bytes: Its size.
+        sha256: Of the file as it lies there.
+        recipient: Public half of the key that it was encrypted for; None: it is not.
+        migrations: Names of the migrations that its schema has.
+        tables: Name → rows and checksum.
+    """
+
+    database: str
+    server: str
+    started_at: str
+    finished_at: str
+    file: str
+    bytes: int
+    sha256: str
+    recipient: str | None
+    migrations: list[str]
+    tables: dict[str, Content]
+
+    @property
+    def made_at(self) -> datetime:
+        """When its snapshot was taken."""
+        return datetime.fromisoformat(self.started_at)
+
+    @property
+    def rows(self) -> int:
+        """Of all tables."""
+        return sum(table.rows for table in self.tables.values())
+
+
+class BackupStore:
+    """The backups of one database.
+
+    Args:
+        root: Of all databases' backups.
+        database: Its name.
+    """
+
+    def __init__(self, root: Any, database: str) -> None:
+        self.root = root
+        self.folder = root / database
+
+    def name(self, started_at: datetime, *, encrypted: bool) -> str:
+        """Name of the file of a backup that begins now."""
+        return f"xiaoe-{started_at.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}.sql.gz{'.age' if encrypted else ''}"
+
+    def write(self, name: str, lines: Iterable[bytes], key: Key | None) -> tuple[int, str]:
+        """Compress, encrypt and write lines as they come; returns bytes and SHA-256 of the file.
+
+        Raises:
+            XiaoeConfigError: The store is full, or may not be written.
+            XiaoeRetriableError: It could not be written for another reason.
+        """
+        path = self.folder / name
+        with _said_clearly(self.root), _whole_file(path) as file:
+            target = _Hashed(file)
+            chunks = _compressed(lines)
+            if key:
+                key.encrypt(chunks, target)
+            else:
+                for chunk in chunks:
+                    target.write(chunk)
+        return target.size, target.sha256.hexdigest()
+
+    def finish(self, manifest: BackupManifest) -> None:
+        """Write the manifest, which makes the file a backup."""
+        with _said_clearly(self.root):
+            write_whole(self.folder / f"{manifest.file}{MANIFEST}", json.dumps(asdict(manifest), indent=1).encode())
+
+    def backups(self) -> list[tuple[Any, BackupManifest]]:
+        """Paths and manifests of all whole backups, oldest first."""
+        if not self.folder.exists():
+            return []
+        found = [path for path in self.folder.iterdir() if path.name.endswith(MANIFEST)]
+        read = [(self.folder / path.name.removesuffix(MANIFEST), read_manifest(path)) for path in found]
+        return sorted((one for one in read if one[0].exists()), key=lambda one: one[1].made_at)
+
+    def remove(self, backup: Backup) -> None:
+        """Remove a backup, manifest first: what is left if this breaks off is no backup any more."""
+        name = backup.url.rpartition("/")[2]
+        with _said_clearly(self.root):
+            for path in (self.folder / f"{name}{MANIFEST}", self.folder / name):
+                with suppress(FileNotFoundError):
+                    path.unlink()
+
+    def abandoned(self, now: datetime) -> list[Any]:
+        """Files that broken runs left behind."""
+        if not self.folder.exists():
+            return []
+        paths = {path.name: path for path in self.folder.iterdir() if path.name.startswith("xiaoe-")}
+        lonely = [
+            path for name, path in paths.items() if not name.endswith(MANIFEST) and f"{name}{MANIFEST}" not in paths
+        ]
+        return [path for path in lonely if path.stat().st_mtime < (now - _ABANDONED).timestamp()]
+
+
+def read_manifest(path: Any) -> BackupManifest:
+    """Read a manifest.
+
+    Raises:
+        XiaoeConfigError: It is none.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        tables = {name: Content(**table) for name, table in content["tables"].items()}
+        return BackupManifest(**{**content, "tables": tables})
+    except FileNotFoundError:
+        raise XiaoeConfigError(
+            f"{path}: there is no such manifest, so the file beside it is no whole backup: take another one"
+            " (a backup is two files, the dump and its .json: copy both)"
+        ) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise XiaoeConfigError(
+            f"{path}: not the manifest of a backup that this version can read ({type(error).__name__}): update the"
+            " checkout, or take another backup"
+        ) from None
+
+
+def is_local(path: Any) -> bool:
+    """Whether a path is on a disk."""
+    return getattr(path, "protocol", "") in ("", "file", "local")
+
+
+def local_name(path: Any) -> str:
+    """The name of a local file, as the system knows it."""
+    return os.fspath(getattr(path, "path", path))
+
+
+@contextmanager
+def _whole_file(path: Any) -> Iterator[Any]:
+    """A file to write; it gets its name when it is whole, and is gone if it is not."""
+    if not is_local(path):  # what is uploaded of a broken backup has no manifest
+        with path.open("wb") as file:
+            yield file
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = f"{local_name(path)}.part"
+    try:
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, local_name(path))
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+@contextmanager
+def _said_clearly(root: Any) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            fix = "free some space there, lower XIAOE_BACKUP_KEEP_DAYS, or name another place"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            fix = "let the user that Airflow runs as write there, or name another place"
+        else:
+            raise XiaoeRetriableError(f"XIAOE_BACKUP_STORE={str(root)!r}: {error}; trying again later") from error
+        raise XiaoeConfigError(
+            f"XIAOE_BACKUP_STORE={str(root)!r}: {os.strerror(error.errno)}: {fix}. No backup was made; older ones are"
+            " as they were"
+        ) from None
+
+
+class _Hashed:
+    """Counts and hashes what goes by."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self.sha256.update(data)
+        self.size += len(data)
+
+
+def _compressed(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Gzip, a chunk now and then."""
+    compress = zlib.compressobj(_LEVEL, wbits=31)
+    for line in lines:
+        if chunk := compress.compress(line):
+            yield chunk
+    yield compress.flush()
+
+
+def sha256_of(file: Any) -> tuple[int, str]:
+    """Bytes and SHA-256 of an open file."""
+    hashed, size = hashlib.sha256(), 0
+    while chunk := file.read(_READ):
+        hashed.update(chunk)
+        size += len(chunk)
+    return size, hashed.hexdigest()

@@ -1,0 +1,143 @@
+"""A database as lines of SQL, and as a count and a checksum per table; one reading of each row gives both.
+
+The server writes the rows as SQL literals itself, so what is dumped and what is compared later is the same text,
+whatever the driver makes of values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.warehouse import Session
+
+STRUCTURE_ONLY = frozenset({"api_tokens", "backups", "yoyo_lock"})
+"""Tables whose rows stay out: a secret, the list of the files themselves, a lock."""
+_BINARY = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_NOT_SUPPORTED = frozenset({"bit", "geometry", "point", "linestring", "polygon", "geomcollection", "vector"})
+_DEFINER = re.compile(r" DEFINER=(?:`(?:[^`]|``)*`|[^@ ]+)@(?:`(?:[^`]|``)*`|\S+)")
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is dumped.
+
+    Args:
+        name: Its name.
+        kind: Type as `information_schema` names it, e.g. `varchar`.
+    """
+
+    name: str
+    kind: str
+
+    @property
+    def literal(self) -> str:
+        """SQL that writes a value of this column as a literal."""
+        name = quoted(self.name)
+        if self.kind in _NOT_SUPPORTED:
+            raise XiaoeConfigError(f"column {self.name}: type {self.kind} cannot be dumped: use mysqldump")
+        if self.kind in _BINARY:
+            return f"COALESCE(CONCAT('x''', HEX({name}), ''''), 'NULL')"
+        if self.kind == "float":  # its own text has six digits only
+            return f"QUOTE(CAST({name} AS DOUBLE))"
+        return f"QUOTE({name})"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a table holds.
+
+    Args:
+        rows: How many.
+        checksum: Of all rows, whatever their order; sixteen hex digits.
+    """
+
+    rows: int
+    checksum: str
+
+
+class Tally:
+    """Counts rows and adds up their hashes."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._sum = 0
+
+    def add(self, rows: Sequence[bytes]) -> None:
+        """Take rows in, as literals."""
+        self._rows += len(rows)
+        self._sum += sum(int.from_bytes(blake2b(row, digest_size=8).digest(), "big") for row in rows)
+
+    @property
+    def content(self) -> Content:
+        """What was taken in."""
+        return Content(self._rows, f"{self._sum % 2**64:016x}")
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it."""
+    return f"`{name.replace('`', '``')}`"
+
+
+def names(session: Session) -> tuple[list[str], list[str]]:
+    """Tables and views of the session's database, by name."""
+    found = session.query("SHOW FULL TABLES")
+    tables, views = ([name for name, kind in found if kind == wanted] for wanted in ("BASE TABLE", "VIEW"))
+    return sorted(tables), sorted(views)
+
+
+def columns(session: Session, table: str) -> list[Column]:
+    """Columns of a table or a view, less those that the server computes."""
+    rows = session.query(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = %s AND COALESCE(generation_expression, '') = ''"
+        " ORDER BY ordinal_position",
+        (table,),
+    )
+    return [Column(name, str(kind).lower()) for name, kind in rows]
+
+
+def create_table(session: Session, table: str) -> str:
+    """The statement that makes a table, on one line; line breaks inside texts are escaped by the server."""
+    [(_, sql)] = session.query(f"SHOW CREATE TABLE {quoted(table)}")
+    return _one_line(sql)
+
+
+def create_view(session: Session, view: str) -> tuple[str, str]:
+    """Two statements: a stand-in with the view's columns, so that views may name each other, and the view.
+
+    It belongs to whoever restores it.
+    """
+    [(_, sql, *_)] = session.query(f"SHOW CREATE VIEW {quoted(view)}")
+    stand_in = ", ".join(f"1 AS {quoted(column.name)}" for column in columns(session, view))
+    final = re.sub(r"^CREATE ", "CREATE OR REPLACE ", _DEFINER.sub("", _one_line(sql), count=1))
+    return f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT {stand_in}", final
+
+
+def literal_rows(session: Session, table: str) -> Iterator[list[bytes]]:
+    """All rows of a table as `('a',NULL,'3.00')`, some at a time, each without a line break.
+
+    Raises:
+        XiaoeConfigError: A row is longer than the server can put into one text.
+    """
+    values = ", ',', ".join(column.literal for column in columns(session, table))
+    for batch in session.stream(f"SELECT CONCAT('(', {values}, ')') FROM {quoted(table)}", size=_AT_ONCE):
+        if None in batch:
+            raise XiaoeConfigError(f"table {table}: a row is longer than the server's max_allowed_packet: raise that")
+        yield [row.replace("\n", "\\n").replace("\r", "\\r").encode() for row in batch]
+
+
+def content(session: Session, table: str) -> Content:
+    """Count and checksum of a table."""
+    tally = Tally()
+    for rows in literal_rows(session, table):
+        tally.add(rows)
+    return tally.content
+
+
+def _one_line(sql: str) -> str:
+    return " ".join(line.strip() for line in sql.split("\n"))

@@ -1,0 +1,61 @@
+"""Old files: exports for staff, Airflow's task logs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.configuration import conf
+
+from xiaoe import settings
+from xiaoe.maintenance.step import Step
+from xiaoe.windows import BEIJING
+
+
+def remove_old_exports(step: Step) -> int:
+    """Remove `<root>/<shop>/<day>/` of old days; returns how many files."""
+    root = ObjectStoragePath(settings.export_dir())
+    first = step.now.astimezone(BEIJING).date() - settings.keep("XIAOE_EXPORT_KEEP_DAYS", 90)
+    removed = 0
+    for shop in sorted(root.iterdir(), key=str) if root.exists() else []:
+        for folder in sorted(shop.iterdir(), key=str) if shop.is_dir() else []:
+            if (day := _day(folder)) is None or day >= first:
+                continue
+            step.log.info("removing %s", folder)
+            for file in list(folder.iterdir()):
+                removed += 1
+                if not step.dry_run:
+                    file.unlink()
+            if not step.dry_run and folder.exists():
+                folder.rmdir()
+    return removed
+
+
+def remove_old_logs(step: Step) -> int:
+    """Remove log files of this machine that nothing was written to for long; returns how many."""
+    root = Path(conf.get("logging", "base_log_folder"))
+    before = (step.now - settings.keep("XIAOE_LOG_KEEP_DAYS", 30)).timestamp()
+    removed = 0
+    for place, folders, files in os.walk(root, topdown=False):
+        for name in files:
+            path = Path(place, name)
+            if ".log" in path.name and path.lstat().st_mtime < before:
+                removed += 1
+                if not step.dry_run:
+                    path.unlink(missing_ok=True)
+        for name in folders if not step.dry_run else ():
+            with suppress(OSError):  # not empty
+                Path(place, name).rmdir()
+    step.log.info("%s log files below %s", removed, root)
+    return removed
+
+
+def _day(folder: Any) -> date | None:
+    try:
+        return date.fromisoformat(folder.name) if folder.is_dir() else None
+    except ValueError:
+        return None

@@ -1,0 +1,56 @@
+"""The task of `xiaoe_maintenance`, one per step.
+
+What only a running task needs is imported in `execute`, as in `xiaoe.operators`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+
+from xiaoe import settings
+
+
+class XiaoeMaintenanceOperator(BaseOperator):
+    """Remove what is older than wanted; with the Param `dry_run`, only say what would go.
+
+    Returns how much that was.
+
+    Args:
+        step: A name of `_steps`.
+    """
+
+    ui_color = "#f0f0f0"
+
+    def __init__(self, *, step: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.step = step
+
+    def execute(self, context: Context) -> int | None:
+        """Do it."""
+        from xiaoe.maintenance.step import Step
+
+        step = Step(settings.now(), bool(context["params"].get("dry_run")), self.log)
+        count = _steps(context)[self.step](step)
+        if count is not None:
+            self.log.info("%s: %s%s", self.step, count, ", left as they are (dry_run)" if step.dry_run else "")
+        return count
+
+
+def _steps(context: Context) -> dict[str, Callable[[Any], int | None]]:
+    from xiaoe.maintenance import files, metadata, pages, rows
+
+    run = context["dag_run"]
+    return {
+        "pages": pages.remove_old_pages,
+        "ledger": rows.compact_ledger,
+        "rejected_rows": partial(rows.remove_old_rows, rows.RESOLVED),
+        "results": partial(rows.remove_old_rows, rows.RESULTS),
+        "exports": files.remove_old_exports,
+        "logs": files.remove_old_logs,
+        "airflow_db": partial(metadata.clean_airflow_database, dag_id=run.dag_id, run_id=run.run_id),
+        "statistics": rows.refresh_statistics,
+    }

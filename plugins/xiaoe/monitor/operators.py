@@ -1,0 +1,34 @@
+"""The task that measures storage."""
+
+from __future__ import annotations
+
+from airflow.sdk import BaseOperator, Context, ObjectStoragePath
+
+from xiaoe import settings
+
+
+class XiaoeStorageOperator(BaseOperator):
+    """Write what takes how much room to `storage_samples`, and fail where the disk is nearly full."""
+
+    ui_color = "#fdf3e8"
+
+    def execute(self, context: Context) -> dict[str, int | None]:
+        """Measure; returns bytes by metric, None where a figure cannot be had.
+
+        Raises:
+            XiaoeConfigError: Less is free than `XIAOE_MIN_FREE_DISK_GB`; also where MySQL fails because of that.
+        """
+        from xiaoe.monitor import storage
+        from xiaoe.warehouse import Warehouse
+
+        samples = storage.sample_store(ObjectStoragePath(settings.page_store()))
+        try:
+            with Warehouse().session() as session:
+                samples += storage.sample_database(session)
+                storage.keep(session, samples, settings.now())
+                session.commit()
+        finally:
+            storage.check_free_disk(samples, least=settings.min_free_disk(), store=settings.page_store())
+        for one in samples:
+            self.log.info("%s: %s bytes %s", one.metric, one.bytes, one.note or "")
+        return {one.metric: one.bytes for one in samples}

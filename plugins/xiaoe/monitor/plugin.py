@@ -1,0 +1,48 @@
+"""Registers the page with Airflow, by the entry point `airflow.plugins` in pyproject.toml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+URL_PREFIX = "/xiaoe-monitor"
+
+
+class LazyApp:
+    """Builds the page on its first request.
+
+    Every worker and DAG processor loads every plugin; FastAPI and Airflow's access checks would cost each
+    two seconds.
+    """
+
+    def __init__(self) -> None:
+        self._app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request (ASGI)."""
+        if self._app is None:
+            from xiaoe.monitor.web import create_app
+
+            self._app = create_app()
+        await self._app(scope, receive, send)
+
+
+_APPS: list[Any] = [{"app": LazyApp(), "url_prefix": URL_PREFIX, "name": "小鹅通 Xiaoe"}]
+_VIEWS: list[Any] = [
+    {
+        "name": "小鹅通 Xiaoe",
+        "href": f"{URL_PREFIX}/page",
+        "destination": "nav",
+        "url_route": "xiaoe-monitor",
+        "category": "browse",
+    }
+]
+
+
+class XiaoeMonitorPlugin(AirflowPlugin):
+    """*Browse → 小鹅通 Xiaoe* in the Airflow UI."""
+
+    name = "xiaoe_monitor"
+    fastapi_apps = _APPS
+    external_views = _VIEWS

@@ -1,0 +1,278 @@
+"""What the page reads from the warehouse: every query is bounded, all of one moment.
+
+Bookkeeping times come out in UTC without an offset, windows and watermarks in Beijing time without one, as stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xiaoe.benefits.watch import not_observed_since
+from xiaoe.ledger import beijing_text, utc_text
+from xiaoe.monitor.storage import Table, tables
+from xiaoe.resources import RESOURCES, Scope
+from xiaoe.warehouse import Session
+
+Looks = NDArray[np.int64]
+
+SHOWN = 20
+"""Rows of a list on the page."""
+MOST_PROBLEMS = 50
+CHART_DAYS = 30
+GROWTH_DAYS = 90
+CHECKS_COUNT_FOR = timedelta(days=2)
+"""A check that has not run for longer is gone, not failed."""
+COVERED = tuple(name for name, one in RESOURCES.items() if one.scope is not Scope.WHOLE)
+"""Resources that are read window by window."""
+
+
+class Sync(NamedTuple):
+    """Where a sync stands: a row of `sync_status`."""
+
+    shop_id: str
+    resource: str
+    mode: str
+    watermark: datetime | None
+    last_success_at: datetime | None
+    last_attempt_at: datetime
+    status: str
+    message: str | None
+
+
+class Alert(NamedTuple):
+    """An open alert."""
+
+    kind: str
+    dag_id: str
+    task_id: str
+    conn_id: str
+    message: str
+    log_url: str | None
+    opened_at: datetime
+    last_seen_at: datetime
+    seen_count: int
+
+
+class Check(NamedTuple):
+    """A quality check whose latest result is a failure."""
+
+    shop_id: str
+    check_name: str
+    severity: str
+    measured: Decimal | None
+    expected: str
+    detail: str | None
+    checked_at: datetime
+
+
+class Shop(NamedTuple):
+    """What waits in a shop: orders for a person, orders to be seen again (and how long the longest has), bad rows."""
+
+    shop_id: str
+    in_review: int
+    waiting: int
+    longest: timedelta
+    rejected: int
+
+
+class SyncRun(NamedTuple):
+    """A merged run and what it cost."""
+
+    resource: str
+    mode: str
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+    stage_seconds: Decimal | None
+    merge_seconds: Decimal
+    staged: int
+    inserted: int
+    updated: int
+    rejected: int
+    api_calls: int
+    api_retries: int
+    wait_seconds: Decimal
+
+
+class SyncDay(NamedTuple):
+    """What the runs of a Beijing day brought together."""
+
+    day: date
+    inserted: int
+    updated: int
+    api_calls: int
+    api_retries: int
+
+
+class LedgerWindow(NamedTuple):
+    """A row of the coverage ledger."""
+
+    resource: str
+    mode: str
+    window_start: datetime
+    window_end: datetime
+    api_total: int
+    staged: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    passes: int
+    merged_at: datetime
+
+
+class StorageFigure(NamedTuple):
+    """The last sample of a metric."""
+
+    metric: str
+    bytes: int | None
+    note: str | None
+    sampled_at: datetime
+
+
+class StorageDay(NamedTuple):
+    """The last sample of a Beijing day, bytes."""
+
+    day: date
+    metric: str
+    bytes: int
+
+
+class Backup(NamedTuple):
+    """The last backup that succeeded, and what the last restore drill of any said."""
+
+    finished_at: datetime
+    drill_status: str | None
+
+
+class Facts(NamedTuple):
+    """All that the page shows."""
+
+    shops: list[Shop]
+    shop_id: str | None
+    syncs: list[Sync]
+    alerts: list[Alert]
+    checks: list[Check]
+    runs: list[SyncRun]
+    days: list[SyncDay]
+    windows: list[LedgerWindow]
+    looks: dict[str, Looks]
+    tables: list[Table]
+    storage: list[StorageFigure]
+    growth: list[StorageDay]
+    backup: Backup | None
+
+
+def read(session: Session, wanted: str | None, now: datetime) -> Facts:
+    """Read everything.
+
+    Args:
+        session: The warehouse.
+        wanted: The shop whose runs and windows are shown; else the first.
+        now: The present, with an offset.
+    """
+    syncs = [Sync(*row) for row in session.query(_SYNCS)]
+    names = sorted({one.shop_id for one in syncs})
+    shop_id = wanted if wanted in names else next(iter(names), None)
+    return Facts(
+        shops=_shops(session, names, now),
+        shop_id=shop_id,
+        syncs=syncs,
+        alerts=[Alert(*row) for row in session.query(_ALERTS, (MOST_PROBLEMS,))],
+        checks=[Check(*row) for row in session.query(_CHECKS, (utc_text(now - CHECKS_COUNT_FOR), MOST_PROBLEMS))],
+        runs=[SyncRun(*row) for row in session.query(_RUNS, (shop_id, SHOWN))],
+        days=[SyncDay(row[0], *map(int, row[1:])) for row in session.query(_DAYS, (shop_id, _days_ago(now)))],
+        windows=[LedgerWindow(*row) for row in session.query(_WINDOWS, (shop_id, SHOWN))],
+        looks={name: looks(session, shop_id, name) for name in COVERED} if shop_id else {},
+        tables=tables(session)[:SHOWN],
+        storage=[StorageFigure(*row) for row in session.query(_STORAGE)],
+        growth=[StorageDay(*row) for row in session.query(_GROWTH, (utc_text(now - timedelta(days=GROWTH_DAYS)),))],
+        backup=next((Backup(*row) for row in session.query(_BACKUP)), None),
+    )
+
+
+def looks(session: Session, shop_id: str, resource: str) -> Looks:
+    """Every window of the ledger: a row of numbers each, since there may be a hundred thousand.
+
+    Returns:
+        Columns: begin, end (Beijing), when it was read (UTC), all in seconds of `TO_SECONDS`; 1 if rows of it could
+        not be typed.
+    """
+    rows = session.query(
+        "SELECT TO_SECONDS(window_start), TO_SECONDS(window_end), TO_SECONDS(observed_at), rejected > 0"
+        " FROM sync_windows WHERE shop_id = %s AND resource = %s",
+        (shop_id, resource),
+    )
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def _shops(session: Session, names: Sequence[str], now: datetime) -> list[Shop]:
+    in_review = dict(session.query(_IN_REVIEW))
+    rejected = dict(session.query(_REJECTED))
+    return [
+        Shop(name, in_review.get(name, 0), *not_observed_since(session, name, now), rejected.get(name, 0))
+        for name in names
+    ]
+
+
+def _days_ago(now: datetime) -> str:
+    """The first moment of the charts' first day, UTC."""
+    first = datetime.fromisoformat(beijing_text(now)[:10]).replace(tzinfo=now.tzinfo) - timedelta(days=CHART_DAYS - 1)
+    return utc_text(first)
+
+
+_SYNCS = (
+    "SELECT shop_id, resource, mode, watermark, last_success_at, last_attempt_at, status, message"
+    " FROM sync_status ORDER BY shop_id, resource, mode"
+)
+_ALERTS = (
+    "SELECT kind, dag_id, task_id, shop, message, log_url, opened_at, last_seen_at, seen_count"
+    " FROM alerts WHERE closed_at IS NULL ORDER BY opened_at DESC LIMIT %s"
+)
+_CHECKS = (
+    "SELECT q.shop_id, q.check_name, q.severity, q.measured, q.expected, q.detail, q.checked_at"
+    " FROM quality_results AS q INNER JOIN ("
+    "SELECT shop_id, check_name, MAX(checked_at) AS checked_at FROM quality_results"
+    " WHERE checked_at >= %s GROUP BY shop_id, check_name"
+    ") AS latest ON q.shop_id = latest.shop_id AND q.check_name = latest.check_name"
+    " AND q.checked_at = latest.checked_at"
+    " WHERE q.passed = 0 ORDER BY q.severity = 'critical' DESC, q.shop_id, q.check_name LIMIT %s"
+)
+_IN_REVIEW = "SELECT shop_id, COUNT(*) FROM benefit_decisions WHERE decision = 'review' GROUP BY shop_id"
+_REJECTED = "SELECT shop_id, COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL GROUP BY shop_id"
+_RUNS = (
+    "SELECT resource, mode, run_id, started_at, finished_at, stage_seconds, merge_seconds, staged, inserted, updated,"
+    " rejected, api_calls, api_retries, wait_seconds FROM sync_runs WHERE shop_id = %s"
+    " ORDER BY finished_at DESC LIMIT %s"
+)
+_DAYS = (
+    "SELECT DATE(finished_at + INTERVAL 8 HOUR) AS day, SUM(inserted), SUM(updated), SUM(api_calls), SUM(api_retries)"
+    " FROM sync_runs WHERE shop_id = %s AND finished_at >= %s GROUP BY day ORDER BY day"
+)
+_WINDOWS = (
+    "SELECT resource, mode, window_start, window_end, api_total, staged, inserted, updated, unchanged, rejected,"
+    " passes, merged_at FROM sync_windows WHERE shop_id = %s ORDER BY id DESC LIMIT %s"
+)
+_BACKUP = (
+    "SELECT finished_at, (SELECT drill_status FROM backups WHERE drilled_at IS NOT NULL"
+    " ORDER BY drilled_at DESC LIMIT 1)"
+    " FROM backups WHERE status = 'success' ORDER BY started_at DESC LIMIT 1"
+)
+_STORAGE = (
+    "SELECT s.metric, s.bytes, s.note, s.sampled_at FROM storage_samples AS s INNER JOIN ("
+    "SELECT metric, MAX(sampled_at) AS sampled_at FROM storage_samples GROUP BY metric"
+    ") AS latest ON s.metric = latest.metric AND s.sampled_at = latest.sampled_at"
+)
+_GROWTH = (
+    "SELECT d.day, s.metric, s.bytes FROM storage_samples AS s INNER JOIN ("
+    "SELECT DATE(sampled_at + INTERVAL 8 HOUR) AS day, metric, MAX(sampled_at) AS sampled_at FROM storage_samples"
+    " WHERE sampled_at >= %s GROUP BY day, metric"
+    ") AS d ON s.metric = d.metric AND s.sampled_at = d.sampled_at"
+    " WHERE s.bytes IS NOT NULL ORDER BY d.day"
+)

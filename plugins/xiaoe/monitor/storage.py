@@ -1,0 +1,137 @@
+"""How much room there is and what takes it: database, pages, MySQL's binary logs, the disk.
+
+Sampled by a task every hour into `storage_samples`, so that the page shows growth and walks no folder itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from MySQLdb import Error
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.ledger import utc_text
+from xiaoe.warehouse import Session
+
+KEPT = timedelta(days=800)
+"""Samples older than that are dropped with the next one."""
+_NO_BINLOG = 1381
+_UNKNOWN_VARIABLE = 1193
+
+
+class Sample(NamedTuple):
+    """One figure; `bytes` is None where it cannot be had, and `note` says why: `no_right`, `off` or `bucket`."""
+
+    metric: str
+    bytes: int | None
+    note: str | None = None
+
+
+class Table(NamedTuple):
+    """Size of a table as the server estimates it, in rows and bytes."""
+
+    name: str
+    rows: int
+    data_bytes: int
+    index_bytes: int
+
+
+def sample_store(root: Any) -> list[Sample]:
+    """The page store, and the disk it is on; a bucket has no disk.
+
+    Args:
+        root: The page store's `ObjectStoragePath`; it need not be there yet.
+    """
+    if getattr(root, "protocol", "") not in ("", "file", "local"):
+        found = root.fs.find(root.path, detail=True).values()
+        size = sum(int(about.get("size") or 0) for about in found)
+        return [Sample("page_store", size), Sample("free_disk", None, "bucket"), Sample("disk", None, "bucket")]
+    folder = Path(os.fspath(getattr(root, "path", root)))
+    disk = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists()))
+    return [Sample("page_store", _folder_size(folder)), Sample("free_disk", disk.free), Sample("disk", disk.total)]
+
+
+def sample_database(session: Session) -> list[Sample]:
+    """The warehouse's tables together, and the server's binary logs."""
+    return [Sample("database", sum(one.data_bytes + one.index_bytes for one in tables(session))), _binlog(session)]
+
+
+def tables(session: Session) -> list[Table]:
+    """The warehouse's tables, the largest first."""
+    _want_fresh_sizes(session)
+    rows = session.query(
+        "SELECT table_name, COALESCE(table_rows, 0), COALESCE(data_length, 0), COALESCE(index_length, 0)"
+        " FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+    )
+    found = [Table(str(name), *map(int, figures)) for name, *figures in rows]
+    return sorted(found, key=lambda one: one.data_bytes + one.index_bytes, reverse=True)
+
+
+def keep(session: Session, samples: list[Sample], now: datetime) -> None:
+    """Write a sample of this moment, and drop those that are too old."""
+    session.insert_many(
+        "INSERT INTO storage_samples (sampled_at, metric, bytes, note) VALUES (%s, %s, %s, %s)"
+        " ON DUPLICATE KEY UPDATE bytes = VALUES(bytes), note = VALUES(note)",
+        [(utc_text(now), *one) for one in samples],
+    )
+    session.execute("DELETE FROM storage_samples WHERE sampled_at < %s", (utc_text(now - KEPT),))
+
+
+def check_free_disk(samples: list[Sample], *, least: int, store: str) -> None:
+    """Fail where the disk is nearly full.
+
+    Args:
+        samples: What was measured.
+        least: Bytes that have to be free.
+        store: URL of the page store, for the message.
+
+    Raises:
+        XiaoeConfigError: Less is free.
+    """
+    free = next((one.bytes for one in samples if one.metric == "free_disk"), None)
+    if free is not None and free < least:
+        raise XiaoeConfigError(
+            f"free disk: {free / 1e9:.1f} GB where {store} is (XIAOE_PAGE_STORE), at least {least / 1e9:g} GB wanted"
+            " (XIAOE_MIN_FREE_DISK_GB): make room (old pages and logs, see docs/monitoring.md) or enlarge the disk;"
+            " when it is full, syncs stop and MySQL may too"
+        )
+
+
+def _want_fresh_sizes(session: Session) -> None:
+    """MySQL shows sizes up to a day old unless told otherwise; MariaDB does not know the setting."""
+    try:
+        session.execute("SET SESSION information_schema_stats_expiry = 0")
+    except Error as error:
+        if error.args[0] != _UNKNOWN_VARIABLE:
+            raise
+
+
+def _binlog(session: Session) -> Sample:
+    try:
+        logs = session.query("SHOW BINARY LOGS")
+    except XiaoeConfigError:  # the right to see them is one that the loading user does not need
+        return Sample("binlog", None, "no_right")
+    except Error as error:
+        if error.args[0] != _NO_BINLOG:
+            raise
+        return Sample("binlog", None, "off")
+    return Sample("binlog", sum(int(row[1]) for row in logs))
+
+
+def _folder_size(folder: Path) -> int:
+    """Bytes of all files below; one that goes while we look is not counted."""
+    total, waiting = 0, [os.fspath(folder)]
+    while waiting:
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    with suppress(FileNotFoundError):
+                        total += entry.stat(follow_symlinks=False).st_size
+    return total

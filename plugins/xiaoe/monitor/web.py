@@ -1,0 +1,111 @@
+"""The page as a FastAPI application, behind Airflow's own log-in. Imported by the API server only."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import jinja2
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+from airflow.api_fastapi.core_api.security import requires_access_view
+from airflow.sdk.exceptions import AirflowException
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import HTMLResponse, Response
+from MySQLdb import Error
+
+from xiaoe import settings
+from xiaoe.exceptions import XiaoeError
+from xiaoe.monitor import queries, view
+from xiaoe.monitor.words import Words, choose_language
+from xiaoe.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'self'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+"""No script at all, nothing from elsewhere: what a shop's customers wrote may be on the page."""
+_HERE = Path(__file__).parent
+
+
+def create_app() -> FastAPI:
+    """The application. Airflow checks nothing on plugins by itself, so every route depends on its access check.
+
+    The interactive documentation is off: its routes would answer anybody.
+    """
+    app = FastAPI(
+        title="xiaoe-monitor",
+        dependencies=[Depends(requires_access_view(AccessView.PLUGINS))],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+
+    @app.get("/page", response_class=HTMLResponse)
+    def page(request: Request, lang: str | None = None, shop: str | None = None) -> HTMLResponse:
+        language = choose_language(lang, request.headers.get("accept-language", ""))
+        status, html = render(language, shop)
+        return HTMLResponse(html, status, HEADERS)
+
+    @app.get("/monitor.css")
+    def style() -> Response:
+        return Response((_HERE / "templates" / "monitor.css").read_bytes(), media_type="text/css", headers=HEADERS)
+
+    return app
+
+
+def render(language: str, shop: str | None) -> tuple[int, str]:
+    """HTTP status and page; where the warehouse cannot be read, a page that says so."""
+    now = settings.now()
+    words = Words(language, now.astimezone(timezone.utc).replace(tzinfo=None))
+    try:
+        with Warehouse().session() as session:
+            facts = queries.read(session, shop, now)
+        limits = view.Limits(settings.min_free_disk(), settings.max_page_store(), settings.max_binlog())
+        context = view.build(facts, words, now, first=settings.history_start().date(), limits=limits)
+    except (XiaoeError, Error, AirflowException) as error:
+        log.warning("the monitoring page cannot be shown", exc_info=True)
+        return 503, _template("error.html").render(words=words, message=_say(error, words))
+    return 200, _template("page.html").render(context)
+
+
+def _say(error: Exception, words: Words) -> str:
+    """What a person may know: our own messages, which name the fix and no secret; of others, the number."""
+    if isinstance(error, XiaoeError):
+        return str(error)
+    if isinstance(error, Error):
+        return words("error_other", error.args[0] if error.args else "?")
+    return words("error_connection", settings.mysql_conn_id())
+
+
+def _template(name: str) -> jinja2.Template:
+    return _ENVIRONMENT.get_template(name)
+
+
+def _link(words: Words, shop: str | None, **other: Any) -> str:
+    """The page's own address with another language or shop."""
+    query = {"lang": words.language, "shop": shop, **other}
+    return "page?" + urlencode({key: value for key, value in query.items() if value})
+
+
+def _is_web_address(text: str | None) -> bool:
+    return bool(text) and str(text).startswith(("http://", "https://"))
+
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.globals.update(describe=view.describe, link=_link, is_web_address=_is_web_address)

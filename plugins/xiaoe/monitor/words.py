@@ -1,0 +1,105 @@
+"""The page's two languages: texts, numbers, times, sizes. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+LANGUAGES = ("zh", "en")
+_EIGHT_HOURS = timedelta(hours=8)
+
+
+def choose_language(wanted: str | None, accepted: str) -> str:
+    """The language of a page: what was asked for, else the browser's first that we have, else Chinese.
+
+    Args:
+        wanted: `lang` of the address.
+        accepted: The header Accept-Language, e.g. `en-GB,en;q=0.9,zh;q=0.8`.
+    """
+    if wanted in LANGUAGES:
+        return wanted
+    offers = [part.strip().partition(";q=") for part in accepted.lower().split(",")]
+    ranked = sorted(offers, key=lambda offer: -_quality(offer[2]))
+    return next((name[:2] for name, _, _ in ranked if name[:2] in LANGUAGES), LANGUAGES[0])
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text or 1)
+    except ValueError:
+        return 0.0
+
+
+@cache
+def all_texts() -> dict[str, Any]:
+    """`texts.yaml`: key → language → text, some in groups."""
+    found: dict[str, Any] = msgspec.yaml.decode(Path(__file__).with_name("texts.yaml").read_bytes())
+    return found
+
+
+class Words:
+    """Texts and formats of one language.
+
+    Args:
+        language: `zh` or `en`.
+        now: The present, UTC, without an offset.
+    """
+
+    def __init__(self, language: str, now: datetime) -> None:
+        self.language = language
+        self.now = now
+
+    def __call__(self, key: str, *values: object) -> str:
+        """A text with its places filled."""
+        return str(all_texts()[key][self.language]).format(*values)
+
+    def name(self, group: str, code: str | None) -> str:
+        """The name of a code; the code itself where it has none."""
+        names = all_texts()[group].get(code)
+        return str(names[self.language] if names else code or "")
+
+    def number(self, value: int | Decimal | None) -> str:
+        """A count with thousands apart, and no more decimals than it has."""
+        if value is None:
+            return "–"
+        return f"{value.normalize():,f}" if isinstance(value, Decimal) else f"{value:,}"
+
+    def size(self, value: int | None) -> str:
+        """Bytes as a person reads them, in powers of ten."""
+        if value is None:
+            return "–"
+        for power, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+            if value >= power:
+                return f"{value / power:.1f} {unit}"
+        return f"{value} B"
+
+    def beijing(self, moment: datetime | None) -> str:
+        """A bookkeeping time (UTC) in Beijing time, to the minute."""
+        return self.minute(moment + _EIGHT_HOURS) if moment else "–"
+
+    def minute(self, moment: datetime | None) -> str:
+        """A business time as it is, to the minute."""
+        return f"{moment:%Y-%m-%d %H:%M}" if moment else "–"
+
+    def ago(self, moment: datetime | None) -> str:
+        """How long ago a bookkeeping time was."""
+        return self("ago", self.span(self.now - moment)) if moment else self("never")
+
+    def span(self, length: timedelta) -> str:
+        """A length of time in its two largest units."""
+        minutes = max(0, int(length.total_seconds())) // 60
+        days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+        if days:
+            return self("days_hours", days, hours)
+        return self("hours_minutes", hours, minutes) if hours else self("minutes", minutes)
+
+    def seconds(self, value: Decimal | None) -> str:
+        """A duration of a task."""
+        if value is None:
+            return "–"
+        return self("seconds", f"{value:.1f}") if value < 120 else self.span(timedelta(seconds=float(value)))

@@ -1,0 +1,211 @@
+"""The operators of the quality DAG. Columns and rows are judged by the SQL provider's own check operators.
+
+These judge all checks in one statement, where one that breaks takes the others with it, and tell of a failure only in
+an exception. Here each check is a statement of its own, and its result is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, SQLTableCheckOperator
+from airflow.sdk import BaseHook, BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException
+
+from xiaoe import settings
+from xiaoe.quality.catalogue import (
+    COLUMN_CHECKS,
+    DAY_TOTALS,
+    FIGURE_CHECKS,
+    QUERY_CHECKS,
+    ROW_CHECKS,
+    ColumnCheck,
+    FigureCheck,
+    QueryCheck,
+    RowCheck,
+)
+
+if TYPE_CHECKING:
+    from xiaoe.freshness import FreshWithin
+    from xiaoe.quality.results import Result
+    from xiaoe.quality.scope import Scope
+    from xiaoe.warehouse import Session
+
+
+class _OverSession:
+    """Has the provider's operator ask over the session that the checks run in, with this project's settings."""
+
+    _session: Session
+
+    def get_db_hook(self) -> Any:
+        """As much of a hook as the provider's check operators use."""
+        return SimpleNamespace(get_records=self._session.query)
+
+
+class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
+    """Columns that are never NULL or never below 0, of one shop's recent rows or of all.
+
+    Args:
+        xiaoe_conn_id: The shop's connection.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    ui_color = "#eef3e2"
+
+    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(table="orders", column_mapping={}, **kwargs)
+        self.xiaoe_conn_id = xiaoe_conn_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Check, and return how many passed and how many warn."""
+        return _run(context, self.xiaoe_conn_id, COLUMN_CHECKS, partial(self._judge, context))
+
+    def _judge(self, context: Context, scope: Scope, session: Session, check: ColumnCheck) -> Result:
+        self._session, self.table = session, f"{check.table} AS {check.table[0]}"
+        self.partition_clause = scope.rows(check.table)
+        values: dict[str, Any] = {"equal_to": 0} if check.test == "null_check" else {"geq_to": 0}
+        self.column_mapping = {check.column: {check.test: values}}
+        query = self._generate_sql_query(check.column, self.column_mapping[check.column])
+        self.sql = f"SELECT col_name, check_type, check_result FROM ({query}) AS check_columns"
+        holds = _holds(lambda: super(XiaoeColumnChecksOperator, self).execute(context), values)
+        return _row_result(session, check, holds, self.partition_clause)
+
+
+class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
+    """What holds for each row, or for nearly all, of one shop's recent rows or of all.
+
+    Args:
+        xiaoe_conn_id: The shop's connection.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    ui_color = "#eef3e2"
+
+    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(table="orders", checks={}, **kwargs)
+        self.xiaoe_conn_id = xiaoe_conn_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Check, and return how many passed and how many warn."""
+        return _run(context, self.xiaoe_conn_id, ROW_CHECKS, partial(self._judge, context))
+
+    def _judge(self, context: Context, scope: Scope, session: Session, check: RowCheck) -> Result:
+        now = f"{scope.now:%Y-%m-%d %H:%M:%S}"
+        self._session, self.table = session, f"{check.table} AS {check.table[0]}"
+        self.partition_clause = f"{scope.rows(check.table)} AND {check.among}"
+        values: dict[str, Any] = {"check_statement": check.statement.format(now=now)}
+        self.checks = {check.name: values}
+        self.sql = f"SELECT check_name, check_result FROM ({self._generate_sql_query()}) AS check_table"
+        holds = _holds(lambda: super(XiaoeRowChecksOperator, self).execute(context), values)
+        return _row_result(session, check, holds, self.partition_clause, now=now)
+
+
+class XiaoeQueryChecksOperator(BaseOperator):
+    """Queries that find nothing, and figures: relations between tables, the ledger, freshness.
+
+    Args:
+        xiaoe_conn_id: The shop's connection.
+        fresh_within: Resource and mode of each sync → how long ago its last success may be.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    ui_color = "#eef3e2"
+
+    def __init__(self, *, xiaoe_conn_id: str, fresh_within: FreshWithin, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.xiaoe_conn_id = xiaoe_conn_id
+        self.fresh_within = fresh_within
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Check, and return how many passed and how many warn."""
+        from xiaoe.quality.scope import is_full
+
+        full = is_full(*_due(context))
+        checks = [check for check in QUERY_CHECKS if full or not check.daily]
+        return _run(context, self.xiaoe_conn_id, [*checks, *FIGURE_CHECKS], self._judge)
+
+    def _judge(self, scope: Scope, session: Session, check: QueryCheck | FigureCheck) -> Result:
+        from xiaoe.quality.figures import figure
+        from xiaoe.quality.results import find, found_nothing
+
+        if isinstance(check, FigureCheck):
+            return figure(session, check, scope=scope, fresh_within=self.fresh_within)
+        wait_hours = int(settings.benefit_wait().total_seconds()) // 3600
+        return found_nothing(check, check.expected, *find(session, scope.query(check.name, wait_hours=wait_hours)))
+
+
+class XiaoeDayTotalsOperator(BaseOperator):
+    """What the API says of some days of the past, against what the warehouse holds.
+
+    Args:
+        xiaoe_conn_id: The shop's connection.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    ui_color = "#eef3e2"
+
+    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.xiaoe_conn_id = xiaoe_conn_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Ask, compare, and return how many passed and how many warn."""
+        from xiaoe.hook import XiaoeHook
+        from xiaoe.quality.totals import day_totals
+
+        number = settings.quality_sample_days()
+        with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
+
+            def judge(scope: Scope, session: Session, _: FigureCheck) -> Result:
+                seed = f"{scope.shop_id} {_due(context)[1].isoformat()}"
+                return day_totals(session, hook, scope, number=number, seed=seed)
+
+            return _run(context, self.xiaoe_conn_id, [DAY_TOTALS], judge)
+
+
+def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Callable[..., Result]) -> dict[str, int]:
+    """Run checks of the shop that a connection names, over the rows that are the run's."""
+    from xiaoe.quality.results import run_checks
+    from xiaoe.quality.scope import Scope, is_full
+    from xiaoe.shop import Shop
+
+    shop_id = Shop.from_connection(BaseHook.get_connection(xiaoe_conn_id)).app_id
+    scope = Scope(shop_id, settings.now(), full=is_full(*_due(context)))
+    return run_checks(shop_id, str(context["dag_run"].run_id), checks, partial(judge, scope))
+
+
+def _due(context: Context) -> tuple[str, datetime]:
+    """The kind of a run, and when it was due."""
+    dag_run = context["dag_run"]
+    return str(getattr(dag_run.run_type, "value", dag_run.run_type)), dag_run.run_after
+
+
+def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:
+    """Whether the provider's operator found a check to hold; it writes that down before it raises.
+
+    Args:
+        check: Runs the operator.
+        values: What it writes to.
+    """
+    try:
+        check()
+    except AirflowException:
+        if "success" not in values:
+            raise
+    return bool(values["success"])
+
+
+def _row_result(session: Session, check: Any, holds: bool, rows: str, **values: str) -> Result:
+    """The result of a check of columns or rows, with the rows that are wrong."""
+    from xiaoe.quality.results import Result, find, found_nothing
+
+    if holds:
+        return Result(check, True, 0, check.expected)
+    key = {"orders": "order_id", "refunds": "aftersale_id"}[check.table]
+    query = f"SELECT {key} AS finding FROM {check.table} AS {check.table[0]} WHERE {rows} AND {check.wrong}"
+    return found_nothing(check, check.expected, *find(session, query.format(**values)))

@@ -1,0 +1,66 @@
+"""The tasks of the quality DAG. No other DAG file imports this: it costs the SQL provider."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import task_group
+
+from xiaoe import settings
+from xiaoe.freshness import FRESH_WITHIN
+from xiaoe.monitor.operators import XiaoeStorageOperator
+from xiaoe.quality.operators import (
+    XiaoeColumnChecksOperator,
+    XiaoeDayTotalsOperator,
+    XiaoeQueryChecksOperator,
+    XiaoeRowChecksOperator,
+)
+
+
+def check_quality(*, timeout: timedelta) -> None:
+    """Check the data, once per shop, and the storage; no check and no shop holds up another.
+
+    Args:
+        timeout: Of each task.
+    """
+
+    @task_group(group_id="shop")
+    def shop(xiaoe_conn_id: str) -> None:
+        XiaoeColumnChecksOperator(
+            task_id="columns",
+            doc_md="NULLs and negative amounts. Safe to clear: it only reads and notes.",
+            xiaoe_conn_id=xiaoe_conn_id,
+            execution_timeout=timeout,
+            pool="default_pool",
+        )
+        XiaoeRowChecksOperator(
+            task_id="rows",
+            doc_md="Amounts and times of a row that do not fit together. Safe to clear. 金额、时间互相矛盾的行。",
+            xiaoe_conn_id=xiaoe_conn_id,
+            execution_timeout=timeout,
+            pool="default_pool",
+        )
+        XiaoeQueryChecksOperator(
+            task_id="queries",
+            doc_md="Tables that do not fit together, unknown codes, gaps in the ledger, stale syncs. Safe to clear."
+            " 表间关系、未知代码、台账缺口、同步时效。",
+            xiaoe_conn_id=xiaoe_conn_id,
+            fresh_within=FRESH_WITHIN,
+            execution_timeout=timeout,
+            pool="default_pool",
+        )
+        XiaoeDayTotalsOperator(
+            task_id="day_totals",
+            doc_md="Asks the API for the totals of some past days. Safe to clear. 抽查过去几天的接口总数。",
+            xiaoe_conn_id=xiaoe_conn_id,
+            execution_timeout=timeout,
+        )
+
+    shop.expand(xiaoe_conn_id=settings.conn_ids())
+    XiaoeStorageOperator(
+        task_id="storage",
+        doc_md="Measures database, pages, binary logs and free disk for the monitoring page; fails below"
+        " `XIAOE_MIN_FREE_DISK_GB`. Safe to clear. 存储取样；磁盘不足时失败。",
+        execution_timeout=timeout,
+        pool="default_pool",
+    )

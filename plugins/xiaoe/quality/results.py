@@ -1,0 +1,143 @@
+"""What checks found: kept in `quality_results`, logged, and where it is critical raised."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from MySQLdb import Error
+
+from xiaoe.exceptions import XiaoeConfigError, XiaoeQualityError
+from xiaoe.quality.catalogue import CRITICAL, Check
+from xiaoe.warehouse import TRY_AGAIN, Session, Warehouse
+
+log = logging.getLogger(__name__)
+
+C = TypeVar("C", bound=Check)
+
+NAMED = 10
+"""Rows that a result names."""
+_CLIENT_ERRORS = 2000
+"""Errors with this number or a higher one are the client's: the server cannot be reached."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found.
+
+    Args:
+        check: Which.
+        passed: Whether all is well.
+        measured: How much of what is wrong there is; None where the check itself failed.
+        expected: In words.
+        detail: Which, in Chinese; empty where there is nothing to say.
+        severity: Of a failure; by default the check's.
+    """
+
+    check: Check
+    passed: bool
+    measured: float | None
+    expected: str
+    detail: str = ""
+    severity: str = ""
+
+    @property
+    def weight(self) -> str:
+        """How bad it is, or would be."""
+        return self.severity or self.check.severity
+
+
+def found_nothing(check: Check, expected: str, findings: Sequence[str], measured: int) -> Result:
+    """A result that passes where there is nothing.
+
+    Args:
+        check: Which.
+        expected: In words.
+        findings: What was found, at most `NAMED`.
+        measured: How much in all.
+    """
+    more = " …" if measured > len(findings) else ""
+    detail = f"{check.title}：{measured} 项：{'、'.join(findings)}{more}" if measured else ""
+    return Result(check, measured == 0, measured, expected, detail)
+
+
+def find(session: Session, query: str) -> tuple[list[str], int]:
+    """Run a query with one column `finding`; the first findings, and how many there are."""
+    rows = session.query(f"SELECT w.finding, COUNT(*) OVER () FROM ({query}) AS w LIMIT {NAMED}")
+    return [str(finding) for finding, _ in rows], int(rows[0][1]) if rows else 0
+
+
+def run_checks(shop_id: str, run_id: str, checks: Iterable[C], judge: Callable[[Session, C], Result]) -> dict[str, int]:
+    """Run checks one after the other, keep what they found, then fail if anything critical is among it.
+
+    Args:
+        shop_id: The shop.
+        run_id: Of Airflow.
+        checks: Which.
+        judge: Runs one; what it reads stands in a transaction of its own.
+
+    Returns:
+        How many passed, and how many warn.
+
+    Raises:
+        XiaoeQualityError: A critical check failed; names each with its figures and what helps.
+        OperationalError: The warehouse cannot be reached.
+    """
+    with Warehouse().session() as session:
+        results = []
+        for check in checks:
+            results.append(_judged(session, check, judge))
+            session.rollback()
+        _write(session, shop_id, run_id, results)
+        session.commit()
+    return _conclude(shop_id, results)
+
+
+def _judged(session: Session, check: C, judge: Callable[[Session, C], Result]) -> Result:
+    """A check that breaks is itself a critical result: it may have stopped looking long ago."""
+    try:
+        return judge(session, check)
+    except (Error, XiaoeConfigError) as error:
+        code = error.args[0] if error.args else 0
+        if isinstance(code, int) and (code >= _CLIENT_ERRORS or code in TRY_AGAIN):
+            raise
+        log.exception("check %s broke", check.name)
+        return Result(check, False, None, "检查能够运行", f"检查本身出错：{error}", CRITICAL)
+
+
+def _write(session: Session, shop_id: str, run_id: str, results: Iterable[Result]) -> None:
+    session.insert_many(
+        "INSERT INTO quality_results"
+        " (shop_id, check_name, severity, passed, measured, expected, detail, run_id, checked_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(3))",
+        [
+            (
+                shop_id,
+                one.check.name,
+                one.weight,
+                one.passed,
+                one.measured,
+                one.expected[:255],
+                one.detail[:4000] or None,
+                run_id,
+            )
+            for one in results
+        ],
+    )
+
+
+def _conclude(shop_id: str, results: Sequence[Result]) -> dict[str, int]:
+    failed = [one for one in results if not one.passed]
+    critical = [one for one in failed if one.weight == CRITICAL]
+    for one in failed:
+        level = logging.ERROR if one in critical else logging.WARNING
+        log.log(level, "shop %s: %s: %s。处理：%s", shop_id, one.check.name, one.detail, one.check.advice)
+    if critical:
+        told = "; ".join(f"{one.check.name}: {one.detail}。处理：{one.check.advice}" for one in critical)
+        raise XiaoeQualityError(
+            f"shop {shop_id}: {len(critical)} of {len(results)} checks failed (docs/quality.md): {told}"
+        )
+    log.info("shop %s: %s checks passed, %s warn", shop_id, len(results) - len(failed), len(failed))
+    return {"passed": len(results) - len(failed), "warnings": len(failed)}

@@ -1,0 +1,82 @@
+"""With a policy, nothing about people lies plain in the warehouse; a change of the policy reaches every row."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.fixtures import servers
+from support.shop import Database, merge_sql
+from support.staged import HandMade, at, raw_order
+from xiaoe.merge import Merger
+from xiaoe.resources import ORDERS
+from xiaoe.rows import orders
+from xiaoe.rows.decode import RowReader
+from xiaoe.rows.forms import Forms, hashed
+from xiaoe.warehouse import Warehouse
+
+pytestmark = [pytest.mark.mysql, pytest.mark.parametrize("migrated", servers()[:1], indirect=True)]
+
+KEY = b"0123456789abcdef"
+PEOPLE = {"receiver_name": "张三丰", "receiver_phone": "13812345678", "receiver_detail": "北京市朝阳区某某路1号"}
+ROWS = [raw_order(1, **PEOPLE), raw_order(2, price="abc", **PEOPLE), raw_order(3)]
+PLAIN, MASKED = Forms(), Forms(dict.fromkeys(PEOPLE, "masked"))
+HASHED = Forms(dict.fromkeys(PEOPLE, "hash"), lambda: KEY)
+
+
+class Shop:
+    def __init__(self, database: Database, store: Path) -> None:
+        self.database = database
+        self._store = store
+        self._seconds = itertools.count()
+
+    def merge(self, forms: Forms) -> dict[str, int]:
+        """See the same rows again, a second later, under this policy."""
+        reader = RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", source=orders.__file__, forms=forms)
+        second = next(self._seconds)
+        run = HandMade([(at(second), ROWS)], run_id=f"run-{second}").write(self._store)
+        return Merger(Warehouse(), replace(ORDERS, reader=reader), merge_sql("orders")).merge(*run)
+
+    def stored(self) -> dict[str, str]:
+        [row] = self.database.rows("SELECT * FROM orders WHERE order_id = 'o_00001'")
+        return {column: row[column] for column in PEOPLE}
+
+    def plain_texts(self) -> list[str]:
+        """Tables in which one of the texts lies as it came."""
+        return [
+            table
+            for table, rows in self.database.snapshot().items()
+            if any(text in repr(rows) or json.dumps(text)[1:-1] in repr(rows) for text in PEOPLE.values())
+        ]
+
+
+@pytest.fixture
+def shop(database: Database, tmp_path: Path) -> Shop:
+    return Shop(database, tmp_path)
+
+
+def test_a_change_of_the_policy_rewrites_every_row_that_is_seen_again(shop: Shop) -> None:
+    assert shop.merge(PLAIN)["inserted"] == 2
+    assert shop.stored() == PEOPLE
+    assert shop.plain_texts() == ["orders", "rejected_rows"]
+    for forms in (MASKED, HASHED, PLAIN):
+        counts = shop.merge(forms)
+        assert (counts["updated"], counts["unchanged"]) == (1, 1), "the third order is about nobody"
+        assert shop.merge(forms)["updated"] == 0
+    assert shop.stored() == PEOPLE
+
+
+def test_with_a_policy_nothing_lies_plain_in_any_table(shop: Shop) -> None:
+    """`rejected_rows` included. The pages of the page store stay as they came."""
+    shop.merge(MASKED)
+    assert shop.stored() == {"receiver_name": "张**", "receiver_phone": "138****5678", "receiver_detail": "北**"}
+    assert shop.plain_texts() == []
+    shop.merge(HASHED)
+    assert shop.stored() == {column: hashed(text, KEY) for column, text in PEOPLE.items()}
+    assert shop.plain_texts() == []
+    reasons = [row["reason"] for row in shop.database.rows("SELECT reason FROM rejected_rows")]
+    assert all("price='abc'" in reason for reason in reasons)

@@ -1,0 +1,266 @@
+"""The monitoring page in a live Airflow, in a real browser.
+
+SCREENSHOTS=docs/images in the environment keeps pictures for the documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from emulator.running import running
+from standalone import ROOT, Standalone, wait_until
+from support.browser import Visit, chromium
+from support.fixtures import servers, shop_connection
+from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from xiaoe.monitor.operators import XiaoeStorageOperator
+from xiaoe.resources import RESOURCES
+from xiaoe.windows import BEIJING, EVER, Window
+
+pytestmark = [
+    pytest.mark.mysql,
+    pytest.mark.airflow,
+    pytest.mark.slow,
+    # One server is enough here: what differs between them is in tests/integration.
+    pytest.mark.parametrize("migrated", servers()[:1], indirect=True),
+]
+
+NOW = datetime.now(BEIJING).replace(microsecond=0)
+HISTORY = timedelta(days=60)
+CONN_ID = "kept_in_airflow"
+USER, PASSWORD = "operator", "known-to-the-test-only"
+EVIL = "<script>document.title = 'run'</script><img src=x onerror=\"document.title='run'\"> 接口拒绝"
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+def note_alert(database: Database, message: str, log_url: str) -> None:
+    database.rows(
+        "INSERT INTO alerts (kind, dag_id, task_id, shop, cause, message, log_url, run_id, opened_at, last_seen_at,"
+        " seen_count) VALUES ('failed', 'xiaoe_refunds', 'shop.stage', 'xiaoe_default', 'c', %s, %s,"
+        " 'r', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), 3)",
+        (message, log_url),
+    )
+
+
+@pytest.fixture(scope="module")
+def warehouse(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """An emulated shop, synced: all but five days of its orders, everything else, and an alert."""
+    database = Database(migrated)
+    database.empty()
+    store = tmp_path_factory.mktemp("pages")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running(
+            orders=600,
+            start=f"{NOW - HISTORY:%Y-%m-%d}",
+            now=f"{NOW:%Y-%m-%dT%H:%M:%S}",
+            frozen=True,
+            shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"],
+        ) as shop,
+    ):
+        patch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", migrated)
+        patch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(shop.url))
+        patch.setenv("XIAOE_PAGE_STORE", f"file://{store}")
+        sync = Sync(store)
+        begin = (NOW - HISTORY).replace(hour=0, minute=0, second=0)
+        sync.run(Window(begin, begin + timedelta(days=20)))
+        sync.run(Window(begin + timedelta(days=25), NOW), mode="incremental", moves=True)
+        sync.run(Window(begin, NOW), resource=RESOURCES["refunds"], mode="incremental", moves=True)
+        sync.run(Window(EVER, NOW), resource=RESOURCES["products"], mode="whole")
+        XiaoeStorageOperator(task_id="storage").execute({})
+    note_alert(database, "IP 不在白名单 (connection xiaoe_default: code 2004)", "http://127.0.0.1/log")
+    database.rows(
+        "INSERT INTO backups (url, started_at, finished_at, encrypted, status, drilled_at, drill_status)"
+        " VALUES ('file:///b', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), 1, 'success', UTC_TIMESTAMP(3), 'success')"
+    )
+    return database
+
+
+class Guarded(Standalone):
+    """An Airflow that asks who is there; with everybody an administrator, nothing could be refused."""
+
+    def settings(self) -> dict[str, str]:
+        passwords = self.home / "passwords.json"
+        self.home.mkdir(parents=True, exist_ok=True)
+        passwords.write_text(json.dumps({USER: PASSWORD}), "utf-8")
+        return {
+            **super().settings(),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        }
+
+    def token(self) -> str:
+        known = {"username": USER, "password": PASSWORD}
+        return str(requests.post(f"{self.url}/auth/token", json=known, timeout=60).json()["access_token"])
+
+
+@pytest.fixture(scope="module")
+def airflow(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+    airflow = Guarded(tmp_path_factory.mktemp("airflow"))
+    airflow.start({"XIAOE_MYSQL_CONN_ID": CONN_ID, "XIAOE_HISTORY_START": f"{NOW - HISTORY:%Y-%m-%d}"})
+    try:
+        airflow.wait_healthy()
+        parts = urlsplit(warehouse.url)
+        airflow.api(
+            "POST", "connections", connection_id=CONN_ID, conn_type="mysql", host=parts.hostname, port=parts.port,
+            login=parts.username, password=parts.password, schema=parts.path.lstrip("/"),
+        )  # fmt: skip
+        yield airflow
+    finally:
+        airflow.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser
+
+
+def visit(airflow: Standalone, browser: Any, scheme: str = "light", size: dict[str, int] = DESKTOP) -> Visit:
+    """A visitor from China who has logged in."""
+    guest = Visit(browser, color_scheme=scheme, viewport=size, locale="zh-CN")
+    guest.page.context.add_cookies([{"name": "_token", "value": airflow.token(), "url": airflow.url}])
+    return guest
+
+
+def keep(visit: Visit, name: str) -> None:
+    if folder := os.environ.get("SCREENSHOTS"):
+        visit.page.screenshot(path=ROOT / folder / f"{name}.png")
+
+
+def token(airflow: Standalone) -> dict[str, str]:
+    return {"Authorization": f"Bearer {airflow.token()}"}
+
+
+def overflow(page: Any) -> int:
+    """Pixels by which the page is wider than its window."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+def background(page: Any) -> int:
+    """Brightness of the page's background, 0 to 765."""
+    colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return sum(int(part) for part in colour.strip("rgb()").split(","))
+
+
+def figures(page: Any) -> dict[str, str]:
+    """Label of a card at the top → its value."""
+    return {
+        card.locator("span").inner_text(): card.locator("strong").inner_text()
+        for card in page.locator("#cards .card").all()
+    }
+
+
+def test_nobody_sees_the_page_without_logging_in(airflow: Standalone) -> None:
+    for path in ("page", "page?lang=en&shop=" + APP_ID, "monitor.css"):
+        for headers in ({}, {"Authorization": "Bearer not-a-token"}, {"Cookie": "_token=not-a-token"}):
+            answer = requests.get(f"{airflow.url}/xiaoe-monitor/{path}", headers=headers, timeout=60)
+            assert answer.status_code in (401, 403), (path, headers)
+            assert APP_ID not in answer.text
+    for path in ("docs", "redoc", "openapi.json"):
+        answer = requests.get(f"{airflow.url}/xiaoe-monitor/{path}", headers=token(airflow), timeout=60)
+        assert answer.status_code == 404, path
+
+
+def test_with_a_token_it_is_there_and_allows_no_script(airflow: Standalone) -> None:
+    answer = requests.get(f"{airflow.url}/xiaoe-monitor/page", headers=token(airflow), timeout=60)
+    assert answer.status_code == 200
+    assert APP_ID in answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+    assert "<script" not in answer.text
+
+
+def test_the_page_opens_from_airflow_s_menu_and_says_what_the_tables_say(
+    airflow: Standalone, warehouse: Database, browser: Any
+) -> None:
+    guest = visit(airflow, browser)
+    guest.page.goto(airflow.url)
+    guest.page.get_by_text("浏览", exact=True).or_(guest.page.get_by_text("Browse", exact=True)).first.click()
+    guest.page.get_by_text("小鹅通 Xiaoe").first.click()
+    guest.page.wait_for_url("**/plugin/xiaoe-monitor**")
+    frame = guest.page.frame_locator("iframe")
+    assert frame.locator("h1").inner_text() == "小鹅通同步监控"
+    assert figures(frame)["未关闭告警"] == f"{warehouse.value('SELECT COUNT(*) FROM alerts'):,}"
+    shown = frame.locator("#windows tbody tr").all()
+    stored = warehouse.rows("SELECT * FROM sync_windows ORDER BY id DESC LIMIT 20")
+    assert len(shown) == len(stored) > 5
+    for line, row in zip(shown, stored, strict=True):
+        names = ("api_total", "staged", "inserted", "updated", "unchanged", "rejected", "passes")
+        assert [cell.inner_text() for cell in line.locator("td").all()[4:]] == [f"{row[name]:,}" for name in names]
+    keep(guest, "monitor-light")
+    frame.get_by_text("English").click()
+    frame.get_by_text("Coverage calendar").wait_for()
+    assert frame.locator("h1").inner_text() == "Xiaoe sync monitor"
+    assert guest.strangers == set()
+    guest.close()
+
+
+def test_the_calendar_shows_the_days_that_nobody_read(airflow: Standalone, browser: Any) -> None:
+    guest = visit(airflow, browser)
+    guest.page.goto(f"{airflow.url}/xiaoe-monitor/page")
+    orders = guest.page.locator("#coverage .pair > div").first
+    first, last = NOW - HISTORY + timedelta(days=20), NOW - HISTORY + timedelta(days=24)
+    assert orders.locator(".gaps").inner_text() == f"缺口：{first:%Y-%m-%d} – {last:%Y-%m-%d}"
+    assert orders.locator(".month i.gap").count() == 5
+    assert orders.locator(".month i.d1").count() == HISTORY.days - 5
+    assert orders.locator(".month i.today").count() == 1
+    guest.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "size"),
+    [("monitor-dark", "dark", DESKTOP), ("monitor-phone", "light", PHONE), (None, "dark", PHONE)],
+)
+def test_it_follows_theme_and_size(
+    airflow: Standalone, browser: Any, name: str | None, scheme: str, size: dict[str, int]
+) -> None:
+    guest = visit(airflow, browser, scheme, size)
+    guest.page.goto(f"{airflow.url}/plugin/xiaoe-monitor")
+    inner = guest.page.frame_locator("iframe")
+    inner.locator("#storage svg").wait_for()
+    frame = next(one for one in guest.page.frames if "/xiaoe-monitor/" in one.url)
+    assert overflow(frame) == 0
+    guest.page.goto(f"{airflow.url}/xiaoe-monitor/page")
+    assert overflow(guest.page) == 0
+    assert (background(guest.page) < 200) == (scheme == "dark")
+    assert guest.page.locator("svg.pygal-chart").count() == 3
+    assert not [text for text in guest.complaints if "xiaoe-monitor" in text or "Content Security Policy" in text]
+    assert guest.strangers == set()
+    if name:
+        keep(guest, name)
+    guest.close()
+
+
+def test_what_a_message_says_is_text(airflow: Standalone, warehouse: Database, browser: Any) -> None:
+    warehouse.rows("DELETE FROM alerts")
+    note_alert(warehouse, EVIL, "javascript:alert(1)")
+    guest = visit(airflow, browser)
+    guest.page.goto(f"{airflow.url}/xiaoe-monitor/page")
+    alert = guest.page.locator("#alerts li")
+    assert alert.locator(".message").inner_text() == EVIL
+    assert alert.locator("a").count() == 0, "an address that is none of the web is no link"
+    assert guest.page.title() == "小鹅通同步监控"
+    guest.close()
+
+
+def test_without_the_warehouse_it_says_so(airflow: Standalone, browser: Any) -> None:
+    """The last one: the connection is of no use afterwards."""
+    airflow.api("PATCH", f"connections/{CONN_ID}?update_mask=port", connection_id=CONN_ID, conn_type="mysql", port=1)
+    answer = requests.get(f"{airflow.url}/xiaoe-monitor/page", headers=token(airflow), timeout=60)
+    assert answer.status_code == 503
+    assert "暂时无法显示" in answer.text
+    assert CONN_ID in answer.text
+    assert "Traceback" not in answer.text
+    log = airflow.home / "standalone.log"
+    wait_until(lambda: "the monitoring page cannot be shown" in log.read_text("utf-8", "replace"), 60, "no log of it")

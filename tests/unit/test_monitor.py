@@ -1,0 +1,397 @@
+"""The monitoring page without a database: calendar, texts, states, charts, escaping."""
+
+from __future__ import annotations
+
+import ast
+import re
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xiaoe import coverage
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.monitor import calendar, charts, queries, view, web, words
+from xiaoe.monitor.plugin import URL_PREFIX, XiaoeMonitorPlugin
+from xiaoe.monitor.storage import Sample, Table, check_free_disk
+from xiaoe.monitor.words import Words, all_texts, choose_language
+from xiaoe.windows import BEIJING
+
+FOLDER = Path(words.__file__).parent
+NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
+UTC = NOW.astimezone(timezone.utc).replace(tzinfo=None)
+FIRST = date(2026, 11, 1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LIMITS = view.Limits(free_disk=5 * 10**9, page_store=50 * 10**9, binlog=20 * 10**9)
+EVIL = "</td><script>alert(1)</script>\"'"
+
+
+def day(number: float) -> datetime:
+    """A moment of November, Beijing."""
+    return datetime(2026, 11, 1) + timedelta(days=number - 1)
+
+
+def looks(*windows: tuple[float, float, timedelta] | tuple[float, float, timedelta, int]) -> Any:
+    """Windows by day of the month and by how long ago they were read; whether rows could not be typed."""
+    rows = [
+        (calendar._seconds(day(begin)), calendar._seconds(day(end)), calendar._seconds(UTC - age), *(rest or (0,)))
+        for begin, end, age, *rest in windows
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def states(*windows: Any) -> dict[int, str]:
+    return {cell.day.day: cell.state for cell in calendar.cells(looks(*windows), FIRST, NOW)}
+
+
+def no_facts(**changes: Any) -> queries.Facts:
+    facts = queries.Facts(
+        shops=[], shop_id=None, syncs=[], alerts=[], checks=[], runs=[], days=[], windows=[], looks={}, tables=[],
+        storage=[], growth=[], backup=None,
+    )  # fmt: skip
+    return facts._replace(**changes)
+
+
+def build(facts: queries.Facts, language: str = "en") -> dict[str, Any]:
+    return view.build(facts, Words(language, UTC), NOW, first=FIRST, limits=LIMITS)
+
+
+def cards(facts: queries.Facts) -> dict[str, view.Card]:
+    return {card.label: card for card in build(facts)["cards"]}
+
+
+# --- calendar ------------------------------------------------------------------------------------------
+
+
+def test_nothing_read_is_all_gaps_and_today_is_no_gap() -> None:
+    found = states()
+    assert found.pop(20) == "today"
+    assert found == dict.fromkeys(range(1, 20), "gap")
+
+
+def test_a_day_is_as_old_as_the_part_of_it_that_was_read_longest_ago() -> None:
+    found = states((1, 20, 100 * DAY), (2, 19, 20 * DAY), (3, 18, 2 * DAY), (4, 5.5, HOUR), (6, 7, HOUR))
+    assert [found[number] for number in (1, 2, 3, 4, 5, 6, 7)] == ["old", "d90", "d15", "d1", "d15", "d1", "d15"]
+
+
+def test_the_latest_look_counts_in_whatever_order_they_come() -> None:
+    assert states((3, 4, HOUR), (1, 20, 100 * DAY))[3] == "d1"
+
+
+def test_a_day_that_was_read_in_part_is_not_covered() -> None:
+    found = states((1, 5.5, HOUR), (6.5, 8, HOUR))
+    assert [found[number] for number in (5, 6, 7, 8)] == ["part", "part", "d1", "gap"]
+
+
+def test_one_missing_second_is_seen() -> None:
+    second = 1 / 86_400
+    assert states((1, 5, HOUR), (5 + second, 20, HOUR))[5] == "part"
+    assert states((1, 5 + second, HOUR), (5 + second, 20, HOUR))[5] == "d1"
+
+
+def test_rows_that_could_not_be_typed_show_until_a_later_look_could() -> None:
+    assert states((1, 20, 2 * DAY, 1))[7] == "rejected"
+    found = states((1, 20, 2 * DAY, 1), (7, 8, HOUR))
+    assert [found[6], found[7], found[8]] == ["rejected", "d1", "rejected"]
+
+
+def test_of_today_it_says_up_to_when() -> None:
+    today = calendar.cells(looks((1, 20.25, HOUR)), FIRST, NOW)[-1]
+    assert (today.state, today.until) == ("today", day(20.25))
+    assert calendar.cells(looks((1, 20, HOUR)), FIRST, NOW)[-1].until is None
+    text = view.describe(today, Words("en", UTC))
+    assert text == "2026-11-20: read up to 2026-11-20 06:00"
+
+
+def test_gaps_are_told_as_spans() -> None:
+    days = calendar.cells(looks((1, 3, HOUR), (6, 10, HOUR), (11, 20, HOUR)), FIRST, NOW)
+    assert calendar.gaps(days) == [(date(2026, 11, 3), date(2026, 11, 5)), (date(2026, 11, 10), date(2026, 11, 10))]
+    [shown] = build(no_facts(shop_id="s", looks={"orders": looks((1, 3, HOUR), (6, 20, HOUR))}))["calendars"]
+    assert shown["gaps"] == "Not read: 2026-11-03 – 2026-11-05"
+    assert shown["summary"] == "2026-11-01 to yesterday: 16 of 19 days read"
+
+
+def test_months_have_thirty_one_places_and_the_latest_is_first() -> None:
+    months = calendar.months(calendar.cells(looks(), date(2026, 9, 29), NOW))
+    assert [month.label for month in months] == ["2026-11", "2026-10", "2026-09"]
+    assert all(len(month.cells) == 31 for month in months)
+    assert [cell.day.day for cell in months[-1].cells if cell] == [29, 30]
+
+
+WINDOWS = st.lists(
+    st.tuples(st.integers(0, 96), st.integers(1, 48), st.integers(0, 10_000), st.booleans()), max_size=25
+)
+
+
+@given(windows=WINDOWS)
+def test_the_calendar_agrees_with_the_ledger_s_own_arithmetic(windows: list[tuple[int, int, int, bool]]) -> None:
+    """`coverage.segments` tells when a moment was last seen; a day is covered where each of its moments was."""
+    rows = [(day(1) + b * HOUR, day(1) + (b + n) * HOUR, UTC - timedelta(minutes=10_001 - s)) for b, n, s, _ in windows]
+    covered = coverage.segments(coverage.Look(*row) for row in rows)
+    numbers = [(*map(calendar._seconds, row), 0) for row in rows]
+    found = calendar.cells(np.array(numbers, dtype=np.int64).reshape(-1, 4), FIRST, NOW)
+    for cell in found[:7]:
+        begin = datetime.combine(cell.day, datetime.min.time())
+        seen = [coverage.last_look(covered, begin + hour * HOUR) for hour in range(24)]
+        if None in seen:
+            assert cell.state == ("part" if any(seen) else "gap")
+        else:
+            assert cell.seen == min(moment for moment in seen if moment)
+
+
+# --- texts ---------------------------------------------------------------------------------------------
+
+
+def leaves(texts: dict[str, Any], path: str = "") -> dict[str, dict[str, str]]:
+    if set(texts) == {"zh", "en"} and all(isinstance(text, str) for text in texts.values()):
+        return {path: texts}
+    found: dict[str, dict[str, str]] = {}
+    for key, inner in texts.items():
+        found |= leaves(inner, f"{path}/{key}" if path else key)
+    return found
+
+
+@pytest.mark.parametrize("texts", leaves(all_texts()).items(), ids=lambda item: item[0])
+def test_every_text_is_there_in_both_languages(texts: tuple[str, dict[str, str]]) -> None:
+    key, languages = texts
+    assert all(languages.values())
+    assert languages["zh"].count("{}") == languages["en"].count("{}")
+    if key != "other_language":
+        assert not re.search("[\u4e00-\u9fff]", languages["en"])
+
+
+def test_no_text_is_unused() -> None:
+    code = "".join(file.read_text("utf-8") for file in (*FOLDER.glob("*.py"), *FOLDER.glob("templates/*.html")))
+    assert [key for key in all_texts() if f'"{key}"' not in code] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "accepted", "language"),
+    [
+        ("en", "zh-CN,zh", "en"),
+        ("zh", "en", "zh"),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        (None, "en-GB,en;q=0.9,zh;q=0.8", "en"),
+        (None, "fr,en;q=0.4,zh;q=0.5", "zh"),
+        (None, "en;q=nonsense,zh;q=0.1", "zh"),
+        (None, "", "zh"),
+        ("fr", "en", "en"),
+        ("../../etc", "*", "zh"),
+    ],
+)
+def test_the_language_is_what_was_asked_for_or_the_browser_s(wanted: str | None, accepted: str, language: str) -> None:
+    assert choose_language(wanted, accepted) == language
+
+
+def test_numbers_times_and_sizes() -> None:
+    en, zh = Words("en", UTC), Words("zh", UTC)
+    assert [en.number(1_234_567), en.number(Decimal("3.0000")), en.number(Decimal("12.50")), en.number(None)] == [
+        "1,234,567", "3", "12.5", "–",
+    ]  # fmt: skip
+    assert [en.size(999), en.size(1_500), en.size(2 * 10**9), en.size(None)] == ["999 B", "1.5 kB", "2.0 GB", "–"]
+    assert [zh.span(90 * DAY), zh.span(3 * HOUR), zh.span(-HOUR)] == ["90 天 0 小时", "3 小时 0 分", "0 分钟"]
+    assert en.ago(UTC - 26 * HOUR) == "1 d 2 h ago"
+    assert zh.ago(None) == "从未"
+    assert en.beijing(UTC) == "2026-11-20 12:00"
+    assert [en.seconds(Decimal("3.26")), en.seconds(Decimal(7_300)), en.seconds(None)] == ["3.3 s", "2 h 1 min", "–"]
+    assert en.name("resources", "something_new") == "something_new"
+
+
+# --- states --------------------------------------------------------------------------------------------
+
+
+def sync(status: str = "success", mode: str = "incremental", ago: timedelta | None = HOUR) -> queries.Sync:
+    resource = "products" if mode == "whole" else "orders"
+    last = None if ago is None else UTC - ago
+    return queries.Sync("s", resource, mode, day(20.25), last, UTC, status, "m")
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (sync(), "ok"),
+        (sync(ago=3 * HOUR), "late"),
+        (sync(ago=None), "late"),
+        (sync("failed"), "failed"),
+        (sync("failed", ago=3 * HOUR), "failed"),
+        (sync(mode="whole", ago=29 * HOUR), "ok"),
+        (sync(mode="whole", ago=31 * HOUR), "late"),
+        (sync(mode="history", ago=7 * DAY), "ok"),
+        (sync(mode="history", ago=9 * DAY), "late"),
+        (sync(mode="by_hand", ago=900 * DAY), "ok"),
+    ],
+)
+def test_a_sync_is_ok_late_or_failed(one: queries.Sync, expected: str) -> None:
+    assert view.health(one, UTC) == expected
+
+
+def test_the_lag_is_now_less_the_watermark() -> None:
+    [row] = build(no_facts(syncs=[sync()]))["syncs"]
+    assert row["lag"] == "6 h 0 min"
+    [row] = build(no_facts(syncs=[sync()._replace(watermark=None)]))["syncs"]
+    assert row["lag"] == "–"
+
+
+def test_cards_add_up_the_shops() -> None:
+    shops = [queries.Shop("a", 2, 0, timedelta(), 0), queries.Shop("b", 3, 4, 5 * HOUR, 1)]
+    found = cards(no_facts(shops=shops))
+    assert found["Orders in review"].value == "5"
+    assert found["Orders to be seen again"][1:3] == ("4", "longest 5 h 0 min")
+    assert found["Rows not readable"].state == "bad"
+    assert found["Open alerts"] == ("Open alerts", "0", "", "good")
+
+
+@pytest.mark.parametrize(
+    ("backup", "state", "note"),
+    [
+        (None, "bad", "no successful backup"),
+        (queries.Backup(UTC - 8 * HOUR, "success"), "good", "restore drill: passed"),
+        (queries.Backup(UTC - 8 * HOUR, None), "good", ""),
+        (queries.Backup(UTC - 8 * HOUR, "failed"), "bad", "restore drill: failed"),
+        (queries.Backup(UTC - 40 * HOUR, "success"), "bad", "restore drill: passed"),
+    ],
+)
+def test_an_old_backup_or_a_failed_drill_shows(backup: queries.Backup | None, state: str, note: str) -> None:
+    card = cards(no_facts(backup=backup))["Last backup"]
+    assert (card.state, card.note) == (state, note)
+
+
+@pytest.mark.parametrize(
+    ("metric", "size", "state"),
+    [
+        ("free_disk", 5 * 10**9, "good"),
+        ("free_disk", 5 * 10**9 - 1, "bad"),
+        ("page_store", 50 * 10**9, "good"),
+        ("page_store", 50 * 10**9 + 1, "bad"),
+        ("binlog", 21 * 10**9, "bad"),
+        ("binlog", None, ""),
+        ("database", 10**15, ""),
+    ],
+)
+def test_storage_is_held_against_its_limit(metric: str, size: int | None, state: str) -> None:
+    note = "no_right" if size is None else None
+    [row] = build(no_facts(storage=[queries.StorageFigure(metric, size, note, UTC)]))["storage"]
+    assert row["state"] == state
+    if size is None:
+        assert row["value"] == "this MySQL user may not see them"
+
+
+def test_too_little_free_disk_names_value_setting_and_place() -> None:
+    check_free_disk([Sample("free_disk", 5 * 10**9)], least=5 * 10**9, store="file:///pages")
+    check_free_disk([Sample("free_disk", None, "bucket")], least=5 * 10**9, store="s3://pages")
+    with pytest.raises(XiaoeConfigError, match=r"4\.9 GB where file:///pages .*5 GB.*XIAOE_MIN_FREE_DISK_GB"):
+        check_free_disk([Sample("free_disk", 4_900_000_000)], least=5 * 10**9, store="file:///pages")
+
+
+# --- charts --------------------------------------------------------------------------------------------
+
+
+def test_a_chart_brings_no_script_style_or_address_and_says_its_values() -> None:
+    svg = charts.bars(["11-19", "11-20"], {EVIL: [1, 2500]}, title=EVIL, no_data="none")
+    assert not re.search(r"<script|<style|<!--|style=|href=|\bid=|javascript", svg.replace("&lt;script", ""))
+    assert "&lt;script&gt;" in svg
+    assert "<title>11-20 2,500</title>" in svg
+
+
+def test_a_retry_is_drawn_once_although_it_is_a_call_too() -> None:
+    facts = no_facts(days=[queries.SyncDay(NOW.date(), 5, 6, 10, 3)])
+    rows, calls = (chart["svg"] for chart in build(facts)["charts"])
+    assert "<title>11-20 5</title>" in rows
+    assert "<title>11-20 7</title>" in calls
+    assert "<title>11-20 3</title>" in calls
+
+
+def test_without_data_a_chart_says_so() -> None:
+    assert all("no data yet" in chart["svg"] for chart in build(no_facts())["charts"])
+
+
+def test_growth_begins_with_the_first_sample_and_is_in_gigabytes() -> None:
+    growth = [queries.StorageDay(NOW.date() - back * DAY, "database", (10 - back) * 10**9) for back in (2, 0)]
+    svg = build(no_facts(growth=growth))["growth"]["svg"]
+    assert re.findall(r"<title>(11-\d\d [\d.]+)</title>", svg) == ["11-18 8", "11-20 10"]
+
+
+# --- the page ------------------------------------------------------------------------------------------
+
+
+def everything(text: str) -> queries.Facts:
+    """A page with this text wherever one comes from outside."""
+    return no_facts(
+        shops=[queries.Shop(text, 0, 0, timedelta(), 0), queries.Shop("other", 0, 0, timedelta(), 0)],
+        shop_id=text,
+        syncs=[queries.Sync(text, text, text, None, None, UTC, text, text)],
+        alerts=[queries.Alert(text, text, text, text, text, f"https://h/{text}", UTC, UTC, 2)],
+        checks=[queries.Check(text, text, text, None, text, text, UTC)],
+        runs=[queries.SyncRun(text, text, text, UTC, UTC, None, Decimal(1), *[1] * 6, Decimal(0))],
+        windows=[queries.LedgerWindow(text, text, day(1), day(2), *[1] * 7, UTC)],
+        looks={text: looks((1, 2, HOUR))},
+        tables=[Table(text, 1, 2, 3)],
+        storage=[queries.StorageFigure("binlog", None, text, UTC)],
+    )
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_what_comes_from_outside_is_text_everywhere(language: str) -> None:
+    html = web._template("page.html").render(build(everything(EVIL), language))
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 15
+    assert "<script" not in html
+    assert f'<html lang="{language}">' in html
+    again = web._template("page.html").render(build(everything("{{ 7*7 }}"), language))
+    assert "49" not in re.sub(r"<svg.*?</svg>", "", again, flags=re.S)
+
+
+def test_only_a_web_address_becomes_a_link() -> None:
+    alert = everything("x").alerts[0]
+    for address, linked in (("https://a/b", True), ("javascript:alert(1)", False), (None, False)):
+        html = web._template("page.html").render(build(no_facts(alerts=[alert._replace(log_url=address)])))
+        assert ('<a href="https://a/b">' in html) == linked
+        assert "javascript:" not in html
+
+
+def test_links_keep_shop_and_language() -> None:
+    html = web._template("page.html").render(build(everything("a&b"), "en"))
+    assert 'href="page?lang=zh&amp;shop=a%26b"' in html
+    assert 'href="page?lang=en&amp;shop=other"' in html
+
+
+def test_an_empty_warehouse_shows() -> None:
+    html = web._template("page.html").render(build(no_facts()))
+    assert "No shop has been synced yet." in html
+    assert "No sample yet" in html
+
+
+def test_every_route_asks_who_is_there() -> None:
+    app = web.create_app()
+    routes: dict[str, Any] = {route.path: route for route in app.routes}  # type: ignore[attr-defined]
+    assert routes.keys() == {"/page", "/monitor.css"}
+    for route in routes.values():
+        [check] = route.dependencies
+        assert "requires_access_view" in check.dependency.__qualname__
+
+
+# --- the plugin ----------------------------------------------------------------------------------------
+
+
+def test_the_menu_leads_to_a_route_of_the_page() -> None:
+    [app], [entry] = XiaoeMonitorPlugin.fastapi_apps, XiaoeMonitorPlugin.external_views
+    assert app["url_prefix"] == URL_PREFIX
+    assert entry["href"] == f"{URL_PREFIX}/page"
+    assert entry["destination"] == "nav"
+
+
+def test_registering_it_loads_neither_fastapi_nor_the_database_driver() -> None:
+    """Each worker and each DAG processor imports this module."""
+    tree = ast.parse((FOLDER / "plugin.py").read_text("utf-8"))
+    names = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert names == {"__future__", "typing", "airflow.plugins_manager"}
+    assert not any(isinstance(node, ast.Import) for node in tree.body)
+
+
+def test_template_and_style_name_nothing_from_elsewhere() -> None:
+    for file in (FOLDER / "templates").iterdir():
+        assert not re.search(r"https?:|@import|url\(|//\w", file.read_text("utf-8")), file.name
