@@ -22,6 +22,7 @@ SYNC_DAGS = {
     "refunds": "xiaoe_refunds",
     "dimensions": "xiaoe_dimensions_daily",
     "benefits": "xiaoe_benefits",
+    "marts": "xiaoe_marts",
 }
 
 
@@ -37,6 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     sync.add_argument("--to", dest="end", help="Beijing time, not included; default now")
     policy = commands.add_parser("benefit-policy", help="what a change of include/benefit_policy.yaml would do")
     policy.add_argument("--apply", action="store_true", help="put it in force")
+    export = commands.add_parser("export", help="a table as CSV or xlsx, with Chinese headings")
+    export.add_argument("--table", required=True, help="orders, refunds, users, products, daily_sales, …")
+    export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
+    export.add_argument("--to", dest="end", help="Beijing time, not included")
+    export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
     options = parser.parse_args(arguments)
     _prepare_airflow()
     from xiaoe.exceptions import XiaoeError
@@ -48,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _docs()
         if options.command == "benefit-policy":
             return _benefit_policy(options.apply)
+        if options.command == "export":
+            return _export(options.table, options.begin, options.end, options.format)
         return _sync(options.type, options.begin, options.end)
     except XiaoeError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -71,6 +79,7 @@ def _prepare_airflow() -> None:
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING",
     }
     os.environ.setdefault("XIAOE_PAGE_STORE", f"file://{ROOT / '.local' / 'pages'}")
+    os.environ.setdefault("XIAOE_EXPORT_DIR", f"file://{ROOT / '.local' / 'exports'}")
 
 
 def _migrate() -> int:
@@ -92,6 +101,13 @@ def _benefit_policy(apply: bool) -> int:
     from xiaoe.benefits.change import change_policy
 
     print(change_policy(apply=apply))
+    return 0
+
+
+def _export(table: str, begin: str | None, end: str | None, kind: str) -> int:
+    from xiaoe.export import export_table
+
+    print(f"wrote {export_table(table, begin, end, kind)}")
     return 0
 
 

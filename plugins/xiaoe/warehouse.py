@@ -82,6 +82,14 @@ class Session:
             while rows := cursor.fetchmany(size):
                 yield [row[0] for row in rows]
 
+    def rows(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[tuple[Any, ...]]:
+        """Run one statement and yield its rows, without holding the result."""
+        with self._connection.cursor(SSCursor) as cursor:
+            with _schema_expected():
+                cursor.execute(sql, parameters or None)
+            while rows := cursor.fetchmany(size):
+                yield from rows
+
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement and return the number of affected rows."""
         with self._cursor(sql, parameters) as cursor:

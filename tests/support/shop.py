@@ -35,6 +35,8 @@ TABLES = (
     "order_items", "orders", "order_state_log", "refunds", "users", "products", "live_streams", "live_stream_days",
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
     "benefit_notices",
+    "mart_queue", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
+    "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
     "sync_status", "sync_windows", "rejected_rows", "api_tokens",
 )  # fmt: skip
 CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}

@@ -120,7 +120,8 @@ def test_every_task_is_retried_by_policy_and_bounded_by_the_pool(any_dag: DAG) -
         assert task.retry_delay > timedelta(0)
         assert isinstance(task.retry_policy, ExceptionRetryPolicy)
         # What does not call the API does not wait for those that do.
-        assert task.pool == ("default_pool" if any_dag.dag_id.startswith("xiaoe_benefits") else "xiaoe_api")
+        elsewhere = any_dag.dag_id.startswith(("xiaoe_benefits", "xiaoe_marts"))
+        assert task.pool == ("default_pool" if elsewhere else "xiaoe_api")
         assert task.owner == "xiaoe"
         assert task.doc_md
 
@@ -155,7 +156,7 @@ def test_the_form_offers_a_window_where_there_is_one_and_needs_none(dag: DAG) ->
 
 
 def test_the_command_line_knows_every_dag() -> None:
-    assert sorted(SYNC_DAGS.values()) == sorted([*DAG_IDS, "xiaoe_benefits"])
+    assert sorted(SYNC_DAGS.values()) == sorted([*DAG_IDS, "xiaoe_benefits", "xiaoe_marts"])
 
 
 # --- schedules -----------------------------------------------------------------------------------------

@@ -7,15 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any
-
-import jinja2
 
 from xiaoe.benefits.policy import Policy, parse_policy
 from xiaoe.coverage import segments
 from xiaoe.exceptions import XiaoeRetriableError
 from xiaoe.ledger import beijing_text, looks_at_orders, utc_text
-from xiaoe.settings import INCLUDE_DIR
+from xiaoe.templates import marts
 from xiaoe.warehouse import Session, Warehouse, retry_conflicts, split_statements
 from xiaoe.windows import BEIJING
 
@@ -150,12 +147,6 @@ class Decider:
 def _behind(due: list[str]) -> str | None:
     """The last id of a full chunk: there may be more orders behind it."""
     return due[-1] if len(due) == CHUNK_ORDERS else None
-
-
-def marts(name: str, **values: Any) -> str:
-    """A template of include/sql/marts, rendered."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(INCLUDE_DIR / "sql"))  # noqa: S701 - SQL, no HTML
-    return environment.get_template(f"marts/{name}.sql").render(**values)
 
 
 @contextmanager
