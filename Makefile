@@ -7,7 +7,7 @@ PYTHON_BIN := .venv/bin/python
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test lint format lock mysql mysql-stop migrate sync health grants audit benefit-policy backup restore rebuild demo demo-stop bench docs clean
+.PHONY: help install test lint format lock mysql mysql-stop migrate sync health grants audit benefit-policy backup restore rebuild export demo demo-stop bi bi-stop bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ format: install  ## reformat the Python code and fix what can be fixed safely
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-lock: install  ## compile both requirements*.txt from their .in files (ARGS=--upgrade to take newer releases)
+lock: install  ## compile all requirements.txt from their .in files (ARGS=--upgrade to take newer releases)
 	@scripts/lock $(ARGS)
 
 mysql:  ## start the private MySQL unless it runs; the last line is its DSN
@@ -52,8 +52,8 @@ grants: install  ## the database's users, one per task: prints the SQL (APPLY=1 
 audit: install  ## known holes in what requirements.txt pins; needs a vulnerability service (ARGS= for pip-audit)
 	@scripts/audit $(ARGS)
 
-sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality [FROM= TO=]
-	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality [FROM= TO=]))
+sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality|marts [FROM= TO=]
+	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality|marts [FROM= TO=]))
 	@$(PYTHON_BIN) -m xiaoe.cli sync --type '$(TYPE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
 benefit-policy: install  ## what a change of include/benefit_policy.yaml would do to past decisions (APPLY=1 puts it in force)
@@ -69,11 +69,22 @@ restore: install  ## put a backup into a database: FILE=path or URL [INTO=anothe
 rebuild: install  ## merge all pages that are kept, say after a restore [RESOURCE=orders] [ACCEPT_MISSING=1]
 	@$(PYTHON_BIN) -m xiaoe.cli rebuild $(if $(RESOURCE),--resource '$(RESOURCE)') $(if $(ACCEPT_MISSING),--accept-missing)
 
+export: install  ## a table as xlsx with Chinese headings: TABLE=orders|refunds|users|products|daily_sales|… [FROM= TO= FORMAT=csv]
+	@: $(or $(TABLE),$(error TABLE is missing: make export TABLE=orders [FROM=2026-11-01 TO=2026-12-01] [FORMAT=csv]))
+	@$(PYTHON_BIN) -m xiaoe.cli export --table '$(TABLE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(if $(FORMAT),--format '$(FORMAT)')
+
 demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look (ARGS= for the emulator)
 	@$(PYTHON_BIN) scripts/demo.py $(ARGS)
 
 demo-stop:  ## stop what `make demo` started
 	@$(PYTHON_BIN) scripts/demo.py stop
+
+bi: install  ## Superset on this machine, with the dashboards over the demo's tables; prints address and logins
+	@scripts/install-bi
+	@$(PYTHON_BIN) scripts/bi.py
+
+bi-stop:  ## stop what `make bi` started
+	@$(PYTHON_BIN) scripts/bi.py stop
 
 bench: install  ## measure loading and rescanning (SIZE=number of orders)
 	@$(PYTHON_BIN) scripts/bench.py $(if $(SIZE),--size '$(SIZE)')

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from demo_database import connected, equal_tables, query
+from demo_database import connected, demo_dsn, equal_tables, query
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -84,10 +84,8 @@ def database() -> str:
 
     A private server gets an empty database `xiaoe_demo`; one that the environment names is used as it is.
     """
-    dsn = _output([ROOT / "scripts" / "database", "dsn"])
+    dsn = demo_dsn()
     if "AIRFLOW_CONN_XIAOE_MYSQL" not in os.environ:
-        parts = urlsplit(dsn)
-        dsn = parts._replace(path="/xiaoe_demo").geturl()
         with connected(dsn, database="") as connection:
             connection.query("DROP DATABASE IF EXISTS xiaoe_demo")
     os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = dsn
@@ -244,6 +242,7 @@ def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
         f"Airflow     {airflow.url}   (no login; every 30 minutes and every hour it goes on by itself)\n"
         f"Shop        {url}/_emulator/truth/summary\n"
         f"MySQL       database {urlsplit(dsn).path.lstrip('/')} on the server that `make mysql` prints\n"
+        "Dashboards  make bi   (Superset over these tables; make bi-stop ends it)\n"
         "Stop        make demo-stop   (make clean removes every trace)"
     )
 

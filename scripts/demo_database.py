@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,24 @@ TABLES = (
     ("live_streams", "live_id", "absent_since IS NULL"),
 )
 """Table, its key, and which of its rows the shop's list holds now."""
+
+
+def demo_dsn() -> str:
+    """The warehouse of the demo: `xiaoe_demo` on the private server, which is started if need be.
+
+    One that the environment names is used as it is.
+
+    Raises:
+        RuntimeError: There is no database server.
+    """
+    command = [ROOT / "scripts" / "database", "dsn"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)  # noqa: S603
+    if done.returncode:
+        raise RuntimeError("scripts/database dsn failed, see above")
+    dsn = done.stdout.strip().rpartition("\n")[2]
+    if "AIRFLOW_CONN_XIAOE_MYSQL" in os.environ:
+        return dsn
+    return urlsplit(dsn)._replace(path="/xiaoe_demo").geturl()
 
 
 def equal_tables(dsn: str, url: str, shops: Sequence[Credentials], *, since: datetime) -> Iterator[str]:

@@ -23,6 +23,7 @@ SYNC_DAGS = {
     "dimensions": "xiaoe_dimensions_daily",
     "benefits": "xiaoe_benefits",
     "quality": "xiaoe_quality",
+    "marts": "xiaoe_marts",
 }
 
 
@@ -53,6 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     grants.add_argument("--tls", action="store_true", help="they have to come over TLS")
     grants.add_argument("--show", action="store_true", help="make up passwords that are missing, and show them")
     grants.add_argument("--fresh", action="store_true", help="take every other right away first")
+    export = commands.add_parser("export", help="a table as CSV or xlsx, with Chinese headings")
+    export.add_argument("--table", required=True, help="orders, refunds, users, products, daily_sales, …")
+    export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
+    export.add_argument("--to", dest="end", help="Beijing time, not included")
+    export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
     options = parser.parse_args(arguments)
     _prepare_airflow()
     from xiaoe.exceptions import XiaoeError
@@ -74,6 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _rebuild(options.resource, options.accept_missing)
         if options.command == "grants":
             return _grants(options)
+        if options.command == "export":
+            return _export(options.table, options.begin, options.end, options.format)
         return _sync(options.type, options.begin, options.end)
     except XiaoeError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -99,6 +107,7 @@ def _prepare_airflow() -> None:
     }
     os.environ.setdefault("XIAOE_PAGE_STORE", f"file://{ROOT / '.local' / 'pages'}")
     os.environ.setdefault("XIAOE_BACKUP_STORE", f"file://{ROOT / '.local' / 'backups'}")
+    os.environ.setdefault("XIAOE_EXPORT_DIR", f"file://{ROOT / '.local' / 'exports'}")
 
 
 def _migrate() -> int:
@@ -165,6 +174,13 @@ def _grants(options: argparse.Namespace) -> int:
         print("\n".join(lines))
     else:
         print(grants.printed(options.host, require_tls=options.tls), end="")
+    return 0
+
+
+def _export(table: str, begin: str | None, end: str | None, kind: str) -> int:
+    from xiaoe.export import export_table
+
+    print(f"wrote {export_table(table, begin, end, kind)}")
     return 0
 
 

@@ -19,6 +19,7 @@ from xiaoe.benefits.operators import (
     XiaoeBenefitReportOperator,
     XiaoeBenefitsOperator,
 )
+from xiaoe.marts.operators import XiaoeMartsOperator
 from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
 
 TIMEZONE = "Asia/Shanghai"
@@ -94,6 +95,15 @@ DAY_PARAM = {
         type=["null", "string"],
         title="Day 日期",
         description="Beijing day, 2026-11-20. Empty: the day before the run. 北京日期；留空则为前一天。",
+    ),
+}
+
+REBUILD_PARAM = {
+    "rebuild": Param(
+        False,
+        type="boolean",
+        title="Rebuild 全部重算",
+        description="Work out everything anew, not only what changed. 不只重算有变化的日期，全部重算。",
     ),
 }
 
@@ -280,3 +290,13 @@ def review_benefits(*, patience: timedelta) -> None:
         )
 
     order.expand_kwargs(questions.output)
+
+
+def refresh_marts(*, timeout: timedelta) -> None:
+    """Bring what dashboards read up to date, once per shop; one shop's failure does not hold up the others."""
+    XiaoeMartsOperator.partial(
+        task_id="refresh",
+        doc_md="MySQL → MySQL. Safe to clear at any time: it changes nothing twice.",
+        execution_timeout=timeout,
+        pool="default_pool",
+    ).expand(xiaoe_conn_id=settings.conn_ids())

@@ -18,8 +18,8 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.warehouse import Session, Warehouse
 
 DAGS_DIR = Path(__file__).resolve().parents[2] / "dags"
-NOT_OURS = re.compile(r"_?yoyo_")
-"""Tables that the migration tool keeps for itself."""
+NOT_OURS = re.compile(r"_?yoyo_|bi_")
+"""Tables that the migration tool keeps for itself, and those that docs/bi.md lists."""
 
 OPERATIONS = {"operations.md": "en", "operations.zh-CN.md": "zh"}
 """Pages beside the dictionary that hold the list of DAGs, and their language."""

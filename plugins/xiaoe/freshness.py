@@ -21,5 +21,6 @@ FRESH_WITHIN: FreshWithin = {
     ("products", "whole"): timedelta(hours=30),
     ("live_streams", "whole"): timedelta(hours=30),
     ("benefits", "decide"): timedelta(hours=2),
+    ("marts", "refresh"): timedelta(hours=2),
 }
 """Two runs of its schedule, or one and the time that a long one takes."""

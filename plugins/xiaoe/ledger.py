@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowException
 from MySQLdb import Error
 
 from xiaoe.coverage import Look
+from xiaoe.marts.queue import queue_orders, queue_window
 from xiaoe.pages import Manifest, SliceManifest
 from xiaoe.paging import Keys, key_hash
 from xiaoe.resources import Resource
@@ -178,6 +179,8 @@ def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[
             f" WHERE shop_id = %s AND {resource.key} IN ({places}) AND absent_since IS NULL",
             (shop_id, *part),
         )
+        if resource.name == "orders":
+            queue_orders(session, shop_id, part)
     _decide_again(session, resource.name, shop_id, names)
 
 
@@ -271,6 +274,8 @@ def write_window(
             manifest.run_id,
         ),
     )
+    if manifest.resource == "orders":
+        queue_window(session, manifest.shop_id, part.begin, part.end)
 
 
 def write_success(session: Session, manifest: Manifest, message: str) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, TypeVar
 
 import jinja2
@@ -90,13 +91,19 @@ class Session:
         with self._cursor(sql, parameters) as cursor:
             return list(cursor.fetchall())
 
-    def stream(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[list[Any]]:
-        """Run one statement and yield its first column in lists of `size`, without holding the result."""
+    def rows(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[tuple[Any, ...]]:
+        """Run one statement and yield its rows, holding no more than `size` of them."""
         with self._connection.cursor(SSCursor) as cursor:
             with explained(self._where):
                 cursor.execute(sql, parameters or None)
             while rows := cursor.fetchmany(size):
-                yield [row[0] for row in rows]
+                yield from rows
+
+    def stream(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[list[Any]]:
+        """Run one statement and yield its first column in lists of `size`, without holding the result."""
+        rows = self.rows(sql, parameters, size=size)
+        while batch := [row[0] for row in islice(rows, size)]:
+            yield batch
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement and return the number of affected rows."""

@@ -35,6 +35,7 @@ SYNCS = (
     ("orders", "incremental"), ("orders", "rescan"), ("orders", "deep_rescan"), ("orders", "history"),
     ("orders", "late"), ("refunds", "incremental"), ("users", "whole"), ("products", "whole"),
     ("live_streams", "whole"), ("benefits", "decide"),
+    ("marts", "refresh"),
 )  # fmt: skip
 FRESH_WITHIN = dict.fromkeys(SYNCS, timedelta(hours=2))
 TASKS = {

@@ -36,6 +36,8 @@ TABLES = (
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
     "benefit_notices", "alerts", "quality_results",
     "sync_runs", "storage_samples", "backups",
+    "mart_queue", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
+    "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
     "sync_status", "sync_windows", "rejected_rows", "api_tokens",
 )  # fmt: skip
 NOT_COMPARED = {"sync_runs", "storage_samples", "backups", "api_tokens"}

@@ -2,6 +2,7 @@
     of orders and refunds: nobody changes what it reads. `policy` is include/benefit_policy.yaml, checked. benefit_seen
     tells when orders made from a moment on were last seen by a window of the ledger. Business times are Beijing,
     observations UTC: a moment in UTC is eight hours earlier on the clock. `decided_at` is the moment of the run, UTC. -#}
+{%- from "merge/macros.jinja" import nth, numbers %}
 {%- set now = "CAST('" ~ decided_at ~ "' AS DATETIME(3))" -%}
 
 INSERT INTO benefit_facts (
@@ -139,6 +140,18 @@ FROM (
     LEFT JOIN benefit_aftersales AS a ON f.shop_id = a.shop_id AND f.order_id = a.order_id
 ) AS d
 LEFT JOIN benefit_reviews AS v ON d.shop_id = v.shop_id AND d.order_id = v.order_id AND d.basis = v.basis;
+
+{#- Days whose figures on dashboards change (docs/decisions/0021). -#}
+{%- set day = nth(["n.deadline_at", "d.deadline_at", now ~ " + INTERVAL 8 HOUR"]) %}
+INSERT INTO mart_queue (shop_id, kind, day)
+SELECT DISTINCT
+    n.shop_id,
+    IF(k.number < 3, 'deadline', 'decided') AS kind,
+    DATE({{ day }}) AS day
+FROM benefit_new AS n
+LEFT JOIN benefit_decisions AS d ON n.shop_id = d.shop_id AND n.order_id = d.order_id
+CROSS JOIN {{ numbers(3) }} AS k
+WHERE {{ day }} IS NOT NULL;
 
 INSERT INTO benefit_decision_log (
     shop_id, order_id, old_decision, new_decision, reason, observed_at, policy_id, decided_by, decided_at

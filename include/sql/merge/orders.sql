@@ -1,6 +1,6 @@
 {#- Merges the chunk in stg_orders into orders. Runs inside the merge's transaction, once per chunk; the rows
     in staging are new or changed and in key order. No statement reads the table it writes (deadlocks). -#}
-{%- from "merge/macros.jinja" import upsert -%}
+{%- from "merge/macros.jinja" import nth, numbers, upsert -%}
 {%- set columns = [
     "user_id", "resource_type", "resource_type_text", "resource_id", "title", "quantity", "price", "coupon_id",
     "coupon_name", "coupon_price", "refund_money", "order_state", "order_state_text", "ship_state",
@@ -25,6 +25,31 @@ FROM stg_orders AS s
 INNER JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
 WHERE s.observed_at >= t.observed_at AND NOT (s.{{ field }} <=> t.{{ field }});
 {% endfor %}
+
+{#- Days whose figures on dashboards change: those of the order as it was, and as it is now (docs/decisions/0021). -#}
+{%- set bought = "s.user_id <=> t.user_id AND s.price <=> t.price AND s.pay_time <=> t.pay_time" %}
+{%- set same = bought ~ " AND s.resource_type <=> t.resource_type AND s.resource_type_text <=> t.resource_type_text"
+    " AND s.resource_id <=> t.resource_id AND s.quantity <=> t.quantity AND s.refund_money <=> t.refund_money"
+    " AND s.order_state <=> t.order_state AND s.created_time <=> t.created_time AND s.refund_time <=> t.refund_time"
+    " AND t.absent_since IS NULL" %}
+INSERT INTO mart_queue (shop_id, kind, day)
+SELECT DISTINCT
+    d.shop_id,
+    d.kind,
+    d.day
+FROM (
+    SELECT
+        s.shop_id,
+        IF(k.number < 3 AND NOT COALESCE({{ bought }} AND t.absent_since IS NULL, 0), 'buyers', 'sales') AS kind,
+        DATE({{ nth([
+            "s.pay_time", "t.pay_time", "s.created_time", "t.created_time", "s.refund_time", "t.refund_time"
+        ]) }}) AS day
+    FROM stg_orders AS s
+    LEFT JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
+    CROSS JOIN {{ numbers(6) }} AS k
+    WHERE t.order_id IS NULL OR NOT ({{ same }})
+) AS d
+WHERE d.day IS NOT NULL;
 
 {{ upsert("orders", "order_id", columns) }}
 

@@ -5,4 +5,15 @@
     "wx_open_id", "wx_app_open_id", "registered_at", "last_visited_at", "row_hash", "raw_hash", "batch_id"
 ] -%}
 
+{#- A buyer's source is the channel of all of their orders. Which days these are is looked up later: to read orders
+    here would lock them (docs/decisions/0021). -#}
+INSERT INTO mart_queue (shop_id, kind, user_id)
+SELECT
+    s.shop_id,
+    'user' AS kind,
+    s.user_id
+FROM stg_users AS s
+LEFT JOIN users AS t ON s.shop_id = t.shop_id AND s.user_id = t.user_id
+WHERE NOT (s.source <=> t.source);
+
 {{ upsert("users", "user_id", columns, {"absent_since": "NULL", "is_inferred": "0"}) }}

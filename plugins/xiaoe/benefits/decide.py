@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any
 
 from xiaoe.benefits.policy import Policy, parse_policy
 from xiaoe.coverage import segments
@@ -45,9 +44,9 @@ class Decider:
         self._shop_id = shop_id
         self._policy_id = policy_id
         self._now = now.astimezone(timezone.utc)
-        self._tables = split_statements(marts("benefit_tables"))
+        self._tables = split_statements(render("marts/benefit_tables.sql"))
         decisions = split_statements(
-            marts("benefit_decisions", policy=policy, policy_id=policy_id, decided_at=utc_text(now))
+            render("marts/benefit_decisions.sql", policy=policy, policy_id=policy_id, decided_at=utc_text(now))
         )
         writes = 1 + next(n for n, one in enumerate(decisions) if one.startswith("INSERT INTO benefit_new "))
         self._compute, self._write = decisions[:writes], decisions[writes:]
@@ -147,11 +146,6 @@ class Decider:
 def _behind(due: list[str]) -> str | None:
     """The last id of a full chunk: there may be more orders behind it."""
     return due[-1] if len(due) == CHUNK_ORDERS else None
-
-
-def marts(name: str, **values: Any) -> str:
-    """A template of include/sql/marts, rendered."""
-    return render(f"marts/{name}.sql", **values)
 
 
 @contextmanager

@@ -1,32 +1,16 @@
-"""The files that staff get: the decisions of a day as CSV and xlsx that a spreadsheet shows as they are.
-
-Text stays text. A spreadsheet runs a cell that begins like a formula, and turns what looks like a number or a
-date into one (a phone loses its zero, a long id its last digits), so:
-
-- xlsx: every text cell is an inline string with format `@`; one that begins like a formula also has `quotePrefix`,
-  which a spreadsheet shows as nothing. Times are real times, so that filters and sorting know days and months.
-- CSV has no types: a value that begins like a formula gets an apostrophe in front, one that looks like a number,
-  a date or a truth value gets a tab, which keeps it text and does not show. UTF-8 with BOM; lines end with CR LF.
-- Both: control characters become visible signs (␀), CR a line break; what is longer than a cell can hold ends with `…`.
-"""
+"""The files that staff get: the decisions of a day as CSV and xlsx."""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 
 from xiaoe.benefits.watch import NAMES
 from xiaoe.ledger import utc_text
+from xiaoe.spreadsheets import Column, Table
 from xiaoe.warehouse import Session
 from xiaoe.windows import BEIJING
 
@@ -44,22 +28,7 @@ TIMES = ("截止时间", "判定时间(北京时间)", "下单时间", "支付�
 FEW_VALUES = ("店铺ID", "判定", "原因", "原判定", "商品")
 """Columns whose values repeat; kept once each."""
 
-MOST_ROWS = 1_048_576
-"""Of a sheet, with its header."""
-LONGEST_CELL = 32_767
 _CHUNK = 5_000
-_FORMULA = tuple("=+-@＝＋－＠\t\r")
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-_NUMBER_SIGNS = re.compile(r"[\d\s.,:/\-+%$¥€£()eE．，：／－％￥年月日时分秒]+")
-_WITH_A_MONTH = re.compile(
-    rf"(?:\d+[-/ .,]*(?:{_MONTHS})[a-z]*|(?:{_MONTHS})[a-z]*[-/ .,]*\d+)(?:[-/ .,:]+\d+)*", re.IGNORECASE
-)
-_LONGEST_DATE = 40
-_NOT_SHOWN = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"} | {
-    0x7F: "␡",
-    **dict.fromkeys((0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), "\ufffd"),
-}
-_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 _ROWS = """
     SELECT
         l.shop_id, l.order_id, l.new_decision, l.reason, l.old_decision, d.deadline_at,
@@ -133,112 +102,17 @@ def _frame(rows: list[tuple[Any, ...]], reason: int) -> pd.DataFrame:
     )
 
 
-# --- CSV -----------------------------------------------------------------------------------------------
-
-
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as CSV for a spreadsheet."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow([csv_text(name) for name in frame.columns])
-        writer.writerows([_csv_value(value) for value in row] for row in _values(frame))
-
-
-def csv_text(text: str) -> str:
-    """A text that a spreadsheet neither runs nor turns into a number or a date."""
-    text = shown(text)
-    if begins_like_a_formula(text):
-        return f"'{text}"
-    return f"\t{text}" if looks_like_a_value(text) else text
-
-
-def _csv_value(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    return csv_text(value) if isinstance(value, str) else f"{value:.2f}"
-
-
-# --- xlsx ----------------------------------------------------------------------------------------------
-
-
-def write_xlsx(frames: Mapping[str, pd.DataFrame], path: Path, *, most_rows: int = MOST_ROWS) -> None:
-    """Write frames as sheets, row by row; one that has more rows than a sheet takes goes on in the next.
-
-    Args:
-        frames: Name of a sheet → its rows.
-        path: Where.
-        most_rows: Of one sheet, with the header.
-    """
-    book = Workbook(write_only=True)
-    for name, frame in frames.items():
-        size = most_rows - 1
-        for number, start in enumerate(range(0, max(len(frame), 1), size), 1):
-            _write_sheet(book, name if number == 1 else f"{name}{number}", frame.iloc[start : start + size])
-    book.save(path)
-
-
-def _write_sheet(book: Workbook, title: str, frame: pd.DataFrame) -> None:
-    sheet = book.create_sheet(title)
-    sheet.freeze_panes = "A2"
-    sheet.auto_filter.ref = f"A1:{get_column_letter(max(len(frame.columns), 1))}{len(frame) + 1}"
-    for number, name in enumerate(frame.columns, 1):
-        width = TEXT_WIDTHS.get(name, TIME_WIDTH if name in TIMES else MONEY_WIDTH)
-        sheet.column_dimensions[get_column_letter(number)].width = width
-    head = [WriteOnlyCell(sheet) for _ in frame.columns]
-    for cell, name in zip(head, frame.columns, strict=True):
-        _set_text(cell, shown(name))
-        cell.font = Font(bold=True)
-    sheet.append(head)
-    plain, quoted, numbers = ([WriteOnlyCell(sheet) for _ in frame.columns] for _ in range(3))
-    for place, name in enumerate(frame.columns):
-        plain[place].number_format = quoted[place].number_format = "@"
-        quoted[place].quotePrefix = True
-        numbers[place].number_format = "yyyy-mm-dd hh:mm:ss" if name in TIMES else "¥#,##0.00"
-    for row in _values(frame):
-        cells: list[WriteOnlyCell | None] = []
-        for place, value in enumerate(row):
-            cell = None
-            if isinstance(value, datetime) and value.year < 1900:  # a sheet knows no earlier day
-                value = str(value)
-            if isinstance(value, str):
-                text = shown(value)
-                cell = (quoted if begins_like_a_formula(text) else plain)[place]
-                _set_text(cell, text)
-            elif value is not None:
-                cell = numbers[place]
-                cell.value = value
-            cells.append(cell)
-        sheet.append(cells)
-
-
-def _set_text(cell: Any, text: str) -> None:
-    """A text is a text, also if it begins with `=` or reads `#N/A`; `_x0041_` does not become `A`."""
-    cell.value = _ESCAPE.sub("_x005F_", text)[:LONGEST_CELL]
-    cell.data_type = "s"
-
-
-# --- both ----------------------------------------------------------------------------------------------
-
-
-def begins_like_a_formula(text: str) -> bool:
-    """Whether a spreadsheet might run it, blanks in front or not."""
-    return text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
-
-
-def looks_like_a_value(text: str) -> bool:
-    """Whether a spreadsheet that reads a CSV might make a number, a date, a time or a truth value of it."""
-    if _NUMBER_SIGNS.fullmatch(text):
-        return any(sign.isdigit() for sign in text)
-    text = text.strip()
-    return text.lower() in ("true", "false") or (len(text) <= _LONGEST_DATE and bool(_WITH_A_MONTH.fullmatch(text)))
-
-
-def shown(text: str) -> str:
-    """A text as a cell can hold it: nothing that cannot be seen, nothing that does not fit."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_SHOWN)
-    return text if len(text) < LONGEST_CELL else f"{text[: LONGEST_CELL - 2]}…"
+def table(frame: pd.DataFrame) -> Table:
+    """A frame of the columns `HEADERS`, or some of them, as the files show it."""
+    columns = [
+        Column(name, "time", TIME_WIDTH)
+        if name in TIMES
+        else Column(name, "money", MONEY_WIDTH)
+        if name in MONEY
+        else Column(name, "text", TEXT_WIDTHS[name])
+        for name in frame.columns
+    ]
+    return Table(columns, _values(frame))
 
 
 def _values(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:

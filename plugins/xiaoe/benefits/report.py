@@ -66,7 +66,8 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
     Returns:
         What the daily message says, as JSON knows it; `files` are where they were written.
     """
-    from xiaoe.benefits.export import decisions_of_day, orders_in_review, write_csv, write_xlsx
+    from xiaoe.benefits.export import decisions_of_day, orders_in_review, table
+    from xiaoe.spreadsheets import write_csv, write_xlsx
 
     decided, review = decisions_of_day(session, shop_id, day), orders_in_review(session, shop_id)
     counts = Counter(decided["判定"].tolist())
@@ -76,8 +77,8 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
     folder = root / shop_id / f"{day}"
     with tempfile.TemporaryDirectory() as place:
         files = [Path(place, f"福利判定-{shop_id}-{day}.{kind}") for kind in ("csv", "xlsx")]
-        write_csv(decided, files[0])
-        write_xlsx({"判定": decided, NAMES["review"]: review}, files[1])
+        write_csv(table(decided), files[0])
+        write_xlsx({"判定": table(decided), NAMES["review"]: table(review)}, files[1])
         for file in files:
             write_whole(folder / file.name, file.read_bytes())
     return {

@@ -1,0 +1,190 @@
+{#- Works out the days from `first` up to `end`, not included, anew, from what orders are now; docs/bi.md has the
+    definitions. Runs in one transaction, READ COMMITTED. One statement reads the orders, so the marts agree with
+    each other; what is committed after it stands in mart_queue and is worked out with the next run. -#}
+{%- from "merge/macros.jinja" import numbers -%}
+{%- from "marts/bi_macros.jinja" import product_type, channel, refunded, full, measures -%}
+
+{%- set created = {"orders_created": "COUNT(*)"} %}
+{%- set paid = {
+    "orders_paid": "1", "quantity_paid": "COALESCE(o.quantity, 0)", "paid_amount": "COALESCE(o.price, 0)",
+    "refund_orders_by_pay_day": refunded,
+    "refund_amount_by_pay_day": "IF(" ~ refunded ~ ", COALESCE(o.refund_money, 0), 0)",
+    "age_days": "IF(" ~ refunded ~ ", GREATEST(DATEDIFF(o.refund_time, o.pay_time), 0), NULL)",
+} %}
+{%- set returned = {
+    "refund_orders": "COUNT(*)", "full_refund_orders": "SUM(" ~ full ~ ")",
+    "refund_amount": "SUM(COALESCE(o.refund_money, 0))",
+} %}
+INSERT INTO mart_facts (day, product_type, resource_id, channel, user_id, {{ measures | join(", ") }}, age_days)
+{%- for time, found in [("created_time", created), ("pay_time", paid), ("refund_time", returned)] %}
+{{ "UNION ALL" if not loop.first }}
+SELECT
+    DATE(o.{{ time }}) AS day,
+    {{ product_type }} AS product_type,
+    COALESCE(o.resource_id, '') AS resource_id,
+    {{ channel }} AS channel,
+    {{ "COALESCE(o.user_id, '')" if found is sameas paid else "''" }} AS user_id,
+    {%- for measure in measures %}
+    {{ found.get(measure, "0") }} AS {{ measure }},
+    {%- endfor %}
+    {{ found.get("age_days", "NULL") }} AS age_days
+FROM orders AS o
+LEFT JOIN users AS u ON o.shop_id = u.shop_id AND o.user_id = u.user_id
+WHERE
+    o.shop_id = {{ shop }} AND o.{{ time }} >= {{ first }} AND o.{{ time }} < {{ end }}
+    AND o.absent_since IS NULL{{ ' AND ' ~ refunded if found is sameas returned }}
+{%- if found is not sameas paid %}
+GROUP BY 1, 2, 3, 4
+{%- endif %}
+{%- endfor %};
+
+{#- Sales -#}
+DELETE FROM mart_products_daily
+WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }};
+
+INSERT INTO mart_products_daily ({{ measures | join(", ") }}, shop_id, day, resource_id, product_type, channel)
+SELECT
+    {%- for measure in measures %}
+    SUM({{ measure }}) AS {{ measure }},
+    {%- endfor %}
+    {{ shop }} AS shop_id,
+    day,
+    resource_id,
+    product_type,
+    channel
+FROM mart_facts
+GROUP BY day, resource_id, product_type, channel;
+
+DELETE FROM bi_sales_daily
+WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }};
+
+INSERT INTO bi_sales_daily ({{ measures | join(", ") }}, shop_id, day, product_type, channel)
+SELECT
+    {%- for measure in measures %}
+    SUM({{ measure }}) AS {{ measure }},
+    {%- endfor %}
+    {{ shop }} AS shop_id,
+    day,
+    product_type,
+    channel
+FROM mart_products_daily
+WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }}
+GROUP BY day, product_type, channel;
+
+{#- Age of refunds -#}
+DELETE FROM bi_refund_ages
+WHERE shop_id = {{ shop }} AND pay_day >= {{ first }} AND pay_day < {{ end }};
+
+INSERT INTO bi_refund_ages (shop_id, pay_day, product_type, channel, age_days, refund_orders, refund_amount)
+SELECT
+    {{ shop }} AS shop_id,
+    day AS pay_day,
+    product_type,
+    channel,
+    age_days,
+    COUNT(*) AS refund_orders,
+    SUM(refund_amount_by_pay_day) AS refund_amount
+FROM mart_facts
+WHERE age_days IS NOT NULL
+GROUP BY day, product_type, channel, age_days;
+
+{#- Whose first purchase lies elsewhere now: earlier than was known, or no longer where it was. -#}
+INSERT INTO mart_users (user_id, first_day)
+SELECT
+    user_id,
+    MIN(day) AS first_day
+FROM mart_facts
+WHERE orders_paid = 1 AND user_id > ''
+GROUP BY user_id;
+
+INSERT INTO mart_moved (user_id, old_day, new_day)
+SELECT
+    m.user_id,
+    f.first_day AS old_day,
+    m.first_day AS new_day
+FROM mart_users AS m
+LEFT JOIN buyer_firsts AS f ON f.shop_id = {{ shop }} AND m.user_id = f.user_id
+WHERE f.user_id IS NULL OR m.first_day < f.first_day;
+
+INSERT INTO mart_moved (user_id, old_day, new_day)
+SELECT
+    f.user_id,
+    f.first_day AS old_day,
+    (
+        SELECT DATE(MIN(o.pay_time)) FROM orders AS o
+        WHERE o.shop_id = f.shop_id AND o.user_id = f.user_id AND o.absent_since IS NULL
+    ) AS new_day
+FROM buyer_firsts AS f
+LEFT JOIN mart_users AS m ON f.user_id = m.user_id
+WHERE
+    f.shop_id = {{ shop }} AND f.first_day >= {{ first }} AND f.first_day < {{ end }}
+    AND (m.user_id IS NULL OR m.first_day > f.first_day);
+
+INSERT INTO buyer_firsts (shop_id, user_id, first_day)
+SELECT
+    {{ shop }} AS shop_id,
+    n.user_id,
+    n.new_day
+FROM mart_moved AS n
+WHERE n.new_day IS NOT NULL
+ON DUPLICATE KEY UPDATE first_day = n.new_day;
+
+DELETE f FROM buyer_firsts AS f
+INNER JOIN mart_moved AS n ON f.user_id = n.user_id
+WHERE f.shop_id = {{ shop }} AND n.new_day IS NULL;
+
+{#- Who is new on another day than before: that day is worked out later, if it is not one of these. -#}
+INSERT INTO mart_queue (shop_id, kind, day)
+SELECT DISTINCT
+    {{ shop }} AS shop_id,
+    'buyers' AS kind,
+    IF(k.number = 1, n.old_day, n.new_day) AS day
+FROM mart_moved AS n
+CROSS JOIN {{ numbers(2) }} AS k
+WHERE
+    n.old_day IS NOT NULL
+    AND (
+        IF(k.number = 1, n.old_day, n.new_day) < {{ first }}
+        OR IF(k.number = 1, n.old_day, n.new_day) >= {{ end }}
+    );
+
+{#- Who belongs to another month of first purchase counts differently in each month in which they bought. -#}
+INSERT INTO mart_queue (shop_id, kind, day)
+SELECT DISTINCT
+    o.shop_id,
+    'month' AS kind,
+    DATE(o.pay_time) - INTERVAL DAYOFMONTH(o.pay_time) - 1 DAY AS day
+FROM mart_moved AS n
+INNER JOIN orders AS o FORCE INDEX (idx_orders_user) ON o.shop_id = {{ shop }} AND n.user_id = o.user_id
+WHERE
+    n.old_day IS NOT NULL AND o.pay_time IS NOT NULL
+    AND EXTRACT(YEAR_MONTH FROM n.old_day) <> EXTRACT(YEAR_MONTH FROM n.new_day);
+
+DELETE FROM bi_buyers_daily
+WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }};
+
+INSERT INTO bi_buyers_daily (
+    shop_id, day, channel, buyers, new_buyers, returning_buyers, paid_amount, new_amount, returning_amount
+)
+SELECT
+    {{ shop }} AS shop_id,
+    b.day,
+    b.channel,
+    COUNT(*) AS buyers,
+    SUM(f.first_day = b.day) AS new_buyers,
+    SUM(f.first_day <> b.day) AS returning_buyers,
+    SUM(b.paid_amount) AS paid_amount,
+    SUM(IF(f.first_day = b.day, b.paid_amount, 0)) AS new_amount,
+    SUM(IF(f.first_day = b.day, 0, b.paid_amount)) AS returning_amount
+FROM (
+    SELECT
+        day,
+        channel,
+        user_id,
+        SUM(paid_amount) AS paid_amount
+    FROM mart_facts
+    WHERE orders_paid = 1 AND user_id > ''
+    GROUP BY day, channel, user_id
+) AS b
+INNER JOIN buyer_firsts AS f ON f.shop_id = {{ shop }} AND b.user_id = f.user_id
+GROUP BY b.day, b.channel;

@@ -1,0 +1,37 @@
+{#- Temporary tables of a run of bi_days.sql; made anew for each range of days, before the transaction begins. -#}
+DROP TEMPORARY TABLE IF EXISTS mart_facts;
+
+CREATE TEMPORARY TABLE mart_facts (
+    day DATE NOT NULL,
+    product_type VARCHAR(48) NOT NULL,
+    resource_id VARCHAR(128) NOT NULL,
+    channel VARCHAR(64) NOT NULL,
+    user_id VARCHAR(128) NOT NULL,
+    orders_created INT NOT NULL,
+    orders_paid INT NOT NULL,
+    quantity_paid INT NOT NULL,
+    paid_amount DECIMAL(18, 2) NOT NULL,
+    refund_orders INT NOT NULL,
+    full_refund_orders INT NOT NULL,
+    refund_amount DECIMAL(18, 2) NOT NULL,
+    refund_orders_by_pay_day INT NOT NULL,
+    refund_amount_by_pay_day DECIMAL(18, 2) NOT NULL,
+    age_days INT NULL
+) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+DROP TEMPORARY TABLE IF EXISTS mart_users;
+
+CREATE TEMPORARY TABLE mart_users (
+    user_id VARCHAR(128) NOT NULL,
+    first_day DATE NOT NULL,
+    PRIMARY KEY (user_id)
+) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+DROP TEMPORARY TABLE IF EXISTS mart_moved;
+
+CREATE TEMPORARY TABLE mart_moved (
+    user_id VARCHAR(128) NOT NULL,
+    old_day DATE NULL,
+    new_day DATE NULL,
+    PRIMARY KEY (user_id)
+) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

@@ -1,0 +1,145 @@
+"""Bring a Superset to what stands here: its own tables, Chinese, roles, users, dashboards. Twice changes nothing.
+
+    python bi_apply.py
+
+Everything happens in one process, because starting Superset takes longer than most of the steps. Reads, besides what
+superset_config.py reads: BI_DATABASE_URI, where the bi_* tables are (mysql+pymysql://bi_reader:...@host/database),
+SUPERSET_ADMIN_PASSWORD and SUPERSET_VIEWER_PASSWORD, for the users `admin` and `yunying` if they are new.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import patch_zh
+from bi_assets import ASSETS, AssetError, Assets
+from bi_bundle import DATABASE_FILE, MASK, bundle, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL
+
+ADMIN, VIEWER = "admin", "yunying"
+
+
+def main() -> int:
+    """Return an exit code: 0 all is as it stands here, 2 the assets are wrong, 3 something else failed."""
+    from sqlalchemy.engine import make_url
+
+    try:
+        uri = make_url(os.environ["BI_DATABASE_URI"])
+        assets = Assets.read(ASSETS)
+        files = bundle(assets, uri.set(password=MASK).render_as_string(hide_password=False))
+        check_warehouse(assets, uri)
+    except AssetError as error:
+        return _failed(2, str(error))
+    patch_zh.patch(patch_zh.catalogue())
+    from superset.app import create_app
+
+    with create_app().app_context():
+        return apply(files, uri)
+
+
+def check_warehouse(assets: Assets, uri: URL) -> None:
+    """Ask the warehouse for every column and every metric, as the reader.
+
+    Raises:
+        AssetError: It has no such column, refuses the expression, or the reader may not read the table.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy import text as sql
+    from sqlalchemy.exc import DBAPIError
+
+    engine = create_engine(uri)
+    with engine.connect() as connection:
+        for name, statement in assets.probes():
+            try:
+                connection.execute(sql(statement.replace(":", "\\:")))
+            except DBAPIError as error:
+                raise AssetError(f"datasets/{name}.yaml: {error.orig}\n  {statement}") from error
+    engine.dispose()
+
+
+def apply(files: dict[str, dict[str, Any]], uri: URL) -> int:
+    """Inside the application: migrate, import, set the roles."""
+    from flask_migrate import upgrade
+
+    upgrade()
+    import bi_roles
+    from superset import appbuilder
+    from superset import security_manager as security
+
+    appbuilder.add_permissions(update_perms=True)
+    security.sync_role_definitions()
+    bi_roles.add_user(ADMIN, bi_roles.ADMIN, "管理员", os.environ.get("SUPERSET_ADMIN_PASSWORD", ""))
+    if failure := import_files(files, uri):
+        return _failed(*failure)
+    for line in prune(files):
+        print(line)
+    bi_roles.set_roles()
+    if password := os.environ.get("SUPERSET_VIEWER_PASSWORD"):
+        bi_roles.add_user(VIEWER, bi_roles.VIEWER, "运营同学", password)
+    print("  ".join(f"{name} {count}" for name, count in counts().items()))
+    return 0
+
+
+def import_files(files: dict[str, dict[str, Any]], uri: URL) -> tuple[int, str] | None:
+    """Import the bundle in one transaction; return what went wrong, if anything."""
+    from superset import security_manager as security
+    from superset.commands.exceptions import CommandInvalidError
+    from superset.commands.importers.v1.assets import ImportAssetsCommand
+    from superset.utils.core import override_user
+
+    with override_user(security.find_user(ADMIN)):
+        try:
+            contents = {path: text(content) for path, content in files.items()}
+            ImportAssetsCommand(contents, passwords={DATABASE_FILE: uri.password}).run()
+        except Exception as error:
+            for cause in (error, error.__cause__):  # the first may only say that there is a second
+                if isinstance(cause, CommandInvalidError):
+                    return 2, f"Superset refuses the assets, nothing was imported: {cause.normalized_messages()}"
+            return 3, f"the import failed, nothing was imported: {error!r}, because of {error.__cause__!r}"
+    return None
+
+
+def _managed() -> Iterator[tuple[str, Any]]:
+    from superset.connectors.sqla.models import SqlaTable
+    from superset.models.core import Database
+    from superset.models.dashboard import Dashboard
+    from superset.models.slice import Slice
+
+    # Whatever refers to another goes first.
+    yield from (("dashboards", Dashboard), ("charts", Slice), ("datasets", SqlaTable), ("databases", Database))
+
+
+def prune(files: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Delete what an earlier import brought and the repository no longer holds; say what."""
+    from superset import db
+
+    kept = {content.get("uuid") for content in files.values()}
+    for kind, model in _managed():
+        for row in db.session.query(model).filter_by(is_managed_externally=True):
+            if str(row.uuid) not in kept:
+                yield f"removed from {kind}: {row}"
+                db.session.delete(row)
+        db.session.flush()
+    db.session.commit()
+
+
+def counts() -> dict[str, int]:
+    """How many of each Superset holds."""
+    from superset import db
+
+    return {kind: db.session.query(model).count() for kind, model in _managed()}
+
+
+def _failed(code: int, text: str) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

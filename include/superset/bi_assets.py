@@ -1,0 +1,219 @@
+"""The dashboards, as they stand in assets/: datasets, charts, pages.
+
+A dataset names a bi_* table, the Chinese of its columns, and its metrics; a dashboard lists its charts row by row. What
+Superset wants to know besides is the same for all charts of a kind: bi_bundle.py and bi_charts.py add it. Needs PyYAML
+only, so that tests read the same files without Superset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import yaml
+
+ASSETS = Path(__file__).parent / "assets"
+GRID_COLUMNS = 12
+KINDS = ("number", "line", "area", "columns", "steps", "ranking", "share", "curve", "table", "rows", "matrix")
+"""Of charts; bi_charts.py says what each shows."""
+
+
+class AssetError(ValueError):
+    """The files are wrong, or do not fit the warehouse; the message names the file, what is wrong, and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a dataset: its Chinese, its type if it matters to filters, its d3 format if it is a number."""
+
+    label: str
+    type: str | None = None
+    format: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number that charts show. A format with `$` is for ten thousands of yuan (superset_config.D3_FORMAT)."""
+
+    label: str
+    sql: str
+    format: str = ",d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A bi_* table as charts see it; `time` is the column that the date filter goes by."""
+
+    name: str
+    table: str
+    label: str
+    columns: dict[str, Column]
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    time: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart of a dashboard; which fields matter depends on the kind (bi_charts.py)."""
+
+    key: str
+    title: str
+    kind: str
+    dataset: Dataset
+    width: int
+    metrics: list[str] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    x: str | None = None
+    where: str | None = None
+    subtitle: str = ""
+    sort: list[tuple[str, bool]] = field(default_factory=list)
+    """Columns, and whether ascending."""
+    limit: int = 1000
+    any_time: bool = False
+    """Not bound to the date filter."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """What else Superset should know, in its own words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """Charts side by side; the height is in units of 8 pixels, 20 for a row of numbers."""
+
+    height: int
+    charts: list[Chart]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dashboard:
+    """A page: filters on the left, rows of charts, and below what the numbers mean."""
+
+    slug: str
+    title: str
+    description: str
+    rows: list[Row]
+    days: int | None = 90
+    """What the date filter shows at first: so many days up to today; None for no date filter."""
+    filters: dict[str, Dataset] = field(default_factory=dict)
+    """Column → the dataset that names its values."""
+    note: str = ""
+
+    def charts(self) -> list[Chart]:
+        """All charts, in reading order."""
+        return [chart for row in self.rows for chart in row.charts]
+
+
+@dataclass(frozen=True)
+class Assets:
+    """All datasets and dashboards."""
+
+    datasets: dict[str, Dataset]
+    dashboards: dict[str, Dashboard]
+
+    @classmethod
+    def read(cls, folder: Path) -> Assets:
+        """Read the files below a folder.
+
+        Raises:
+            AssetError: A file has an unknown or a missing field, or names what is not there.
+        """
+        datasets = {path.stem: _dataset(path, _load(path)) for path in sorted((folder / "datasets").glob("*.yaml"))}
+        return cls(
+            datasets,
+            {path.stem: _dashboard(path, datasets) for path in sorted((folder / "dashboards").glob("*.yaml"))},
+        )
+
+    def probes(self) -> Iterator[tuple[str, str]]:
+        """For each dataset, statements that fail if a column or a metric cannot be had; they read no rows."""
+        for name, dataset in self.datasets.items():
+            yield name, f"SELECT {', '.join(dataset.columns)} FROM {dataset.table} LIMIT 0"  # noqa: S608 - our files
+            if dataset.metrics:
+                metrics = ", ".join(f"{metric.sql} AS {key}" for key, metric in dataset.metrics.items())
+                yield name, f"SELECT {metrics} FROM {dataset.table} WHERE 1 = 0"  # noqa: S608 - our files
+
+
+def uuid(*key: str) -> str:
+    """The same for the same key, for ever: Superset knows things by it."""
+    return str(uuid5(NAMESPACE_URL, "/".join(("xiaoe-airflow", *key))))
+
+
+def chart_uuid(dashboard: Dashboard, chart: Chart) -> str:
+    """The identity of a chart; renaming its key makes another chart of it."""
+    return uuid("chart", dashboard.slug, chart.key)
+
+
+def _dataset(path: Path, raw: dict[str, Any]) -> Dataset:
+    if like := raw.pop("like", None):  # another dataset, with more columns and metrics or others of the same name
+        other = path.with_name(f"{like}.yaml")
+        _dataset(other, _load(other))  # so that a slip in it is told as its own
+        base = _load(other)
+        raw = {**base, **raw} | {part: {**base.get(part, {}), **raw.get(part, {})} for part in ("columns", "metrics")}
+    columns = {
+        name: _make(Column, path, {"label": value} if isinstance(value, str) else value)
+        for name, value in raw.pop("columns", {}).items()
+    }
+    metrics = {name: _make(Metric, path, value) for name, value in raw.pop("metrics", {}).items()}
+    made: Dataset = _make(Dataset, path, {**raw, "name": path.stem, "columns": columns, "metrics": metrics})
+    _known(path, "time", [made.time] if made.time else [], columns)
+    return made
+
+
+def _dashboard(path: Path, datasets: dict[str, Dataset]) -> Dashboard:
+    raw = _load(path)
+    rows = [
+        _make(Row, path, {**row, "charts": [_chart(path, chart, datasets) for chart in row.get("charts", [])]})
+        for row in raw.pop("rows", [])
+    ]
+    filters = {}
+    for column, name in raw.pop("filters", {}).items():
+        _known(path, "filters", [name], datasets)
+        _known(path, f"filters: {name}", [column], datasets[name].columns)
+        filters[column] = datasets[name]
+    made: Dashboard = _make(Dashboard, path, {**raw, "slug": path.stem, "rows": rows, "filters": filters})
+    keys = [chart.key for chart in made.charts()]
+    if twice := {key for key in keys if keys.count(key) > 1}:
+        raise AssetError(f"{path.name}: two charts have the key {', '.join(sorted(twice))}")
+    for row in rows:
+        if (width := sum(chart.width for chart in row.charts)) > GRID_COLUMNS:
+            raise AssetError(f"{path.name}: the row of {row.charts[0].key} is {width} wide, {GRID_COLUMNS} is the most")
+    return made
+
+
+def _chart(path: Path, raw: dict[str, Any], datasets: dict[str, Dataset]) -> Chart:
+    where = f"chart {raw.get('key')}"
+    _known(path, f"{where}: kind", [raw.get("kind")], KINDS)
+    _known(path, f"{where}: dataset", [raw.get("dataset")], datasets)
+    chart: Chart = _make(Chart, path, {**raw, "dataset": datasets[raw["dataset"]]})
+    _known(path, f"{where}: metrics", chart.metrics, chart.dataset.metrics)
+    named = [*chart.by, *chart.columns, *([chart.x] if chart.x else []), *(column for column, _ in chart.sort)]
+    _known(path, f"{where}: columns", named, chart.dataset.columns)
+    return chart
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise AssetError(f"{path.name} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise AssetError(f"{path.name} is no YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise AssetError(f"{path.name} holds no fields")
+    return raw
+
+
+def _make(kind: type[Any], path: Path, raw: dict[str, Any]) -> Any:
+    try:
+        return kind(**raw)
+    except TypeError as error:  # it names the field
+        name = raw.get("key") or raw.get("label") or ""
+        raise AssetError(f"{path.name}: {kind.__name__.lower()} {name}: {str(error).partition('() ')[2]}") from error
+
+
+def _known(path: Path, where: str, names: list[Any], known: Iterable[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise AssetError(f"{path.name}: {where}: there is no {name}, only {', '.join(known)}")

@@ -1,0 +1,255 @@
+"""Superset's own files, made of the short ones in assets/: what its importer takes, path by path.
+
+    python bi_bundle.py FOLDER    writes them, to look at or to import by hand
+
+Shapes as Superset 6.1 exports them. It knows a thing by its uuid and leaves alone what a file does not name, so every
+field stands here, null ones included.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from bi_assets import ASSETS, Assets, Chart, Column, Dashboard, Dataset, chart_uuid, uuid
+from bi_charts import COLORS, params
+
+MASK = "XXXXXXXXXX"
+"""What stands for the password of the database; the importer is told the real one."""
+DATABASE_FILE = "databases/warehouse.yaml"
+DATABASE = "小鹅通数仓"
+VERSION = "1.0.0"
+BEIJING = "SET time_zone = '+08:00'"
+_MANAGED = {"is_managed_externally": True, "external_url": None, "version": VERSION}
+"""Nobody edits these in the browser: the next import would undo it."""
+
+
+def bundle(assets: Assets, uri: str) -> dict[str, dict[str, Any]]:
+    """Path → content of every file.
+
+    Args:
+        assets: What to show.
+        uri: Where the tables are, as SQLAlchemy writes it, the password masked.
+    """
+    schema = uri.partition("://")[2].partition("/")[2].partition("?")[0]
+    files: dict[str, dict[str, Any]] = {
+        "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
+        DATABASE_FILE: _database(uri),
+    }
+    for dataset in assets.datasets.values():
+        files[f"datasets/warehouse/{dataset.name}.yaml"] = _dataset(dataset, schema)
+    for page in assets.dashboards.values():
+        files |= {f"charts/{page.slug}-{chart.key}.yaml": _chart(page, chart) for chart in page.charts()}
+        files[f"dashboards/{page.slug}.yaml"] = _dashboard(page)
+    return files
+
+
+def text(content: dict[str, Any]) -> str:
+    """A file of the bundle as the importer takes it."""
+    return str(
+        yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True, sort_keys=False)
+    )
+
+
+def _database(uri: str) -> dict[str, Any]:
+    forbidden = dict.fromkeys(("allow_run_async", "allow_ctas", "allow_cvas", "allow_dml", "allow_csv_upload"), False)
+    arguments = {"connect_timeout": 10, "read_timeout": 60, "init_command": BEIJING}
+    return {
+        "database_name": DATABASE,
+        "sqlalchemy_uri": uri,
+        "cache_timeout": None,
+        "expose_in_sqllab": True,
+        **forbidden,
+        "extra": {
+            "allows_virtual_table_explore": True,
+            "metadata_params": {},
+            "engine_params": {"pool_recycle": 1800, "connect_args": arguments},
+        },
+        "uuid": uuid("database"),
+        **_MANAGED,
+    }
+
+
+def _dataset(dataset: Dataset, schema: str) -> dict[str, Any]:
+    nothing = ("default_endpoint", "cache_timeout", "catalog", "sql", "params", "template_params", "extra")
+    return {
+        "table_name": dataset.table,
+        "main_dttm_col": dataset.time,
+        "description": dataset.label,
+        "offset": 0,
+        "schema": schema,
+        **dict.fromkeys(nothing),
+        "filter_select_enabled": True,
+        "fetch_values_predicate": None,
+        "normalize_columns": False,
+        "always_filter_main_dttm": False,
+        "uuid": uuid("dataset", dataset.name),
+        "metrics": [
+            {
+                "metric_name": name,
+                "verbose_name": metric.label,
+                "metric_type": None,
+                "expression": metric.sql,
+                "description": None,
+                "d3format": metric.format,
+                "extra": {},
+                "warning_text": None,
+                "currency": None,
+            }
+            for name, metric in dataset.metrics.items()
+        ],
+        "columns": [_column(name, column) for name, column in dataset.columns.items()],
+        "database_uuid": uuid("database"),
+        **_MANAGED,
+    }
+
+
+def _column(name: str, column: Column) -> dict[str, Any]:
+    return {
+        "column_name": name,
+        "verbose_name": column.label,
+        "is_dttm": column.type in {"DATE", "DATETIME"},
+        "is_active": True,
+        "type": column.type,
+        "groupby": True,
+        "filterable": True,
+        "expression": None,
+        "description": None,
+        "python_date_format": None,
+        "advanced_data_type": None,
+        "extra": {},
+    }
+
+
+def _chart(page: Dashboard, chart: Chart) -> dict[str, Any]:
+    made = params(chart)
+    return {
+        "slice_name": chart.title,
+        "description": None,
+        "certified_by": None,
+        "certification_details": None,
+        "viz_type": made["viz_type"],
+        "params": made,
+        "query_context": None,
+        "cache_timeout": None,
+        "uuid": chart_uuid(page, chart),
+        "dataset_uuid": uuid("dataset", chart.dataset.name),
+        **_MANAGED,
+    }
+
+
+def _dashboard(page: Dashboard) -> dict[str, Any]:
+    return {
+        "dashboard_title": page.title,
+        "description": page.description,
+        "css": "",
+        "slug": page.slug,
+        "uuid": uuid("dashboard", page.slug),
+        "certified_by": "",
+        "certification_details": "",
+        "published": True,
+        "position": _position(page),
+        "metadata": {
+            "color_scheme": COLORS,
+            "label_colors": {},
+            "shared_label_colors": [],
+            "map_label_colors": {},
+            "color_scheme_domain": [],
+            "timed_refresh_immune_slices": [],
+            "expanded_slices": {},
+            "refresh_frequency": 0,
+            "cross_filters_enabled": False,
+            "native_filter_configuration": _filters(page),
+            "chart_configuration": {},
+            "global_chart_configuration": {"scope": {"rootPath": ["ROOT_ID"], "excluded": []}, "chartsInScope": []},
+            "filter_bar_orientation": "VERTICAL",
+        },
+        **_MANAGED,
+    }
+
+
+def _position(page: Dashboard) -> dict[str, Any]:
+    rows = [f"ROW-{number}" for number, _ in enumerate(page.rows)]
+    nodes: dict[str, Any] = {
+        "DASHBOARD_VERSION_KEY": "v2",
+        "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": ["GRID_ID"]},
+        "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": page.title}},
+        "GRID_ID": {"type": "GRID", "id": "GRID_ID", "parents": ["ROOT_ID"], "children": [*rows, "ROW-note"]},
+    }
+    numbers = {chart.key: number for number, chart in enumerate(page.charts(), 1)}
+    for name, row in zip(rows, page.rows, strict=True):
+        nodes[name] = _row(name, [f"CHART-{chart.key}" for chart in row.charts])
+        for chart in row.charts:
+            meta = {
+                "chartId": numbers[chart.key],  # replaced by the importer, but it has to be unique in the file
+                "uuid": chart_uuid(page, chart),
+                "sliceName": chart.title,
+                "width": chart.width,
+                "height": row.height,
+            }
+            nodes[f"CHART-{chart.key}"] = _leaf("CHART", f"CHART-{chart.key}", name, meta)
+    nodes["ROW-note"] = _row("ROW-note", ["MARKDOWN-note"])
+    height = 6 + 4 * page.note.count("\n")  # in units of 8 pixels
+    nodes["MARKDOWN-note"] = _leaf(
+        "MARKDOWN", "MARKDOWN-note", "ROW-note", {"code": page.note, "width": 12, "height": height}
+    )
+    return nodes
+
+
+def _row(name: str, children: list[str]) -> dict[str, Any]:
+    meta = {"background": "BACKGROUND_TRANSPARENT"}
+    return {"type": "ROW", "id": name, "meta": meta, "parents": ["ROOT_ID", "GRID_ID"], "children": children}
+
+
+def _leaf(kind: str, name: str, row: str, meta: dict[str, Any]) -> dict[str, Any]:
+    return {"type": kind, "id": name, "meta": meta, "parents": ["ROOT_ID", "GRID_ID", row], "children": []}
+
+
+def _filters(page: Dashboard) -> list[dict[str, Any]]:
+    filters = []
+    if page.days:
+        span = f'DATEADD(DATETIME("today"), -{page.days - 1}, day) : DATEADD(DATETIME("today"), 1, day)'
+        mask = {"extraFormData": {"time_range": span}, "filterState": {"value": span}, "ownState": {}}
+        filters.append(_filter("time", "日期", "filter_time", {}, mask))
+    for column, dataset in page.filters.items():
+        target = {"column": {"name": column}, "datasetUuid": uuid("dataset", dataset.name)}
+        label = dataset.columns[column].label
+        filters.append(_filter(column, label, "filter_select", target, {"extraFormData": {}, "filterState": {}}))
+    return filters
+
+
+def _filter(key: str, label: str, kind: str, target: dict[str, Any], mask: dict[str, Any]) -> dict[str, Any]:
+    choice = {
+        "multiSelect": True,
+        "enableEmptyFilter": False,
+        "inverseSelection": False,
+        "searchAllOptions": False,
+        "defaultToFirstItem": False,
+    }
+    return {
+        "id": f"NATIVE_FILTER-{key}",
+        "name": label,
+        "filterType": kind,
+        "type": "NATIVE_FILTER",
+        "targets": [target],
+        "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
+        "cascadeParentIds": [],
+        "controlValues": choice if kind == "filter_select" else {},
+        "defaultDataMask": {"ownState": {}, **mask},
+        "description": "",
+    }
+
+
+def main() -> None:
+    """Write the files into the folder that the command line names."""
+    folder = Path(sys.argv[1])
+    for path, content in bundle(Assets.read(ASSETS), f"mysql+pymysql://bi_reader:{MASK}@127.0.0.1/xiaoe").items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text(content), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""How Superset is set up for this project. Secrets come from the environment; nothing here is one.
+
+| variable | |
+|---|---|
+| `SUPERSET_SECRET_KEY` | signs the sessions and encrypts the stored password of the database; keep it |
+| `SUPERSET_META_URI` | Superset's own database; else SQLite in its home. MySQL will do, MariaDB will not |
+| `SUPERSET_HOME` | its folder: its own database, cached answers |
+| `SUPERSET_HTTPS` | `1` where people come in by https, through a proxy that sets `X-Forwarded-*` |
+| `SUPERSET_CACHE_SECONDS` | how long an answer is kept; 300 |
+
+Why each choice: docs/decisions/0022-superset.md.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+import pymysql
+from flask import redirect, request
+from superset.config import TALISMAN_CONFIG as _SHIPPED
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from werkzeug.wrappers import Response
+
+_HOME = Path(os.environ["SUPERSET_HOME"])
+_HTTPS = os.environ.get("SUPERSET_HTTPS") == "1"
+_UTF8_MARK = b"\xef\xbb\xbf"
+_TABLES = {".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
+pymysql.install_as_MySQLdb()  # Superset asks MySQLdb what the numbers of MySQL's column types mean
+
+SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
+SQLALCHEMY_DATABASE_URI = os.environ.get("SUPERSET_META_URI", f"sqlite:///{_HOME / 'superset.db'}")
+
+# Chinese, for everybody: with one language there is no menu to leave it.
+APP_NAME = "小鹅通数据看板"
+BABEL_DEFAULT_LOCALE = "zh"
+LANGUAGES = {"zh": {"flag": "cn", "name": "简体中文"}}
+# d3 knows one currency, with one suffix: a format with `$` shows ten thousands of yuan, ¥12.50万.
+D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["¥", "万"]}
+
+# Who may do what: bi_roles.py.
+AUTH_ROLE_ADMIN = "管理"
+AUTH_ROLE_PUBLIC = "Public"
+RATELIMIT_ENABLED = True
+RATELIMIT_STORAGE_URI = "memory://"
+RATELIMIT_APPLICATION = "50 per second"
+AUTH_RATE_LIMITED = True
+AUTH_RATE_LIMIT = "20 per minute"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = _HTTPS
+ENABLE_PROXY_FIX = _HTTPS
+
+# Nothing is fetched from outside, telemetry and map tiles included.
+TALISMAN_ENABLED = True
+TALISMAN_CONFIG = copy.deepcopy(_SHIPPED)
+TALISMAN_CONFIG["content_security_policy"] |= {
+    "img-src": ["'self'", "blob:", "data:"],
+    "connect-src": ["'self'"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "font-src": ["'self'"],
+}
+TALISMAN_CONFIG |= {"force_https": False, "session_cookie_secure": _HTTPS}  # the proxy sends people on to https
+
+ROW_LIMIT = 10_000
+SQL_MAX_ROW = 100_000
+SUPERSET_WEBSERVER_TIMEOUT = 60
+_CACHE = {
+    "CACHE_TYPE": "FileSystemCache",  # shared by the workers
+    "CACHE_DIR": str(_HOME / "cache"),
+    "CACHE_DEFAULT_TIMEOUT": int(os.environ.get("SUPERSET_CACHE_SECONDS", "300")),
+}
+CACHE_CONFIG = {**_CACHE, "CACHE_KEY_PREFIX": "meta_"}
+DATA_CACHE_CONFIG = {**_CACHE, "CACHE_KEY_PREFIX": "data_"}
+FILTER_STATE_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
+EXPLORE_FORM_DATA_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
+CSV_EXPORT = {"encoding": "utf-8"}  # the mark is put in front below
+
+
+def FLASK_APP_MUTATOR(app: Flask) -> None:
+    """What Superset has no setting for."""
+
+    @app.before_request
+    def open_overview() -> Response | None:
+        """After the login, and behind the logo, comes the overview: the welcome page is of use to authors only."""
+        return redirect("/superset/dashboard/overview/") if request.endpoint == "Superset.welcome" else None
+
+    @app.after_request
+    def one_file(response: Response) -> Response:
+        """A table with a total is two queries and comes as a zip of two files: its rows are what people want."""
+        if response.mimetype == "application/zip" and request.path.startswith("/api/v1/chart/"):
+            with ZipFile(BytesIO(response.get_data())) as archive:
+                name = archive.namelist()[0]
+                response.set_data(archive.read(name))
+            kind = Path(name).suffix
+            response.mimetype = _TABLES[kind]
+            disposition = response.headers["Content-Disposition"].replace(".zip", kind)
+            response.headers["Content-Disposition"] = disposition
+        return mark_csv(response)
+
+
+def mark_csv(response: Response) -> Response:
+    """Excel takes a CSV without a byte order mark for one in the local code page."""
+    if response.mimetype == "text/csv" and not response.is_streamed:
+        body = response.get_data()
+        if not body.startswith(_UTF8_MARK):
+            response.set_data(_UTF8_MARK + body)
+    return response

@@ -1,0 +1,1 @@
+"""What dashboards read: summaries of orders and decisions, kept up to date day by day."""

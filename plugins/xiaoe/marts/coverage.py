@@ -1,0 +1,58 @@
+"""Which days of orders are covered by merged windows, and when they were last looked at: `bi_sync_coverage`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+
+from xiaoe.coverage import Segment, segments
+from xiaoe.ledger import beijing_text, looks_at_orders
+from xiaoe.warehouse import Session
+from xiaoe.windows import BEIJING
+
+_DAY = timedelta(days=1)
+
+
+def write_coverage(session: Session, shop_id: str, first: date, end: date) -> None:
+    """Bring the days from `first` up to `end`, not included, up to date."""
+    looks = looks_at_orders(session, shop_id, _midnight(first), _midnight(end))
+    covered = covered_days(segments(looks), first, end)
+    session.insert_many(
+        "REPLACE INTO bi_sync_coverage (shop_id, day, is_covered, looked_at) VALUES (%s, %s, %s, %s)",
+        [(shop_id, day, look is not None, look and beijing_text(look)) for day, look in covered.items()],
+    )
+
+
+def unknown_days(session: Session, shop_id: str, today: date) -> list[date]:
+    """Days from the first window of orders to yesterday whose coverage was never worked out."""
+    [(first,)] = session.query(
+        "SELECT MIN(window_start) FROM sync_windows WHERE shop_id = %s AND resource = 'orders'", (shop_id,)
+    )
+    if first is None:
+        return []
+    held = {day for (day,) in session.query("SELECT day FROM bi_sync_coverage WHERE shop_id = %s", (shop_id,))}
+    days = (first.date() + _DAY * number for number in range((today - first.date()).days))
+    return [day for day in days if day not in held]
+
+
+def covered_days(covered: Sequence[Segment], first: date, end: date) -> dict[date, datetime | None]:
+    """Days of Beijing → when all of the day was last looked at; None: not all was, ever.
+
+    Args:
+        covered: As `xiaoe.coverage.segments` returns them; with an offset.
+        first: A day.
+        end: The day behind the last.
+    """
+    looks: dict[date, list[datetime | None]] = {}
+    for segment, following in pairwise([Segment(_midnight(first), None), *covered, Segment(_midnight(end), None)]):
+        begin, last = max(segment.begin, _midnight(first)), min(following.begin, _midnight(end))
+        while begin < last:
+            day = begin.astimezone(BEIJING).date()
+            looks.setdefault(day, []).append(segment.observed_at)
+            begin = _midnight(day + _DAY)
+    return {day: None if None in seen else min(filter(None, seen)) for day, seen in looks.items()}
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), BEIJING)

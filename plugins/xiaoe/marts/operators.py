@@ -1,0 +1,52 @@
+"""The operator that keeps up to date what dashboards read.
+
+What only a running task needs is imported in `execute`, as in `xiaoe.operators`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import BaseHook, BaseOperator, Context
+
+from xiaoe import settings
+
+RESOURCE, MODE = "marts", "refresh"
+"""As `sync_status` knows these runs."""
+
+
+class XiaoeMartsOperator(BaseOperator):
+    """Work out anew what changed since the last run: sales, buyers, refunds, decisions, coverage.
+
+    Returns how many days, months and weeks were worked out.
+
+    Args:
+        xiaoe_conn_id: The shop's connection.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id",)
+    ui_color = "#e9f7ef"
+
+    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.xiaoe_conn_id = xiaoe_conn_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Refresh, and say how much that was."""
+        from xiaoe.ledger import failure_noted, write_done
+        from xiaoe.marts.refresh import Refresher
+        from xiaoe.shop import Shop
+        from xiaoe.warehouse import Warehouse
+
+        warehouse = Warehouse()
+        shop_id = Shop.from_connection(BaseHook.get_connection(self.xiaoe_conn_id)).app_id
+        with failure_noted(warehouse, shop_id, RESOURCE, MODE):
+            refresher = Refresher(warehouse, shop_id, now=settings.now())
+            counts = refresher.refresh(rebuild=bool(context["params"].get("rebuild")))
+            message = ", ".join(f"{name} {number}" for name, number in counts.items())
+            with warehouse.session() as session:
+                write_done(session, shop_id, RESOURCE, MODE, message)
+                session.commit()
+        self.log.info("shop %s: worked out anew: %s", shop_id, message)
+        return dict(counts)

@@ -1,0 +1,377 @@
+"""The dashboards in a real browser, on a real Superset over a real warehouse: what staff see is what the SQL says.
+
+Superset is set up, started and stopped here, in a folder of its own. SUPERSET_SCREENSHOTS=docs/images keeps a picture
+of each dashboard.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import openpyxl
+import pytest
+import requests
+from bi_reader import make_reader
+from playwright.sync_api import Page, sync_playwright
+from superset_server import ADMIN, PYTHON, VIEWER, Superset
+
+from standalone import ROOT
+from support import bi_shop
+from support.fixtures import servers
+from support.shop import Database
+
+pytestmark = [
+    pytest.mark.mysql,
+    pytest.mark.slow,
+    # What Superset sends differs between servers in nothing that the tests of the marts would not see.
+    pytest.mark.parametrize("migrated", servers()[:1], indirect=True),
+]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PATIENCE = 120_000
+"""Milliseconds."""
+READY = """() => document.querySelectorAll('.chart-container').length > 0
+    && document.querySelectorAll('[data-test=loading-indicator], .loading').length === 0"""
+BEIJING = timezone(timedelta(hours=8))
+SHOTS = os.environ.get("SUPERSET_SCREENSHOTS")
+PAID = "FROM orders WHERE absent_since IS NULL AND pay_time >= %(begin)s"
+RETURNED = (
+    "absent_since IS NULL AND pay_time IS NOT NULL AND order_state NOT IN (8, 9)"
+    " AND (refund_money > 0 OR order_state IN (3, 10, 11))"
+)
+REFUNDED = f"FROM orders WHERE {RETURNED} AND refund_time >= %(begin)s"
+BACK = f"CASE WHEN {RETURNED} THEN refund_money ELSE 0 END"
+FULL = "(order_state IN (3, 10) OR price > 0 AND refund_money >= price)"
+FIRST = "FROM (SELECT user_id, MIN(pay_time) AS first FROM orders WHERE absent_since IS NULL GROUP BY user_id) AS f"
+NEW = f"SELECT COUNT(*) {FIRST} WHERE f.first >= %(begin)s"
+BY_AGE = (
+    f"SELECT SUM(IF(DATE(o.pay_time) = DATE(f.first), o.price, 0)) AS new,"
+    f" SUM(IF(DATE(o.pay_time) > DATE(f.first), o.price, 0)) AS old {FIRST} JOIN orders AS o USING (user_id)"
+    " WHERE o.absent_since IS NULL AND o.pay_time >= %(begin)s"
+)
+PENDING = "SELECT COUNT(*) FROM benefit_decisions WHERE decision = 'pending'"
+STREAMS = "FROM live_streams WHERE absent_since IS NULL AND start_at >= %(begin)s AND start_at < %(end)s"
+REFUND_RATE = f"SELECT SUM({BACK}) / SUM(price) {PAID}"
+TILES: dict[str, dict[str, str]] = {
+    "overview": {
+        "实收金额": f"SELECT SUM(price) / 10000 {PAID}",
+        "净收入": f"SELECT ((SELECT SUM(price) {PAID}) - (SELECT SUM(refund_money) {REFUNDED})) / 10000",
+        "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",
+        "退款率": REFUND_RATE,
+        "支付订单数": f"SELECT COUNT(*) {PAID}",
+        "下单数": "SELECT COUNT(*) FROM orders WHERE absent_since IS NULL AND created_time >= %(begin)s",
+        "客单价（元）": f"SELECT AVG(price) {PAID}",
+        "新客数": NEW,
+    },
+    "refunds": {
+        "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",
+        "退款订单数": f"SELECT COUNT(*) {REFUNDED}",
+        "全额退款订单数": f"SELECT COUNT(*) {REFUNDED} AND {FULL}",
+        "退款率": f"SELECT SUM({RETURNED}) / COUNT(*) {PAID}",
+        "福利待定订单数": PENDING,
+        "24 小时内到期": f"{PENDING} AND deadline_at BETWEEN UTC_TIMESTAMP() + INTERVAL 8 HOUR"
+        " AND UTC_TIMESTAMP() + INTERVAL 32 HOUR",
+        "待人工复核": "SELECT COUNT(*) FROM benefit_decisions WHERE decision = 'review'",
+        "发放后取消": "SELECT COUNT(*) FROM benefit_decision_log WHERE old_decision = 'grant'"
+        " AND new_decision = 'revoke'",
+    },
+    "products": {
+        "动销商品数": f"SELECT COUNT(DISTINCT resource_id) {PAID}",
+        "实收金额": f"SELECT SUM(price) / 10000 {PAID}",
+        "支付件数": f"SELECT SUM(quantity) {PAID}",
+        "退款率": REFUND_RATE,
+    },
+    "users": {
+        "新客数": NEW,
+        "新客实收": f"SELECT new / 10000 FROM ({BY_AGE}) AS t",
+        "老客实收": f"SELECT old / 10000 FROM ({BY_AGE}) AS t",
+        "老客实收占比": f"SELECT old / (new + old) FROM ({BY_AGE}) AS t",
+    },
+    "lives": {
+        "直播场次": f"SELECT COUNT(*) {STREAMS}",
+        "观看次数": f"SELECT SUM(view_count) {STREAMS}",
+        "打赏金额": f"SELECT SUM(reward_sum) / 10000 {STREAMS}",
+        "购买次数": f"SELECT SUM(purchase_count) {STREAMS}",
+    },
+    "sync": {
+        "失败的同步": "SELECT COUNT(*) FROM sync_status WHERE status = 'failed'",
+        "订单水位线滞后（分钟）": "SELECT TIMESTAMPDIFF(MINUTE, MAX(watermark), UTC_TIMESTAMP() + INTERVAL 8 HOUR)"
+        " FROM sync_status WHERE resource = 'orders'",
+        "未覆盖天数": "SELECT 0",
+        "未解决的拒绝行": "SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL",
+    },
+}
+"""Dashboard → title of a big number → what it has to say, asked of the base tables."""
+DAYS = {"sync": 30}
+"""What the date filter shows at first; 90 where it is not named."""
+
+
+@dataclass
+class Look:
+    """A Superset, the browser of somebody who is logged in as 运营, and the warehouse."""
+
+    superset: Superset
+    page: Page
+    database: Database
+
+    def open(self, slug: str) -> None:
+        """Open a dashboard and wait until every chart of it is drawn; charts below the fold wait to be seen."""
+        self.page.set_viewport_size({"width": 1600, "height": 1200})
+        self.page.goto(f"{self.superset.url}/superset/dashboard/{slug}/", wait_until="domcontentloaded")
+        self.page.wait_for_selector(".grid-container .chart-slice")
+        height = self.page.evaluate("document.querySelector('.grid-container').scrollHeight")
+        self.page.set_viewport_size({"width": 1600, "height": int(height) + 200})
+        self.page.wait_for_function(READY)
+
+    def chart(self, title: str) -> Any:
+        return self.page.locator(f"[data-test=chart-grid-component][data-test-chart-name='{title}']")
+
+    def tile(self, title: str) -> Decimal:
+        """The big number as the page shows it: ¥12.34万 → 12.34, 5.60% → 0.056."""
+        text = self.chart(title).locator(".header-line").inner_text()
+        number = Decimal(re.sub(r"[¥万,%]", "", text))
+        return number / 100 if text.endswith("%") else number
+
+    def expected(self, sql: str, days: int) -> Decimal:
+        today = datetime.now(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        span = {"begin": today - timedelta(days=days - 1), "end": today + timedelta(days=1)}
+        return Decimal(self.database.value(sql, span) or 0)
+
+
+# --- what it takes -------------------------------------------------------------------------------------
+
+
+def needed(thing: str, there: object) -> None:
+    """Leave the tests out, but not in CI."""
+    if not there:
+        stop = pytest.fail if os.environ.get("CI") else pytest.skip
+        stop(f"WARNING: the dashboards are not tested: {thing}")
+
+
+@pytest.fixture(scope="module")
+def warehouse(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    needed("there is no chromium (apt-get install chromium fonts-noto-cjk)", CHROMIUM)
+    needed("there is no .venv-bi (scripts/install-bi)", PYTHON.exists())
+    return Database(migrated)
+
+
+@pytest.fixture(scope="module")
+def superset(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Superset]:
+    """Superset over a filled shop; both are made at the same time."""
+    name = f"xiaoe_test_bi_{os.getpid()}"
+    reader = make_reader(warehouse.url, "Aa1-only-for-this-test", name)
+    superset = Superset(tmp_path_factory.mktemp("superset"), reader, settings={"SUPERSET_CACHE_SECONDS": "1"})
+    with ThreadPoolExecutor() as pool:
+        applied = pool.submit(superset.apply)
+        bi_shop.fill(warehouse, tmp_path_factory.mktemp("pages"))
+        assert re.fullmatch(r"dashboards 6  charts \d+  datasets 17  databases 1", applied.result())
+    superset.start()
+    try:
+        superset.wait_healthy()
+        yield superset
+    finally:
+        superset.stop()
+        warehouse.rows(f"DROP USER '{name}'@'%%'", ())
+
+
+@pytest.fixture(scope="module")
+def look(superset: Superset, warehouse: Database) -> Iterator[Look]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
+        page = browser.new_page(locale="zh-CN", timezone_id="Asia/Shanghai")
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{superset.url}/")
+        page.wait_for_selector("#password")
+        assert "请输入用户名和密码" in page.inner_text("body")
+        page.fill("#username", VIEWER)
+        page.fill("#password", superset.secrets["viewer_password"])
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".grid-container .chart-slice")
+        assert urlsplit(page.url).path == "/superset/dashboard/overview/"
+        yield Look(superset, page, warehouse)
+        browser.close()
+
+
+def session(superset: Superset, user: str, password: str) -> requests.Session:
+    """Logged in as the API has it."""
+    session = requests.Session()
+    answer = session.post(
+        f"{superset.url}/api/v1/security/login",
+        json={"username": user, "password": password, "provider": "db", "refresh": False},
+        timeout=60,
+    )
+    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    token = session.get(f"{superset.url}/api/v1/security/csrf_token/", timeout=60).json()["result"]
+    session.headers["X-CSRFToken"] = token
+    return session
+
+
+# --- who may come in -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/superset/dashboard/overview/", "/dashboard/list/", "/superset/welcome/"])
+def test_who_is_not_logged_in_is_sent_to_the_login_page(superset: Superset, path: str) -> None:
+    answer = requests.get(f"{superset.url}{path}", timeout=60)
+    assert urlsplit(answer.url).path == "/login/"
+    assert "实收" not in answer.text
+
+
+def test_who_is_not_logged_in_gets_no_data(superset: Superset) -> None:
+    for path in ("dashboard/", "chart/", "dataset/", "dashboard/overview/charts"):
+        answer = requests.get(f"{superset.url}/api/v1/{path}", timeout=60)
+        assert answer.status_code in {401, 403, 404}, path
+    query = {"datasource": {"id": 1, "type": "table"}, "queries": [{"metrics": ["paid"]}]}
+    answer = requests.post(f"{superset.url}/api/v1/chart/data", json=query, timeout=60, allow_redirects=False)
+    assert answer.status_code in {302, 400, 401, 403}
+    assert "paid" not in answer.text
+
+
+def test_staff_may_look_and_nothing_else(superset: Superset) -> None:
+    staff = session(superset, VIEWER, superset.secrets["viewer_password"])
+    shown = staff.get(f"{superset.url}/api/v1/dashboard/", timeout=60).json()
+    assert {page["dashboard_title"] for page in shown["result"]} == {
+        "经营总览", "退款与福利", "商品分析", "用户分析", "直播分析", "同步监控",
+    }  # fmt: skip
+    number = shown["result"][0]["id"]
+    forbidden = [
+        ("PUT", f"dashboard/{number}", {"dashboard_title": "x"}),
+        ("DELETE", f"dashboard/{number}", None),
+        ("POST", "chart/", {"slice_name": "x", "datasource_id": 1, "datasource_type": "table"}),
+        ("POST", "sqllab/execute/", {"database_id": 1, "sql": "SELECT 1"}),
+        ("GET", "security/users/", None),
+        ("POST", "assets/import/", None),
+    ]
+    for method, path, body in forbidden:
+        answer = staff.request(method, f"{superset.url}/api/v1/{path}", json=body, timeout=60)
+        assert answer.status_code in {403, 404}, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+
+
+def test_an_administrator_may_use_the_sql_lab_and_still_only_reads_the_marts(superset: Superset) -> None:
+    admin = session(superset, ADMIN, superset.secrets["admin_password"])
+    [database] = admin.get(f"{superset.url}/api/v1/database/", timeout=60).json()["result"]
+    for sql, allowed in (
+        ("SELECT COUNT(*) AS n FROM bi_sales_daily", True),
+        ("SELECT COUNT(*) AS n FROM orders", False),
+        ("DELETE FROM bi_sales_daily", False),
+    ):
+        query = {"database_id": database["id"], "sql": sql, "schema": urlsplit(superset.warehouse).path.lstrip("/")}
+        answer = admin.post(f"{superset.url}/api/v1/sqllab/execute/", json=query, timeout=60)
+        assert answer.ok == allowed, answer.text[:300]
+
+
+# --- what they see -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", list(TILES))
+def test_every_chart_is_drawn_and_every_big_number_is_what_the_sql_says(look: Look, slug: str) -> None:
+    refused: list[str] = []
+
+    def note(answer: Any) -> None:
+        if "/chart/data" in answer.url and answer.status >= 400:
+            refused.append(f"{answer.status} {answer.text()[:300]}")
+
+    look.page.on("response", note)
+    look.open(slug)
+    look.page.remove_listener("response", note)
+    assert refused == []
+    assert look.page.locator("[role=alert]").count() == 0
+    big = "[data-test-viz-type=big_number_total]"
+    assert look.page.locator(big).evaluate_all("all => all.map(e => e.dataset.testChartName)") == list(TILES[slug])
+    for title, sql in TILES[slug].items():
+        shown, exact = look.tile(title), look.expected(sql, DAYS.get(slug, 90))
+        places = Decimal(1).scaleb(int(shown.as_tuple().exponent))
+        spare = 1 if "分钟" in title else 0  # the minute may have changed since
+        assert abs(shown - exact) <= places / 2 + spare, f"{title}: the page says {shown}, the warehouse {exact}"
+        assert exact > 0 or title in {"发放后取消", "未覆盖天数", "未解决的拒绝行", "待人工复核"}, (
+            f"{title} proves nothing"
+        )
+    if SHOTS:
+        look.page.screenshot(path=ROOT / SHOTS / f"bi-{slug}.png")
+
+
+def test_a_filter_changes_the_numbers(look: Look) -> None:
+    look.open("overview")
+    everything = look.tile("支付订单数")
+    look.page.locator("[data-test='NATIVE_FILTER-product_type']").click()
+    choice = look.page.locator(".ant-select-item-option").first
+    kind = choice.inner_text()
+    choice.click()
+    look.page.keyboard.press("Escape")
+    look.page.locator("[data-test='filter-bar__apply-button']").click()
+    look.page.wait_for_function(
+        "before => document.querySelector('[data-test-chart-name=\"支付订单数\"] .header-line')?.innerText !== before",
+        arg=f"{everything:,}",
+    )
+    look.page.wait_for_function(READY)
+    sql = f"SELECT COUNT(*) {PAID} AND resource_type_text = '{kind}'"
+    assert 0 < look.tile("支付订单数") == look.expected(sql, 90) < everything
+
+
+def export(look: Look, title: str, choice: str) -> bytes:
+    """What somebody gets from the menu of a chart."""
+    look.chart(title).locator("button[id$='-controls']").click()
+    look.page.get_by_text("下载", exact=True).hover()
+    with look.page.expect_download() as download:
+        look.page.get_by_text(choice, exact=True).click()
+    look.page.keyboard.press("Escape")
+    assert download.value.suggested_filename.endswith({"导出为CSV": ".csv", "导出为Excel": ".xlsx"}[choice])
+    return Path(download.value.path()).read_bytes()
+
+
+def test_excel_opens_what_is_exported(look: Look) -> None:
+    look.open("overview")
+    body = export(look, "店铺对比", "导出为CSV")
+    assert body.startswith(b"\xef\xbb\xbf")
+    header, row = csv.reader(io.StringIO(body.decode("utf-8-sig")))
+    assert header[:2] == ["店铺", "实收金额（元）"]
+    assert Decimal(row[1]) == look.expected(f"SELECT SUM(price) {PAID}", 90)
+    sheet = openpyxl.load_workbook(io.BytesIO(export(look, "店铺对比", "导出为Excel"))).worksheets[0]
+    names, values, *rest = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    assert ("店铺" in names, rest) == (True, [])
+    assert float(values[names.index("实收金额（元）")]) == pytest.approx(float(row[1]))
+
+
+# --- how it gets there ---------------------------------------------------------------------------------
+
+
+def test_applying_again_changes_nothing_and_a_mistake_changes_nothing(superset: Superset, tmp_path: Path) -> None:
+    """In one process, on a copy: starting Superset takes longer than importing."""
+    home = tmp_path / "home"
+    shutil.copytree(superset.home, home)
+    done = subprocess.run(
+        [PYTHON, ROOT / "tests" / "live" / "superset_again.py"],
+        env={**superset.environment(), "SUPERSET_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "as it should be"
+
+
+def test_a_dataset_that_the_warehouse_does_not_have_is_named(superset: Superset, tmp_path: Path) -> None:
+    code = tmp_path / "superset"
+    shutil.copytree(ROOT / "include" / "superset", code)
+    dataset = code / "assets" / "datasets" / "live_daily.yaml"
+    dataset.write_text(
+        dataset.read_text("utf-8").replace("  title: 直播标题", "  title: 直播标题\n  city: 城市"), "utf-8"
+    )
+    with pytest.raises(RuntimeError, match=r"(?s)exit 2.*live_daily\.yaml.*city"):
+        superset.apply(code)

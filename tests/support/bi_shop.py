@@ -1,0 +1,84 @@
+"""A shop as dashboards see it: the emulated one, synced, decided on and summed up, its last hundred days up to now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from emulator.running import running
+from support.fixtures import shop_connection
+from support.runs import unhurried
+from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from xiaoe.benefits.decide import Decider, apply_policy
+from xiaoe.benefits.policy import read_policy
+from xiaoe.marts.refresh import Refresher
+from xiaoe.resources import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, USERS
+from xiaoe.warehouse import Warehouse
+from xiaoe.windows import BEIJING, EVER, Window
+
+NOW = datetime.now(BEIJING).replace(microsecond=0)
+TODAY = NOW.replace(hour=0, minute=0, second=0)
+START = TODAY - timedelta(days=100)
+BEFORE = NOW - timedelta(days=2)
+"""When everything was read first: what changed until NOW was seen to change."""
+ORDERS_MADE = 1200
+
+
+def fill(database: Database, store: Path) -> None:
+    """Read everything twice, two days apart, decide, and sum up."""
+    database.empty()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running(
+            orders=ORDERS_MADE, start=f"{START:%Y-%m-%d}", now=_clock(BEFORE), frozen=True, seed=7,
+            shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"], no_limits=True, token_quota=1_000_000,
+        ) as emulator,
+    ):  # fmt: skip
+        patch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", database.url)
+        patch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(emulator.url))
+        sync = Sync(store)
+        _read(sync, BEFORE)
+        _decide(BEFORE)
+        emulator.set_clock(_clock(NOW))
+        _read(sync, NOW)
+        _decide(NOW)
+        _what_only_time_brings(database)
+        Refresher(Warehouse(), APP_ID, now=NOW).refresh()
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}"
+
+
+def _read(sync: Sync, now: datetime) -> None:
+    sync.run(Window(START, now), resource=unhurried(ORDERS), mode="incremental", moves=True)
+    sync.run(Window(START, now), resource=unhurried(REFUNDS), mode="incremental", moves=True)
+    for resource in (USERS, PRODUCTS, LIVE_STREAMS):
+        sync.run(Window(EVER, now), resource=unhurried(resource), mode="whole")
+
+
+def _decide(now: datetime) -> None:
+    policy = read_policy()
+    warehouse = Warehouse()
+    with warehouse.session() as session:
+        number = apply_policy(session, policy, by="test", shop_ids=[APP_ID])
+        session.commit()
+    Decider(warehouse, APP_ID, policy, number, now=now).decide()
+
+
+def _what_only_time_brings(database: Database) -> None:
+    """A look at the live streams on the day before, answers of people, a failed run, a row that cannot be read."""
+    connection = database.connect()
+    for statement in (
+        "INSERT INTO live_stream_days (shop_id, live_id, day, view_count, reward_sum, purchase_count, observed_at)"
+        " SELECT shop_id, live_id, day - INTERVAL 1 DAY, view_count DIV 2, reward_sum / 2, purchase_count DIV 2,"
+        " observed_at - INTERVAL 1 DAY FROM live_stream_days",
+        "INSERT INTO benefit_reviews (shop_id, order_id, basis, answer, answered_by, answered_at)"
+        " SELECT shop_id, order_id, basis, IF(CRC32(order_id) MOD 2, 'grant', 'revoke'), '客服小王',"
+        " UTC_TIMESTAMP() - INTERVAL CRC32(order_id) MOD 20 DAY FROM benefit_decisions WHERE CRC32(order_id) MOD 9 = 0",
+        "UPDATE sync_status SET status = 'failed' WHERE resource = 'products'",
+    ):
+        connection.query(statement)
+    connection.close()

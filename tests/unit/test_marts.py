@@ -1,0 +1,84 @@
+"""What a refresh works out in one go, and what a day's coverage is: pure."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xiaoe.coverage import Look, last_look, segments
+from xiaoe.export import heading
+from xiaoe.marts.coverage import covered_days
+from xiaoe.marts.refresh import Entry, first_range, month_of, next_month, week_of
+from xiaoe.windows import BEIJING
+
+MAY = date(2026, 5, 1)
+
+
+def at(day: float) -> datetime:
+    return datetime(2026, 5, 1, tzinfo=BEIJING) + timedelta(days=day)
+
+
+def entries(*days: int) -> list[Entry]:
+    return [Entry(number, "sales", MAY + timedelta(days=day)) for number, day in enumerate(days)]
+
+
+@pytest.mark.parametrize(
+    ("queued", "taken"),
+    [
+        ((), ()),
+        ((3,), (3,)),
+        ((0, 0, 6, 7), (0, 0, 6)),
+        ((0, 40), (0,)),
+        ((0, 1, 2, 3, 4, 5, 6, 7, 8), tuple(range(7))),
+    ],
+)
+def test_a_range_is_as_long_as_it_may_be(queued: tuple[int, ...], taken: tuple[int, ...]) -> None:
+    found = first_range(entries(*queued), 7)
+    assert [(one.day - MAY).days for one in found] == list(taken)
+
+
+def test_months_and_weeks() -> None:
+    assert month_of(date(2026, 2, 28)) == date(2026, 2, 1)
+    assert [next_month(date(2026, month, 1)).month for month in range(1, 13)] == [*range(2, 13), 1]
+    assert next_month(date(2026, 12, 1)) == date(2027, 1, 1)
+    assert week_of(date(2026, 3, 1)) == date(2026, 2, 23)
+    assert week_of(date(2026, 3, 2)) == date(2026, 3, 2)
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda begin, width, seen: Look(at(begin / 4), at((begin + width) / 4), at(seen)),
+            st.integers(-8, 24), st.integers(0, 12), st.integers(1, 9),
+        ),
+        max_size=6,
+    )
+)  # fmt: skip
+def test_a_day_is_covered_when_each_of_its_hours_is(looks: list[Look]) -> None:
+    """Windows begin and end every six hours, so four moments of a day tell all."""
+    covered = segments(looks)
+    found = covered_days(covered, MAY, MAY + timedelta(days=4))
+    assert list(found) == [MAY + timedelta(days=number) for number in range(4)]
+    for number, look in enumerate(found.values()):
+        seen = [last_look(covered, at(number + quarter / 4)) for quarter in range(4)]
+        assert look == (None if None in seen else min(seen))  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("comment", "short"),
+    [
+        ("店铺ID（app_id）", "店铺ID"),
+        ("商品类型；未知代码为空", "商品类型"),
+        ("订单状态代码（原始值）", "订单状态代码"),
+        ("退款金额（元，接口为分）", "退款金额（元）"),
+        ("下单时间（北京时间）", "下单时间"),
+        ("来源渠道，如 微信", "来源渠道"),
+        ("退款订单数（按退款日）", "退款订单数（按退款日）"),
+        ("净收入（按支付日，元）", "净收入（按支付日）"),
+    ],
+)
+def test_headings_are_comments_without_what_explains_them(comment: str, short: str) -> None:
+    assert heading(comment) == short
