@@ -113,7 +113,9 @@ class Database:
                     cursor.execute(f"SELECT * FROM {table}")
                     rows = cursor.fetchall()
                     kept = [[(k, v) for k, v in row.items() if k not in CLOCKS and k not in without] for row in rows]
-                    found[table] = sorted((tuple(row) for row in kept), key=repr)
+                    listed = [tuple(row) for row in kept]
+                    # What is queued twice is worked out once.
+                    found[table] = sorted(set(listed) if table == "mart_queue" else listed, key=repr)
         finally:
             connection.close()
         return found
