@@ -49,8 +49,10 @@ DAGS = {
     "xiaoe_refunds": [("refunds", "incremental"), ("orders", "late")],
     "xiaoe_dimensions_daily": [("users", "whole"), ("products", "whole"), ("live_streams", "whole")],
     "xiaoe_benefits": [("benefits", "decide")],
+    "xiaoe_marts": [("marts", "refresh")],
 }
 """What runs once the clock has moved → the resources and modes that have succeeded then."""
+QUALITY = "xiaoe_quality"
 HISTORY_START = datetime(2025, 1, 1, tzinfo=BEIJING)
 HISTORY_INTERVAL_DAYS = 28
 ORDERS_PER_DAY = 40
@@ -136,7 +138,7 @@ def start_airflow(dsn: str, url: str) -> Standalone:
     remember("airflow", airflow.process.pid)
     with console.status("airflow     starting, takes about a minute") as status:
         airflow.wait_healthy(lambda text: status.update(f"airflow     {text}"))
-        airflow.wait_for_dags("xiaoe_orders_history", INCREMENTAL, *DAGS)
+        airflow.wait_for_dags("xiaoe_orders_history", INCREMENTAL, QUALITY, *DAGS)
     for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
         airflow.api("POST", "pools", name=name, **pool)
     say(f"airflow     running at {airflow.url}")
@@ -162,7 +164,22 @@ def run(airflow: Standalone, dsn: str, url: str) -> None:
     report(airflow, dsn, INCREMENTAL, "orders", "incremental")
     for line in equal_tables(dsn, url, list(SHOPS.values()), since=HISTORY_START):
         say(line)
+    check(airflow, dsn)
     requests.post(f"{url}/_emulator/clock", json={"frozen": False}, timeout=30)
+
+
+def check(airflow: Standalone, dsn: str) -> None:
+    """Let the checks of the data look at it all; a critical one that fails ends the demo."""
+    unpause(airflow, QUALITY)
+
+    def checked() -> bool:
+        fail_on_failed_runs(airflow, QUALITY)
+        return bool(airflow.api("GET", f"dags/{QUALITY}/dagRuns?state=success&limit=1")["dag_runs"])
+
+    with console.status(f"{QUALITY} is running"):
+        wait_until(checked, PATIENCE, f"{QUALITY} did not finish")
+    [[passed, warned]] = query(dsn, "SELECT SUM(passed), SUM(passed = 0) FROM quality_results")
+    say(f"checks      {passed} passed, {warned} warn (table quality_results)")
 
 
 def report(airflow: Standalone, dsn: str, dag_id: str, resource: str, mode: str) -> None:
@@ -240,6 +257,7 @@ def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
         f"[bold]benefits[/] (benefit_decisions): {', '.join(f'{text} {count}' for text, count in decided)}\n"
         f"in {seconds / 60:.1f} minutes\n\n"
         f"Airflow     {airflow.url}   (no login; every 30 minutes and every hour it goes on by itself)\n"
+        f"Monitoring  {airflow.url}/plugin/xiaoe-monitor   (in the menu: Browse)\n"
         f"Shop        {url}/_emulator/truth/summary\n"
         f"MySQL       database {urlsplit(dsn).path.lstrip('/')} on the server that `make mysql` prints\n"
         "Dashboards  make bi   (Superset over these tables; make bi-stop ends it)\n"
