@@ -7,7 +7,7 @@ PYTHON_BIN := .venv/bin/python
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test lint format lock mysql mysql-stop migrate sync health grants audit benefit-policy backup restore rebuild export demo demo-stop bi bi-stop bench docs clean
+.PHONY: help install test lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export demo demo-stop bi bi-stop env stack-test bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ format: install  ## reformat the Python code and fix what can be fixed safely
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-lock: install  ## compile all requirements.txt from their .in files (ARGS=--upgrade to take newer releases)
+lock: install  ## compile all requirements*.txt from their .in files (ARGS=--upgrade to take newer releases)
 	@scripts/lock $(ARGS)
 
 mysql:  ## start the private MySQL unless it runs; the last line is its DSN
@@ -85,6 +85,12 @@ bi: install  ## Superset on this machine, with the dashboards over the demo's ta
 
 bi-stop:  ## stop what `make bi` started
 	@$(PYTHON_BIN) scripts/bi.py stop
+
+env:  ## secrets and settings for docker compose: .env, airflow.env (DEMO=1: with the shops of the demo)
+	@scripts/env $(if $(DEMO),--demo)
+
+stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
+	@scripts/stack-test
 
 bench: install  ## measure loading and rescanning (SIZE=number of orders)
 	@$(PYTHON_BIN) scripts/bench.py $(if $(SIZE),--size '$(SIZE)')

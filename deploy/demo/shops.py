@@ -1,0 +1,33 @@
+"""The demo's stand-in for the Xiaoe API: the shops that the connections in airflow.env name, with a live clock."""
+
+from __future__ import annotations
+
+import json
+import os
+
+ORDERS_PER_DAY = 40
+
+
+def arguments(environment: dict[str, str]) -> list[str]:
+    """The emulator's command line.
+
+    Args:
+        environment: With XIAOE_CONN_IDS, XIAOE_HISTORY_START and the connections.
+
+    Raises:
+        SystemExit: There is no demo in it.
+    """
+    if "XIAOE_CONN_IDS" not in environment:
+        raise SystemExit("airflow.env names no shop of the demo: move it away and run `scripts/env --demo`")
+    shops = []
+    for name in environment["XIAOE_CONN_IDS"].split(","):
+        connection = json.loads(environment[f"AIRFLOW_CONN_{name.strip().upper()}"])
+        shops.append(f"--shop={connection['extra']['app_id']}:{connection['login']}:{connection['password']}")
+    start = environment["XIAOE_HISTORY_START"]
+    return ["--host", "0.0.0.0", "--port", "8000", "--start", start, *shops, f"--orders-per-day={ORDERS_PER_DAY}"]  # noqa: S104
+
+
+if __name__ == "__main__":
+    from emulator.__main__ import main
+
+    main(arguments(dict(os.environ)))

@@ -1,0 +1,49 @@
+"""What the stack needs before its parts start, in this order; running it twice changes nothing.
+
+Airflow's own tables, the passwords of its users, the pool, the warehouse's tables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+INCLUDE = Path(__file__).resolve().parents[2] / "include"
+STEPS = (
+    ("airflow", "db", "migrate"),
+    ("airflow", "pools", "import", str(INCLUDE / "pools.json")),
+    (sys.executable, "-m", "xiaoe.cli", "migrate"),
+)
+
+
+def main() -> int:
+    """Return an exit code: that of the first step which failed."""
+    write_passwords(
+        Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]), os.environ["AIRFLOW_ADMIN_PASSWORD"]
+    )
+    for step in STEPS:
+        print("+", *step, flush=True)
+        done = subprocess.run(step, check=False)  # noqa: S603 - our own commands
+        if done.returncode:
+            print(f"{' '.join(step)} failed (exit {done.returncode}), see above; nothing else was started")
+            return done.returncode
+    return 0
+
+
+def write_passwords(file: Path, admin: str) -> None:
+    """Give the user `admin` the password of .env; the others keep theirs.
+
+    Args:
+        file: Where Airflow reads them: JSON, user → password. Airflow adds users that are new.
+        admin: The password.
+    """
+    held = json.loads(file.read_text("utf-8")) if file.exists() and file.stat().st_size else {}
+    with open(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as target:
+        json.dump({**held, "admin": admin}, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

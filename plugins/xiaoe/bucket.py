@@ -1,0 +1,82 @@
+"""Buckets: `s3://CONNECTION@BUCKET/folder` for the page store, exports and backups, at any S3-compatible store.
+
+Airflow learns of it by provider_info. Needs the package `obstore`, which the container image has
+(requirements-image.in); Airflow's own provider for S3 does not go together with the versions that are locked here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from xiaoe.exceptions import XiaoeConfigError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+log = logging.getLogger(__name__)
+schemes = ["s3"]
+"""What Airflow's `ObjectStoragePath` comes here for."""
+
+
+def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -> AbstractFileSystem:
+    """The file system behind URLs of the scheme.
+
+    Args:
+        conn_id: The connection that the URL names; Airflow does not come here for a URL that names none.
+        storage_options: Not used.
+
+    Raises:
+        XiaoeConfigError: obstore is not installed, or the connection lacks a key. It is logged as well: Airflow
+            swallows it, tries without a connection, and asks for a package that is not needed.
+    """
+    try:
+        return _file_system(conn_id)
+    except XiaoeConfigError as error:
+        log.error("%s", error)
+        raise
+
+
+def _file_system(conn_id: str | None) -> AbstractFileSystem:
+    try:
+        from obstore.fsspec import FsspecStore
+    except ImportError:
+        raise XiaoeConfigError(
+            "s3://...: buckets need the package obstore: pip install obstore, on every machine that runs tasks"
+        ) from None
+    if conn_id is None:
+        raise XiaoeConfigError("s3://BUCKET/...: name the connection with the keys, s3://CONNECTION@BUCKET/...")
+    config: Any
+    client_options: Any
+    config, client_options = store_options(BaseHook.get_connection(conn_id))
+    return FsspecStore("s3", config=config, client_options=client_options)
+
+
+def store_options(connection: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What obstore takes, from a connection with the fields of Airflow's type `aws`.
+
+    Args:
+        connection: Login and password are the key pair; extra has `endpoint_url` (of another store than Amazon's),
+            `region_name`, and `virtual_hosted` where that address begins with the bucket's name.
+
+    Raises:
+        XiaoeConfigError: A key is missing.
+    """
+    for field in ("login", "password"):
+        if not getattr(connection, field):
+            raise XiaoeConfigError(
+                f"connection {connection.conn_id}: {field} is empty:"
+                " login is the store's access key id, password its secret"
+            )
+    extra = connection.extra_dejson
+    endpoint = str(extra.get("endpoint_url") or "")
+    config = {
+        "access_key_id": connection.login,
+        "secret_access_key": connection.password,
+        "region": extra.get("region_name") or "us-east-1",
+        "virtual_hosted_style_request": bool(extra.get("virtual_hosted", False)),
+        **({"endpoint": endpoint} if endpoint else {}),
+    }
+    return config, {"allow_http": endpoint.startswith("http://")}

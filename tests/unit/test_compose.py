@@ -1,0 +1,252 @@
+"""The compose stack as far as it can be judged without an engine; `make stack-test` runs it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import stat
+import subprocess
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+REPO = Path(__file__).parents[2]
+COMPOSE_TEXT = (REPO / "docker-compose.yaml").read_text("utf-8")
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ENDS = [name for name, service in SERVICES.items() if service["restart"] == "no"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+EXAMPLE = (REPO / ".env.example").read_text("utf-8")
+SECRETS = set(re.findall(r"^([A-Z_]+)=$", EXAMPLE, re.M))
+OPTIONS = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", EXAMPLE, re.M))
+SECRET_NAME = re.compile("PASSWORD|SECRET|KEY|TOKEN|SQL_ALCHEMY_CONN|CONN_|AIRFLOW_DB|BROKER_URL|RESULT_BACKEND")
+
+
+def load(name: str) -> ModuleType:
+    """A program of the image, as a module."""
+    path = REPO / "deploy" / name
+    spec = importlib.util.spec_from_file_location(f"deploy_{path.stem}", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# The file
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_images_are_pinned_by_version(name: str) -> None:
+    service = SERVICES[name]
+    if "build" not in service:
+        assert re.fullmatch(r"[\w./-]+:v?\d[\w.-]*", service["image"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_ports_are_on_loopback_unless_somebody_says_otherwise(name: str) -> None:
+    for port in SERVICES[name].get("ports", []):
+        assert port.startswith("${BIND_ADDRESS:-127.0.0.1}:")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_secret_stands_in_the_file(name: str) -> None:
+    for variable, value in SERVICES[name].get("environment", {}).items():
+        if SECRET_NAME.search(variable) and not variable.endswith("PASSWORDS_FILE"):
+            assert ":?run scripts/env}" in value, variable
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_memory_logs_and_rights_are_limited(name: str) -> None:
+    service = SERVICES[name]
+    assert service["mem_limit"]
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"] in ("no", "unless-stopped")
+    if name in OURS:
+        assert service["cap_drop"] == ["ALL"]
+        assert int(service["user"].partition(":")[0]) > 0
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_keeps_running_has_a_health_check(name: str) -> None:
+    if name not in ENDS:
+        check = SERVICES[name]["healthcheck"]
+        assert check["test"][0] in ("CMD", "CMD-SHELL")
+        assert {"interval", "timeout", "retries"} <= set(check)
+
+
+def test_airflow_starts_only_after_both_databases_are_migrated() -> None:
+    assert {part["condition"] for part in SERVICES["init"]["depends_on"].values()} == {"service_healthy"}
+    for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
+        assert SERVICES[name]["depends_on"]["init"] == {"condition": "service_completed_successfully"}
+
+
+def test_only_whoever_checks_logins_sees_the_passwords() -> None:
+    assert {name for name, one in SERVICES.items() if "auth:/opt/airflow/auth" in one.get("volumes", [])} == {
+        "init",
+        "api-server",
+    }
+
+
+def test_every_volume_is_named_and_used() -> None:
+    used = {volume.partition(":")[0] for one in SERVICES.values() for volume in one.get("volumes", [])}
+    assert {name for name in used if name[0] != "."} == set(COMPOSE["volumes"])
+
+
+# Its settings
+
+
+def test_every_setting_is_explained_in_the_example_with_its_default() -> None:
+    named = dict(re.findall(r"\$\{([A-Z_]+)(:[?-][^}$]*)?", COMPOSE_TEXT))
+    assert {name for name, rest in named.items() if rest.startswith(":?")} == SECRETS
+    # compose itself reads the profiles
+    assert set(named) - SECRETS == set(OPTIONS) - {"COMPOSE_PROFILES"}
+    for name in set(named) - SECRETS - {"WAREHOUSE", "BI_WAREHOUSE", "AIRFLOW_URL"}:
+        assert OPTIONS[name] == named[name].removeprefix(":-"), name
+
+
+def run_env(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [REPO / "scripts" / "env", *arguments],
+        env={"ENV_FOLDER": str(folder), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def values(file: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", file.read_text("utf-8"), re.M))
+
+
+def test_secrets_are_strong_different_and_for_nobody_else_to_read(tmp_path: Path) -> None:
+    run_env(tmp_path)
+    made = values(tmp_path / ".env")
+    assert set(made) == SECRETS
+    assert len(set(made.values())) == len(made)
+    assert all(len(value) >= 20 and re.fullmatch(r"[\w=-]+", value) for value in made.values())
+    for name in (".env", "airflow.env"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert values(tmp_path / "airflow.env") == {}
+
+
+def test_what_is_there_stays_and_only_what_is_new_is_made(tmp_path: Path) -> None:
+    run_env(tmp_path)
+    before = values(tmp_path / ".env")
+    text = (tmp_path / ".env").read_text("utf-8")
+    text = re.sub("^AIRFLOW_JWT_SECRET=.*\n", "", text, flags=re.M)
+    text = re.sub("^MYSQL_PASSWORD=.*$", "MYSQL_PASSWORD=", text, flags=re.M)
+    (tmp_path / ".env").write_text(f"{text}MYSQL_PORT=3307\n", "utf-8")
+    (tmp_path / "airflow.env").write_text("XIAOE_CONN_IDS=mine\n", "utf-8")
+    assert "2 secrets made" in run_env(tmp_path, "--demo")
+    after = values(tmp_path / ".env")
+    assert {name for name, value in before.items() if after[name] != value} == {"AIRFLOW_JWT_SECRET", "MYSQL_PASSWORD"}
+    assert after["MYSQL_PASSWORD"]
+    assert after["MYSQL_PORT"] == "3307"
+    assert values(tmp_path / "airflow.env") == {"XIAOE_CONN_IDS": "mine"}
+
+
+def test_the_fernet_key_is_one(tmp_path: Path) -> None:
+    from cryptography.fernet import Fernet
+
+    run_env(tmp_path)
+    Fernet(values(tmp_path / ".env")["AIRFLOW_FERNET_KEY"])
+
+
+# The demo and the programs of the image
+
+
+def test_the_emulator_of_the_demo_has_the_shops_that_airflow_connects_to(tmp_path: Path) -> None:
+    from emulator.options import parse
+
+    run_env(tmp_path, "--demo")
+    demo = {name: value.strip("'") for name, value in values(tmp_path / "airflow.env").items()}
+    options = parse(load("demo/shops.py").arguments(demo))
+    connections = [json.loads(demo[f"AIRFLOW_CONN_{name.upper()}"]) for name in demo["XIAOE_CONN_IDS"].split(",")]
+    assert [shop.app_id for shop in options.shop] == [one["extra"]["app_id"] for one in connections]
+    assert [(shop.client_id, shop.secret) for shop in options.shop] == [
+        (one["login"], one["password"]) for one in connections
+    ]
+    assert {one["host"] for one in connections} == {"http://emulator:8000"}
+    assert (options.port, options.frozen) == (8000, False)
+    assert options.start == demo["XIAOE_HISTORY_START"]
+
+
+def test_without_the_demos_airflow_env_its_emulator_says_what_to_run() -> None:
+    with pytest.raises(SystemExit, match="scripts/env --demo"):
+        load("demo/shops.py").arguments({})
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ({"metadatabase": {"status": "healthy"}, "triggerer": {"status": "unhealthy"}}, "unhealthy"),
+        ({"triggerer": {"status": "healthy", "latest_triggerer_heartbeat": "2026-11-22T09:20:53Z"}}, "healthy"),
+        ({"triggerer": {"status": None}}, "None"),
+        ({"triggerer": None}, "None"),
+        ({}, "None"),
+    ],
+)
+def test_health_of_a_part(report: dict[str, Any], said: str) -> None:
+    assert load("image/healthy.py").status(json.dumps(report).encode(), "triggerer") == said
+
+
+def test_the_password_of_admin_is_that_of_env_and_others_keep_theirs(tmp_path: Path) -> None:
+    file = tmp_path / "passwords.json"
+    write = load("image/prepare.py").write_passwords
+    write(file, "first")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "lihua": "hers"}))
+    write(file, "second")
+    assert json.loads(file.read_text()) == {"admin": "second", "lihua": "hers"}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+# The image
+
+
+def test_the_image_is_built_from_locks_on_a_pinned_base_and_is_not_root() -> None:
+    text = (REPO / "Dockerfile").read_text("utf-8")
+    assert "# syntax" not in text
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.12-slim-bookworm$", text, re.M)
+    assert set(re.findall(r"^FROM (\S+)", text, re.M)) == {"${PYTHON_IMAGE}"}
+    assert "--require-hashes -r /tmp/requirements.txt -r /tmp/requirements-image.txt" in text
+    assert re.findall(r"^USER (\S+)", text, re.M) == ["50000:0"]
+
+
+def test_what_the_image_copies_is_let_through_and_secrets_are_not() -> None:
+    lines = (REPO / ".dockerignore").read_text("utf-8").splitlines()
+    assert "*" in lines
+    for sources in re.findall(r"^COPY (?!--from)(.*) \S+$", (REPO / "Dockerfile").read_text("utf-8"), re.M):
+        for source in sources.split():
+            assert (REPO / source).exists()
+            assert f"!{source}" in lines
+
+
+def test_versions_of_the_image_agree_with_those_that_the_tests_run_with() -> None:
+    tested, image = (
+        dict(re.findall(r"^([\w.-]+)==(\S+)", (REPO / name).read_text("utf-8"), re.M))
+        for name in ("requirements.txt", "requirements-image.txt")
+    )
+    both = set(tested) & set(image)
+    assert both
+    assert {name for name in both if tested[name] != image[name]} == set()
+
+
+# Kubernetes
+
+
+def test_the_values_for_the_chart_are_yaml_without_secrets_and_fit_the_image() -> None:
+    values_of_chart = yaml.safe_load((REPO / "deploy" / "helm-values.yaml").read_text("utf-8"))
+    dockerfile = (REPO / "Dockerfile").read_text("utf-8")
+    assert f"USER {values_of_chart['uid']}:{values_of_chart['gid']}" in dockerfile
+    assert f"AIRFLOW__CORE__DAGS_FOLDER={values_of_chart['config']['core']['dags_folder']}" in dockerfile
+    assert f"apache-airflow=={values_of_chart['airflowVersion']}\n" in (REPO / "requirements.in").read_text("utf-8")
+    for name in ("fernetKey", "jwtSecret", "apiSecretKey", "webserverSecretKey"):
+        assert name not in values_of_chart
+    assert "metadataConnection" not in values_of_chart["data"]
