@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +25,7 @@ from xiaoe import cli, settings
 from xiaoe.backup import command
 from xiaoe.backup.drill import MARK
 from xiaoe.backup.operators import XiaoeBackupDrillOperator, XiaoeBackupOperator, XiaoeBackupRetentionOperator
-from xiaoe.backup.store import MANIFEST
+from xiaoe.backup.store import MANIFEST, BackupStore
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.windows import Window
 
@@ -290,7 +290,7 @@ def test_a_full_store_leaves_older_backups_and_is_noted(
 ) -> None:
     later = settings.now() + timedelta(hours=1)
     monkeypatch.setattr(settings, "now", lambda: later)
-    name = f"xiaoe-{later.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}.sql.gz"
+    name = BackupStore(one_backup.parent.parent, one_backup.parent.name).name(later, encrypted=False)
     (one_backup.parent / f"{name}.part").symlink_to("/dev/full")
     with pytest.raises(XiaoeConfigError, match="No space left"):
         back_up()

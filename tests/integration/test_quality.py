@@ -21,6 +21,7 @@ from xiaoe import hook
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.exceptions import XiaoeQualityError
 from xiaoe.hook import XiaoeHook
+from xiaoe.marts.operators import XiaoeMartsOperator
 from xiaoe.quality import operators
 from xiaoe.quality.catalogue import CHECKS, COLUMN_CHECKS, CRITICAL, DAY_TOTALS, FIGURE_CHECKS, QUERY_CHECKS, ROW_CHECKS
 from xiaoe.quality.figures import read_ledger
@@ -149,6 +150,7 @@ def load(runs: Runs) -> None:
     for resource in ("users", "products", "live_streams"):
         runs.sync(resource, "whole")
     XiaoeBenefitsOperator(task_id="decide", xiaoe_conn_id="xiaoe_default").execute(runs.context())
+    XiaoeMartsOperator(task_id="refresh", xiaoe_conn_id="xiaoe_default").execute(runs.context())
 
 
 @dataclass(frozen=True)

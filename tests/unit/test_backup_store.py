@@ -157,7 +157,7 @@ def test_a_file_without_a_manifest_is_no_backup(tmp_path: Path) -> None:
     store = BackupStore(tmp_path, "xiaoe")
     assert store.backups() == []
     name = store.name(NOON, encrypted=False)
-    assert name == "xiaoe-20261120T040000Z.sql.gz"
+    assert name == "xiaoe-20261120T040000000Z.sql.gz"
     size, _ = store.write(name, [b"one\n", b"two\n"], None)
     assert store.backups() == []
     store.finish(replace(MANIFEST, file=name))

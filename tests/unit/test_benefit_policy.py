@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe.benefits.decide import marts
 from xiaoe.benefits.policy import Policy, parse_policy, read_policy
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.warehouse import split_statements
+from xiaoe.warehouse import render, split_statements
 
 GOOD = {"days": "14", "anchor": "created_time", "partial_refund": "review", "resource_types": "[]"}
 FIX = (
@@ -115,7 +114,7 @@ def test_each_statement_of_the_templates_goes_to_the_server_alone(resource_types
     """A word like BEGIN would make the splitter take several for one."""
     policy = Policy(14, "created_time", "review", resource_types)
     decided_at = "2026-11-20 04:00:00.000"
-    texts = split_statements(marts("benefit_tables"))
-    texts += split_statements(marts("benefit_decisions", policy=policy, policy_id=1, decided_at=decided_at))
+    texts = split_statements(render("marts/benefit_tables.sql"))
+    texts += split_statements(render("marts/benefit_decisions.sql", policy=policy, policy_id=1, decided_at=decided_at))
     assert len(texts) == 5 + 9
     assert [text for text in texts if text.count(";") != 1 or not text.endswith(";")] == []

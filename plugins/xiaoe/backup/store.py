@@ -1,7 +1,7 @@
 """Where backups lie: one folder per database, in it a file and a manifest for each backup.
 
-    <root>/<database>/xiaoe-20261120T040000Z.sql.gz[.age]
-    <root>/<database>/xiaoe-20261120T040000Z.sql.gz[.age].json
+    <root>/<database>/xiaoe-20261120T040000000Z.sql.gz[.age]
+    <root>/<database>/xiaoe-20261120T040000000Z.sql.gz[.age].json
 
 The manifest comes last: a file without one is no backup. On a disk the file has its name only when it is whole.
 `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
@@ -86,7 +86,8 @@ class BackupStore:
 
     def name(self, started_at: datetime, *, encrypted: bool) -> str:
         """Name of the file of a backup that begins now."""
-        return f"xiaoe-{started_at.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}.sql.gz{'.age' if encrypted else ''}"
+        moment = f"{started_at.astimezone(timezone.utc):%Y%m%dT%H%M%S%f}"[:-3]  # milliseconds: two may begin together
+        return f"xiaoe-{moment}Z.sql.gz{'.age' if encrypted else ''}"
 
     def write(self, name: str, lines: Iterable[bytes], key: Key | None) -> tuple[int, str]:
         """Compress, encrypt and write lines as they come; returns bytes and SHA-256 of the file.
