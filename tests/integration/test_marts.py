@@ -13,6 +13,7 @@ from support.marts import lose, merge, merge_users, refresh, sales
 from support.shop import Database
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
+from xiaoe.ledger import write_done
 from xiaoe.warehouse import Session, Warehouse
 from xiaoe.windows import BEIJING
 
@@ -366,6 +367,7 @@ def test_what_waits_now(session: Session, database: Database) -> None:
     for name, decision in {"r1": "review", "r2": "review", "g1": "grant"}.items():
         _decision(session, name, decision, -24)
     session.execute("UPDATE benefit_decisions SET deadline_at = NULL WHERE order_id = 'r2'")
+    write_done(session, A, "benefits", "decide", "")
     session.commit()
     [row] = database.rows("SELECT * FROM bi_benefits_now")
     assert row == {

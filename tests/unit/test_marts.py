@@ -1,10 +1,15 @@
-"""What a refresh works out in one go, and what a day's coverage is: pure."""
+"""What a refresh works out in one go, what a day's coverage is, when it runs: without a database."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +19,7 @@ from xiaoe.marts.coverage import covered_days
 from xiaoe.marts.refresh import Entry, first_range, month_of, next_month, week_of
 from xiaoe.windows import BEIJING
 
+ROOT = Path(__file__).parents[2]
 MAY = date(2026, 5, 1)
 
 
@@ -82,3 +88,18 @@ def test_a_day_is_covered_when_each_of_its_hours_is(looks: list[Look]) -> None:
 )
 def test_headings_are_comments_without_what_explains_them(comment: str, short: str) -> None:
     assert heading(comment) == short
+
+
+def test_marts_follow_every_change_and_the_clock() -> None:
+    """Curves and coverage grow with the day, also when nothing comes in."""
+    dag = DagBag(str(ROOT / "dags" / "xiaoe_marts.py")).dags["xiaoe_marts"]
+    stored: Any = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assets = {key.name for key, _ in stored.timetable.asset_condition.iter_assets()}
+    assert assets == {"xiaoe_orders", "xiaoe_users", "xiaoe_benefits"}, "what tables are made from; views need no run"
+    info = stored.timetable.next_dagrun_info_v2(
+        last_dagrun_info=None, restriction=TimeRestriction(stored.start_date, None, True)
+    )
+    assert info.run_after.minute == 50
+    [refresh] = dag.tasks
+    assert (refresh.task_id, refresh.pool, dag.max_active_runs) == ("refresh", "default_pool", 1)
+    assert dict(dag.params) == {"rebuild": False}
