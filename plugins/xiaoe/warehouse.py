@@ -24,7 +24,12 @@ from xiaoe.rows.decode import Row, tsv_line
 
 T = TypeVar("T")
 
-TRY_AGAIN = {1213: "deadlock", 1205: "lock wait time-out", 1020: "record changed since last read"}
+TRY_AGAIN = {
+    1213: "deadlock",
+    1205: "lock wait time-out",
+    1020: "record changed since last read",
+    1467: "no auto-increment value",  # MariaDB's word for the first two while it waits for the table's counter
+}
 _LONGEST_LOCK_NAME = 64
 _FALLBACK_BATCH = 1000
 
