@@ -46,8 +46,8 @@ migrate: install  ## bring the schema of the database that the connection xiaoe_
 health:  ## what is stale, asked from outside of Airflow; fails if something is (for cron)
 	@$(PYTHON_BIN) -m xiaoe.cli health
 
-grants: install  ## the database's users, one per task: prints the SQL (APPLY=1 runs it as xiaoe_mysql_admin) [HOST=% TLS=1 SHOW=1 FRESH=1]
-	@$(PYTHON_BIN) -m xiaoe.cli grants $(if $(APPLY),--apply) $(if $(HOST),--host '$(HOST)') $(if $(TLS),--tls) $(if $(SHOW),--show) $(if $(FRESH),--fresh)
+grants: install  ## the database's users, one per task: prints the SQL (APPLY=1 runs it as xiaoe_mysql_admin) [ONLY=bi_reader HOST=% TLS=1 SHOW=1 FRESH=1]
+	@$(PYTHON_BIN) -m xiaoe.cli grants $(if $(APPLY),--apply) $(if $(HOST),--host '$(HOST)') $(if $(TLS),--tls) $(if $(SHOW),--show) $(if $(FRESH),--fresh) $(if $(ONLY),--only '$(ONLY)')
 
 audit: install  ## known holes in what requirements.txt pins; needs a vulnerability service (ARGS= for pip-audit)
 	@scripts/audit $(ARGS)

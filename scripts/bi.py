@@ -3,7 +3,6 @@
     bi.py           start it unless it runs, bring it up to date; prints where to look and how to log in
     bi.py stop      stop it
     bi.py status    whether it runs; fails when not
-    bi.py grants    the statements that make the database user of the dashboards, for a server of one's own
 
 Which warehouse: the one that XIAOE_BI_URI names (mysql+pymysql://bi_reader:PASSWORD@HOST:3306/DATABASE?charset=utf8mb4);
 else that of the demo, for which it makes the user bi_reader.
@@ -15,12 +14,13 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 from typing import Any
+from urllib.parse import quote, urlsplit
 
-from bi_reader import make_reader, script
-from demo_database import demo_dsn
+from demo_database import demo_dsn, query
 from rich.console import Console
 from superset_server import ADMIN, CODE, VIEWER, Superset, kept_secrets
 
@@ -29,6 +29,7 @@ from standalone import ROOT, free_port, group_lives, stop_group
 HOME = ROOT / ".local" / "bi"
 STATE = HOME / "running.json"
 PORT = 8088
+READER = "bi_reader"
 console = Console(highlight=False)
 
 
@@ -36,9 +37,9 @@ def main() -> int:
     """Return an exit code."""
     command = sys.argv[1] if len(sys.argv) > 1 else "start"
     try:
-        return {"start": start, "stop": stop, "status": status, "grants": grants}[command]()
+        return {"start": start, "stop": stop, "status": status}[command]()
     except KeyError:
-        console.print(f"unknown command {command}: start, stop, status or grants")
+        console.print(f"unknown command {command}: start, stop or status")
         return 2
     except (RuntimeError, KeyboardInterrupt) as error:
         console.print(f"[bold red]failed:[/] {error}", soft_wrap=True)
@@ -83,16 +84,36 @@ def status() -> int:
     return 0 if running else 3
 
 
-def grants() -> int:
-    """Print the statements that make the reader."""
-    print(script(demo_dsn()), end="")
-    return 0
-
-
 def _warehouse() -> str:
     if named := os.environ.get("XIAOE_BI_URI"):
         return named
-    return make_reader(demo_dsn(), kept_secrets(HOME)["reader_password"])
+    return demo_reader(demo_dsn(), kept_secrets(HOME)["reader_password"])
+
+
+def demo_reader(dsn: str, password: str) -> str:
+    """Have `make grants` make the user of the dashboards, or bring its rights up to date; its URI for Superset.
+
+    Args:
+        dsn: The warehouse, with an account that may make users.
+        password: The user's, from now on.
+
+    Raises:
+        RuntimeError: The database holds nothing for dashboards, or the user cannot be made.
+    """
+    parts = urlsplit(dsn)
+    database = parts.path.lstrip("/")
+    tables = "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name LIKE 'bi\\_%%' LIMIT 1"
+    if not query(dsn, tables, (database,)):
+        raise RuntimeError(f"database {database} holds no bi_* tables: run `make demo` first")
+    command = [sys.executable, "-m", "xiaoe.cli", "grants", "--apply", "--fresh", "--only", READER]
+    secret = {"AIRFLOW_CONN_XIAOE_MYSQL_ADMIN": dsn, "XIAOE_BI_READER_PASSWORD": password}
+    done = subprocess.run(  # noqa: S603 - our own command
+        command, env={**os.environ, **secret}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"the user {READER} could not be made: {done.stderr.strip()}")
+    server = f"{parts.hostname}:{parts.port or 3306}"
+    return f"mysql+pymysql://{READER}:{quote(password, safe='')}@{server}/{database}?charset=utf8mb4"
 
 
 def _apply(superset: Superset, wanted: str) -> None:

@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     grants.add_argument("--tls", action="store_true", help="they have to come over TLS")
     grants.add_argument("--show", action="store_true", help="make up passwords that are missing, and show them")
     grants.add_argument("--fresh", action="store_true", help="take every other right away first")
+    grants.add_argument("--only", help="one of the users, e.g. bi_reader after a migration")
     export = commands.add_parser("export", help="a table as CSV or xlsx, with Chinese headings")
     export.add_argument("--table", required=True, help="orders, refunds, users, products, daily_sales, …")
     export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
@@ -169,11 +170,14 @@ def _rebuild(resources: list[str], accept_missing: bool) -> int:
 def _grants(options: argparse.Namespace) -> int:
     from xiaoe import grants
 
+    users = grants.chosen(options.only)
     if options.apply:
-        lines = grants.apply(options.host, require_tls=options.tls, may_show=options.show, fresh=options.fresh)
+        lines = grants.apply(
+            options.host, require_tls=options.tls, may_show=options.show, fresh=options.fresh, users=users
+        )
         print("\n".join(lines))
     else:
-        print(grants.printed(options.host, require_tls=options.tls), end="")
+        print(grants.printed(options.host, require_tls=options.tls, users=users), end="")
     return 0
 
 

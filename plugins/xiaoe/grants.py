@@ -94,14 +94,25 @@ class Plan:
         return f"`{name}`.*"
 
 
-def printed(host: str, *, require_tls: bool) -> str:
+def chosen(name: str | None) -> list[str]:
+    """One user, or all.
+
+    Raises:
+        XiaoeConfigError: There is no such user.
+    """
+    if name and name not in PASSWORDS:
+        raise XiaoeConfigError(f"ONLY={name!r}: give one of {', '.join(PASSWORDS)}, or leave it out for all")
+    return [name] if name else [*PASSWORDS]
+
+
+def printed(host: str, *, require_tls: bool, users: Sequence[str] = tuple(PASSWORDS)) -> str:
     """The statements for an administrator to run, with a place for each password."""
     warehouse = Warehouse()
     database = database_name(warehouse.conn_id)
     with closing(warehouse.connect("information_schema")) as server:
         plan = Plan(database, _objects(server, database), host, require_tls)
     lines = []
-    for user in PASSWORDS:
+    for user in users:
         lines += [plan.create(user, f"PASSWORD OF {user}"), *plan.rights(user)]
     return "".join(f"{line};\n" for line in lines)
 

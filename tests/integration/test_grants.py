@@ -38,7 +38,7 @@ class Users:
     names: dict[str, str]
     passwords: dict[str, str]
 
-    def apply(self, *users: str, may_show: bool = False, database: str | None = None) -> list[str]:
+    def apply(self, *users: str, may_show: bool = False, fresh: bool = False, database: str | None = None) -> list[str]:
         """`make grants APPLY=1`."""
         url = self.admin.url if database is None else f"{self.admin.url.rpartition('/')[0]}/{database}"
         with pytest.MonkeyPatch.context() as patch:
@@ -46,7 +46,12 @@ class Users:
             for user, variable in grants.PASSWORDS.items():
                 patch.setenv(variable, self.passwords.get(user, ""))
             return grants.apply(
-                self.host, require_tls=False, may_show=may_show, names=self.names, users=users or [*grants.PASSWORDS]
+                self.host,
+                require_tls=False,
+                may_show=may_show,
+                fresh=fresh,
+                names=self.names,
+                users=users or [*grants.PASSWORDS],
             )
 
     def url(self, user: str, database: str | None = None) -> str:
@@ -258,6 +263,33 @@ def test_a_password_in_the_environment_is_set_whatever_characters_it_holds(other
         passwd=others.passwords["xiaoe_load"],
         db=parts.path.lstrip("/"),
     ).close()
+
+
+def test_fresh_takes_what_a_user_should_not_have(users: Users, database: Database) -> None:
+    users.apply("bi_reader", fresh=True)
+    before = rights(users, "bi_reader")
+    schema = urlsplit(database.url).path.lstrip("/")
+    account = f"'{users.names['bi_reader']}'@'{users.host}'"
+    users.admin.rows(f"GRANT ALL ON `{schema}`.* TO {account} WITH GRANT OPTION")
+    users.apply("bi_reader")
+    assert rights(users, "bi_reader") != before, "without FRESH=1, nothing is taken away"
+    users.apply("bi_reader", fresh=True)
+    assert rights(users, "bi_reader") == before
+    assert [one for one in before if not re.match(r"GRANT (SELECT ON `\w+`\.`bi_\w+`|USAGE ON \*\.\*) TO", one)] == []
+    refused(users.come("bi_reader"), "SELECT * FROM orders LIMIT 1")
+
+
+def rights(users: Users, user: str) -> list[str]:
+    """What SHOW GRANTS says, in an order that both servers would have."""
+    return sorted(next(iter(row.values())) for row in users.come(user).rows("SHOW GRANTS"))
+
+
+def test_one_user_can_be_chosen_and_a_name_that_is_none_is_an_error(users: Users, database: Database) -> None:
+    text = grants.printed("%", require_tls=False, users=grants.chosen("bi_reader"))
+    assert re.findall(r"CREATE USER IF NOT EXISTS '(\w+)'", text) == ["bi_reader"]
+    assert grants.chosen(None) == [*grants.PASSWORDS]
+    with pytest.raises(XiaoeConfigError, match=r"ONLY='reader': give one of .*bi_reader"):
+        grants.chosen("reader")
 
 
 def test_what_is_printed_holds_no_password_and_names_every_user(

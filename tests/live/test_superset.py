@@ -24,7 +24,6 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 import requests
-from bi_reader import make_reader
 from playwright.sync_api import Page, sync_playwright
 from superset_server import ADMIN, PYTHON, VIEWER, Superset
 
@@ -32,6 +31,7 @@ from standalone import ROOT
 from support import bi_shop
 from support.fixtures import servers
 from support.shop import Database
+from xiaoe import grants
 
 pytestmark = [
     pytest.mark.mysql,
@@ -172,11 +172,22 @@ def warehouse(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Databa
     return Database(migrated)
 
 
+def make_reader(dsn: str, name: str) -> str:
+    """The user of the dashboards as `make grants` makes it, under a name of this run; its URI for Superset."""
+    password = "Aa1-only-for-this-test"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_XIAOE_MYSQL_ADMIN", dsn)
+        patch.setenv("XIAOE_BI_READER_PASSWORD", password)
+        grants.apply("%", require_tls=False, may_show=False, names={"bi_reader": name}, users=["bi_reader"])
+    parts = urlsplit(dsn)
+    return f"mysql+pymysql://{name}:{password}@{parts.hostname}:{parts.port}{parts.path}?charset=utf8mb4"
+
+
 @pytest.fixture(scope="module")
 def superset(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Superset]:
     """Superset over a filled shop; both are made at the same time."""
     name = f"xiaoe_test_bi_{os.getpid()}"
-    reader = make_reader(warehouse.url, "Aa1-only-for-this-test", name)
+    reader = make_reader(warehouse.url, name)
     superset = Superset(tmp_path_factory.mktemp("superset"), reader, settings={"SUPERSET_CACHE_SECONDS": "1"})
     with ThreadPoolExecutor() as pool:
         applied = pool.submit(superset.apply)
