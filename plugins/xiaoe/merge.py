@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from msgspec import Raw
 
-from xiaoe import ledger, paging, reconcile
+from xiaoe import ledger, paging, reconcile, sync_status
 from xiaoe.envelope import open_envelope, read_listing
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.ledger import Rejected
@@ -123,7 +123,7 @@ class _Transaction:
         for counts, _ in merged:
             totals.update(counts)
         totals["absent"] = self._mark_absent([keys for _, keys in merged], held)
-        ledger.write_success(self._session, self._manifest, _summary(totals))
+        sync_status.write_success(self._session, self._manifest, _summary(totals))
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - started)
         self._session.commit()
         return totals

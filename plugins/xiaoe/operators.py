@@ -46,7 +46,7 @@ class XiaoeStageOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Stage the window that fits the mode and the run."""
-        from xiaoe import ledger
+        from xiaoe import sync_status
         from xiaoe.hook import XiaoeHook
         from xiaoe.pages import RunFolder
         from xiaoe.warehouse import Warehouse
@@ -54,7 +54,7 @@ class XiaoeStageOperator(BaseOperator):
         warehouse = Warehouse()
         with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
             shop_id = hook.shop.app_id
-            with ledger.failure_noted(warehouse, shop_id, self.resource, self.mode):
+            with sync_status.failure_noted(warehouse, shop_id, self.resource, self.mode):
                 run_id = str(context["dag_run"].run_id)
                 plan = self._plan(context, warehouse, shop_id)
                 folder = RunFolder.of(
@@ -89,7 +89,7 @@ class XiaoeStageOperator(BaseOperator):
     def _stage_late(
         self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
     ) -> Manifest:
-        from xiaoe import late, ledger
+        from xiaoe import late, ledger, sync_status
         from xiaoe.pages import RunFolder
 
         named_by = RunFolder(ObjectStoragePath(self.named_by)).read_manifest()
@@ -97,7 +97,7 @@ class XiaoeStageOperator(BaseOperator):
         with warehouse.session() as session:
             window = named_by.window
             if named_by.moves_watermark:
-                watermark = ledger.read_watermark(session, shop_id, self.resource, self.mode)
+                watermark = sync_status.read_watermark(session, shop_id, self.resource, self.mode)
                 window = late.window_to_name(window, watermark, settle)
             named = late.named_orders(session, shop_id, window, created_before=now - settings.rescan_days())
             made = [one.created for one in named if one.created]
@@ -122,10 +122,10 @@ class XiaoeStageOperator(BaseOperator):
 
     def _plan_incremental(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
         """The first run of after-sales reads their history, that of orders what the history DAG does not cover yet."""
-        from xiaoe import ledger
+        from xiaoe import sync_status
 
         with warehouse.session() as session:
-            watermark = ledger.read_watermark(session, shop_id, self.resource, self.mode)
+            watermark = sync_status.read_watermark(session, shop_id, self.resource, self.mode)
         lag = settings.lag()
         if self.resource == "refunds":
             overlap, first = settings.refund_overlap(), settings.history_start()
@@ -158,7 +158,7 @@ class XiaoeMergeOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected."""
-        from xiaoe import ledger
+        from xiaoe import sync_status
         from xiaoe.merge import Merger
         from xiaoe.pages import RunFolder
         from xiaoe.resources import RESOURCES
@@ -170,7 +170,7 @@ class XiaoeMergeOperator(BaseOperator):
         self.log.info(
             "shop %s, %s %s: %s, run %s", manifest.shop_id, self.resource, self.mode, manifest.window, manifest.run_id
         )
-        with ledger.failure_noted(warehouse, manifest.shop_id, self.resource, self.mode):
+        with sync_status.failure_noted(warehouse, manifest.shop_id, self.resource, self.mode):
             merger = Merger(warehouse, RESOURCES[self.resource], self.sql)
             counts = merger.merge(folder, manifest, accept_missing=bool(context["params"].get("accept_missing")))
         self.log.info("shop %s, %s %s: %s", manifest.shop_id, self.resource, manifest.window, dict(counts))

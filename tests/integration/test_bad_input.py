@@ -31,7 +31,7 @@ from support.fixtures import servers, shop_connection
 from support.processes import Child
 from support.shop import APP_ID, END, Database, Sync, days
 from support.staged import HandMade, at, raw_order
-from xiaoe import ledger, preflight
+from xiaoe import preflight, sync_status
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 from xiaoe.warehouse import Warehouse
 from xiaoe.windows import Window
@@ -447,6 +447,6 @@ def test_a_failure_that_cannot_be_noted_does_not_hide_the_failure(
     point(monkeypatch, moved(kept.url, user="nobody"))
     with (
         pytest.raises(XiaoeError, match="what really happened"),
-        ledger.failure_noted(Warehouse(), APP_ID, "orders", "history"),
+        sync_status.failure_noted(Warehouse(), APP_ID, "orders", "history"),
     ):
         raise XiaoeError("what really happened")

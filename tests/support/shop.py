@@ -16,7 +16,7 @@ import MySQLdb.cursors
 
 from emulator.differences import unlike
 from emulator.running import Emulator
-from xiaoe import ledger
+from xiaoe import ledger, sync_status
 from xiaoe.hook import XiaoeHook
 from xiaoe.merge import Merger
 from xiaoe.pages import Manifest, RunFolder
@@ -175,7 +175,7 @@ class Sync:
 
     def watermark(self, mode: str, resource: str = "orders") -> datetime | None:
         with self.warehouse.session() as session:
-            return ledger.read_watermark(session, APP_ID, resource, mode)
+            return sync_status.read_watermark(session, APP_ID, resource, mode)
 
 
 def merge_sql(resource: str) -> str:

@@ -44,7 +44,7 @@ class XiaoeBenefitsOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, and report."""
         from xiaoe.benefits import decide, watch
-        from xiaoe.ledger import failure_noted, write_done
+        from xiaoe.sync_status import failure_noted, write_done
         from xiaoe.warehouse import Warehouse
 
         warehouse = Warehouse()

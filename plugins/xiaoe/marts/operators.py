@@ -34,9 +34,9 @@ class XiaoeMartsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Refresh, and say how much that was."""
-        from xiaoe.ledger import failure_noted, write_done
         from xiaoe.marts.refresh import Refresher
         from xiaoe.shop import Shop
+        from xiaoe.sync_status import failure_noted, write_done
         from xiaoe.warehouse import Warehouse
 
         warehouse = Warehouse()

@@ -9,7 +9,7 @@ from statistics import median
 
 from xiaoe import settings
 from xiaoe.freshness import FreshWithin
-from xiaoe.ledger import beijing_text, read_watermark, utc_text
+from xiaoe.ledger import beijing_text, utc_text
 from xiaoe.quality.catalogue import (
     CRITICAL,
     LEDGER_COMPLETE,
@@ -21,6 +21,7 @@ from xiaoe.quality.catalogue import (
 from xiaoe.quality.gaps import Ledger, Span, joined, judge
 from xiaoe.quality.results import NAMED, Result, found_nothing
 from xiaoe.quality.scope import Scope
+from xiaoe.sync_status import read_watermark
 from xiaoe.warehouse import Session
 from xiaoe.windows import BEIJING
 
