@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import pymysql
-from flask import redirect, request
+from flask import make_response, redirect, request, session
+from flask_login import current_user
 from superset.config import TALISMAN_CONFIG as _SHIPPED
 
 if TYPE_CHECKING:
@@ -91,6 +92,14 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:
     def open_overview() -> Response | None:
         """After the login, and behind the logo, comes the overview: the welcome page is of use to authors only."""
         return redirect("/superset/dashboard/overview/") if request.endpoint == "Superset.welcome" else None
+
+    @app.before_request
+    def keep_the_login() -> Response | None:
+        """The login page reports events. Refused with a new session, and late, that would undo a login meanwhile."""
+        if request.endpoint != "Superset.log" or current_user.is_authenticated:
+            return None
+        session.modified = False
+        return make_response("", 204)
 
     @app.after_request
     def one_file(response: Response) -> Response:

@@ -244,6 +244,15 @@ def test_who_is_not_logged_in_is_sent_to_the_login_page(superset: Superset, path
     assert "实收" not in answer.text
 
 
+def test_what_the_login_page_reports_does_not_undo_a_login(superset: Superset) -> None:
+    page = requests.Session()
+    page.get(f"{superset.url}/login/", timeout=60)
+    before = dict(page.cookies)
+    answer = page.post(f"{superset.url}/superset/log/?explode=events", data={"events": "[]"}, timeout=60)
+    assert (answer.status_code, answer.headers.get("Set-Cookie")) == (204, None)
+    assert dict(page.cookies) == before
+
+
 def test_who_is_not_logged_in_gets_no_data(superset: Superset) -> None:
     for path in ("dashboard/", "chart/", "dataset/", "dashboard/overview/charts"):
         answer = requests.get(f"{superset.url}/api/v1/{path}", timeout=60)
