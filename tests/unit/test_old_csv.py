@@ -99,7 +99,9 @@ def test_words_become_codes(column: str, word: str, code: int) -> None:
 
 
 def test_a_word_that_could_mean_two_codes_is_refused_with_what_is_known() -> None:
-    with pytest.raises(RowError, match=r"order_state='已关闭': not a number；应为代码，或 未支付、.*include/old_csv.yaml"):
+    with pytest.raises(
+        RowError, match=r"order_state='已关闭': not a number；应为代码，或 未支付、.*include/old_csv.yaml"
+    ):
         typed(订单状态="已关闭")
 
 
@@ -114,7 +116,10 @@ def test_units_behind_a_heading() -> None:
     assert typed({"优惠券抵扣金额（分）": "1"})["coupon_price"] == "0.01"
     with pytest.raises(RowError, match="more than two decimals"):
         typed({"退款金额（分）": "98.5"})
-    assert read_header("a.csv", [*HEADINGS, "下单时间（UTC）", "数量（元）"]).unknown == ["下单时间（UTC）", "数量（元）"]
+    assert read_header("a.csv", [*HEADINGS, "下单时间（UTC）", "数量（元）"]).unknown == [
+        "下单时间（UTC）",
+        "数量（元）",
+    ]
     assert read_header("a.csv", ["订单号", "下单时间（北京时间）", "实付金额（元）", " 订单 状态 "]).unknown == []
 
 
@@ -155,7 +160,14 @@ def test_an_equal_order_has_the_hash_of_the_apis() -> None:
     from xiaoe.rows.decode import row_hash
 
     line = typed({"退款金额": "98.50", "数量": "2"})
-    raw = {"order_id": "o_1", "created_time": LINE[1], "price": 99, "order_state": "1", "refund_money": 9850, "count": 2}
+    raw = {
+        "order_id": "o_1",
+        "created_time": LINE[1],
+        "price": 99,
+        "order_state": "1",
+        "refund_money": 9850,
+        "count": 2,
+    }
     assert row_hash(tuple(line.values())) == row_hash(ORDERS.reader.row(msgspec.json.encode(raw)))
 
 

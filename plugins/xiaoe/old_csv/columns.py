@@ -142,9 +142,10 @@ class Header:
 
     def explain(self, error: RowError) -> str:
         """An error that names the heading instead of the column."""
-        column = re.split(r"[=: ]", str(error), maxsplit=1)[0]
+        said = str(error).replace("='None'", "")
+        column = re.split("[=: ]", said, maxsplit=1)[0]
         places = self.places.get(column)
-        return f"{self.headings[places[0]]}{str(error)[len(column) :]}" if places else str(error)
+        return f"{self.headings[places[0]]}{said[len(column) :]}" if places else said
 
 
 def read_header(file: str, headings: Sequence[str]) -> Header:
