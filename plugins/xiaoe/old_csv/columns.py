@@ -20,7 +20,7 @@ from xiaoe.rows.decode import Mapping, Row, RowError, RowReader
 from xiaoe.settings import INCLUDE_DIR
 
 WORDS_FILE = INCLUDE_DIR / "old_csv.yaml"
-REQUIRED = ("order_id", "created_time", "price", "order_state")
+REQUIRED = ("order_id", "user_id", "created_time", "price", "order_state")
 """Without them an order says nothing, and nobody could tell what it was."""
 MONEY = ("price", "coupon_price", "refund_money")
 _TIMES = ("pay_time", "refund_time", "settle_time")
