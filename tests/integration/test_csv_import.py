@@ -444,6 +444,10 @@ def test_each_shop_takes_its_own_lines(database: Database, tmp_path: Path, monke
     for wrong in (None, "apptset1"):
         with pytest.raises(XiaoeConfigError, match=f"SHOP='{wrong or ''}': give the app_id of .*: {APP_ID}, appother"):
             import_csv(file, wrong, apply=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XIAOE_CONN_IDS", "xiaoe_third")
+        with pytest.raises(XiaoeConfigError, match=r"XIAOE_CONN_IDS=xiaoe_third: .* set the shops' connections"):
+            import_csv(file, None, apply=True)
     assert orders(database) == {}
     told = import_csv(file, "appother", apply=True)
     assert "其他店铺的 1 行未读" in told

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from xiaoe import imported, settings
 from xiaoe.exceptions import XiaoeConfigError
@@ -157,7 +158,13 @@ def import_csv(file: str, shop: str | None, *, apply: bool) -> str:
 
 def _shop_id(wanted: str | None) -> str:
     """The shop, which has to be one whose connection is configured: a slip of the pen would found another."""
-    known = [Shop.from_connection(BaseHook.get_connection(name)).app_id for name in settings.conn_ids()]
+    try:
+        known = [Shop.from_connection(BaseHook.get_connection(name)).app_id for name in settings.conn_ids()]
+    except AirflowNotFoundException as error:
+        raise XiaoeConfigError(
+            f"XIAOE_CONN_IDS={','.join(settings.conn_ids())}: {error}: set the shops' connections in the environment,"
+            " e.g. AIRFLOW_CONN_XIAOE_DEFAULT"
+        ) from None
     if wanted is None and len(known) == 1:
         return known[0]
     if wanted not in known:
