@@ -56,7 +56,7 @@ def unlisted(session: Session, shop_id: str) -> list[str]:
         return []
     covered = segments(looks_at_orders(session, shop_id, *(one.replace(tzinfo=BEIJING) for one in (first, last))))
     found = []
-    for name, created in session.query(f"SELECT order_id, created_time {condition}", (shop_id, BEFORE)):
+    for name, created in session.rows(f"SELECT order_id, created_time {condition}", (shop_id, BEFORE)):
         made = created.replace(tzinfo=BEIJING)
         look = last_look(covered, made)
         if look is not None and made < look:

@@ -217,6 +217,12 @@ def test_bad_lines_are_named_and_kept_and_the_rest_goes_on(database: Database, t
     assert [key for key, _, resolved in rejected(database) if not resolved] == [None]
 
 
+def test_a_file_of_bad_lines_only(database: Database, tmp_path: Path) -> None:
+    told = import_csv(write(tmp_path, [line(1, 实付金额="?")]), None, apply=True)
+    assert "无法解析 1 行，1 单写入 rejected_rows" in told
+    assert (orders(database), [key for key, _, _ in rejected(database)]) == ({}, ["o_1"])
+
+
 def test_a_second_run_changes_nothing(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_PAGE_ROWS", 40)
     monkeypatch.setattr(merge, "CHUNK_ROWS", 100)
