@@ -100,7 +100,7 @@ def _reads(column: str, read: cells.Read) -> cells.Read:
     if column in orders.CODE_TEXTS:
         words = {cells.plain(text): code for code, text in texts(column).items()}
         words |= {cells.plain(word): code for word, code in known_words().words.get(column, {}).items()}
-        fix = f"应为代码，或 {'、'.join(words)}；其他说法请写进 include/old_csv.yaml"
+        fix = f"应为代码，或 {'、'.join(texts(column).values())}；其他说法请写进 include/old_csv.yaml"
         return cells.explained(cells.code(words), fix)
     replaced: dict[cells.Read, cells.Read]
     replaced = {values.identifier: cells.identifier, values.yuan: cells.money, values.fen: cells.money}
