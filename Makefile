@@ -7,7 +7,7 @@ PYTHON_BIN := .venv/bin/python
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export demo demo-stop bi bi-stop env stack-test bench docs clean
+.PHONY: help install test lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ rebuild: install  ## merge all pages that are kept, say after a restore [RESOURC
 export: install  ## a table as xlsx with Chinese headings: TABLE=orders|refunds|users|products|daily_sales|… [FROM= TO= FORMAT=csv]
 	@: $(or $(TABLE),$(error TABLE is missing: make export TABLE=orders [FROM=2026-11-01 TO=2026-12-01] [FORMAT=csv]))
 	@$(PYTHON_BIN) -m xiaoe.cli export --table '$(TABLE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(if $(FORMAT),--format '$(FORMAT)')
+
+import-csv: install  ## orders from an old script's CSV or xlsx: what would come of it (APPLY=1 writes) FILE=path [SHOP=app_id]
+	@: $(or $(FILE),$(error FILE is missing: make import-csv FILE=old.csv [SHOP=app_id] [APPLY=1]))
+	@$(PYTHON_BIN) -m xiaoe.cli import-csv --file '$(FILE)' $(if $(SHOP),--shop '$(SHOP)') $(if $(APPLY),--apply)
 
 demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look (ARGS= for the emulator)
 	@$(PYTHON_BIN) scripts/demo.py $(ARGS)

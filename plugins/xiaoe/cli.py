@@ -60,6 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
     export.add_argument("--to", dest="end", help="Beijing time, not included")
     export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
+    old = commands.add_parser("import-csv", help="orders from a CSV file of an old script")
+    old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
+    old.add_argument("--shop", help="whose orders they are, app_id; needed where there are several shops")
+    old.add_argument("--apply", action="store_true", help="write them")
     options = parser.parse_args(arguments)
     _prepare_airflow()
     from xiaoe.exceptions import XiaoeError
@@ -83,6 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _grants(options)
         if options.command == "export":
             return _export(options.table, options.begin, options.end, options.format)
+        if options.command == "import-csv":
+            return _import_csv(options.file, options.shop, options.apply)
         return _sync(options.type, options.begin, options.end)
     except XiaoeError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -185,6 +191,13 @@ def _export(table: str, begin: str | None, end: str | None, kind: str) -> int:
     from xiaoe.export import export_table
 
     print(f"wrote {export_table(table, begin, end, kind)}")
+    return 0
+
+
+def _import_csv(file: str, shop: str | None, apply: bool) -> int:
+    from xiaoe.old_csv.command import import_csv
+
+    print(import_csv(file, shop, apply=apply))
     return 0
 
 

@@ -61,13 +61,16 @@ class Merger:
         self._resource = resource
         self._statements = split_statements(sql)
 
-    def merge(self, folder: RunFolder, manifest: Manifest, *, accept_missing: bool = False) -> Counter[str]:
+    def merge(
+        self, folder: RunFolder, manifest: Manifest, *, accept_missing: bool = False, dry_run: bool = False
+    ) -> Counter[str]:
         """Merge every slice, write the ledger and the status, move the watermark: all or nothing.
 
         Args:
             folder: Holds the pages.
             manifest: Names them.
             accept_missing: Rows that the API no longer lists are marked absent instead of failing the run.
+            dry_run: Take it all back in the end.
 
         Returns:
             Rows `staged`, `inserted`, `updated`, `unchanged`, `rejected`, `absent`.
@@ -83,7 +86,9 @@ class Merger:
                 session.lock("merge", manifest.shop_id, self._resource.name),
             ):
                 attempt = _Transaction(session, self._resource, self._statements, folder, manifest, accept_missing)
-                return attempt.run()
+                totals = attempt.run()
+                session.rollback() if dry_run else session.commit()
+                return totals
 
         return retry_conflicts(once)
 
@@ -112,7 +117,7 @@ class _Transaction:
         self._time = resource.reader.columns.index(resource.time) if resource.time else None
 
     def run(self) -> Counter[str]:
-        """Merge all slices and commit."""
+        """Merge all slices; what commits is the caller."""
         started = time.monotonic()
         totals = Counter(dict.fromkeys(COUNTED, 0))
         self._create_staging()
@@ -125,7 +130,6 @@ class _Transaction:
         totals["absent"] = self._mark_absent([keys for _, keys in merged], held)
         sync_status.write_success(self._session, self._manifest, _summary(totals))
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - started)
-        self._session.commit()
         return totals
 
     def _create_staging(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from xiaoe import ledger
+from xiaoe import imported, ledger
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.pages import Manifest, SliceManifest
 from xiaoe.paging import Keys
@@ -42,7 +42,8 @@ def mark_missing(
     """Find rows of some slices that the warehouse holds and the API no longer lists; return how many were marked.
 
     Of a whole list, what is gone is marked absent, unless that is more than half of what the warehouse held.
-    Rows of a window do not go by themselves: they are marked only where somebody said so.
+    Rows of a window do not go by themselves: they are marked only where somebody said so, but for those that an
+    imported file told of and the API never did.
 
     Args:
         session: In the merge's transaction, rows written.
@@ -69,10 +70,10 @@ def mark_missing(
                 " if they really are gone, trigger the DAG with accept_missing, they are marked with absent_since;"
                 " if not, clear the stage task to ask the API again"
             )
-    elif missing and not accept:
+    elif not accept and (gone := imported.confirmed(session, resource, manifest.shop_id, missing)):
         raise XiaoeReconciliationError(
             f"{resource.name} {window}: the API lists {len(keys)} rows, the warehouse holds"
-            f" {len(missing)} more that it no longer lists: {_some(missing)}. Nothing was changed."
+            f" {len(gone)} more that it no longer lists: {_some(gone)}. Nothing was changed."
             " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
             " they are marked with absent_since. Otherwise clear the stage task to ask the API again"
         )
@@ -81,22 +82,28 @@ def mark_missing(
 
 
 def mark_not_listed(session: Session, resource: Resource, manifest: Manifest, *, accept: bool) -> int:
-    """The same for rows that were asked for one by one; return how many were marked.
+    """The same for rows that were asked for one by one, and for a file's; return how many were marked.
 
     Each stands for itself: those that were found are kept, whatever became of the others.
 
     Raises:
         XiaoeReconciliationError: The API did not list a row that the warehouse holds.
     """
-    if manifest.not_listed and not accept:
+    if manifest.mode == imported.MODE:
+        names = imported.unlisted(session, manifest.shop_id)
+        ledger.mark_absent(session, resource, manifest.shop_id, names)
+        return len(names)
+    gone = [] if accept else imported.confirmed(session, resource, manifest.shop_id, manifest.not_listed)
+    names = [name for name in manifest.not_listed if name not in gone]
+    ledger.mark_absent(session, resource, manifest.shop_id, names)
+    if gone:
         session.commit()
         raise XiaoeReconciliationError(
-            f"{resource.name}: the API does not list {len(manifest.not_listed)} rows that the warehouse holds,"
-            f" asked for one by one: {_some(manifest.not_listed)}. The others were merged. If these really were"
+            f"{resource.name}: the API does not list {len(gone)} rows that the warehouse holds,"
+            f" asked for one by one: {_some(gone)}. The others were merged. If these really were"
             " deleted in the shop, trigger the DAG with accept_missing: they are marked with absent_since"
         )
-    ledger.mark_absent(session, resource, manifest.shop_id, manifest.not_listed)
-    return len(manifest.not_listed)
+    return len(names)
 
 
 def _some(names: list[str]) -> str:

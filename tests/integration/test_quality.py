@@ -22,6 +22,7 @@ from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.exceptions import XiaoeQualityError
 from xiaoe.hook import XiaoeHook
 from xiaoe.marts.operators import XiaoeMartsOperator
+from xiaoe.old_csv.command import import_csv
 from xiaoe.quality import operators
 from xiaoe.quality.catalogue import CHECKS, COLUMN_CHECKS, CRITICAL, DAY_TOTALS, FIGURE_CHECKS, QUERY_CHECKS, ROW_CHECKS
 from xiaoe.quality.figures import read_ledger
@@ -293,6 +294,24 @@ def test_each_check_finds_what_is_wrong_and_nothing_else(shop: Shop, case: Case)
         assert next(check.advice for check in CHECKS if check.name == case.check) in raised
     else:
         assert case.check not in raised
+
+
+def test_orders_of_an_old_file_disturb_no_check(shop: Shop, tmp_path: Path) -> None:
+    """Some are older than the history; one is of a day that was read, and the API does not list it."""
+    head = "订单号,用户ID,商品ID,商品类型,数量,实付金额,订单状态,下单时间,支付时间"
+    cells = "u_1,v_1,视频,1,99.00,支付成功"
+    times = ["2024-03-01 10:00:00", "2024-03-02 10:00:00", "2026-11-05 10:00:00"]
+    lines = [f"o_old_{number},{cells},{time},{time}" for number, time in enumerate(times)]
+    (tmp_path / "old.csv").write_text("\n".join([head, *lines]), "utf-8")
+    touched = ("orders", "order_items", "users", "products", "benefit_decisions", "benefit_queue", "sync_status")
+    with shop.broken(touched=touched):
+        assert "新增 3 单" in import_csv(str(tmp_path / "old.csv"), None, apply=True)
+        XiaoeBenefitsOperator(task_id="decide", xiaoe_conn_id="xiaoe_default").execute(shop.runs.context())
+        for task in TASKS:
+            assert shop.check(task) == ""
+            assert shop.failed() <= ODD_CODES
+        absent = shop.database.rows("SELECT order_id FROM orders WHERE absent_since IS NOT NULL")
+        assert [row["order_id"] for row in absent] == ["o_old_2"]
 
 
 # --- which rows a run looks at -------------------------------------------------------------------------

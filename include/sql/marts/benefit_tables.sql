@@ -25,6 +25,7 @@ CREATE TEMPORARY TABLE benefit_facts (
     observed_at DATETIME(3) NULL,
     is_stale TINYINT NOT NULL,
     is_absent TINYINT NOT NULL,
+    is_imported TINYINT NOT NULL,
     PRIMARY KEY (shop_id, order_id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
