@@ -1,10 +1,8 @@
-"""Measure the profile `celery` of docker-compose.yaml: a history and a rescan with 1, 2 and 4 workers, and what is lost
-when a worker is killed. Needs a Docker engine; everything it makes has names of its own, and is removed.
+"""Measure the profile `celery` of docker-compose.yaml: a history and a rescan with several numbers of workers.
 
-    stack_scale.py [--workers 1,2,4] [--orders-per-day 1000] [--latency-ms 200] [--weeks 6] [--keep]
-
-Two shops, with the API's limits on. Each worker runs one task at a time, so that a worker more is a task more; pages
-lie in a bucket. After each part, every table is compared with both shops. The lines that begin with `{` are for scripts.
+Then workers are killed, and then the API's limit is tried. Two shops, limits on, pages in a bucket; after each part
+every table is compared with both shops. Each worker runs one task at a time, so that a worker more is a task more.
+Lines that begin with `{` are for scripts. Needs a Docker engine; what is made here has names of its own, and is removed.
 """
 
 from __future__ import annotations
@@ -14,12 +12,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
+
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -59,6 +56,11 @@ class Scale(Stack):
     """The stack with workers that come and go."""
 
     @property
+    def conn_ids(self) -> list[str]:
+        """The connections of the shops."""
+        return read_env(FOLDER / "airflow.env")["XIAOE_CONN_IDS"].split(",")
+
+    @property
     def bucket(self) -> str:
         """Where the pages are."""
         return self._url("BUCKET_PORT", 9000)
@@ -70,13 +72,12 @@ class Scale(Stack):
     def empty(self) -> None:
         """Forget what was loaded: rows and pages, but neither the schema nor the token."""
         root = f"mysql://root:{self.settings['MYSQL_ROOT_PASSWORD']}@{self.dsn.partition('@')[2]}"
-        listed = (
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'xiaoe' AND table_type = 'BASE TABLE'"
-            " AND table_name NOT LIKE '\\_yoyo%%' AND table_name NOT IN ('api_tokens')"
-        )
+        listed = "SHOW FULL TABLES FROM xiaoe WHERE table_type = 'BASE TABLE'"
+        kept = {"api_tokens", "yoyo_lock", "_yoyo_log", "_yoyo_migration", "_yoyo_version"}
         with connected(root) as server, server.cursor() as cursor:
-            for [table] in query(root, listed.replace("%%", "%")):
-                cursor.execute(f"TRUNCATE TABLE `{table}`")
+            for table, _ in query(root, listed):
+                if table not in kept:
+                    cursor.execute(f"TRUNCATE TABLE `{table}`")
         requests.post(f"{self.bucket}/moto-api/reset", timeout=60).raise_for_status()
         requests.put(f"{self.bucket}/pages", timeout=60).raise_for_status()
 
@@ -173,6 +174,42 @@ def killed(stack: Scale, weeks: int) -> None:
         wait_until(lambda: stack.history_done(weeks), PATIENCE, "the history did not end after the kills")
 
 
+def limited(stack: Scale, weeks: int, rate: int) -> int:
+    """The history by four workers, with a limit of 25 calls a second per shop: as 300 to 240, so 25 to 20.
+
+    At most two tasks read the history of a shop at a time. Pages are small, so that calls are what takes the time.
+
+    Args:
+        stack: Where the emulator and the workers are started anew.
+        weeks: Of history.
+        rate: The connections' `calls_per_second`, of each task.
+
+    Returns:
+        How often the API said that the quota was used up.
+    """
+    stack.scale(0)
+    for name, text in read_env(FOLDER / "airflow.env").items():
+        if name.removeprefix("AIRFLOW_CONN_").lower() in stack.conn_ids:
+            shop = json.loads(text)
+            shop["extra"] |= {"calls_per_second": rate, "concurrency": 8, "page_size": 20}
+            write_env("airflow.env", **{name: json.dumps(shop)})
+    write_env(".env", EMULATOR_FLAGS=f"{stack.settings['EMULATOR_FLAGS']} --order-quota=250 --latency-ms=0")
+    compose("up", "--detach", "--wait", "--no-deps", "emulator")
+    stack.scale(4)
+    stack.empty()
+    with measured(stack, "history at the limit", workers=4, calls_per_second=rate):
+        stack.history()
+        wait_until(lambda: stack.history_done(weeks), PATIENCE, "the history did not end")
+    return int(stack.stats()["answers"].get("2053", 0))
+
+
+def at_the_limit(stack: Scale, weeks: int) -> None:
+    """Within the limit nothing is refused; beyond it much is, and still nothing is lost."""
+    expect(not (refused := limited(stack, weeks, 10)), f"{refused} calls were refused")
+    stack.check()
+    expect(bool(limited(stack, weeks, 40)), "twice the limit and no call was refused: this proves nothing")
+
+
 def busy(stack: Scale, task: str) -> dict[str, Any]:
     """A running task of that name, on a worker."""
     found: list[dict[str, Any]] = []
@@ -192,21 +229,23 @@ def prepare(options: argparse.Namespace) -> None:
     environment = {**os.environ, "ENV_FOLDER": str(FOLDER)}
     subprocess.run(["scripts/env", "--demo"], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S607
     flags = f"--orders-per-day={options.orders_per_day} --latency-ms={options.latency_ms}"
-    stack = {
-        "AIRFLOW_ENV_FILE": FOLDER / "airflow.env", "IMAGE_TAG": "test", "AIRFLOW_EXECUTOR": "CeleryExecutor",
-        "CELERY_CONCURRENCY": 1, "AIRFLOW_PARALLELISM": 32, "EMULATOR_FLAGS": flags,
-        **{name: free_port() for name in PORTS},
-    }  # fmt: skip
-    with open(FOLDER / ".env", "a", encoding="utf-8") as file:
-        file.writelines(f"{name}={value}\n" for name, value in stack.items())
-    start = datetime.now(BEIJING) - timedelta(weeks=options.weeks, hours=1)
-    airflow = read_env(FOLDER / "airflow.env") | {
-        "XIAOE_HISTORY_START": f"{start:%Y-%m-%d %H:00:00}", "XIAOE_HISTORY_INTERVAL_DAYS": "7", "XIAOE_ALERTS": "off",
-        "AIRFLOW_CONN_STORE": json.dumps(STORE), "XIAOE_PAGE_STORE": "s3://store@pages/pages",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
-    }  # fmt: skip
-    lines = (f"{name}='{value}'\n" for name, value in airflow.items())
-    (FOLDER / "airflow.env").write_text("".join(lines), "utf-8")
+    ports = {name: free_port() for name in PORTS}
+    write_env(
+        ".env", AIRFLOW_ENV_FILE=FOLDER / "airflow.env", IMAGE_TAG="test", AIRFLOW_EXECUTOR="CeleryExecutor",
+        CELERY_CONCURRENCY=1, AIRFLOW_PARALLELISM=32, EMULATOR_FLAGS=flags, **ports,
+    )  # fmt: skip
+    start = datetime.now(BEIJING) - timedelta(weeks=options.weeks)
+    write_env(
+        "airflow.env", XIAOE_HISTORY_START=f"{start:%Y-%m-%d}", XIAOE_HISTORY_INTERVAL_DAYS=7, XIAOE_ALERTS="off",
+        AIRFLOW_CONN_STORE=json.dumps(STORE), XIAOE_PAGE_STORE="s3://store@pages/pages",
+        AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT=HEARTBEAT_TIMEOUT,
+    )  # fmt: skip
+
+
+def write_env(name: str, **values: object) -> None:
+    """Set values in an env file of the stack."""
+    held = read_env(FOLDER / name) | {key: str(value) for key, value in values.items()}
+    (FOLDER / name).write_text("".join(f"{key}='{value}'\n" for key, value in held.items()), "utf-8")
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -216,7 +255,7 @@ def measure(options: argparse.Namespace) -> None:
     steps: list[Callable[[], None]] = []
     for workers in map(int, options.workers.split(",")):
         steps.append(lambda workers=workers: with_workers(stack, workers, options.weeks))  # type: ignore[misc]
-    for step in (*steps, lambda: killed(stack, options.weeks)):
+    for step in (*steps, lambda: killed(stack, options.weeks), lambda: at_the_limit(stack, options.weeks)):
         step()
         stack.check()
 
@@ -244,4 +283,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
