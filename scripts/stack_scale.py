@@ -2,7 +2,7 @@
 
 Then workers are killed, and then the API's limit is tried. Two shops, limits on, pages in a bucket; after each part
 every table is compared with both shops. Each worker runs one task at a time, so that a worker more is a task more.
-Lines that begin with `{` are for scripts. Needs a Docker engine; what is made here has names of its own, and is removed.
+Lines that begin with `{` are for scripts. Needs a Docker engine; what is made here has its own names, and is removed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import subprocess
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
