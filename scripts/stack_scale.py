@@ -74,6 +74,7 @@ class Scale(Stack):
         listed = "SHOW FULL TABLES FROM xiaoe WHERE table_type = 'BASE TABLE'"
         kept = {"api_tokens", "yoyo_lock", "_yoyo_log", "_yoyo_migration", "_yoyo_version"}
         with connected(root) as server, server.cursor() as cursor:
+            cursor.execute("SET foreign_key_checks = 0")
             for table, _ in query(root, listed):
                 if table not in kept:
                     cursor.execute(f"TRUNCATE TABLE `{table}`")
@@ -267,13 +268,15 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=int, default=200, help="of each answer of the API")
     parser.add_argument("--weeks", type=int, default=6, help="of history")
     parser.add_argument("--keep", action="store_true", help="leave the stack running")
+    parser.add_argument("--again", action="store_true", help="take the stack that --keep left")
     options = parser.parse_args()
     os.environ["COMPOSE_PROJECT_NAME"] = "xiaoe-scale"
-    prepare(options)
     try:
-        compose("down", "--volumes", "--remove-orphans")
-        compose("build", "init", "bucket")
-        compose("up", "--detach", "--wait", *PARTS)
+        if not options.again:
+            prepare(options)
+            compose("down", "--volumes", "--remove-orphans")
+            compose("build", "init", "bucket")
+            compose("up", "--detach", "--wait", *PARTS)
         measure(options)
     finally:
         if not options.keep:
