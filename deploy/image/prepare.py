@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
-AIRFLOW = (("airflow", "db", "migrate"), ("airflow", "pools", "import", str(INCLUDE / "pools.json")))
+_AIRFLOW = str(Path(sys.executable).with_name("airflow"))  # without docker, it is not on the PATH
+AIRFLOW = ((_AIRFLOW, "db", "migrate"), (_AIRFLOW, "pools", "import", str(INCLUDE / "pools.json")))
 GRANTS = (sys.executable, "-m", "xiaoe.cli", "grants", "--apply")
 MIGRATE = (sys.executable, "-m", "xiaoe.cli", "migrate")
 

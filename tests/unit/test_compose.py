@@ -219,7 +219,8 @@ ADMIN = {"AIRFLOW_CONN_XIAOE_MYSQL_ADMIN": "mysql://..."}
 def test_mysqls_users_are_made_in_the_stacks_own_server_only(environment: dict[str, str], commands: list[str]) -> None:
     steps = load("image/prepare.py").steps(environment)
     assert [step[3] for step in steps if step[1:3] == ("-m", "xiaoe.cli")] == commands
-    assert [step[1] for step in steps if step[0] == "airflow"] == ["db", "pools"]
+    assert [step[1] for step in steps if Path(step[0]).name == "airflow"] == ["db", "pools"]
+    assert all(Path(step[0]).is_absolute() for step in steps)
 
 
 @pytest.mark.parametrize(
