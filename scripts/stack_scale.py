@@ -143,6 +143,7 @@ def measured(stack: Scale, what: str, **facts: Any) -> Iterator[None]:
         "what": what, **facts, "seconds": round(seconds, 1), "orders": orders, "calls": calls,
         "answers": {code: count for code, count in answers.items() if count},
         "peak_calls_per_second": after["peak_calls_per_second"], "tokens": after["tokens_issued"],
+        "load_average": os.getloadavg()[0],
     }  # fmt: skip
     print(json.dumps(said), flush=True)
 
