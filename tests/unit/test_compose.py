@@ -107,6 +107,14 @@ def test_every_volume_is_named_and_used() -> None:
     assert {name for name in used if name[0] != "."} == set(COMPOSE["volumes"])
 
 
+def test_all_slots_of_the_pool_at_a_tasks_rate_stay_below_what_a_shop_may_call() -> None:
+    from xiaoe.resources import ORDERS
+    from xiaoe.shop import Shop
+
+    slots = json.loads((REPO / "include" / "pools.json").read_text("utf-8"))["xiaoe_api"]["slots"]
+    assert slots * Shop.calls_per_second < ORDERS.calls_per_second
+
+
 # Its settings
 
 
