@@ -123,7 +123,9 @@ def test_every_setting_is_explained_in_the_example_with_its_default() -> None:
     assert {name for name, rest in named.items() if rest.startswith(":?")} == SECRETS
     # compose itself reads the profiles
     assert set(named) - SECRETS == set(OPTIONS) - {"COMPOSE_PROFILES"}
-    for name in set(named) - SECRETS - {"WAREHOUSE", "WAREHOUSE_MIGRATE", "WAREHOUSE_BACKUP", "BI_WAREHOUSE", "AIRFLOW_URL"}:
+    for name in (
+        set(named) - SECRETS - {"WAREHOUSE", "WAREHOUSE_MIGRATE", "WAREHOUSE_BACKUP", "BI_WAREHOUSE", "AIRFLOW_URL"}
+    ):
         assert OPTIONS[name] == named[name].removeprefix(":-"), name
 
 
