@@ -81,10 +81,10 @@ class Scale(Stack):
         requests.post(f"{self.bucket}/moto-api/reset", timeout=60).raise_for_status()
         requests.put(f"{self.bucket}/pages", timeout=60).raise_for_status()
 
-    def switch_on(self, *dags: str) -> None:
-        """Unpause."""
+    def switch_on(self, *dags: str, off: bool = False) -> None:
+        """Unpause; or pause."""
         for dag in dags:
-            self.api("PATCH", f"dags/{dag}", is_paused=False)
+            self.api("PATCH", f"dags/{dag}", is_paused=off)
 
     def runs(self, dag: str) -> dict[str, str]:
         """Run id → state."""
@@ -127,6 +127,7 @@ class Scale(Stack):
             for line in equal_tables(self.dsn, self.emulator, self.shops, since=self.since):
                 print(f"ok      {line}", flush=True)
         finally:
+            self.switch_on(*AGAIN, off=True)  # so that their schedule does not disturb what is measured next
             requests.post(clock, json={"frozen": False}, timeout=30)
 
 
