@@ -41,7 +41,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     AIRFLOW_HOME=/opt/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/xiaoe/dags \
-    AIRFLOW__CORE__LOAD_EXAMPLES=False
+    AIRFLOW__CORE__LOAD_EXAMPLES=False \
+    XIAOE_PAGE_STORE=file:///opt/airflow/xiaoe_pages \
+    XIAOE_EXPORT_DIR=file:///opt/airflow/xiaoe_exports \
+    XIAOE_BACKUP_STORE=file:///opt/airflow/xiaoe_backups
 WORKDIR /opt/airflow
 USER 50000:0
 CMD ["airflow", "version"]

@@ -7,7 +7,7 @@ PYTHON_BIN := .venv/bin/python
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test bench docs clean
+.PHONY: help install test lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test stack-scale bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ env:  ## secrets and settings for docker compose: .env, airflow.env (DEMO=1: wit
 
 stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
 	@scripts/stack-test
+
+stack-scale: install  ## measure several workers, kill some, try the API's limit; needs a Docker engine (ARGS=--help)
+	@$(PYTHON_BIN) scripts/stack_scale.py $(ARGS)
 
 bench: install  ## measure loading and rescanning (SIZE=number of orders)
 	@$(PYTHON_BIN) scripts/bench.py $(if $(SIZE),--size '$(SIZE)')

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import MySQLdb
 import requests
 from demo_database import BEIJING, equal_tables, query
 
@@ -26,6 +27,11 @@ from emulator.options import Credentials  # noqa: E402 - found through the line 
 PATIENCE = 20 * 60
 AGAIN = ("xiaoe_orders_incremental", "xiaoe_orders_deep_rescan", "xiaoe_refunds", "xiaoe_dimensions_daily")
 """DAGs that run once more, with the shops' clock standing still, before the tables are compared."""
+MARTS = (
+    "bi_sales_daily", "bi_products_daily", "bi_buyers_daily", "bi_cohorts", "bi_refund_ages", "bi_refund_curve",
+    "bi_benefits_daily", "bi_sync_coverage",
+)  # fmt: skip
+"""Tables of the dashboards that are never empty in a shop with a few months of orders."""
 
 
 def read_env(file: Path) -> dict[str, str]:
@@ -49,7 +55,7 @@ class Stack:
         self.emulator = self._url("EMULATOR_PORT", 8090)
         self.superset = self._url("SUPERSET_PORT", 8088)
         port = self.settings.get("MYSQL_PORT", "3306")
-        self.dsn = f"mysql://xiaoe:{self.settings['MYSQL_PASSWORD']}@127.0.0.1:{port}/xiaoe"
+        self.dsn = f"mysql://xiaoe_backup:{self.settings['MYSQL_BACKUP_PASSWORD']}@127.0.0.1:{port}/xiaoe"
         self._session = requests.Session()
 
     def _url(self, name: str, default: int) -> str:
@@ -113,14 +119,17 @@ def root_processes(container: str) -> list[str]:
 
 
 def login(stack: Stack) -> Iterator[str]:
-    """Nobody gets in without the password."""
+    """Nobody gets in without the password: a browser gets the login page, a program 401."""
+    for address in (f"{stack.airflow}/api/v2/auth/login", f"{stack.superset}/superset/dashboard/overview/"):
+        page = requests.get(address, timeout=60)
+        expect(page.ok and "/login" in page.url, f"without a login, {address} shows {page.url} ({page.status_code})")
     asked = requests.get(f"{stack.airflow}/api/v2/dags", timeout=60).status_code
     expect(asked == 401, f"without a login, Airflow answers {asked}")
     wrong = stack.log_in("admin")
     expect(wrong == 401, f"with a wrong password, Airflow answers {wrong}")
     right = stack.log_in(stack.settings["AIRFLOW_ADMIN_PASSWORD"])
     expect(right == 201, f"with the password of .env, Airflow answers {right}")
-    yield "Airflow asks for a login, refuses a wrong password, takes the one of .env"
+    yield "Airflow and Superset show the login page; a wrong password is refused, the one of .env taken"
 
 
 def dags(stack: Stack) -> Iterator[str]:
@@ -154,6 +163,54 @@ def benefits(stack: Stack) -> Iterator[str]:
     counts = dict(query(stack.dsn, "SELECT decision_text, COUNT(*) FROM benefit_decisions GROUP BY decision_text"))
     expect(len(counts) > 1, f"benefit decisions: {counts}")
     yield f"benefits: {counts}"
+
+
+def quality(stack: Stack) -> Iterator[str]:
+    """The checks of the data ran, and each passes in each shop but one: the demo has codes that nobody knows."""
+    stack.run("xiaoe_quality")
+    latest = (
+        "SELECT shop_id, check_name, passed, detail FROM quality_results AS one WHERE id ="
+        " (SELECT MAX(id) FROM quality_results WHERE shop_id = one.shop_id AND check_name = one.check_name)"
+    )
+    found = query(stack.dsn, latest)
+    expect({shop.app_id for shop in stack.shops} <= {shop for shop, *_ in found}, f"checked: {found}")
+    complaints = [one for one in found if not one[2]]
+    expect({name for _, name, *_ in complaints} == {"unknown_codes"}, f"not passed: {complaints}")
+    yield f"{len(found) - len(complaints)} checks of the data pass; those of codes find what the demo has planted"
+
+
+def marts(stack: Stack) -> Iterator[str]:
+    """Each table of the dashboards holds rows of each shop; the user of the dashboards reads them, and no other."""
+    reader = f"mysql://bi_reader:{stack.settings['BI_READER_PASSWORD']}@{stack.dsn.partition('@')[2]}"
+    wanted = {shop.app_id for shop in stack.shops}
+    for table in MARTS:
+        held = {shop for [shop] in query(reader, f"SELECT DISTINCT shop_id FROM {table}")}  # noqa: S608
+        expect(held == wanted, f"{table} holds rows of {held or 'no shop'}")
+    try:
+        query(reader, "SELECT order_id FROM orders LIMIT 1")
+    except MySQLdb.OperationalError as error:
+        expect(error.args[0] == 1142, f"bi_reader on orders: {error}")
+    else:
+        expect(False, "bi_reader may read orders")
+    yield f"{len(MARTS)} tables of the dashboards hold rows of each shop; bi_reader reads them and no others"
+
+
+def users(stack: Stack) -> Iterator[str]:
+    """MySQL's users can do what their task takes, and no more: the DAGs change no table, backups change no row."""
+    server = stack.dsn.partition("@")[2]
+    loads = f"mysql://xiaoe_load:{stack.settings['MYSQL_LOAD_PASSWORD']}@{server}"
+    for dsn, statement in (
+        (loads, "CREATE TABLE by_hand (id INT)"),
+        (loads, "DROP TABLE orders"),
+        (stack.dsn, "DELETE FROM orders"),
+    ):
+        try:
+            query(dsn, statement)
+        except MySQLdb.OperationalError as error:
+            expect(error.args[0] == 1142, f"{statement}: {error}")
+        else:
+            expect(False, f"{statement}: nothing forbids it")
+    yield "MySQL refuses what a user's task does not take"
 
 
 def mail(stack: Stack) -> Iterator[str]:
@@ -206,7 +263,9 @@ def expect(condition: bool, complaint: str) -> None:
         raise RuntimeError(complaint)
 
 
-CHECKS: tuple[Callable[[Stack], Iterator[str]], ...] = (containers, login, dags, data, benefits, mail, dashboards)
+CHECKS: tuple[Callable[[Stack], Iterator[str]], ...] = (
+    containers, login, users, dags, data, benefits, quality, marts, mail, dashboards,
+)  # fmt: skip
 
 
 def main() -> int:

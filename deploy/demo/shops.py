@@ -6,13 +6,14 @@ import json
 import os
 
 ORDERS_PER_DAY = 40
+"""Of each shop, unless EMULATOR_FLAGS says otherwise."""
 
 
 def arguments(environment: dict[str, str]) -> list[str]:
     """The emulator's command line.
 
     Args:
-        environment: With XIAOE_CONN_IDS, XIAOE_HISTORY_START and the connections.
+        environment: With XIAOE_CONN_IDS, XIAOE_HISTORY_START and the connections; EMULATOR_FLAGS come last.
 
     Raises:
         SystemExit: There is no demo in it.
@@ -24,7 +25,9 @@ def arguments(environment: dict[str, str]) -> list[str]:
         connection = json.loads(environment[f"AIRFLOW_CONN_{name.strip().upper()}"])
         shops.append(f"--shop={connection['extra']['app_id']}:{connection['login']}:{connection['password']}")
     start = environment["XIAOE_HISTORY_START"]
-    return ["--host", "0.0.0.0", "--port", "8000", "--start", start, *shops, f"--orders-per-day={ORDERS_PER_DAY}"]  # noqa: S104
+    server = ["--host", "0.0.0.0", "--port", "8000"]  # noqa: S104 - of a container
+    more = environment.get("EMULATOR_FLAGS", "").split()
+    return [*server, "--start", start, *shops, f"--orders-per-day={ORDERS_PER_DAY}", *more]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the stack needs before its parts start, in this order; running it twice changes nothing.
 
-Airflow's own tables, the passwords of its users, the pool, the warehouse's tables.
+Airflow's own tables, the passwords of its users, the pool, the warehouse's users and tables.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
-STEPS = (
-    ("airflow", "db", "migrate"),
-    ("airflow", "pools", "import", str(INCLUDE / "pools.json")),
-    (sys.executable, "-m", "xiaoe.cli", "migrate"),
-)
+_AIRFLOW = str(Path(sys.executable).with_name("airflow"))  # without docker, it is not on the PATH
+AIRFLOW = ((_AIRFLOW, "db", "migrate"), (_AIRFLOW, "pools", "import", str(INCLUDE / "pools.json")))
+GRANTS = (sys.executable, "-m", "xiaoe.cli", "grants", "--apply")
+MIGRATE = (sys.executable, "-m", "xiaoe.cli", "migrate")
 
 
 def main() -> int:
@@ -24,13 +24,26 @@ def main() -> int:
     write_passwords(
         Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]), os.environ["AIRFLOW_ADMIN_PASSWORD"]
     )
-    for step in STEPS:
+    for step in steps(os.environ):
         print("+", *step, flush=True)
         done = subprocess.run(step, check=False)  # noqa: S603 - our own commands
         if done.returncode:
             print(f"{' '.join(step)} failed (exit {done.returncode}), see above; nothing else was started")
             return done.returncode
     return 0
+
+
+def steps(environment: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """The commands.
+
+    Users are made where the administrator's connection is known, and the warehouse is the stack's own. Rights on
+    single tables can only be given once the tables are there, hence twice.
+
+    Args:
+        environment: With the connections.
+    """
+    makes_users = "AIRFLOW_CONN_XIAOE_MYSQL_ADMIN" in environment and not environment.get("WAREHOUSE")
+    return [*AIRFLOW, *((GRANTS, MIGRATE, GRANTS) if makes_users else (MIGRATE,))]
 
 
 def write_passwords(file: Path, admin: str) -> None:

@@ -56,7 +56,7 @@ def test_ports_are_on_loopback_unless_somebody_says_otherwise(name: str) -> None
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_secret_stands_in_the_file(name: str) -> None:
     for variable, value in SERVICES[name].get("environment", {}).items():
-        if SECRET_NAME.search(variable) and not variable.endswith("PASSWORDS_FILE"):
+        if SECRET_NAME.search(variable) and not variable.endswith(("PASSWORDS_FILE", "CONN_ID")):
             assert ":?run scripts/env}" in value, variable
 
 
@@ -93,9 +93,26 @@ def test_only_whoever_checks_logins_sees_the_passwords() -> None:
     }
 
 
+def test_only_init_knows_the_administrator_of_mysql_and_the_tasks_are_the_user_that_loads() -> None:
+    knowing = {name for name, one in SERVICES.items() if "MYSQL_ROOT_PASSWORD" in str(one.get("environment"))}
+    assert knowing == {"mysql", "init"}
+    for name in ("scheduler", "worker", "triggerer"):
+        environment = SERVICES[name]["environment"]
+        assert "mysql://xiaoe_load:" in environment["AIRFLOW_CONN_XIAOE_MYSQL"]
+        assert "mysql://xiaoe_backup:" in environment["AIRFLOW_CONN_XIAOE_MYSQL_BACKUP"]
+
+
 def test_every_volume_is_named_and_used() -> None:
     used = {volume.partition(":")[0] for one in SERVICES.values() for volume in one.get("volumes", [])}
     assert {name for name in used if name[0] != "."} == set(COMPOSE["volumes"])
+
+
+def test_all_slots_of_the_pool_at_a_tasks_rate_stay_below_what_a_shop_may_call() -> None:
+    from xiaoe.resources import ORDERS
+    from xiaoe.shop import Shop
+
+    slots = json.loads((REPO / "include" / "pools.json").read_text("utf-8"))["xiaoe_api"]["slots"]
+    assert slots * Shop.calls_per_second < ORDERS.calls_per_second
 
 
 # Its settings
@@ -106,7 +123,9 @@ def test_every_setting_is_explained_in_the_example_with_its_default() -> None:
     assert {name for name, rest in named.items() if rest.startswith(":?")} == SECRETS
     # compose itself reads the profiles
     assert set(named) - SECRETS == set(OPTIONS) - {"COMPOSE_PROFILES"}
-    for name in set(named) - SECRETS - {"WAREHOUSE", "BI_WAREHOUSE", "AIRFLOW_URL"}:
+    for name in (
+        set(named) - SECRETS - {"WAREHOUSE", "WAREHOUSE_MIGRATE", "WAREHOUSE_BACKUP", "BI_WAREHOUSE", "AIRFLOW_URL"}
+    ):
         assert OPTIONS[name] == named[name].removeprefix(":-"), name
 
 
@@ -141,13 +160,16 @@ def test_what_is_there_stays_and_only_what_is_new_is_made(tmp_path: Path) -> Non
     before = values(tmp_path / ".env")
     text = (tmp_path / ".env").read_text("utf-8")
     text = re.sub("^AIRFLOW_JWT_SECRET=.*\n", "", text, flags=re.M)
-    text = re.sub("^MYSQL_PASSWORD=.*$", "MYSQL_PASSWORD=", text, flags=re.M)
+    text = re.sub("^MYSQL_LOAD_PASSWORD=.*$", "MYSQL_LOAD_PASSWORD=", text, flags=re.M)
     (tmp_path / ".env").write_text(f"{text}MYSQL_PORT=3307\n", "utf-8")
     (tmp_path / "airflow.env").write_text("XIAOE_CONN_IDS=mine\n", "utf-8")
     assert "2 secrets made" in run_env(tmp_path, "--demo")
     after = values(tmp_path / ".env")
-    assert {name for name, value in before.items() if after[name] != value} == {"AIRFLOW_JWT_SECRET", "MYSQL_PASSWORD"}
-    assert after["MYSQL_PASSWORD"]
+    assert {name for name, value in before.items() if after[name] != value} == {
+        "AIRFLOW_JWT_SECRET",
+        "MYSQL_LOAD_PASSWORD",
+    }
+    assert after["MYSQL_LOAD_PASSWORD"]
     assert after["MYSQL_PORT"] == "3307"
     assert values(tmp_path / "airflow.env") == {"XIAOE_CONN_IDS": "mine"}
 
@@ -181,6 +203,34 @@ def test_the_emulator_of_the_demo_has_the_shops_that_airflow_connects_to(tmp_pat
 def test_without_the_demos_airflow_env_its_emulator_says_what_to_run() -> None:
     with pytest.raises(SystemExit, match="scripts/env --demo"):
         load("demo/shops.py").arguments({})
+
+
+def test_flags_for_the_emulator_come_last(tmp_path: Path) -> None:
+    from emulator.options import parse
+
+    run_env(tmp_path, "--demo")
+    demo = {name: value.strip("'") for name, value in values(tmp_path / "airflow.env").items()}
+    flags = {"EMULATOR_FLAGS": "--orders-per-day=500 --latency-ms=200"}
+    options = parse(load("demo/shops.py").arguments({**demo, **flags}))
+    assert (options.orders_per_day, options.latency_ms) == (500, 200)
+
+
+ADMIN = {"AIRFLOW_CONN_XIAOE_MYSQL_ADMIN": "mysql://..."}
+
+
+@pytest.mark.parametrize(
+    ("environment", "commands"),
+    [
+        ({**ADMIN, "WAREHOUSE": ""}, ["grants", "migrate", "grants"]),
+        ({**ADMIN, "WAREHOUSE": "mysql://elsewhere"}, ["migrate"]),
+        ({}, ["migrate"]),  # without docker
+    ],
+)
+def test_mysqls_users_are_made_in_the_stacks_own_server_only(environment: dict[str, str], commands: list[str]) -> None:
+    steps = load("image/prepare.py").steps(environment)
+    assert [step[3] for step in steps if step[1:3] == ("-m", "xiaoe.cli")] == commands
+    assert [step[1] for step in steps if Path(step[0]).name == "airflow"] == ["db", "pools"]
+    assert all(Path(step[0]).is_absolute() for step in steps)
 
 
 @pytest.mark.parametrize(
