@@ -127,6 +127,18 @@ class Fuse:
         self._before(BaseCursor, "_query")
         self._before(Connection, "commit")
 
+    def in_each_statement(self) -> None:
+        """Every statement and every commit, while the server works on it: sent, and the answer never read."""
+        from MySQLdb.connections import Connection
+        from MySQLdb.cursors import BaseCursor
+
+        def send(connection: Connection, statement: bytes) -> None:
+            if self._left == 0:
+                connection.send_query(statement)
+
+        self._before(BaseCursor, "_query", first=lambda cursor, statement: send(cursor._get_db(), statement))
+        self._before(Connection, "commit", first=lambda connection: send(connection, b"COMMIT"))
+
     def at_each_change(self) -> None:
         """Every statement that changes tables or rows."""
         from MySQLdb.cursors import BaseCursor
@@ -142,15 +154,43 @@ class Fuse:
         """Every file that this process puts into its place: written to the end, not yet visible."""
         self._before(os, "replace")
 
-    def _before(self, owner: object, name: str, counts: Callable[..., bool] = lambda *_: True) -> None:
+    def at_each_object(self) -> None:
+        """Every file of the page store, wherever that is, before it is written."""
+        from xiaoe import pages
+
+        self._before(pages, "write_whole")
+
+    def _before(
+        self,
+        owner: object,
+        name: str,
+        counts: Callable[..., bool] = lambda *_: True,
+        first: Callable[..., object] = lambda *_: None,
+    ) -> None:
         original = getattr(owner, name)
 
         def burn_first(*arguments: object) -> object:
             if counts(*arguments):
+                first(*arguments)
                 self.burn()
             return original(*arguments)
 
         setattr(owner, name, burn_first)
+
+
+def things_in(work: Callable[[], object], arm: Callable[[Fuse], None]) -> int:
+    """How many things that `arm` chooses happen while a child does the work undisturbed."""
+    reading, writing = os.pipe()
+    many = 1_000_000
+
+    def do() -> None:
+        fuse = Fuse(many)
+        arm(fuse)
+        work()
+        os.write(writing, str(many - fuse._left).encode())
+
+    Child(do).join()
+    return int(os.read(reading, 20))
 
 
 def killed_everywhere(
