@@ -93,6 +93,7 @@ def test_a_stage_killed_anywhere(shop: Bench, arm: str) -> None:
 
     def afresh() -> None:
         name[0] = f"run-{next(runs)}"
+        shop.server.set()  # it counts what it is asked
 
     points = sweep(
         shop.database, first, stage, ARMS[arm], afresh=afresh, finish=lambda: shop.sync.merge(*stage()), exactly=False
