@@ -210,7 +210,7 @@ def test_pages_in_a_bucket_do_not_need_the_dead_worker_s_disk(
 ) -> None:
     """Every try runs in a process of its own on a disk of its own; what a dead one wrote there is gone."""
     pytest.importorskip("obstore")
-    connect(api, page_size=20)
+    connect(api, page_size=20, concurrency=1)
     span = merge_window()
     with bucket() as store:
         monkeypatch.setenv(

@@ -60,6 +60,7 @@ class Child:
                 os._exit(code)
         os.close(writing)
         self._code: int | None = None
+        self._said = b""
 
     def kill(self) -> None:
         """End it as the kernel's memory killer would."""
@@ -72,12 +73,14 @@ class Child:
                 self.kill()
             _, status = os.waitpid(self.pid, 0)
             self._code = os.waitstatus_to_exitcode(status)
+            self._said = os.read(self._report, 65_536)
+            os.close(self._report)
         return self._code
 
     def join(self) -> None:
         """Wait, and fail the test with the child's traceback if it failed."""
         if self.wait() != 0:
-            pytest.fail(f"child ended with {self.wait()}: {os.read(self._report, 65_536).decode()}", pytrace=False)
+            pytest.fail(f"child ended with {self.wait()}: {self._said.decode()}", pytrace=False)
 
 
 @contextmanager
@@ -190,7 +193,9 @@ def things_in(work: Callable[[], object], arm: Callable[[Fuse], None]) -> int:
         os.write(writing, str(many - fuse._left).encode())
 
     Child(do).join()
-    return int(os.read(reading, 20))
+    os.close(writing)
+    with open(reading, "rb") as told:
+        return int(told.read())
 
 
 def killed_everywhere(
