@@ -93,7 +93,9 @@ def test_any_list_is_read_to_an_end(readings: list[list[tuple[int | None, list[i
 
 @MANY
 @given(st.binary(max_size=400))
-def test_any_file_in_the_place_of_a_page_is_a_page_or_none(tmp_path_factory: pytest.TempPathFactory, file: bytes) -> None:
+def test_any_file_in_the_place_of_a_page_is_a_page_or_none(
+    tmp_path_factory: pytest.TempPathFactory, file: bytes
+) -> None:
     folder = RunFolder(_place(tmp_path_factory))
     (folder.path / "page").write_bytes(file)
     assert folder.read_page("page") is None

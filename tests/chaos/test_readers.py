@@ -61,6 +61,7 @@ LOOKS = {
 }
 """What must never be seen → a statement that counts it."""
 
+
 @contextmanager
 def reading(database: Database) -> Iterator[Counter[str]]:
     """Ask everything again and again from another thread, each in one statement; what was seen that must not be."""
@@ -78,7 +79,9 @@ def reading(database: Database) -> Iterator[Counter[str]]:
                         cursor.execute(statement)
                         [row] = cursor.fetchall()
                         seen[name] += int(next(iter(row.values())))
-                    cursor.execute("SELECT watermark FROM sync_status WHERE resource = 'orders' AND mode = 'incremental'")
+                    cursor.execute(
+                        "SELECT watermark FROM sync_status WHERE resource = 'orders' AND mode = 'incremental'"
+                    )
                     found = [row["watermark"] for row in cursor.fetchall()]
                     seen["a watermark that went back"] += bool(watermark and found and found[0] < watermark)
                     watermark = found[0] if found else watermark

@@ -111,4 +111,3 @@ def killing(strike: Callable[[], object], point: int, work: Callable[[], object]
         work()
     except XiaoeRetriableError:
         os._exit(3)
-
