@@ -209,8 +209,8 @@ class RunFolder:
         slices = [SliceManifest(**part) for part in content["slices"]]
         if odd := [name for part in slices for name in part.pages if not _PAGE.fullmatch(name)]:
             raise XiaoeConfigError(
-                f"{self.manifest_path} names no page of its own run: {odd[0]!r}. We did not write that: see who else can"
-                " write to the page store, remove the folder, and clear the stage task"
+                f"{self.manifest_path} names no page of its own run: {odd[0]!r}. We did not write that: see who else"
+                " can write to the page store, remove the folder, and clear the stage task"
             )
         return Manifest(**{**content, "slices": slices})
 

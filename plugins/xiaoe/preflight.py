@@ -1,4 +1,4 @@
-"""What has to hold before a task touches the warehouse: code and schema fit, clocks agree, it has not lost everything."""
+"""What has to hold before a task touches the warehouse: code and schema fit, clocks agree, it has not lost all."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def check_kept(warehouse: Warehouse, store: Any) -> None:
         write_whole(mark, json.dumps({"merged_into_before": f"{utc_now():%Y-%m-%d %H:%M:%S} UTC"}).encode())
     if not is_used and mark.exists():
         raise XiaoeConfigError(
-            f"database {warehouse.database_name!r} of connection {warehouse.conn_id} is empty, and syncs have been merged"
-            " into it before: is this another server, a replica without the data, a database that was made anew?"
-            " Nothing was read or written. If it is the wrong server, correct host. If the data are lost, `make restore`"
-            f" a backup, then `make rebuild`. If you want to begin with an empty database, remove {mark}"
+            f"database {warehouse.database_name!r} of connection {warehouse.conn_id} is empty, and syncs have been"
+            " merged into it before: is this another server, a replica without the data, a database that was made anew?"
+            " Nothing was read or written. If it is the wrong server, correct host. If the data are lost, `make"
+            f" restore` a backup, then `make rebuild`. If you want to begin with an empty database, remove {mark}"
         )
 
 
