@@ -1,4 +1,4 @@
-"""What somebody could send on purpose: statements, templates and paths in keys and texts, pages that unpack without end."""
+"""What somebody could send on purpose: statements, templates, paths in keys and texts; pages that never end."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from xiaoe.resources import ORDERS, RESOURCES, Resource
 pytestmark = pytest.mark.chaos
 
 HOSTILE = (
-    "'; DROP TABLE orders; -- ", '" OR ""="', "\\'; DELETE FROM users; -- ", "1) ON DUPLICATE KEY UPDATE shop_id='x' -- ",
-    "{{ 7*7 }}", "{% for x in range(9) %}x{% endfor %}", "${jndi:ldap://x}", "%s%s%n", "%(shop_id)s", "../../../etc/passwd",
-    "..\\..\\x", "/etc/passwd", "a\tb\nc", "\\N", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "`id`; $(id)", "\u202e",
+    "'; DROP TABLE orders; -- ", '" OR ""="', "\\'; DELETE FROM users; -- ",
+    "1) ON DUPLICATE KEY UPDATE shop_id='x' -- ",
+    "{{ 7*7 }}", "{% for x in range(9) %}x{% endfor %}", "${jndi:ldap://x}", "%s%s%n", "%(shop_id)s",
+    "../../../etc/passwd",
+    "..\\..\\x", "/etc/passwd", "a\tb\nc", "\\N", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "`id`; $(id)",
+    "\u202e",
 )  # fmt: skip
 """Keys: all that a column of 128 characters can hold."""
 

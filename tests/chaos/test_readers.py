@@ -60,6 +60,7 @@ LOOKS = {
         WHERE (o.user_id > '' AND u.user_id IS NULL) OR (o.resource_id > '' AND p.resource_id IS NULL)""",
 }
 """What must never be seen → a statement that counts it."""
+WATERMARK = "SELECT watermark FROM sync_status WHERE resource = 'orders' AND mode = 'incremental'"
 
 
 @contextmanager
@@ -79,9 +80,7 @@ def reading(database: Database) -> Iterator[Counter[str]]:
                         cursor.execute(statement)
                         [row] = cursor.fetchall()
                         seen[name] += int(next(iter(row.values())))
-                    cursor.execute(
-                        "SELECT watermark FROM sync_status WHERE resource = 'orders' AND mode = 'incremental'"
-                    )
+                    cursor.execute(WATERMARK)
                     found = [row["watermark"] for row in cursor.fetchall()]
                     seen["a watermark that went back"] += bool(watermark and found and found[0] < watermark)
                     watermark = found[0] if found else watermark

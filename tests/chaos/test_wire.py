@@ -1,4 +1,4 @@
-"""A bad line between task and MySQL, and between task and API: the task fails by name or gets through, and a retry heals.
+"""A bad line between task and MySQL, or task and API: the task fails by name or gets through, and a retry heals.
 
 Every fault strikes at a chosen piece of the conversation. What a line that went silent leaves on the server is gone
 in time, with its locks.
@@ -79,11 +79,13 @@ def test_a_merge_over_a_bad_line_to_mysql(
         database.empty()
         sync.merge(*first)
         line.set(kind, point)
+        said = ""
         try:
             sync.merge(*second)
         except XiaoeRetriableError as error:
-            failed += 1
-            assert "127.0.0.1" in str(error)
+            said = str(error)
+        failed += bool(said)
+        assert not said or "127.0.0.1" in said
         assert database.snapshot() in (before, undisturbed), point
         line.set()
         sync.merge(*second)
@@ -111,13 +113,14 @@ def test_reading_over_a_bad_line_to_the_api(
             line.set()
             database.empty()
             line.set(kind, point)
+            said = ""
             try:
                 sync.stage(SPAN, run_id=f"at {point}", moves=True)
             except XiaoeNetworkError as error:
-                failed += 1
-                assert "no answer from" in str(error)
-                assert kind == "flap"
-                assert not any(rows for name, rows in database.snapshot().items() if name != "sync_status")
+                said = str(error)
+            failed += bool(said)
+            assert not said or (kind == "flap" and "no answer from" in said)
+            assert not any(database.snapshot().values())
             line.set()
             sync.run(SPAN, run_id=f"at {point}", moves=True)
             assert differences(database, api, SPAN) == [], point
@@ -241,7 +244,7 @@ def test_the_hook_gives_up_a_line_to_the_api_that_goes_silent(
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(url, page_size=8, concurrency=1, timeout=1))
     try:
         line.set("stall", 6)
-        with pytest.raises(XiaoeNetworkError, match="ReadTimeout|TimeoutError"):
+        with pytest.raises(XiaoeNetworkError, match=r"ReadTimeout|TimeoutError"):
             sync.stage(SPAN, run_id="silent", hook=XiaoeHook(sleep=lambda _: line.set("stall", 0)))
         line.set()
         sync.run(SPAN, run_id="silent")

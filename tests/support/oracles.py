@@ -49,8 +49,7 @@ def check_row(resource: Resource, raw: bytes) -> bool:
     assert isinstance(reader.kept(raw), bytes)
     try:
         row = reader.row(raw)
-    except RowError as error:
-        assert str(error)
+    except RowError:
         return False
     assert key == row[reader.columns.index(resource.key)]
     assert len(row) == len(reader.columns)
