@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from xiaoe import settings
+from xiaoe import disk_errors, settings
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.pages import write_whole
 
@@ -48,9 +48,11 @@ def check_kept(warehouse: Warehouse, store: Any) -> None:
     mark = store / f"warehouse-{warehouse.database_name}.json"
     with warehouse.session() as session:
         [(is_used,)] = session.query("SELECT EXISTS (SELECT 1 FROM sync_windows)")
-    if is_used and not mark.exists():
+    with disk_errors.explained(mark):
+        is_known = mark.exists()
+    if is_used and not is_known:
         write_whole(mark, json.dumps({"merged_into_before": f"{utc_now():%Y-%m-%d %H:%M:%S} UTC"}).encode())
-    if not is_used and mark.exists():
+    if is_known and not is_used:
         raise XiaoeConfigError(
             f"database {warehouse.database_name!r} of connection {warehouse.conn_id} is empty, and syncs have been"
             " merged into it before: is this another server, a replica without the data, a database that was made anew?"
