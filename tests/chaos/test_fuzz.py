@@ -25,7 +25,7 @@ from xiaoe.resources import RESOURCES, Resource
 pytestmark = pytest.mark.chaos
 
 MANY = settings(
-    max_examples=by_level(100, 1500, 40_000), deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=by_level(60, 1000, 40_000), deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 FIELDS = sorted({field for one in RESOURCES.values() for field, _ in one.reader._mapping.values()})
 NUMBERS = (

@@ -181,7 +181,7 @@ def test_any_interleaving_converges_to_the_truth(
     database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = type("Machine", (Syncs,), {"database": database, "api": api, "patch": monkeypatch})
-    examples, steps = by_level((2, 8), (8, 15), (80, 25))
+    examples, steps = by_level((2, 8), (4, 12), (80, 25))
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -107,7 +107,7 @@ def test_a_reader_sees_nothing_that_is_not_so(
     monkeypatch.setattr(decide, "CHUNK_ORDERS", 100)
     runs = Runs(api, monkeypatch, tmp_path / "pages")
     runs.at(END - days(20))
-    turns = by_level(1, 8, 60)
+    turns = by_level(1, 5, 60)
 
     def sync(resource: str, mode: str) -> None:
         about = runs.context(f"{resource}-{mode}")
