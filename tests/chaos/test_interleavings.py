@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -26,10 +28,11 @@ from emulator.running import Emulator
 from support import benefits
 from support.chaos import by_level, tell
 from support.fixtures import servers
-from support.processes import Fuse, children, killed_everywhere
+from support.processes import Child, Fuse, children, killed_everywhere
 from support.runs import Runs
 from support.shop import APP_ID, END, START, Database, days, differences, truth_by_id, unbalanced
 from xiaoe import sync_status
+from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.marts.refresh import Refresher
 from xiaoe.warehouse import Warehouse
 from xiaoe.windows import Window
@@ -212,6 +215,34 @@ def test_two_schedulers_on_the_same_windows(
         assert unbalanced(database) == []
     assert differences(database, api, Window(runs.now - days(8), runs.now - timedelta(minutes=2))) == []
     tell("two schedulers", turns=turns, tasks=turns * 2 * len(works_of_all_dags()))
+
+
+def test_two_tries_of_one_task_at_once(
+    database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A try that was thought dead goes on beside the next one, in the same folder: right, or an error by name."""
+    runs = Runs(api, monkeypatch, tmp_path / "pages")
+    turns = by_level(2, 6, 60)
+    named = 0
+    for turn in range(turns):
+        runs.at(BEGIN + timedelta(hours=9 * turn))
+        about = runs.context(f"twice-{turn}")
+
+        def task(about: Any = about) -> None:
+            with suppress(XiaoeReconciliationError, XiaoeConfigError):  # pages of one and the manifest of the other
+                runs.merge("orders", "rescan", runs.stage("orders", "rescan", about), about)
+                return
+            os._exit(3)
+
+        tries = [Child(task) for _ in range(3)]
+        codes = [one.wait() for one in tries]
+        assert set(codes) <= {0, 3}
+        named += codes.count(3)
+        assert database.wrong_lines() == []
+        runs.merge("orders", "rescan", runs.stage("orders", "rescan", about), about)
+        assert differences(database, api, Window(runs.now - days(14.9), runs.now - timedelta(minutes=2))) == []
+        assert unbalanced(database) == []
+    tell("two tries of one task", turns=turns, failed_by_name=named)
 
 
 def works_of_all_dags() -> list[Callable[[Runs, str], object]]:
