@@ -54,10 +54,11 @@ class XiaoeStageOperator(BaseOperator):
         warehouse, store = Warehouse(), ObjectStoragePath(settings.page_store())
         with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
             shop_id = hook.shop.app_id
-            preflight.check_kept(warehouse, store)
+            run_id = str(context["dag_run"].run_id)
             with sync_status.failure_noted(warehouse, shop_id, self.resource, self.mode):
-                run_id = str(context["dag_run"].run_id)
                 plan = self._plan(context, warehouse, shop_id)
+            preflight.check_kept(warehouse, store)  # what it finds is not noted: it is about where that would stand
+            with sync_status.failure_noted(warehouse, shop_id, self.resource, self.mode):
                 folder = RunFolder.of(
                     store,
                     shop_id=shop_id,
