@@ -7,7 +7,7 @@ PYTHON_BIN := .venv/bin/python
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test stack-scale bench docs clean
+.PHONY: help install test chaos lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test stack-scale bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ install:  ## virtual environment in .venv/ from the locks (PYTHON=python3.12 to 
 
 test: install  ## lint, then all tests against MySQL and MariaDB, both started if need be (ARGS= for pytest, e.g. --cov)
 	@scripts/test $(ARGS)
+
+chaos: install  ## trouble of every kind on purpose, for hours; SHORT=1: each kind once, in under 20 minutes (docs/reliability.md)
+	@SHORT='$(SHORT)' scripts/chaos $(ARGS)
 
 lint: install  ## ruff, mypy, sqlfluff
 	@failed=0; \

@@ -12,6 +12,7 @@ from yoyo.backends.core.mysql import MySQLdbBackend
 from yoyo.connections import parse_uri
 
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.mysql_connection import OTHERS_WORK
 from xiaoe.mysql_errors import NoDatabaseError
 from xiaoe.preflight import SCHEMA_DIR
 from xiaoe.warehouse import Session, Warehouse
@@ -35,6 +36,7 @@ def migrate(warehouse: Warehouse | None = None) -> list[str]:
         session.lock("migrate", timeout=300),
         _backend(warehouse, database) as backend,
     ):
+        session.execute(OTHERS_WORK)
         _forget_half_made(session)
         backend.init_database()
         backend.break_lock()  # ours is the lock that counts; yoyo's survives a killed process

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,17 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql_errors import explained
 
 SESSION_SETTINGS = (
-    "SET SESSION time_zone = '+00:00', sql_mode ="
+    "SET SESSION time_zone = '+00:00', wait_timeout = 600, sql_mode ="
     " 'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 )
+"""Of `wait_timeout`: a machine that lost its power says no good-bye; after so long, the server drops its locks."""
+OTHERS_WORK = "SET SESSION wait_timeout = 86400"
+"""For a session that only holds a lock while other connections work."""
 _CONNECT_SECONDS = 10
+_ANSWER_SECONDS = 3600
+"""Longer than any statement takes, and than a task waits for a lock. No time-out of Airflow's ends such a wait."""
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}
+"""A server that is gone is noticed after three minutes; what lies between sees that the connection is in use."""
 _ONLY_WHEN_LOADING = 2
 """Of MariaDB's client library: a file is sent in answer to a LOAD statement of ours, and to nothing else."""
 _OFF = ("0", "false", "no", "off")
@@ -32,7 +41,12 @@ class WarehouseHook(MySqlHook):
     def _get_conn_config_mysql_client(self, conn: Any) -> dict[str, Any]:
         wanted = str(conn.extra_dejson.get("local_infile", True)).lower() not in _OFF
         config: dict[str, Any] = super()._get_conn_config_mysql_client(conn)
-        return config | {"local_infile": _ONLY_WHEN_LOADING if wanted else 0, "connect_timeout": _CONNECT_SECONDS}
+        return config | {
+            "local_infile": _ONLY_WHEN_LOADING if wanted else 0,
+            "connect_timeout": _CONNECT_SECONDS,
+            "read_timeout": _ANSWER_SECONDS,
+            "write_timeout": _ANSWER_SECONDS,
+        }
 
 
 def open_connection(conn_id: str, schema: str | None = None) -> tuple[Any, str]:
@@ -52,11 +66,21 @@ def open_connection(conn_id: str, schema: str | None = None) -> tuple[Any, str]:
     where = f"connection {conn_id}, {conn.login}@{conn.host}:{conn.port or 3306}"
     with explained(where):
         connection: Any = hook.get_conn()
+        _keep_alive(connection)
         connection.set_character_set("utf8mb4")
         connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         if _asks_for_tls(conn):
             _insist_on_tls(connection, where)
     return connection, where
+
+
+def _keep_alive(connection: Any) -> None:
+    """Have the kernel ask every minute whether the server is still there; by default it does after two hours."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        if line.family in (socket.AF_INET, socket.AF_INET6):
+            for name, value in _KEEPALIVE.items():
+                if hasattr(socket, name):  # not every system has all of them
+                    line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _check_fields(conn: Any) -> None:

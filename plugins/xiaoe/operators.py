@@ -46,19 +46,21 @@ class XiaoeStageOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Stage the window that fits the mode and the run."""
-        from xiaoe import sync_status
+        from xiaoe import preflight, sync_status
         from xiaoe.hook import XiaoeHook
         from xiaoe.pages import RunFolder
         from xiaoe.warehouse import Warehouse
 
-        warehouse = Warehouse()
+        warehouse, store = Warehouse(), ObjectStoragePath(settings.page_store())
         with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
             shop_id = hook.shop.app_id
+            run_id = str(context["dag_run"].run_id)
             with sync_status.failure_noted(warehouse, shop_id, self.resource, self.mode):
-                run_id = str(context["dag_run"].run_id)
                 plan = self._plan(context, warehouse, shop_id)
+            preflight.check_kept(warehouse, store)  # what it finds is not noted: it is about where that would stand
+            with sync_status.failure_noted(warehouse, shop_id, self.resource, self.mode):
                 folder = RunFolder.of(
-                    ObjectStoragePath(settings.page_store()),
+                    store,
                     shop_id=shop_id,
                     resource=self.resource,
                     window=plan.window,
@@ -158,7 +160,7 @@ class XiaoeMergeOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected."""
-        from xiaoe import sync_status
+        from xiaoe import preflight, sync_status
         from xiaoe.merge import Merger
         from xiaoe.pages import RunFolder
         from xiaoe.resources import RESOURCES
@@ -167,6 +169,7 @@ class XiaoeMergeOperator(BaseOperator):
         warehouse = Warehouse()
         folder = RunFolder(ObjectStoragePath(self.folder))
         manifest = folder.read_manifest()
+        preflight.check_kept(warehouse, ObjectStoragePath(settings.page_store()))
         self.log.info(
             "shop %s, %s %s: %s, run %s", manifest.shop_id, self.resource, self.mode, manifest.window, manifest.run_id
         )

@@ -29,6 +29,7 @@ from xiaoe.windows import Window
 _COMPRESSION = 3
 _LONGEST_HEAD = 1024
 """Bytes of the line about a page, at most."""
+_PAGE = re.compile(r"slice-\d{2,}/pass-\d+/page-\d{5,}\.json\.gz")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -196,7 +197,7 @@ class RunFolder:
         """Read the manifest.
 
         Raises:
-            XiaoeConfigError: There is none.
+            XiaoeConfigError: There is none, or it names a file that is no page of the run.
         """
         try:
             content = json.loads(self.manifest_path.read_bytes())
@@ -205,7 +206,13 @@ class RunFolder:
                 f"no manifest at {self.manifest_path}: clear the stage task, it reads the window again"
                 " (was the page store moved or cleaned? XIAOE_PAGE_STORE has to be one place for all workers)"
             ) from None
-        return Manifest(**{**content, "slices": [SliceManifest(**part) for part in content["slices"]]})
+        slices = [SliceManifest(**part) for part in content["slices"]]
+        if odd := [name for part in slices for name in part.pages if not _PAGE.fullmatch(name)]:
+            raise XiaoeConfigError(
+                f"{self.manifest_path} names no page of its own run: {odd[0]!r}. We did not write that: see who else"
+                " can write to the page store, remove the folder, and clear the stage task"
+            )
+        return Manifest(**{**content, "slices": slices})
 
     def clear(self) -> None:
         """Remove everything: the window is to be read afresh."""

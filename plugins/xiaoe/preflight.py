@@ -1,17 +1,19 @@
-"""What has to hold before a task touches the warehouse: code and schema fit together, the clocks agree."""
+"""What has to hold before a task touches the warehouse: code and schema fit, clocks agree, it has not lost all."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from xiaoe import settings
+from xiaoe import disk_errors, settings
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.pages import write_whole
 
 if TYPE_CHECKING:
-    from xiaoe.warehouse import Session
+    from xiaoe.warehouse import Session, Warehouse
 
 SCHEMA_DIR = settings.INCLUDE_DIR / "sql" / "schema"
 
@@ -27,6 +29,36 @@ def check(session: Session) -> None:
     check_clock(rows[0][1].replace(tzinfo=timezone.utc) if rows else before, before, utc_now(), whose="MySQL's")
     _check_schema({name for name, _ in rows})
     session.rollback()
+
+
+def check_kept(warehouse: Warehouse, store: Any) -> None:
+    """Compare the warehouse with what the page store remembers: where merges were, some are left.
+
+    A server that failed over to an empty replica has every table and answers every question. The page store
+    remembers, in a file, that the database has been merged into. Without that file nothing can be wrong (a first
+    install); with a line in the ledger neither (a restore, a rebuild, another server with the data).
+
+    Args:
+        warehouse: Where a task is about to write.
+        store: Root of the page store.
+
+    Raises:
+        XiaoeConfigError: The ledger of windows is empty, and has not been before.
+    """
+    mark = store / f"warehouse-{warehouse.database_name}.json"
+    with warehouse.session() as session:
+        [(is_used,)] = session.query("SELECT EXISTS (SELECT 1 FROM sync_windows)")
+    with disk_errors.explained(mark):
+        is_known = mark.exists()
+    if is_used and not is_known:
+        write_whole(mark, json.dumps({"merged_into_before": f"{utc_now():%Y-%m-%d %H:%M:%S} UTC"}).encode())
+    if is_known and not is_used:
+        raise XiaoeConfigError(
+            f"database {warehouse.database_name!r} of connection {warehouse.conn_id} is empty, and syncs have been"
+            " merged into it before: is this another server, a replica without the data, a database that was made anew?"
+            " Nothing was read or written. If it is the wrong server, correct host. If the data are lost, `make"
+            f" restore` a backup, then `make rebuild`. If you want to begin with an empty database, remove {mark}"
+        )
 
 
 def check_clock(theirs: datetime, before: datetime, after: datetime, *, whose: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, TypeVar
@@ -181,8 +181,9 @@ class Session:
         self._connection.rollback()
 
     def close(self) -> None:
-        """Close the connection; what was not committed is gone."""
-        self._connection.close()
+        """Close the connection; what was not committed is gone. One that is closed already is no error."""
+        with suppress(Error):
+            self._connection.close()
 
     def _release(self, name: str) -> None:
         try:

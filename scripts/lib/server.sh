@@ -190,6 +190,9 @@ launch() {
   (umask 077; startup_sql >"$RUN/startup.sql")
   : >"$LOG"
   chown --reference="$DATA" "$LOG" "$RUN/startup.sql"
+  # Nobody runs on this folder (server_pid looked). A server that was killed leaves its lock, and the next one stops
+  # if any process has got that pid since.
+  rm -f "$DATA/server.sock" "$DATA/server.sock.lock"
   # A session of its own, so that it outlives make and the terminal; without the lock, which it would hold on to.
   setsid "${COMMAND[@]}" "${OPTIONS[@]}" "${options[@]}" </dev/null >"$RUN/out.log" 2>&1 9>&- &
   echo $! >"$RUN/pid"

@@ -60,6 +60,7 @@ class Child:
                 os._exit(code)
         os.close(writing)
         self._code: int | None = None
+        self._said = b""
 
     def kill(self) -> None:
         """End it as the kernel's memory killer would."""
@@ -72,12 +73,14 @@ class Child:
                 self.kill()
             _, status = os.waitpid(self.pid, 0)
             self._code = os.waitstatus_to_exitcode(status)
+            self._said = os.read(self._report, 65_536)
+            os.close(self._report)
         return self._code
 
     def join(self) -> None:
         """Wait, and fail the test with the child's traceback if it failed."""
         if self.wait() != 0:
-            pytest.fail(f"child ended with {self.wait()}: {os.read(self._report, 65_536).decode()}", pytrace=False)
+            pytest.fail(f"child ended with {self.wait()}: {self._said.decode()}", pytrace=False)
 
 
 @contextmanager
@@ -106,15 +109,17 @@ class Fuse:
 
     Args:
         after: How many things are let through first.
+        strike: What happens instead.
     """
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, strike: Callable[[], object] = lambda: os.kill(os.getpid(), signal.SIGKILL)) -> None:
         self._left = after
+        self._strike = strike
 
     def burn(self) -> None:
         """One thing is about to happen."""
         if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._strike()
         self._left -= 1
 
     def at_each_statement(self) -> None:
@@ -124,6 +129,18 @@ class Fuse:
 
         self._before(BaseCursor, "_query")
         self._before(Connection, "commit")
+
+    def in_each_statement(self) -> None:
+        """Every statement and every commit, while the server works on it: sent, and the answer never read."""
+        from MySQLdb.connections import Connection
+        from MySQLdb.cursors import BaseCursor
+
+        def send(connection: Connection, statement: bytes) -> None:
+            if self._left == 0:
+                connection.send_query(statement)
+
+        self._before(BaseCursor, "_query", first=lambda cursor, statement: send(cursor._get_db(), statement))
+        self._before(Connection, "commit", first=lambda connection: send(connection, b"COMMIT"))
 
     def at_each_change(self) -> None:
         """Every statement that changes tables or rows."""
@@ -140,15 +157,45 @@ class Fuse:
         """Every file that this process puts into its place: written to the end, not yet visible."""
         self._before(os, "replace")
 
-    def _before(self, owner: object, name: str, counts: Callable[..., bool] = lambda *_: True) -> None:
+    def at_each_object(self) -> None:
+        """Every file of the page store, wherever that is, before it is written."""
+        from xiaoe import pages
+
+        self._before(pages, "write_whole")
+
+    def _before(
+        self,
+        owner: object,
+        name: str,
+        counts: Callable[..., bool] = lambda *_: True,
+        first: Callable[..., object] = lambda *_: None,
+    ) -> None:
         original = getattr(owner, name)
 
         def burn_first(*arguments: object) -> object:
             if counts(*arguments):
+                first(*arguments)
                 self.burn()
             return original(*arguments)
 
         setattr(owner, name, burn_first)
+
+
+def things_in(work: Callable[[], object], arm: Callable[[Fuse], None]) -> int:
+    """How many things that `arm` chooses happen while a child does the work undisturbed."""
+    reading, writing = os.pipe()
+    many = 1_000_000
+
+    def do() -> None:
+        fuse = Fuse(many)
+        arm(fuse)
+        work()
+        os.write(writing, str(many - fuse._left).encode())
+
+    Child(do).join()
+    os.close(writing)
+    with open(reading, "rb") as told:
+        return int(told.read())
 
 
 def killed_everywhere(

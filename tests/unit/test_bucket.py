@@ -45,7 +45,8 @@ def folder(run_id: str = "run") -> RunFolder:
 
 
 def manifest() -> Manifest:
-    part = SliceManifest(WINDOW.begin.isoformat(), WINDOW.end.isoformat(), 1, 1, 1, ["page"], NOW.isoformat())
+    page = "slice-00/pass-1/page-00001.json.gz"
+    part = SliceManifest(WINDOW.begin.isoformat(), WINDOW.end.isoformat(), 1, 1, 1, [page], NOW.isoformat())
     return Manifest("app1", "orders", "rescan", "run", False, [part])
 
 

@@ -227,6 +227,12 @@ def test_an_unknown_code_is_kept_has_no_text_and_is_counted() -> None:
     assert READER.unknown_codes([]) == {}
 
 
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1E-99999999999999999999", "[1e99999999999999999999]"])
+def test_a_number_that_no_computer_holds_refuses_its_row_and_nothing_else(number: str) -> None:
+    with pytest.raises(RowError, match="exponent"):
+        READER.row(b'{"order_id": "1", "price": %b}' % number.encode())
+
+
 # --- hashes --------------------------------------------------------------------------------------------
 
 pairs = st.integers(1, 4).flatmap(lambda width: st.tuples(*[st.tuples(*[texts] * width)] * 2))

@@ -245,9 +245,12 @@ def test_a_manifest_of_an_older_version_is_no_look_up(folder: RunFolder) -> None
     assert not folder.read_manifest().is_lookup
 
 
+names = st.builds("slice-{:02d}/pass-{}/page-{:05d}.json.gz".format, st.integers(0, 200), *[st.integers(1, 10**6)] * 2)
+
+
 @given(
     st.text(max_size=20),
-    st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 5), st.lists(st.text(max_size=9))), min_size=1),
+    st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 5), st.lists(names)), min_size=1),
 )
 def test_any_manifest_survives_json(run_id: str, parts: list[tuple[int, int, list[str]]]) -> None:
     folder = RunFolder(ObjectStoragePath("memory://manifests/any"))

@@ -17,6 +17,7 @@ from xiaoe.backup.key import Key
 from xiaoe.backup.store import MANIFEST, BackupManifest, is_local, local_name, read_manifest, sha256_of
 from xiaoe.backup.tables import quoted
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.mysql_connection import OTHERS_WORK
 from xiaoe.preflight import known_migrations
 from xiaoe.warehouse import Session, Warehouse
 
@@ -51,6 +52,7 @@ def restore(path: Any, warehouse: Warehouse, key: Key | None, *, force: bool = F
     with opened(path, manifest, key) as file:
         create_database(warehouse)
         with warehouse.session(any_schema=True) as session, session.lock("migrate", timeout=10):
+            session.execute(OTHERS_WORK)
             _make_empty(session, force=force)
             load(warehouse, file)
             session.rollback()

@@ -47,20 +47,21 @@ def remove_old_pages(step: Step) -> int:
     before = step.now - settings.keep("XIAOE_PAGE_KEEP_DAYS", 30)
     removed, waiting = 0, []
     knowledge: dict[tuple[str, str], Known] = {}
-    with Warehouse().session() as session:
-        for folder, shop_id, resource in _runs(root):
-            written = _written_at(folder.path)
-            if written is None or written >= before:
-                continue
-            if (shop_id, resource) not in knowledge:
+    warehouse = Warehouse()
+    for folder, shop_id, resource in _runs(root):
+        written = _written_at(folder.path)
+        if written is None or written >= before:
+            continue
+        if (shop_id, resource) not in knowledge:
+            with warehouse.session() as session:
                 knowledge[shop_id, resource] = _known(session, shop_id, resource)
-            if not _is_done(folder, written, knowledge[shop_id, resource]):
-                waiting.append(str(folder.path))
-                continue
-            step.log.info("removing %s", folder.path)
-            removed += 1
-            if not step.dry_run:
-                _remove(folder)
+        if not _is_done(folder, written, knowledge[shop_id, resource]):
+            waiting.append(str(folder.path))
+            continue
+        step.log.info("removing %s", folder.path)
+        removed += 1
+        if not step.dry_run:
+            _remove(folder)
     if waiting:
         step.log.warning(
             "%s runs older than %s were never merged and nothing later covers them; their pages stay. Clear their merge"

@@ -87,6 +87,8 @@ class RowReader:
             fields = self._row_decoder.decode(raw)
         except (ValueError, RecursionError) as error:
             raise RowError(f"not a JSON object: {error}") from None
+        except ArithmeticError:
+            raise RowError("a number in it has an exponent beyond what a computer holds") from None
         row: list[Any] = []
         for value, (field, read, texts, is_key) in zip(astuple(fields), self._plan, strict=True):
             try:
