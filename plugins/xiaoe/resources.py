@@ -87,6 +87,34 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """Where a typed row goes, or a part of it.
+
+    Args:
+        table: A table; its key begins with `shop_id`.
+        columns: Its other columns → columns of the typed row, or a number.
+        replaces: Whether it may hold rows with the same key.
+    """
+
+    table: str
+    columns: dict[str, str | int]
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What the merge statements would do with a row that the warehouse does not hold; without a join it is faster.
+
+    Args:
+        copies: Further tables the row goes to.
+        days: Kind of `mart_queue` → time columns of the row: their days are to be worked out anew.
+    """
+
+    copies: tuple[Copy, ...]
+    days: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Resource:
     """One list interface of the API and the table it fills.
 
@@ -106,6 +134,7 @@ class Resource:
         time: Column that the window filter works on; None where the scope is WHOLE.
         reader: Types one row.
         members: Rows of other tables that a row names.
+        fresh: How rows that are not there yet may go into their tables directly; None sends them through staging.
     """
 
     name: str
@@ -123,6 +152,7 @@ class Resource:
     time: str | None
     reader: RowReader
     members: tuple[Member, ...] = ()
+    fresh: Fresh | None = None
 
     def covers_present(self, window: Window, read_at: datetime) -> bool:
         """Whether every row that the window ever held has to be in what was read of it.
@@ -202,6 +232,24 @@ ORDERS = Resource(
                 "name": "title",
             },
         ),
+    ),
+    fresh=Fresh(
+        copies=(
+            Copy(
+                "order_items",
+                {
+                    "order_id": "order_id",
+                    "line_no": 1,
+                    "resource_type": "resource_type",
+                    "resource_id": "resource_id",
+                    "title": "title",
+                    "quantity": "quantity",
+                    "amount": "price",
+                },
+            ),
+            Copy("benefit_queue", {"order_id": "order_id"}, replaces=True),  # an after-sale may have been faster
+        ),
+        days={"buyers": ("pay_time",), "sales": ("created_time", "refund_time")},
     ),
 )
 

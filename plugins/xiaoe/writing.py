@@ -1,0 +1,178 @@
+"""What a merge asks the server and tells it, on one session; for one thread at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from operator import itemgetter
+from typing import Any
+
+from MySQLdb import IntegrityError
+
+from xiaoe import ledger
+from xiaoe.chunk import Chunk, Incoming, Stored
+from xiaoe.chunk import columns as columns_of
+from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.marts.queue import queue_days
+from xiaoe.members import KnownMembers, Named, named_by
+from xiaoe.pages import Manifest
+from xiaoe.resources import Copy, Resource
+from xiaoe.rows.decode import Row, tsv_column
+from xiaoe.warehouse import Lines, Session
+
+
+@dataclass(frozen=True)
+class Load:
+    """Rows for one table, ready to be sent."""
+
+    table: str
+    columns: Sequence[str]
+    rows: Sequence[Row] | Lines
+    replaces: bool = True
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A chunk, ready to be sent: what takes the client's time is done.
+
+    Args:
+        chunk: What it is made of.
+        new: Rows that go into their tables directly.
+        staged: Rows that the merge statements take from staging.
+        named: Members that the rows name.
+    """
+
+    chunk: Chunk
+    new: list[Load]
+    staged: Load | None
+    named: list[Named]
+
+
+class Writer:
+    """Writes the chunks of one run.
+
+    Args:
+        session: In the merge's transaction.
+        resource: Whose rows.
+        statements: The merge statements.
+        manifest: Of the run.
+    """
+
+    def __init__(self, session: Session, resource: Resource, statements: list[str], manifest: Manifest) -> None:
+        self._session = session
+        self._resource = resource
+        self._statements = statements
+        self._manifest = manifest
+        self._columns = columns_of(resource)
+        self._key = self._columns.index(resource.key)
+        self._staging = f"stg_{resource.table}"
+        self._members = KnownMembers(session, manifest)
+        self._days: set[tuple[str, str]] = set()
+
+    def create_staging(self) -> None:
+        """A TEMPORARY table with the target's own types, in key order; before the transaction begins."""
+        self._session.execute(f"DROP TEMPORARY TABLE IF EXISTS {self._staging}")
+        self._session.execute(
+            f"CREATE TEMPORARY TABLE {self._staging} (PRIMARY KEY (shop_id, {self._resource.key}))"
+            f" SELECT {', '.join(self._columns)} FROM {self._resource.table} LIMIT 0"
+        )
+        self._loads_files = self._session.loads_files(self._staging)
+        self._session.commit()
+
+    def stored(self, incoming: Incoming) -> Stored:
+        """What the warehouse holds of these rows."""
+        if not incoming.newest:
+            return {}
+        places = ", ".join(["%s"] * len(incoming.newest))
+        rows = self._session.query(
+            f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL"
+            f" FROM {self._resource.table} WHERE shop_id = %s AND {self._resource.key} IN ({places})",
+            (self._manifest.shop_id, *sorted(incoming.newest)),
+        )
+        return {key.rstrip(" "): (raw, typed, seen, bool(absent)) for key, raw, typed, seen, absent in rows}
+
+    def pack(self, chunk: Chunk) -> Parcel:
+        """Make a chunk ready; asks the server nothing, so another thread may be writing."""
+        fresh, rows = self._resource.fresh, chunk.changed
+        itself = dict(zip(self._columns[1:], self._columns[1:], strict=True))
+        new: list[Load] = []
+        if fresh is None:
+            rows = sorted([*chunk.new, *rows], key=itemgetter(self._key))
+        elif chunk.new:
+            new = self._loads(chunk.new, [Copy(self._resource.table, itself), *fresh.copies])
+            for kind, columns in fresh.days.items():
+                places = [self._columns.index(column) for column in columns]
+                self._days.update((kind, row[place][:10]) for row in chunk.new for place in places if row[place])
+        staged = self._loads(rows, [Copy(self._staging, itself, replaces=True)]) if rows else []
+        everything = [*chunk.new, *chunk.changed]
+        named = [
+            named_by(member, [self._columns.index(column) for column in member.columns.values()], everything)
+            for member in self._resource.members
+        ]
+        return Parcel(chunk, new, staged[0] if staged else None, named)
+
+    def write(self, parcel: Parcel) -> tuple[int, int]:
+        """Write a chunk; return how many rows were inserted and how many changed.
+
+        Raises:
+            XiaoeReconciliationError: The server counts otherwise.
+        """
+        chunk = parcel.chunk
+        ledger.resolve_rejects(self._session, self._manifest, chunk.typed)
+        ledger.write_rejected(self._session, self._manifest, chunk.rejected)
+        for load in parcel.new:
+            self._insert(load)
+        inserted, changed = self._merge(parcel.staged) if parcel.staged else (0, 0)
+        for named in parcel.named:
+            self._members.insert_unknown(named)
+        if parcel.new:
+            inserted += len(chunk.new)
+        if inserted + changed != len(chunk.new) + len(chunk.changed):
+            raise XiaoeReconciliationError(
+                f"{len(chunk.new) + len(chunk.changed)} rows of {self._resource.name} were to be written, the server"
+                f" says {inserted} inserted and {changed} changed: {_INTRUDER.format(self._resource.table)}"
+            )
+        return inserted, changed
+
+    def finish(self) -> None:
+        """Have the days of new rows worked out anew; after the last chunk."""
+        for kind in sorted({kind for kind, _ in self._days}):
+            days = [date.fromisoformat(day) for one, day in self._days if one == kind]
+            queue_days(self._session, self._manifest.shop_id, kind, days)
+
+    def _loads(self, rows: Sequence[Row], copies: Iterable[Copy]) -> list[Load]:
+        columns: dict[str, Sequence[Any]] = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
+        if self._loads_files:
+            columns = {name: tsv_column(values) for name, values in columns.items()}
+        loads = []
+        for copy in copies:
+            sources = ("shop_id", *copy.columns.values())
+            taken = [columns.get(str(source)) or [str(source)] * len(rows) for source in sources]
+            content = Lines.of(taken) if self._loads_files else list(zip(*taken, strict=True))
+            loads.append(Load(copy.table, ("shop_id", *copy.columns), content, copy.replaces))
+        return loads
+
+    def _insert(self, load: Load) -> None:
+        """Load rows that were not there when they were looked for; under the lock, nobody else adds any."""
+        try:
+            self._session.bulk_load(load.table, load.columns, load.rows, replace=load.replaces)
+        except (RuntimeError, IntegrityError) as error:
+            if "Duplicate entry" not in str(error):
+                raise
+            raise XiaoeReconciliationError(f"{error}: {_INTRUDER.format(load.table)}") from error
+
+    def _merge(self, load: Load) -> tuple[int, int]:
+        self._session.bulk_load(load.table, load.columns, load.rows)
+        counts = 0, 0
+        for statement in self._statements:
+            if re.match(rf"INSERT INTO {self._resource.table}\b", statement, re.IGNORECASE):
+                counts = self._session.upsert(statement)
+            else:
+                self._session.execute(statement)
+        self._session.execute(f"DELETE FROM {self._staging}")
+        return counts
+
+
+_INTRUDER = "is another program writing to {}? Nothing was kept; clear this task to try again"
