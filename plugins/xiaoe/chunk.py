@@ -118,6 +118,7 @@ class Judge:
     ) -> None:
         self._reader = resource.reader
         self._manifest = manifest
+        self._batch_id = manifest.batch_id
         self._seen_later = seen_later
         self._unresolved = unresolved
         self._time = resource.reader.columns.index(resource.time) if resource.time else None
@@ -127,6 +128,7 @@ class Judge:
         """Judge some rows, knowing what the warehouse holds of them."""
         chunk = Chunk(rejected=[self._rejected(None, *one) for one in incoming.keyless])
         known, hash_of = self._is_known, self._reader.raw_hash
+        shop_id, batch_id = self._manifest.shop_id, self._batch_id
         for key in sorted(incoming.newest):
             raw, observed_at = incoming.newest[key]
             raw_hash, old = hash_of(raw), stored.get(key)
@@ -140,7 +142,7 @@ class Judge:
             hashed = row_hash(row)
             if old and (known(old, observed_at, old[1] == hashed) or self._was_seen_later(row, observed_at)):
                 continue
-            whole = (self._manifest.shop_id, *row, hashed, raw_hash, observed_at, self._manifest.batch_id)
+            whole = (shop_id, *row, hashed, raw_hash, observed_at, batch_id)
             (chunk.changed if old else chunk.new).append(whole)
         if self._unresolved:
             rejected = {one.key for one in chunk.rejected}

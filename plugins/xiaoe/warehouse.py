@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ TRY_AGAIN = {
     1467: "no auto-increment value",  # MariaDB's word for the first two while it waits for the table's counter
 }
 _LONGEST_LOCK_NAME = 64
+_COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
+"""A line of its own; sqlparse would find others as well, and take 0.2 s."""
 _FALLBACK_BATCH = 1000
 
 
@@ -260,7 +263,7 @@ def render(template: str, **values: Any) -> str:
 
 def split_statements(sql: str) -> list[str]:
     """The single statements of a rendered template, without comments."""
-    return [text for text in sqlparse.split(sqlparse.format(sql, strip_comments=True)) if text]
+    return [text for text in sqlparse.split(_COMMENT.sub("", sql)) if text]
 
 
 def retry_conflicts(work: Callable[[], T]) -> T:

@@ -23,6 +23,9 @@ from xiaoe.rows.decode import Row, tsv_column
 from xiaoe.warehouse import Lines, Session
 
 
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+
 @dataclass(frozen=True)
 class Load:
     """Rows for one table, ready to be sent."""
@@ -69,6 +72,7 @@ class Writer:
         self._key = self._columns.index(resource.key)
         self._staging = f"stg_{resource.table}"
         self._members = KnownMembers(session, manifest)
+        self._near = True
         self._days: set[tuple[str, str]] = set()
 
     def create_staging(self) -> None:
@@ -82,15 +86,21 @@ class Writer:
         self._session.commit()
 
     def stored(self, incoming: Incoming) -> Stored:
-        """What the warehouse holds of these rows."""
-        if not incoming.newest:
-            return {}
-        places = ", ".join(["%s"] * len(incoming.newest))
-        rows = self._session.query(
-            f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL"
-            f" FROM {self._resource.table} WHERE shop_id = %s AND {self._resource.key} IN ({places})",
-            (self._manifest.shop_id, *sorted(incoming.newest)),
-        )
+        """What the warehouse holds of these rows, and perhaps of others.
+
+        Rows of one chunk mostly lie side by side: keys tell when they were made. Then one range is several times
+        faster to read than as many single keys. Where that is not so, the first chunk shows it.
+        """
+        keys = sorted(incoming.newest)
+        rows: list[tuple[Any, ...]] = []
+        if keys and self._near and not _CONTROL.search("".join(keys)):  # MySQL has a way of its own to sort these
+            limit = 2 * len(keys)
+            rows = self._look_up(f"BETWEEN %s AND %s LIMIT {limit}", keys[0], keys[-1])
+            self._near = len(rows) < limit
+        else:
+            self._near = False
+        if keys and not self._near:
+            rows = self._look_up(f"IN ({', '.join(['%s'] * len(keys))})", *keys)
         return {key.rstrip(" "): (raw, typed, seen, bool(absent)) for key, raw, typed, seen, absent in rows}
 
     def pack(self, chunk: Chunk) -> Parcel:
@@ -141,6 +151,13 @@ class Writer:
         for kind in sorted({kind for kind, _ in self._days}):
             days = [date.fromisoformat(day) for one, day in self._days if one == kind]
             queue_days(self._session, self._manifest.shop_id, kind, days)
+
+    def _look_up(self, condition: str, *keys: str) -> list[tuple[Any, ...]]:
+        return self._session.query(
+            f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL"
+            f" FROM {self._resource.table} WHERE shop_id = %s AND {self._resource.key} {condition}",
+            (self._manifest.shop_id, *keys),
+        )
 
     def _loads(self, rows: Sequence[Row], copies: Iterable[Copy]) -> list[Load]:
         columns: dict[str, Sequence[Any]] = dict(zip(self._columns, zip(*rows, strict=True), strict=True))

@@ -28,7 +28,7 @@ from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
 from xiaoe.cli import SYNC_DAGS
 from xiaoe.dag_parts import dag_defaults
-from xiaoe.merge import BOOKKEEPING
+from xiaoe.chunk import BOOKKEEPING
 from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.resources import RESOURCES
 from xiaoe.windows import BEIJING
