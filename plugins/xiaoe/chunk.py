@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from msgspec import Raw
 
 from xiaoe import ledger, paging
-from xiaoe.envelope import open_envelope, read_listing
+from xiaoe.envelope import rows_of
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.ledger import Rejected
 from xiaoe.pages import Manifest, RunFolder, SliceManifest
@@ -94,7 +94,7 @@ def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) 
             raise XiaoeReconciliationError(
                 f"page {name} is gone from {folder.path}: clear the stage task, it reads the window again"
             )
-        listing = read_listing(open_envelope(page.body).data, total_field=resource.total_key)
+        listing = rows_of(page.body, total_field=resource.total_key)
         incoming.add(resource, listing.rows, ledger.utc_text(page.observed_at))
         if len(incoming.hashes) >= size:
             yield incoming

@@ -22,7 +22,6 @@ from xiaoe.resources import Copy, Resource
 from xiaoe.rows.decode import Row, tsv_column
 from xiaoe.warehouse import Lines, Session
 
-
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
 

@@ -1,6 +1,6 @@
 """The same pages through dlt, its best settings found and its defaults; runs in dlt's own environment.
 
-Usage: dlt_peer.py PAGES DSN best|defaults FOLDER. PAGES names one page of the store per line, FOLDER is for dlt's state.
+Usage: dlt_peer.py PAGES DSN best|defaults FOLDER. PAGES names one page of the store per line, FOLDER is for dlt.
 Prints {"seconds", "cpu", "peak_mb"} as JSON. Imports and the reading of this file are not counted.
 
 What is left to dlt: types by hints, normalising, its staging tables, delete and insert by primary key. What it is
@@ -20,14 +20,15 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 os.environ |= {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "ERROR",
 }
 
-import dlt  # noqa: E402 - after its settings
-import orjson  # noqa: E402
+import dlt
+import orjson
 
 NUMBERS = (
     "resource_type", "count", "order_state", "ship_state", "pay_way", "client_type", "collection_way",
@@ -59,12 +60,12 @@ def main() -> None:
     if is_best:
         os.environ["NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION"] = "true"
     options = {"create_unique_indexes": True, "create_primary_keys": True} if is_best else {}
-    server, _, database = dsn.rpartition("/")
+    database = urlsplit(dsn).path.strip("/")
     pipeline = dlt.pipeline(
         pipeline_name="bench",
         pipelines_dir=folder,
-        destination=dlt.destinations.sqlalchemy(credentials=f"{server}/{database}", **options),
-        dataset_name=database.split("?")[0],
+        destination=dlt.destinations.sqlalchemy(credentials=dsn, **options),
+        dataset_name=database,
     )
     began, spent = time.perf_counter(), time.process_time()
     pipeline.run(flat(pages) if is_best else nested(pages))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -35,7 +36,7 @@ def merge(folder: str) -> Cost:
 def hash_only(folder: str) -> Cost:
     """Read the pages and hash each row: what a rescan costs at the very least."""
     prepared()
-    from xiaoe.envelope import open_envelope, read_listing
+    from xiaoe.envelope import rows_of
     from xiaoe.pages import RunFolder
     from xiaoe.resources import ORDERS
 
@@ -45,7 +46,7 @@ def hash_only(folder: str) -> Cost:
             for name in part.pages:
                 page = run.read_page(name)
                 assert page is not None  # noqa: S101 - a benchmark
-                rows = read_listing(open_envelope(page.body).data, total_field=ORDERS.total_key).rows
+                rows = rows_of(page.body, total_field=ORDERS.total_key).rows
                 hashes.update(map(ORDERS.reader.raw_hash, rows))
         return len(hashes)
 
@@ -73,15 +74,9 @@ def raw_orders(pages: list[str]) -> Iterator[list[dict[str, Any]]]:
 def prepared() -> Any:
     """The operators, with everything imported that they would import when they run."""
     logging.disable()
-    import numpy  # noqa: F401, ICN001 - before the clock runs
-
-    import xiaoe.hook
-    import xiaoe.merge
-    import xiaoe.operators
-    import xiaoe.stage
-    import xiaoe.sync_status  # noqa: F401
-
-    return xiaoe.operators
+    for name in ("numpy", "xiaoe.hook", "xiaoe.merge", "xiaoe.stage", "xiaoe.sync_status"):
+        importlib.import_module(name)
+    return importlib.import_module("xiaoe.operators")
 
 
 def context(run_id: str, begin: datetime | None = None, end: datetime | None = None) -> Any:

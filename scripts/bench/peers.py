@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench import limit, ours, script
 from bench.place import ROOT, Cost, Place, in_child
@@ -72,12 +71,12 @@ def run_batches(place: Place, staged: Staged, most: int) -> Run:
 
 
 def run_dlt(place: Place, staged: Staged, most: int) -> Run:
-    """dlt with its best settings found."""
+    """The library dlt with its best settings found."""
     return _run_dlt(place, staged, most, "best")
 
 
 def run_dlt_defaults(place: Place, staged: Staged, most: int) -> Run:
-    """dlt as its documentation begins."""
+    """The library dlt as its documentation begins."""
     return _run_dlt(place, staged, most, "defaults")
 
 
@@ -96,8 +95,8 @@ def _run_dlt(place: Place, staged: Staged, most: int, settings: str) -> Run:
     for folder in (staged.first, staged.rescan):
         names.write_text("\n".join(_some_pages(staged, folder, most)))
         dsn = place.dsn(database).replace("mysql://", "mysql+mysqldb://", 1)
-        command = [DLT, ROOT / "scripts" / "bench" / "dlt_peer.py", names, f"{dsn}?charset=utf8mb4", settings, state]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+        command = [DLT, ROOT / "scripts" / "bench" / "dlt_peer.py", names, dsn, settings, state]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
             raise RuntimeError(f"dlt failed: {done.stderr[-2000:]}")
         costs.append(Cost(**json.loads(done.stdout.splitlines()[-1])))
@@ -122,8 +121,3 @@ PEERS: dict[str, tuple[Peer, int | None, int | None]] = {
     "script-batches": (run_batches, None, 2),
 }
 """Name → what runs it, the most orders it is given, the most rounds."""
-
-
-def clean(path: Path) -> None:
-    """Remove what a peer left below a folder."""
-    shutil.rmtree(path, ignore_errors=True)

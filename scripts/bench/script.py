@@ -109,9 +109,12 @@ LINES = _upsert(
     {},
 )
 ORDERS = _upsert("orders", COLUMNS, {})
-BOOKKEEPING = "row_hash BIGINT UNSIGNED NOT NULL DEFAULT 0", "raw_hash BIGINT UNSIGNED NOT NULL DEFAULT 0", (
-    "observed_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)"
-), "batch_id CHAR(16) NOT NULL DEFAULT ''"
+BOOKKEEPING = (
+    "row_hash BIGINT UNSIGNED NOT NULL DEFAULT 0",
+    "raw_hash BIGINT UNSIGNED NOT NULL DEFAULT 0",
+    ("observed_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)"),
+    "batch_id CHAR(16) NOT NULL DEFAULT ''",
+)
 
 
 def prepare(place: Place, database: str) -> None:
