@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from xiaoe.destinations import Member
 from xiaoe.pages import Manifest
-from xiaoe.resources import Member
 from xiaoe.rows.decode import Row
 from xiaoe.warehouse import Session
 

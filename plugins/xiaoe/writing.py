@@ -14,11 +14,12 @@ from MySQLdb import IntegrityError
 from xiaoe import ledger
 from xiaoe.chunk import Chunk, Incoming, Stored
 from xiaoe.chunk import columns as columns_of
+from xiaoe.destinations import Copy
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.marts.queue import queue_days
 from xiaoe.members import KnownMembers, Named, named_by
 from xiaoe.pages import Manifest
-from xiaoe.resources import Copy, Resource
+from xiaoe.resources import Resource
 from xiaoe.rows.decode import Row, tsv_column
 from xiaoe.warehouse import Lines, Session
 
