@@ -66,19 +66,36 @@ class Incoming:
 
 @dataclass
 class Chunk:
-    """What became of the rows of some pages; rows are in key order.
+    """What became of the rows of some pages.
 
     Args:
-        new: Typed rows that the warehouse does not hold.
-        changed: Typed rows that it holds otherwise.
+        new: Key → typed row that the warehouse does not hold.
+        changed: Key → typed row that it holds otherwise.
         rejected: Rows that could not be typed.
         typed: Keys of rows that could, once more, after they could not.
     """
 
-    new: list[Row] = field(default_factory=list)
-    changed: list[Row] = field(default_factory=list)
+    new: dict[str, Row] = field(default_factory=dict)
+    changed: dict[str, Row] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     typed: set[str] = field(default_factory=set)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All that are to be written."""
+        return [*self.new.values(), *self.changed.values()]
+
+    def add(self, other: Chunk) -> None:
+        """Take in what was seen later."""
+        self.new |= other.new
+        for key, row in other.changed.items():
+            (self.new if key in self.new else self.changed)[key] = row
+        self.rejected += other.rejected
+        self.typed |= other.typed
+
+    def is_due(self, size: int) -> bool:
+        """Whether to write it now. Statements cost something, too; but what was rejected has to stay in its order."""
+        return len(self.new) + len(self.changed) >= size or bool(self.rejected or self.typed)
 
 
 def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) -> Iterator[Incoming]:
@@ -143,7 +160,7 @@ class Judge:
             if old and (known(old, observed_at, old[1] == hashed) or self._was_seen_later(row, observed_at)):
                 continue
             whole = (shop_id, *row, hashed, raw_hash, observed_at, batch_id)
-            (chunk.changed if old else chunk.new).append(whole)
+            (chunk.changed if old else chunk.new)[key] = whole
         if self._unresolved:
             rejected = {one.key for one in chunk.rejected}
             chunk.typed = {
@@ -155,21 +172,15 @@ class Judge:
 
     def stored(self, chunk: Chunk) -> Stored:
         """What the warehouse will know of the chunk's rows once they are written."""
-        return {
-            row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], False)
-            for rows in (chunk.new, chunk.changed)
-            for row in rows
-        }
+        return {row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], False) for row in chunk.rows}
 
     def key_hashes(self, chunk: Chunk) -> array[int]:
         """Of the chunk's rows."""
-        return array(
-            "Q", (paging.key_hash(row[self._key].rstrip(" ")) for rows in (chunk.new, chunk.changed) for row in rows)
-        )
+        return array("Q", (paging.key_hash(row[self._key].rstrip(" ")) for row in chunk.rows))
 
     def unknown_codes(self, chunk: Chunk) -> Counter[str]:
         """Codes without a text → rows."""
-        return Counter(self._reader.unknown_codes(row[1:] for rows in (chunk.new, chunk.changed) for row in rows))
+        return Counter(self._reader.unknown_codes(row[1:] for row in chunk.rows))
 
     def _is_known(self, old: tuple[int, int, str, bool], observed_at: str, same: bool) -> bool:
         """Whether the warehouse holds all that this observation tells, or newer.

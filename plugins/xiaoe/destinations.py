@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -29,7 +30,7 @@ class Copy:
     """
 
     table: str
-    columns: dict[str, str | int]
+    columns: Mapping[str, str | int]
     replaces: bool = False
 
 

@@ -136,21 +136,26 @@ class _Transaction:
 
         All SQL runs on a thread of its own, in this order: look up 1, look up 2, write 1, look up 3, write 2, ...
         While the server writes a chunk, this thread types the next one. So a chunk is looked up before the one
-        in front of it is written, and has to be told what that one brings.
+        in front of it is written, and has to be told what that one brings. Chunks of which little is to be written
+        are held until it is worth the statements.
         """
         before: Stored = {}
-        writing: tuple[_Slice, Future[tuple[int, int]]] | None = None
+        held, writing = Chunk(), None
         with ThreadPoolExecutor(1, thread_name_prefix="xiaoe-merge") as thread:
             for one, incoming, looked_up in _one_ahead(self._looked_up(slices, thread)):
                 picked = self._judge.pick(incoming, looked_up.result() | before)
-                parcel = self._writer.pack(picked)
-                before = self._judge.stored(picked)
                 self._note(one, incoming, picked)
-                if writing is not None:
-                    _count(*writing)
-                writing = one, thread.submit(self._writer.write, parcel)
+                held.add(picked)
+                before |= self._judge.stored(picked)
+                if held.is_due(CHUNK_ROWS // 2):
+                    parcel = self._writer.pack(held)
+                    if writing is not None:
+                        writing.result()
+                    writing = thread.submit(self._writer.write, parcel)
+                    before, held = self._judge.stored(held), Chunk()
             if writing is not None:
-                _count(*writing)
+                writing.result()
+        self._writer.write(self._writer.pack(held))
         self._writer.finish()
 
     def _looked_up(
@@ -165,6 +170,7 @@ class _Transaction:
         one.written.extend(self._judge.key_hashes(picked))
         one.refused.extend(paging.key_hash(row.key or row.raw) for row in picked.rejected)
         one.unknown.update(self._judge.unknown_codes(picked))
+        one.counts.update(inserted=len(picked.new), updated=len(picked.changed))
 
     def _close(self, one: _Slice) -> paging.Keys:
         keys = one.close()
@@ -193,11 +199,6 @@ class _Transaction:
             )
             for slices, one in parts
         )
-
-
-def _count(one: _Slice, writing: Future[tuple[int, int]]) -> None:
-    inserted, updated = writing.result()
-    one.counts.update(inserted=inserted, updated=updated)
 
 
 def _one_ahead(items: Iterable[T]) -> Iterator[T]:

@@ -43,13 +43,13 @@ class Parcel:
     Args:
         chunk: What it is made of.
         new: Rows that go into their tables directly.
-        staged: Rows that the merge statements take from staging.
+        staged: Rows that the merge statements take from staging, if any.
         named: Members that the rows name.
     """
 
     chunk: Chunk
     new: list[Load]
-    staged: Load | None
+    staged: list[Load]
     named: list[Named]
 
 
@@ -92,39 +92,39 @@ class Writer:
         faster to read than as many single keys. Where that is not so, the first chunk shows it.
         """
         keys = sorted(incoming.newest)
+        if not keys:
+            return {}
         rows: list[tuple[Any, ...]] = []
-        if keys and self._near and not _CONTROL.search("".join(keys)):  # MySQL has a way of its own to sort these
+        if self._near and not _CONTROL.search("".join(keys)):  # MySQL has a way of its own to sort these
             limit = 2 * len(keys)
             rows = self._look_up(f"BETWEEN %s AND %s LIMIT {limit}", keys[0], keys[-1])
             self._near = len(rows) < limit
         else:
             self._near = False
-        if keys and not self._near:
+        if not self._near:
             rows = self._look_up(f"IN ({', '.join(['%s'] * len(keys))})", *keys)
         return {key.rstrip(" "): (raw, typed, seen, bool(absent)) for key, raw, typed, seen, absent in rows}
 
     def pack(self, chunk: Chunk) -> Parcel:
         """Make a chunk ready; asks the server nothing, so another thread may be writing."""
-        fresh, rows = self._resource.fresh, chunk.changed
-        itself = dict(zip(self._columns[1:], self._columns[1:], strict=True))
-        new: list[Load] = []
-        if fresh is None:
-            rows = sorted([*chunk.new, *rows], key=itemgetter(self._key))
-        elif chunk.new:
-            new = self._loads(chunk.new, [Copy(self._resource.table, itself), *fresh.copies])
-            for kind, columns in fresh.days.items():
-                places = [self._columns.index(column) for column in columns]
-                self._days.update((kind, row[place][:10]) for row in chunk.new for place in places if row[place])
-        staged = self._loads(rows, [Copy(self._staging, itself, replaces=True)]) if rows else []
-        everything = [*chunk.new, *chunk.changed]
+        fresh, by_key = self._resource.fresh, itemgetter(self._key)
+        new = sorted(chunk.new.values(), key=by_key) if fresh else []
+        staged = sorted(chunk.changed.values() if fresh else chunk.rows, key=by_key)
+        itself = {column: column for column in self._columns[1:]}
+        copies = [Copy(self._resource.table, itself), *fresh.copies] if fresh else []
+        for kind, columns in fresh.days.items() if fresh else ():
+            places = [self._columns.index(column) for column in columns]
+            self._days.update((kind, row[place][:10]) for row in new for place in places if row[place])
         named = [
-            named_by(member, [self._columns.index(column) for column in member.columns.values()], everything)
+            named_by(member, [self._columns.index(column) for column in member.columns.values()], chunk.rows)
             for member in self._resource.members
         ]
-        return Parcel(chunk, new, staged[0] if staged else None, named)
+        return Parcel(
+            chunk, self._loads(new, copies), self._loads(staged, [Copy(self._staging, itself, replaces=True)]), named
+        )
 
-    def write(self, parcel: Parcel) -> tuple[int, int]:
-        """Write a chunk; return how many rows were inserted and how many changed.
+    def write(self, parcel: Parcel) -> None:
+        """Write a chunk.
 
         Raises:
             XiaoeReconciliationError: The server counts otherwise.
@@ -134,17 +134,17 @@ class Writer:
         ledger.write_rejected(self._session, self._manifest, chunk.rejected)
         for load in parcel.new:
             self._insert(load)
-        inserted, changed = self._merge(parcel.staged) if parcel.staged else (0, 0)
+        counts = len(chunk.new) if parcel.new else 0, 0
+        for load in parcel.staged:
+            inserted, changed = self._merge(load)
+            counts = counts[0] + inserted, changed
         for named in parcel.named:
             self._members.insert_unknown(named)
-        if parcel.new:
-            inserted += len(chunk.new)
-        if inserted + changed != len(chunk.new) + len(chunk.changed):
+        if counts != (len(chunk.new), len(chunk.changed)):
             raise XiaoeReconciliationError(
-                f"{len(chunk.new) + len(chunk.changed)} rows of {self._resource.name} were to be written, the server"
-                f" says {inserted} inserted and {changed} changed: {_INTRUDER.format(self._resource.table)}"
+                f"{len(chunk.new)} rows of {self._resource.name} were to be inserted and {len(chunk.changed)} changed,"
+                f" the server says {counts[0]} and {counts[1]}: {_INTRUDER.format(self._resource.table)}"
             )
-        return inserted, changed
 
     def finish(self) -> None:
         """Have the days of new rows worked out anew; after the last chunk."""
@@ -160,6 +160,8 @@ class Writer:
         )
 
     def _loads(self, rows: Sequence[Row], copies: Iterable[Copy]) -> list[Load]:
+        if not rows:
+            return []
         columns: dict[str, Sequence[Any]] = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
         if self._loads_files:
             columns = {name: tsv_column(values) for name, values in columns.items()}

@@ -105,7 +105,7 @@ def _run_dlt(place: Place, staged: Staged, most: int, settings: str) -> Run:
 
 def _some_pages(staged: Staged, folder: str, most: int) -> Sequence[str]:
     """The pages of the first so many orders."""
-    pages = in_child(ours.pages_of, folder)
+    pages = ours.pages_of(folder)
     return pages[: -(-most * len(pages) // staged.orders)]
 
 
