@@ -21,12 +21,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="of the fast peers; slow ones get fewer")
     parser.add_argument("--peers", default=",".join(PEERS), help=f"some of {', '.join(PEERS)}")
     parser.add_argument("--json", type=Path, default=JSON, help="where the figures go; a chart is put beside it")
+    parser.add_argument("--database", default="xiaoe_bench", help="databases that are made and dropped begin with it")
     arguments = parser.parse_args()
     names = arguments.peers.split(",")
     if not DLT.exists() and any(name.startswith("dlt") for name in names):
         parser.error("dlt is not installed: run scripts/install-bench, or leave it out of --peers")
     with tempfile.TemporaryDirectory(prefix="xiaoe-bench-") as home:
-        place = Place(Path(home))
+        place = Place(Path(home), arguments.database)
         try:
             found = measure(place, arguments.size, arguments.rounds, names)
         finally:

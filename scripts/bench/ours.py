@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bench.place import DAYS, END, Cost, measured
+from bench.place import DAYS, END, PRELOADED, Cost, measured
 
 
 def stage(run_id: str, begin: datetime | None = None, end: datetime | None = None) -> Cost:
@@ -74,7 +74,7 @@ def raw_orders(pages: list[str]) -> Iterator[list[dict[str, Any]]]:
 def prepared() -> Any:
     """The operators, with everything imported that they would import when they run."""
     logging.disable()
-    for name in ("numpy", "xiaoe.hook", "xiaoe.merge", "xiaoe.stage", "xiaoe.sync_status"):
+    for name in PRELOADED:
         importlib.import_module(name)
     return importlib.import_module("xiaoe.operators")
 

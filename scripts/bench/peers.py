@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench import limit, ours, script
-from bench.place import ROOT, Cost, Place, in_child
+from bench.place import ROOT, Cost, Place, in_bare_child, in_child
 
 DLT = ROOT / ".venv-bench" / "bin" / "python"
 
@@ -57,7 +57,7 @@ def run_limit(place: Place, staged: Staged, _: int) -> Run:
         in_child(ours.merge, staged.first)
         limit.write_files(place, database, files)
     database = place.migrated("limit")
-    return Run(staged.orders, in_child(limit.load, place, database, files))
+    return Run(staged.orders, in_bare_child(limit.load, place, database, files))
 
 
 def run_rows(place: Place, staged: Staged, most: int) -> Run:
@@ -84,7 +84,7 @@ def _run_script(place: Place, staged: Staged, most: int, work: Callable[..., Cos
     database = place.migrated("script")
     script.prepare(place, database)
     first, rescan = (_some_pages(staged, folder, most) for folder in (staged.first, staged.rescan))
-    costs = [in_child(work, place, database, pages) for pages in (first, rescan)]
+    costs = [in_bare_child(work, place, database, pages) for pages in (first, rescan)]
     return Run(costs[0].result, *costs)
 
 

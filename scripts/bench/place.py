@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOP = Credentials("appbench000001", "xopbench000001", "bench-secret-0000001")
 END = datetime(2026, 11, 20, 12)
 DAYS = 14
+PRELOADED = ["numpy", "xiaoe.hook", "xiaoe.merge", "xiaoe.stage", "xiaoe.sync_status", "xiaoe.operators"]
 LATER = timedelta(hours=4)
 """So much later a rescan sees some 1% of the orders changed."""
-PREFIX = "xiaoe_bench"
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,12 @@ class Place:
 
     Args:
         home: The folder.
+        prefix: Databases made here begin with it.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, prefix: str = "xiaoe_bench") -> None:
         self.home = home
+        self._prefix = prefix
         self._migrated: set[str] = set()
         command = [ROOT / "scripts" / "database", "dsn"]
         self._server = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()  # noqa: S603
@@ -86,7 +88,7 @@ class Place:
 
     def empty(self, name: str) -> str:
         """An empty database of that name; returns how it is really called."""
-        database = f"{PREFIX}_{name}"
+        database = f"{self._prefix}_{name}"
         server = self.connect()
         for one in (database, f"{database}_staging"):  # the second is dlt's
             server.query(f"DROP DATABASE IF EXISTS {one}")
@@ -96,7 +98,7 @@ class Place:
 
     def migrated(self, name: str) -> str:
         """The same with this project's tables, and the one that its connection names from now on."""
-        database = f"{PREFIX}_{name}"
+        database = f"{self._prefix}_{name}"
         os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = self.dsn(database)
         if database in self._migrated:
             self._truncate(database)
@@ -121,7 +123,7 @@ class Place:
         """Remove every database that was made here."""
         server = self.connect()
         cursor = server.cursor()
-        cursor.execute("SHOW DATABASES LIKE %s", (f"{PREFIX}\\_%",))
+        cursor.execute("SHOW DATABASES LIKE %s", (f"{self._prefix}\\_%",))
         for (database,) in cursor.fetchall():
             cursor.execute(f"DROP DATABASE {database}")
         server.close()
@@ -144,9 +146,26 @@ class Place:
 
 
 def in_child(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a function in a fresh process and return what it returns."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(work, arguments)
+    """Run a function in a fresh process and return what it returns; Airflow and we are imported there already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return _run(context, work, arguments)
+
+
+def in_bare_child(work: Callable[..., Any], *arguments: Any) -> Any:
+    """The same in a process that has imported nothing yet."""
+    return _run(multiprocessing.get_context("spawn"), work, arguments)
+
+
+def _run(context: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    with context.Pool(1) as pool:
+        return pool.apply(_with_environment, (dict(os.environ), work, arguments))
+
+
+def _with_environment(environment: dict[str, str], work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """The server of forks was started before, with another one."""
+    os.environ |= environment
+    return work(*arguments)
 
 
 def measured(work: Callable[[], Any]) -> Cost:
