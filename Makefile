@@ -4,10 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON_BIN := .venv/bin/python
+BENCH = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test chaos lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test stack-scale bench docs clean
+.PHONY: help install test chaos lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test stack-scale bench bench-growth bench-rest docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,8 +103,15 @@ stack-test: install  ## run docker-compose.yaml with the demo, check it, remove 
 stack-scale: install  ## measure several workers, kill some, try the API's limit; needs a Docker engine (ARGS=--help)
 	@$(PYTHON_BIN) scripts/stack_scale.py $(ARGS)
 
-bench: install  ## measure loading and rescanning (SIZE=number of orders)
-	@$(PYTHON_BIN) scripts/bench.py $(if $(SIZE),--size '$(SIZE)')
+bench: install  ## measure first load and rescan against dlt, plain scripts and LOAD DATA (SIZE=number of orders ARGS=)
+	@scripts/install-bench
+	@$(BENCH) bench $(if $(SIZE),--size '$(SIZE)') $(ARGS)
+
+bench-growth: install  ## measure how time and memory grow, up to a million orders a window and ten million in the table
+	@$(BENCH) bench.growth $(ARGS)
+
+bench-rest: install  ## measure fetching, a small incremental, parsing the DAGs, an idle scheduler
+	@$(BENCH) bench.rest $(ARGS)
 
 docs: install  ## regenerate the tables in docs/ that are made from the code
 	@$(PYTHON_BIN) -m xiaoe.cli docs

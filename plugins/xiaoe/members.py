@@ -2,39 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from xiaoe.destinations import Member
 from xiaoe.pages import Manifest
-from xiaoe.resources import Member
+from xiaoe.rows.decode import Row
 from xiaoe.warehouse import Session
 
 NEVER_OBSERVED = "1970-01-01 00:00:00"
 """`observed_at` of an inferred row: older than any observation, so that the first one wins."""
+_MOST_REMEMBERED = 50_000
 
 
-def insert_unknown(session: Session, member: Member, staging: str, manifest: Manifest) -> None:
-    """Insert what the rows in staging name and the member's table does not have.
+class Named(NamedTuple):
+    """Members that some rows name: key → the other columns."""
 
-    Which ones are unknown is found by a plain SELECT, which locks nothing: a merge of the other table may be
-    running. Whoever comes second finds the row there.
+    member: Member
+    columns: dict[str, tuple[Any, ...]]
+
+
+def named_by(member: Member, places: Sequence[int], rows: Iterable[Row]) -> Named:
+    """What rows name.
+
+    Args:
+        member: Which table and columns.
+        places: Where these stand in a row, key first.
+        rows: Of those that name.
+    """
+    first, *others = places
+    named: dict[str, tuple[Any, ...]] = {}
+    for row in rows:
+        key = row[first]
+        if not key or key.isspace():
+            continue
+        values = tuple([row[place] for place in others])
+        held = named.setdefault(key, values)
+        if held != values:
+            named[key] = tuple(_larger(*pair) for pair in zip(held, values, strict=True))
+    return Named(member, named)
+
+
+class KnownMembers:
+    """Inserts members that their table does not have; does not look twice for the same ones.
 
     Args:
         session: In the merge's transaction.
-        member: Which table and columns.
-        staging: The table that holds the chunk.
         manifest: Of the run.
     """
-    key, *others = member.columns
-    source = member.columns[key]
-    picked = "".join(f", MAX(s.{member.columns[column]})" for column in others)
-    unknown = session.query(
-        f"SELECT s.{source}{picked} FROM {staging} AS s LEFT JOIN {member.table} AS m"
-        f" ON m.shop_id = s.shop_id AND m.{key} = s.{source}"
-        f" WHERE m.{key} IS NULL AND s.{source} > '' GROUP BY s.{source} ORDER BY s.{source}"
-    )
-    columns = ("shop_id", key, *others, "batch_id")
-    places = ", ".join(["%s"] * len(columns))
-    session.insert_many(
-        f"INSERT INTO {member.table} ({', '.join(columns)}, is_inferred, row_hash, raw_hash, observed_at)"
-        f" VALUES ({places}, 1, 0, 0, '{NEVER_OBSERVED}')"
-        f" ON DUPLICATE KEY UPDATE {member.table}.is_inferred = {member.table}.is_inferred",
-        [(manifest.shop_id, *row, manifest.batch_id) for row in unknown],
-    )
+
+    def __init__(self, session: Session, manifest: Manifest) -> None:
+        self._session = session
+        self._manifest = manifest
+        self._known: dict[str, set[str]] = {}
+
+    def insert_unknown(self, named: Named) -> None:
+        """Insert what is named and not there.
+
+        Which ones are unknown is found by a plain SELECT, which locks nothing: a merge of the other table may be
+        running. Whoever comes second finds the row there.
+        """
+        member = named.member
+        known = self._known.setdefault(member.table, set())
+        if asked := sorted(named.columns.keys() - known):
+            self._insert(member, {key: named.columns[key] for key in asked})
+            if len(known) > _MOST_REMEMBERED:
+                known.clear()
+            known.update(asked)
+
+    def _insert(self, member: Member, named: dict[str, tuple[Any, ...]]) -> None:
+        key, *others = member.columns
+        places = ", ".join(["%s"] * len(named))
+        found = self._session.query(
+            f"SELECT {key} FROM {member.table} WHERE shop_id = %s AND {key} IN ({places})",
+            (self._manifest.shop_id, *named),
+        )
+        there = {name for (name,) in found}
+        columns = ("shop_id", key, *others, "batch_id", "is_inferred", "row_hash", "raw_hash", "observed_at")
+        self._session.insert_many(
+            f"INSERT INTO {member.table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+            f" ON DUPLICATE KEY UPDATE {member.table}.is_inferred = {member.table}.is_inferred",
+            [
+                (self._manifest.shop_id, name, *values, self._manifest.batch_id, 1, 0, 0, NEVER_OBSERVED)
+                for name, values in named.items()
+                if name not in there
+            ],
+        )
+
+
+def _larger(one: Any, other: Any) -> Any:
+    """As SQL's MAX: NULL only where both are."""
+    return max((value for value in (one, other) if value is not None), default=None)

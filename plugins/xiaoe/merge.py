@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
-import re
 import time
 from array import array
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
-from msgspec import Raw
 
-from xiaoe import ledger, paging, reconcile, sync_status
-from xiaoe.envelope import open_envelope, read_listing
-from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.ledger import Rejected
-from xiaoe.members import insert_unknown
+from xiaoe import chunk, ledger, paging, reconcile, sync_status
+from xiaoe.chunk import Chunk, Incoming, Judge, Stored
 from xiaoe.pages import Manifest, RunFolder, SliceManifest
 from xiaoe.resources import Resource, Scope
-from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.run_log import write_run
 from xiaoe.warehouse import Session, Warehouse, retry_conflicts, split_statements
+from xiaoe.writing import Writer
 
-CHUNK_ROWS = 5000
+T = TypeVar("T")
+
+CHUNK_ROWS = 2500
 """Rows held and loaded at a time; larger chunks were not faster (docs/performance.md)."""
 COUNTED = ("staged", "inserted", "updated", "unchanged", "rejected")
-BOOKKEEPING = ("row_hash", "raw_hash", "observed_at", "batch_id")
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What the warehouse knows of a row, enough to tell whether a page brings anything new."""
-
-    raw_hash: int
-    row_hash: int
-    observed_at: str
-    absent: bool
 
 
 @dataclass
-class Chunk:
-    """What became of the rows of one chunk of pages."""
+class _Slice:
+    """What becomes of a slice's rows; keys are hashes."""
 
-    rows: list[Row] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    part: SliceManifest
+    keys: array[int] = field(default_factory=lambda: array("Q"))
+    written: array[int] = field(default_factory=lambda: array("Q"))
+    refused: array[int] = field(default_factory=lambda: array("Q"))
+    counts: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    def close(self) -> paging.Keys:
+        """Add the counts up and return the distinct keys."""
+        distinct, written = paging.distinct(self.keys), paging.distinct(self.written)
+        counts = self.counts
+        counts["staged"] = len(distinct)
+        # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
+        counts["updated"] -= len(self.written) - len(written)
+        counts["rejected"] = len(np.setdiff1d(paging.distinct(self.refused), written))
+        counts["unchanged"] = len(distinct) - counts["inserted"] - counts["updated"] - counts["rejected"]
+        return distinct
 
 
 class Merger:
@@ -107,61 +110,78 @@ class _Transaction:
     ) -> None:
         self._session = session
         self._resource = resource
-        self._statements = statements
         self._folder = folder
         self._manifest = manifest
         self._accept_missing = accept_missing
-        self._staging = f"stg_{resource.table}"
-        self._columns = ("shop_id", *resource.reader.columns, *BOOKKEEPING)
-        self._key = self._columns.index(resource.key)
-        self._time = resource.reader.columns.index(resource.time) if resource.time else None
+        self._statements = statements
 
     def run(self) -> Counter[str]:
         """Merge all slices; what commits is the caller."""
         started = time.monotonic()
         totals = Counter(dict.fromkeys(COUNTED, 0))
-        self._create_staging()
+        self._writer = Writer(self._session, self._resource, self._statements, self._manifest)
+        self._writer.create_staging()
         self._seen_later = ledger.windows_seen_after(self._session, self._manifest)
-        self._unresolved = ledger.unresolved_rejects(self._session, self._manifest)
+        unresolved = ledger.unresolved_rejects(self._session, self._manifest)
+        self._judge = Judge(self._resource, self._manifest, self._seen_later, unresolved)
         held = self._held()
-        merged = [self._merge_slice(part) for part in self._manifest.slices]
-        for counts, _ in merged:
-            totals.update(counts)
-        totals["absent"] = self._mark_absent([keys for _, keys in merged], held)
+        slices = [_Slice(part) for part in self._manifest.slices]
+        self._merge_rows(slices)
+        keys = [self._close(one) for one in slices]
+        for one in slices:
+            totals.update(one.counts)
+        totals["absent"] = self._mark_absent(keys, held)
         sync_status.write_success(self._session, self._manifest, _summary(totals))
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - started)
         return totals
 
-    def _create_staging(self) -> None:
-        """A TEMPORARY table with the target's own types, in key order; before the transaction begins."""
-        self._session.execute(f"DROP TEMPORARY TABLE IF EXISTS {self._staging}")
-        self._session.execute(
-            f"CREATE TEMPORARY TABLE {self._staging} (PRIMARY KEY (shop_id, {self._resource.key}))"
-            f" SELECT {', '.join(self._columns)} FROM {self._resource.table} LIMIT 0"
-        )
-        self._session.commit()
+    def _merge_rows(self, slices: list[_Slice]) -> None:
+        """Write every chunk of every slice.
 
-    def _merge_slice(self, part: SliceManifest) -> tuple[Counter[str], paging.Keys]:
-        counts: Counter[str] = Counter()
-        unknown: Counter[str] = Counter()
-        keys, written, refused = array("Q"), array("Q"), array("Q")
-        for rows in _chunks(self._resource, self._folder, part):
-            keys.extend(paging.key_hash(self._resource.reader.key(raw) or bytes(raw)) for raw, _ in rows)
-            chunk = self._pick(rows)
-            counts.update(self._write(chunk))
-            unknown.update(self._resource.reader.unknown_codes([row[1:] for row in chunk.rows]))
-            written.extend(paging.key_hash(row[self._key]) for row in chunk.rows)
-            refused.extend(paging.key_hash(one.key or one.raw) for one in chunk.rejected)
-        distinct = paging.distinct(keys)
-        reconcile.check_pages(self._resource, part, distinct)
-        counts["staged"] = len(distinct)
-        # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
-        counts["updated"] -= len(written) - len(paging.distinct(written))
-        counts["rejected"] = len(np.setdiff1d(paging.distinct(refused), paging.distinct(written)))
-        counts["unchanged"] = len(distinct) - counts["inserted"] - counts["updated"] - counts["rejected"]
+        All SQL runs on a thread of its own, in this order: look up 1, look up 2, write 1, look up 3, write 2, ...
+        While the server writes a chunk, this thread types the next one. So a chunk is looked up before the one
+        in front of it is written, and has to be told what that one brings. Chunks of which little is to be written
+        are held until it is worth the statements.
+        """
+        before: Stored = {}
+        held, writing = Chunk(), None
+        with ThreadPoolExecutor(1, thread_name_prefix="xiaoe-merge") as thread:
+            for one, incoming, looked_up in _one_ahead(self._looked_up(slices, thread)):
+                picked = self._judge.pick(incoming, looked_up.result() | before)
+                self._note(one, incoming, picked)
+                held.add(picked)
+                before |= self._judge.stored(picked)
+                if held.is_due(CHUNK_ROWS // 2):
+                    parcel = self._writer.pack(held)
+                    if writing is not None:
+                        writing.result()
+                    writing = thread.submit(self._writer.write, parcel)
+                    before, held = self._judge.stored(held), Chunk()
+            if writing is not None:
+                writing.result()
+        self._writer.write(self._writer.pack(held))
+        self._writer.finish()
+
+    def _looked_up(
+        self, slices: list[_Slice], thread: ThreadPoolExecutor
+    ) -> Iterator[tuple[_Slice, Incoming, Future[Stored]]]:
+        for one in slices:
+            for incoming in chunk.read(self._resource, self._folder, one.part, CHUNK_ROWS):
+                yield one, incoming, thread.submit(self._writer.stored, incoming)
+
+    def _note(self, one: _Slice, incoming: Incoming, picked: Chunk) -> None:
+        one.keys.extend(incoming.hashes)
+        one.written.extend(self._judge.key_hashes(picked))
+        one.refused.extend(paging.key_hash(row.key or row.raw) for row in picked.rejected)
+        one.unknown.update(self._judge.unknown_codes(picked))
+        one.counts.update(inserted=len(picked.new), updated=len(picked.changed))
+
+    def _close(self, one: _Slice) -> paging.Keys:
+        keys = one.close()
+        reconcile.check_pages(self._resource, one.part, keys)
         if not self._manifest.is_lookup:
-            ledger.write_window(self._session, self._manifest, part, counts, unknown)
-        return counts, distinct
+            ledger.write_window(self._session, self._manifest, one.part, one.counts, one.unknown)
+        return keys
 
     def _held(self) -> int:
         """Rows that a whole list had the last time; of other resources nobody asks."""
@@ -184,116 +204,15 @@ class _Transaction:
             for slices, one in parts
         )
 
-    def _pick(self, rows: list[tuple[Raw, str]]) -> Chunk:
-        """Keep what is new or changed and not older than what the warehouse has seen; type only that."""
-        reader = self._resource.reader
-        chunk = Chunk()
-        newest: dict[str, tuple[Raw, str]] = {}
-        for raw, observed_at in rows:
-            key = reader.key(raw)
-            if key is None:
-                chunk.rejected.append(self._rejected(None, raw, observed_at))
-            elif key not in newest or newest[key][1] <= observed_at:
-                newest[key] = (raw, observed_at)
-        stored = self._stored(list(newest))
-        for key in sorted(newest):
-            raw, observed_at = newest[key]
-            raw_hash = reader.raw_hash(raw)
-            old = stored.get(key)
-            if old and self._is_known(old, observed_at, old.raw_hash == raw_hash):
-                continue
-            try:
-                row = reader.row(raw)
-            except RowError:
-                chunk.rejected.append(self._rejected(key, raw, observed_at))
-                continue
-            hashed = row_hash(row)
-            if old and (
-                self._is_known(old, observed_at, old.row_hash == hashed) or self._was_seen_later(row, observed_at)
-            ):
-                continue
-            chunk.rows.append((self._manifest.shop_id, *row, hashed, raw_hash, observed_at, self._manifest.batch_id))
-        typed = {key for key, (_, seen) in newest.items() if self._unresolved.get(key, "9") <= seen}
-        ledger.resolve_rejects(self._session, self._manifest, typed - {one.key for one in chunk.rejected})
-        return chunk
 
-    def _is_known(self, old: Stored, observed_at: str, same: bool) -> bool:
-        """Whether the warehouse holds all that this observation tells, or newer.
-
-        No ledger window tells later that a row that was looked up was seen: it is written even if it did not
-        change, so that its own `observed_at` does.
-        """
-        if self._manifest.is_lookup:
-            return old.observed_at > observed_at or (old.observed_at == observed_at and same)
-        return old.observed_at > observed_at or (same and not old.absent)
-
-    def _was_seen_later(self, row: Row, observed_at: str) -> bool:
-        """Whether a merged window saw the row, unchanged, after this page did."""
-        moment = ledger.beijing_text(self._manifest.window.begin) if self._time is None else row[self._time]
-        later = ledger.last_seen(self._seen_later, moment)
-        return later is not None and ledger.utc_text(later) > observed_at
-
-    def _stored(self, keys: list[str]) -> dict[str, Stored]:
-        if not keys:
-            return {}
-        places = ", ".join(["%s"] * len(keys))
-        rows = self._session.query(
-            f"SELECT {self._resource.key}, raw_hash, row_hash,"
-            f" DATE_FORMAT(observed_at, '%%Y-%%m-%%d %%H:%%i:%%S.%%f'), absent_since IS NOT NULL"
-            f" FROM {self._resource.table} WHERE shop_id = %s AND {self._resource.key} IN ({places})",
-            (self._manifest.shop_id, *keys),
-        )
-        return {key: Stored(raw, typed, seen[:-3], bool(absent)) for key, raw, typed, seen, absent in rows}
-
-    def _rejected(self, key: str | None, raw: Raw, observed_at: str) -> Rejected:
-        try:
-            self._resource.reader.row(raw)
-            reason = "it has no key"
-        except RowError as error:
-            reason = str(error)
-        reader = self._resource.reader
-        return Rejected(key, reason, reader.raw_hash(raw), bytes(raw), observed_at, kept=reader.kept(raw))
-
-    def _write(self, chunk: Chunk) -> Counter[str]:
-        """Load the chunk into staging, run the merge statements, keep the rejected rows."""
-        counts: Counter[str] = Counter()
-        ledger.write_rejected(self._session, self._manifest, chunk.rejected)
-        if not chunk.rows:
-            return counts
-        self._session.bulk_load(self._staging, self._columns, chunk.rows)
-        for statement in self._statements:
-            if re.match(rf"INSERT INTO {self._resource.table}\b", statement, re.IGNORECASE):
-                counts["inserted"], counts["updated"] = self._session.upsert(statement)
-            else:
-                self._session.execute(statement)
-        for member in self._resource.members:
-            insert_unknown(self._session, member, self._staging, self._manifest)
-        self._session.execute(f"DELETE FROM {self._staging}")
-        if counts["inserted"] + counts["updated"] != len(chunk.rows):
-            raise XiaoeReconciliationError(
-                f"{len(chunk.rows)} rows of {self._resource.name} were to be written, the server says"
-                f" {counts['inserted']} inserted and {counts['updated']} changed: is another program writing to"
-                f" {self._resource.table}? Nothing was kept; clear this task to try again"
-            )
-        return counts
-
-
-def _chunks(resource: Resource, folder: RunFolder, part: SliceManifest) -> Iterator[list[tuple[Raw, str]]]:
-    """The raw rows of a slice with the time they were seen, page after page, some thousand at a time."""
-    rows: list[tuple[Raw, str]] = []
-    for name in part.pages:
-        page = folder.read_page(name)
-        if page is None:
-            raise XiaoeReconciliationError(
-                f"page {name} is gone from {folder.path}: clear the stage task, it reads the window again"
-            )
-        listing = read_listing(open_envelope(page.body).data, total_field=resource.total_key)
-        rows.extend((raw, ledger.utc_text(page.observed_at)) for raw in listing.rows)
-        if len(rows) >= CHUNK_ROWS:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
+def _one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yield each item when the one behind it is there."""
+    held: deque[T] = deque()
+    for item in items:
+        held.append(item)
+        if len(held) > 1:
+            yield held.popleft()
+    yield from held
 
 
 def _summary(counts: Counter[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from xiaoe.destinations import Copy, Fresh, Member
 from xiaoe.personal import forms_of
 from xiaoe.rows import live_streams, orders, products, refunds, users
 from xiaoe.rows.decode import RowReader
@@ -74,19 +75,6 @@ class Cursor:
 
 
 @dataclass(frozen=True)
-class Member:
-    """A row of another table that rows of this one name; it is inserted as inferred until its own list brings it.
-
-    Args:
-        table: The other table; has `is_inferred`.
-        columns: Its columns → columns of the naming row, key first.
-    """
-
-    table: str
-    columns: dict[str, str]
-
-
-@dataclass(frozen=True)
 class Resource:
     """One list interface of the API and the table it fills.
 
@@ -106,6 +94,7 @@ class Resource:
         time: Column that the window filter works on; None where the scope is WHOLE.
         reader: Types one row.
         members: Rows of other tables that a row names.
+        fresh: How rows that are not there yet may go into their tables directly; None sends them through staging.
     """
 
     name: str
@@ -123,6 +112,7 @@ class Resource:
     time: str | None
     reader: RowReader
     members: tuple[Member, ...] = ()
+    fresh: Fresh | None = None
 
     def covers_present(self, window: Window, read_at: datetime) -> bool:
         """Whether every row that the window ever held has to be in what was read of it.
@@ -202,6 +192,24 @@ ORDERS = Resource(
                 "name": "title",
             },
         ),
+    ),
+    fresh=Fresh(
+        copies=(
+            Copy(
+                "order_items",
+                {
+                    "order_id": "order_id",
+                    "line_no": 1,
+                    "resource_type": "resource_type",
+                    "resource_id": "resource_id",
+                    "title": "title",
+                    "quantity": "quantity",
+                    "amount": "price",
+                },
+            ),
+            Copy("benefit_queue", {"order_id": "order_id"}, replaces=True),  # an after-sale may have been faster
+        ),
+        days={"buyers": ("pay_time",), "sales": ("created_time", "refund_time")},
     ),
 )
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from xiaoe import paging
-from xiaoe.envelope import open_envelope, read_listing
+from xiaoe.envelope import rows_of
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.hook import XiaoeHook
 from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
@@ -147,7 +147,7 @@ class Stager:
         return [(name, _light(self._page(page))) for name, page in self._folder.stored_pages(number, pass_number)]
 
     def _page(self, page: StoredPage) -> Page:
-        listing = read_listing(open_envelope(page.body).data, total_field=self._resource.total_key)
+        listing = rows_of(page.body, total_field=self._resource.total_key)
         reader = self._resource.reader
         keys = array("Q", (paging.key_hash(reader.key(raw) or bytes(raw)) for raw in listing.rows))
         return Page(page.index, listing.total, keys, page, self._resource.paging.cursor(listing.rows))

@@ -15,10 +15,10 @@ from emulator.running import Emulator
 from support.shop import END, Database, Sync, days, differences, unbalanced
 from support.staged import HandMade, at, raw_order
 from xiaoe import warehouse
-from xiaoe.merge import BOOKKEEPING
+from xiaoe.chunk import BOOKKEEPING
 from xiaoe.resources import ORDERS
 from xiaoe.rows.decode import NULL
-from xiaoe.warehouse import Session, Warehouse
+from xiaoe.warehouse import Lines, Session, Warehouse
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -161,7 +161,7 @@ def test_a_warning_and_a_wrong_number_of_rows_are_errors(database: Database, con
     with staging() as session:
         session.execute("CREATE TEMPORARY TABLE pairs (shop_id VARCHAR(64), order_id VARCHAR(128) PRIMARY KEY)")
         with pytest.raises((RuntimeError, MySQLdb.Error), match=r"into pairs: . rows sent|Row 1 was truncated"):
-            session._load_file("pairs", ("shop_id", "order_id"), content, rows)
+            session._load_file("pairs", ("shop_id", "order_id"), Lines(content, rows))
 
 
 def test_warnings_are_errors_where_the_server_only_warns(database: Database) -> None:
@@ -179,9 +179,9 @@ def test_a_merge_whose_load_is_damaged_changes_nothing(
     sync.merge(*HandMade([(at(0), [raw_order(1)])], run_id="before").write(sync.store))
     before = database.snapshot()
     run = HandMade([(at(1), [raw_order(1, order_state=8), raw_order(2)])], moves_watermark=True).write(sync.store)
-    original = warehouse.tsv_line
-    monkeypatch.setattr(warehouse, "tsv_line", lambda values: original(values).replace("99.00", "99.0O"))
-    with pytest.raises(MySQLdb.Error, match="price"):
+    original = warehouse.tsv
+    monkeypatch.setattr(warehouse, "tsv", lambda columns: original(columns).replace("99.00", "99.0O"))
+    with pytest.raises((MySQLdb.Error, RuntimeError), match="price"):
         sync.merge(*run)
     assert database.snapshot() == before
     monkeypatch.undo()
@@ -247,9 +247,9 @@ def count_files(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     original = Session._load_file
 
-    def load(self: Session, table: str, columns: Any, content: str, expected: int) -> None:
-        original(self, table, columns, content, expected)
-        sizes.append(expected)
+    def load(self: Session, table: str, columns: Any, lines: Lines, **options: Any) -> None:
+        original(self, table, columns, lines, **options)
+        sizes.append(lines.count)
 
     monkeypatch.setattr(Session, "_load_file", load)
     return sizes

@@ -26,9 +26,9 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from support.shop import merge_sql
 from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
+from xiaoe.chunk import BOOKKEEPING
 from xiaoe.cli import SYNC_DAGS
 from xiaoe.dag_parts import dag_defaults
-from xiaoe.merge import BOOKKEEPING
 from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.resources import RESOURCES
 from xiaoe.windows import BEIJING

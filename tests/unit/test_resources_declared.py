@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from emulator import codes as documented
 from support.shop import merge_sql
 from xiaoe import dag_parts, settings
-from xiaoe.merge import BOOKKEEPING
+from xiaoe.chunk import BOOKKEEPING
 from xiaoe.migrate import SCHEMA_DIR
 from xiaoe.resources import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, RESOURCES, USERS, Cursor, Numbered, Resource, Scope
 from xiaoe.rows import codes, values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
@@ -22,7 +22,8 @@ Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 Row = tuple[Any, ...]
 NULL = r"\N"
 _special = re.compile(r"[\\\t\n\r\0]").search
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
+_ESCAPES = (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r"), ("\0", r"\0"))
+"""The backslash first: the others bring some."""
 
 
 class RowError(ValueError):
@@ -56,17 +57,20 @@ class RowReader:
         self._source = source
         self._forms = forms
         self._hidden = {mapping[column][0]: column for column in forms.columns}
-        self._plan = [
-            (field, forms.around(column, read), code_texts.get(column), column == key)
-            for column, (field, read) in mapping.items()
-        ]
+        self._reads = [forms.around(column, read) for column, (_, read) in mapping.items()]
         self._row_decoder = msgspec.json.Decoder(
-            msgspec.defstruct("RawRow", [(field, Any, None) for field, *_ in self._plan]), float_hook=Decimal
+            msgspec.defstruct("RawRow", [(field, Any, None) for field, _ in mapping.values()]), float_hook=Decimal
         )
         self._key_decoder = msgspec.json.Decoder(msgspec.defstruct("RawKey", [(mapping[key][0], Any, None)]))
         self.columns: tuple[str, ...] = tuple(
             name for column in mapping for name in ([column, f"{column}_text"] if column in code_texts else [column])
         )
+        self._key_place = list(mapping).index(key)
+        self._texts = [
+            (place, code_texts[name.removesuffix("_text")])
+            for place, name in enumerate(self.columns)
+            if name not in mapping
+        ]
 
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
         """The row's key, or None where it has none, a blank one, or is not an object at all."""
@@ -89,19 +93,25 @@ class RowReader:
             raise RowError(f"not a JSON object: {error}") from None
         except ArithmeticError:
             raise RowError("a number in it has an exponent beyond what a computer holds") from None
-        row: list[Any] = []
-        for value, (field, read, texts, is_key) in zip(astuple(fields), self._plan, strict=True):
-            try:
-                typed = read(value)
-            except ValueError as error:
-                shown = "" if field in self._hidden else f"={str(value)[:80]!r}"
-                raise RowError(f"{field}{shown}: {error}") from None
-            if is_key and not (typed and typed.strip()):
-                raise RowError(f"{field} is missing")
-            row.append(typed)
-            if texts is not None:
-                row.append(texts.get(typed))
+        try:
+            row = [read(value) for read, value in zip(self._reads, astuple(fields), strict=True)]
+        except ValueError:
+            raise RowError(self._complaint(astuple(fields))) from None
+        key = row[self._key_place]
+        if not (key and key.strip()):
+            raise RowError(f"{self._mapping[self._key][0]} is missing")
+        for place, texts in self._texts:
+            row.insert(place, texts.get(row[place - 1]))
         return tuple(row)
+
+    def _complaint(self, fields: tuple[Any, ...]) -> str:
+        """What is wrong with the first field that cannot be typed; its value unless that is not to be stored."""
+        for value, read, (field, _) in zip(fields, self._reads, self._mapping.values(), strict=True):
+            try:
+                read(value)
+            except ValueError as error:
+                return f"{field}{'' if field in self._hidden else f'={str(value)[:80]!r}'}: {error}"
+        raise AssertionError("a row that could not be typed can be now")
 
     def raw_hash(self, raw: bytes | msgspec.Raw) -> int:
         """64 bits over the bytes as they came; equal means that nothing needs to be looked at."""
@@ -149,15 +159,19 @@ def _hidden(read: Callable[[Any], Any], value: Any) -> Any:
         return None
 
 
-def tsv_line(row: Row) -> str:
-    r"""One line for LOAD DATA with its default escapes, without the newline; None is `\N`."""
-    return "\t".join(
-        [
-            NULL if value is None else str(value) if type(value) is not str or not _special(value) else _escape(value)
-            for value in row
-        ]
-    )
+def tsv_column(values: Sequence[Any]) -> list[str]:
+    r"""One column for LOAD DATA with its default escapes; None is `\N`. By column, because most need no escape."""
+    if _special("".join([value for value in values if type(value) is str])):
+        values = [_escape(value) if type(value) is str and _special(value) else value for value in values]
+    return [NULL if value is None else value if type(value) is str else str(value) for value in values]
 
 
 def _escape(value: str) -> str:
-    return value.translate(_ESCAPES)
+    for plain, escaped in _ESCAPES:
+        value = value.replace(plain, escaped)
+    return value
+
+
+def tsv(columns: Iterable[Sequence[str]]) -> str:
+    """Columns side by side, a line for each row."""
+    return "".join([f"{line}\n" for line in map("\t".join, zip(*columns, strict=True))])

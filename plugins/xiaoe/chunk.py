@@ -1,0 +1,208 @@
+"""Some thousand rows at a time, on their way from the page store into the warehouse: read, judged, typed.
+
+Knows no database: what it holds of the rows is handed in, what is to be written is handed back.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import Raw
+
+from xiaoe import ledger, paging
+from xiaoe.envelope import rows_of
+from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.ledger import Rejected
+from xiaoe.pages import Manifest, RunFolder, SliceManifest
+from xiaoe.resources import Resource
+from xiaoe.rows.decode import Row, RowError, row_hash
+
+BOOKKEEPING = ("row_hash", "raw_hash", "observed_at", "batch_id")
+
+
+def columns(resource: Resource) -> tuple[str, ...]:
+    """Of a typed row as it is written."""
+    return ("shop_id", *resource.reader.columns, *BOOKKEEPING)
+
+
+Stored = dict[str, tuple[int, int, str, bool]]
+"""Key → what the warehouse knows of the row: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent.
+
+The key is without the spaces at its end, which MySQL takes for nothing when it compares.
+"""
+
+
+@dataclass
+class Incoming:
+    """The raw rows of some pages.
+
+    Args:
+        newest: Key, as in `Stored`, → the latest of its rows and when that was seen.
+        keyless: Rows without a key, likewise.
+        hashes: Of the keys of all rows, for the count.
+    """
+
+    newest: dict[str, tuple[Raw, str]] = field(default_factory=dict)
+    keyless: list[tuple[Raw, str]] = field(default_factory=list)
+    hashes: array[int] = field(default_factory=lambda: array("Q"))
+
+    def add(self, resource: Resource, rows: Sequence[Raw], observed_at: str) -> None:
+        """Take in a page."""
+        newest = self.newest
+        for raw in rows:
+            key = resource.reader.key(raw)
+            if key is None:
+                self.keyless.append((raw, observed_at))
+                self.hashes.append(paging.key_hash(bytes(raw)))
+                continue
+            self.hashes.append(paging.key_hash(key))
+            key = key.rstrip(" ")
+            if key not in newest or newest[key][1] <= observed_at:
+                newest[key] = (raw, observed_at)
+
+
+@dataclass
+class Chunk:
+    """What became of the rows of some pages.
+
+    Args:
+        new: Key → typed row that the warehouse does not hold.
+        changed: Key → typed row that it holds otherwise.
+        rejected: Rows that could not be typed.
+        typed: Keys of rows that could, once more, after they could not.
+    """
+
+    new: dict[str, Row] = field(default_factory=dict)
+    changed: dict[str, Row] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    typed: set[str] = field(default_factory=set)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All that are to be written."""
+        return [*self.new.values(), *self.changed.values()]
+
+    def add(self, other: Chunk) -> None:
+        """Take in what was seen later."""
+        self.new |= other.new
+        for key, row in other.changed.items():
+            (self.new if key in self.new else self.changed)[key] = row
+        self.rejected += other.rejected
+        self.typed |= other.typed
+
+    def is_due(self, size: int) -> bool:
+        """Whether to write it now. Statements cost something, too; but what was rejected has to stay in its order."""
+        return len(self.new) + len(self.changed) >= size or bool(self.rejected or self.typed)
+
+
+def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) -> Iterator[Incoming]:
+    """The rows of a slice, page after page, `size` and at most a page more at a time.
+
+    Raises:
+        XiaoeReconciliationError: A page is gone.
+    """
+    incoming = Incoming()
+    for name in part.pages:
+        page = folder.read_page(name)
+        if page is None:
+            raise XiaoeReconciliationError(
+                f"page {name} is gone from {folder.path}: clear the stage task, it reads the window again"
+            )
+        listing = rows_of(page.body, total_field=resource.total_key)
+        incoming.add(resource, listing.rows, ledger.utc_text(page.observed_at))
+        if len(incoming.hashes) >= size:
+            yield incoming
+            incoming = Incoming()
+    if incoming.hashes:
+        yield incoming
+
+
+class Judge:
+    """Keeps what is new or changed and not older than what the warehouse has seen; types only that.
+
+    Args:
+        resource: Whose rows.
+        manifest: Of the run.
+        seen_later: Merged windows that saw rows of this one later than its pages did.
+        unresolved: Keys of rows that could not be typed → when they were last seen like that.
+    """
+
+    def __init__(
+        self, resource: Resource, manifest: Manifest, seen_later: list[ledger.SeenWindow], unresolved: dict[str, str]
+    ) -> None:
+        self._reader = resource.reader
+        self._manifest = manifest
+        self._batch_id = manifest.batch_id
+        self._seen_later = seen_later
+        self._unresolved = unresolved
+        self._time = resource.reader.columns.index(resource.time) if resource.time else None
+        self._key = columns(resource).index(resource.key)
+
+    def pick(self, incoming: Incoming, stored: Stored) -> Chunk:
+        """Judge some rows, knowing what the warehouse holds of them."""
+        chunk = Chunk(rejected=[self._rejected(None, *one) for one in incoming.keyless])
+        known, hash_of = self._is_known, self._reader.raw_hash
+        shop_id, batch_id = self._manifest.shop_id, self._batch_id
+        for key in sorted(incoming.newest):
+            raw, observed_at = incoming.newest[key]
+            raw_hash, old = hash_of(raw), stored.get(key)
+            if old and known(old, observed_at, old[0] == raw_hash):
+                continue
+            try:
+                row = self._reader.row(raw)
+            except RowError:
+                chunk.rejected.append(self._rejected(key, raw, observed_at))
+                continue
+            hashed = row_hash(row)
+            if old and (known(old, observed_at, old[1] == hashed) or self._was_seen_later(row, observed_at)):
+                continue
+            whole = (shop_id, *row, hashed, raw_hash, observed_at, batch_id)
+            (chunk.changed if old else chunk.new)[key] = whole
+        if self._unresolved:
+            rejected = {one.key for one in chunk.rejected}
+            chunk.typed = {
+                key
+                for key, (_, seen) in incoming.newest.items()
+                if self._unresolved.get(key, "9") <= seen and key not in rejected
+            }
+        return chunk
+
+    def stored(self, chunk: Chunk) -> Stored:
+        """What the warehouse will know of the chunk's rows once they are written."""
+        return {row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], False) for row in chunk.rows}
+
+    def key_hashes(self, chunk: Chunk) -> array[int]:
+        """Of the chunk's rows."""
+        return array("Q", (paging.key_hash(row[self._key].rstrip(" ")) for row in chunk.rows))
+
+    def unknown_codes(self, chunk: Chunk) -> Counter[str]:
+        """Codes without a text → rows."""
+        return Counter(self._reader.unknown_codes(row[1:] for row in chunk.rows))
+
+    def _is_known(self, old: tuple[int, int, str, bool], observed_at: str, same: bool) -> bool:
+        """Whether the warehouse holds all that this observation tells, or newer.
+
+        No ledger window tells later that a row that was looked up was seen: it is written even if it did not
+        change, so that its own `observed_at` does.
+        """
+        _, _, seen, is_absent = old
+        if self._manifest.is_lookup:
+            return seen > observed_at or (seen == observed_at and same)
+        return seen > observed_at or (same and not is_absent)
+
+    def _was_seen_later(self, row: Row, observed_at: str) -> bool:
+        """Whether a merged window saw the row, unchanged, after this page did."""
+        moment = ledger.beijing_text(self._manifest.window.begin) if self._time is None else row[self._time]
+        later = ledger.last_seen(self._seen_later, moment)
+        return later is not None and ledger.utc_text(later) > observed_at
+
+    def _rejected(self, key: str | None, raw: Raw, observed_at: str) -> Rejected:
+        try:
+            self._reader.row(raw)
+            reason = "it has no key"
+        except RowError as error:
+            reason = str(error)
+        return Rejected(key, reason, self._reader.raw_hash(raw), bytes(raw), observed_at, kept=self._reader.kept(raw))

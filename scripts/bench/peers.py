@@ -1,0 +1,123 @@
+"""Who is measured: each peer loads the first pages into an empty database, then the rescan's pages over them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench import limit, ours, script
+from bench.place import ROOT, Cost, Place, in_bare_child, in_child
+
+DLT = ROOT / ".venv-bench" / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one round of one peer took.
+
+    Args:
+        orders: How many it was given.
+        first: Into an empty database.
+        rescan: The same window hours later; None where that means nothing.
+        nothing: Once more, with nothing changed.
+    """
+
+    orders: int
+    first: Cost
+    rescan: Cost | None = None
+    nothing: Cost | None = None
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The runs in the page store that everybody loads, and how long fetching them took."""
+
+    first: str
+    rescan: str
+    again: str
+    orders: int
+    fetched: tuple[Cost, Cost, Cost]
+
+
+def run_ours(place: Place, staged: Staged, _: int) -> Run:
+    """The merge, from the page store."""
+    place.migrated("ours")
+    first, rescan, nothing = (in_child(ours.merge, folder) for folder in (staged.first, staged.rescan, staged.again))
+    return Run(staged.orders, first, rescan, nothing)
+
+
+def run_limit(place: Place, staged: Staged, _: int) -> Run:
+    """LOAD DATA of ready-made files; they are made once, of what a first load of ours left."""
+    files = place.home / "limit"
+    if not files.exists():
+        database = place.migrated("limit")
+        in_child(ours.merge, staged.first)
+        limit.write_files(place, database, files)
+    database = place.migrated("limit")
+    return Run(staged.orders, in_bare_child(limit.load, place, database, files))
+
+
+def run_rows(place: Place, staged: Staged, most: int) -> Run:
+    """A plain script, row by row."""
+    return _run_script(place, staged, most, script.row_by_row)
+
+
+def run_batches(place: Place, staged: Staged, most: int) -> Run:
+    """A plain script, a thousand rows per statement."""
+    return _run_script(place, staged, most, script.batched)
+
+
+def run_dlt(place: Place, staged: Staged, most: int) -> Run:
+    """The library dlt with its best settings found."""
+    return _run_dlt(place, staged, most, "best")
+
+
+def run_dlt_defaults(place: Place, staged: Staged, most: int) -> Run:
+    """The library dlt as its documentation begins."""
+    return _run_dlt(place, staged, most, "defaults")
+
+
+def _run_script(place: Place, staged: Staged, most: int, work: Callable[..., Cost]) -> Run:
+    database = place.migrated("script")
+    script.prepare(place, database)
+    first, rescan = (_some_pages(staged, folder, most) for folder in (staged.first, staged.rescan))
+    costs = [in_bare_child(work, place, database, pages) for pages in (first, rescan)]
+    return Run(costs[0].result, *costs)
+
+
+def _run_dlt(place: Place, staged: Staged, most: int, settings: str) -> Run:
+    database, state, names = place.empty("dlt"), place.home / "dlt", place.home / "pages.txt"
+    shutil.rmtree(state, ignore_errors=True)
+    costs = []
+    for folder in (staged.first, staged.rescan):
+        names.write_text("\n".join(_some_pages(staged, folder, most)))
+        dsn = place.dsn(database).replace("mysql://", "mysql+mysqldb://", 1)
+        command = [DLT, ROOT / "scripts" / "bench" / "dlt_peer.py", names, dsn, settings, state]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise RuntimeError(f"dlt failed: {done.stderr[-2000:]}")
+        costs.append(Cost(**json.loads(done.stdout.splitlines()[-1])))
+    return Run(min(most, staged.orders), *costs)
+
+
+def _some_pages(staged: Staged, folder: str, most: int) -> Sequence[str]:
+    """The pages of the first so many orders."""
+    pages = ours.pages_of(folder)
+    return pages[: -(-most * len(pages) // staged.orders)]
+
+
+Peer = Callable[[Place, Staged, int], Run]
+SLOW = 5_000
+"""Orders that are enough to know a slow peer by: its orders per second hardly depend on how many there are."""
+PEERS: dict[str, tuple[Peer, int | None, int | None]] = {
+    "ours": (run_ours, None, None),
+    "limit": (run_limit, None, None),
+    "dlt": (run_dlt, None, None),
+    "dlt-defaults": (run_dlt_defaults, 2_000, 1),
+    "script-rows": (run_rows, SLOW, 1),
+    "script-batches": (run_batches, None, 2),
+}
+"""Name → what runs it, the most orders it is given, the most rounds."""
