@@ -118,9 +118,15 @@ def _prepare_airflow() -> None:
 
 
 def _migrate() -> int:
+    from airflow.sdk import ObjectStoragePath
+
+    from xiaoe import preflight, settings
     from xiaoe.migrate import migrate
+    from xiaoe.warehouse import Warehouse
 
     applied = migrate()
+    if preflight.FIRST_MIGRATION in applied:
+        preflight.begin_anew(Warehouse(), ObjectStoragePath(settings.page_store()))
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0
 
