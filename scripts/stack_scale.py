@@ -207,9 +207,9 @@ def limited(stack: Scale, weeks: int, rate: int) -> int:
 
 
 def at_the_limit(stack: Scale, weeks: int) -> None:
-    """Within the limit nothing is refused; beyond it much is, and still nothing is lost."""
+    """Within the limit nothing is refused; beyond it some calls are, and still nothing is lost."""
     expect(not (refused := limited(stack, weeks, 10)), f"{refused} calls were refused")
-    expect(bool(limited(stack, weeks, 40)), "twice the limit and no call was refused: this proves nothing")
+    expect(bool(limited(stack, weeks, 40)), "beyond the limit and no call was refused: this proves nothing")
 
 
 def busy(stack: Scale, task: str) -> dict[str, Any]:
