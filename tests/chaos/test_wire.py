@@ -73,7 +73,7 @@ def test_a_merge_over_a_bad_line_to_mysql(
     assert undisturbed != before
     assert pieces > 60
     failed = 0
-    points = spread(pieces, by_level(4, 25, None) if kind != "slow" else by_level(1, 2, 5))
+    points = spread(pieces, by_level(3, 25, None) if kind != "slow" else by_level(1, 2, 5))
     for point in points:
         line.set()
         database.empty()
@@ -144,7 +144,7 @@ def test_a_line_to_mysql_that_goes_silent_ends_on_both_sides(
     monkeypatch.setattr(mysql_connection, "_ANSWER_SECONDS", 1)
     shorter = re.sub(r"wait_timeout = \d+", "wait_timeout = 2", mysql_connection.SESSION_SETTINGS)
     assert shorter != mysql_connection.SESSION_SETTINGS
-    points, failed = spread(pieces, by_level(3, 8, 40), seed=3), 0
+    points, failed = spread(pieces, by_level(2, 8, 40), seed=3), 0
     for point in points:
         line.set()
         database.empty()

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from contextlib import ExitStack, suppress
@@ -178,6 +179,7 @@ def main() -> None:
     flags.add_argument("--orders-per-day", type=float, default=100_000, help="of a shop, in its own time")
     flags.add_argument("--speed", type=float, default=24, help="hours of the shops in an hour")
     chosen = flags.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and everything that was started with it
     with ExitStack() as stack:
         load = begun(stack, chosen)
         load.go_on(chosen.minutes)
