@@ -6,9 +6,11 @@ Knows no database: what it holds of the rows is handed in, what is to be written
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 
 from msgspec import Raw
 
@@ -16,10 +18,11 @@ from xiaoe import ledger, paging
 from xiaoe.envelope import rows_of
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.ledger import Rejected
-from xiaoe.pages import Manifest, RunFolder, SliceManifest
+from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.resources import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
 
+_PAGES_AHEAD = 4
 BOOKKEEPING = ("row_hash", "raw_hash", "observed_at", "batch_id")
 
 
@@ -105,8 +108,7 @@ def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) 
         XiaoeReconciliationError: A page is gone.
     """
     incoming = Incoming()
-    for name in part.pages:
-        page = folder.read_page(name)
+    for name, page in _pages(folder, part.pages):
         if page is None:
             raise XiaoeReconciliationError(
                 f"page {name} is gone from {folder.path}: clear the stage task, it reads the window again"
@@ -118,6 +120,17 @@ def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) 
             incoming = Incoming()
     if incoming.hashes:
         yield incoming
+
+
+def _pages(folder: RunFolder, names: Sequence[str]) -> Iterator[tuple[str, StoredPage | None]]:
+    """The pages in order, some of them read ahead: buckets answer late, and unpacking goes on beside all else."""
+    to_come = iter(names)
+    with ThreadPoolExecutor(2, thread_name_prefix="xiaoe-page") as pool:
+        ahead = deque(pool.submit(folder.read_page, name) for name in islice(to_come, _PAGES_AHEAD))
+        for name in names:
+            page = ahead.popleft().result()
+            ahead.extend(pool.submit(folder.read_page, one) for one in islice(to_come, 1))
+            yield name, page
 
 
 class Judge:
