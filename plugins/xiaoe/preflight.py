@@ -59,8 +59,9 @@ def check_kept(warehouse: Warehouse, store: Any) -> None:
         raise XiaoeConfigError(
             f"database {warehouse.database_name!r} of connection {warehouse.conn_id} is empty on this server"
             f" ({server}), and syncs have been merged into it on another ({known}): is this a replica without the data?"
-            " Nothing was read or written. If it is the wrong server, correct host. If the data are lost, `make restore`"
-            f" a backup, then `make rebuild`. If you want to begin with an empty database, remove {mark}"
+            " Nothing was read or written. If it is the wrong server, correct host. If the data are lost, first"
+            " `make restore` a backup, then `make rebuild`. If you want to begin with an empty database, remove"
+            f" {mark}"
         )
 
 
