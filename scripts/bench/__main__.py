@@ -20,7 +20,8 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=100_000, help="orders, spread over 14 days")
     parser.add_argument("--rounds", type=int, default=5, help="of the fast peers; slow ones get fewer")
     parser.add_argument("--peers", default=",".join(PEERS), help=f"some of {', '.join(PEERS)}")
-    parser.add_argument("--json", type=Path, default=JSON, help="where the figures go; a chart is put beside it")
+    parser.add_argument("--json", type=Path, default=JSON, help="where the figures go")
+    parser.add_argument("--chart", type=Path, help="where the chart goes, an SVG; by default beside the figures")
     parser.add_argument("--database", default="xiaoe_bench", help="databases that are made and dropped begin with it")
     arguments = parser.parse_args()
     names = arguments.peers.split(",")
@@ -32,7 +33,7 @@ def main() -> int:
             found = measure(place, arguments.size, arguments.rounds, names)
         finally:
             place.drop()
-    results.write(found, arguments.json)
+    results.write(found, arguments.json, arguments.chart or arguments.json.with_suffix(".svg"))
     print(results.table(found))
     print(results.last_line(found))
     return 0

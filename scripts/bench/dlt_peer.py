@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -74,7 +73,7 @@ def main() -> None:
             {
                 "seconds": time.perf_counter() - began,
                 "cpu": time.process_time() - spent,
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "peak_mb": int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024,
             }
         ).decode()
     )

@@ -92,11 +92,12 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write(found: dict[str, Any], path: Path) -> None:
-    """As JSON, and beside it a chart."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    draw(found, path.with_suffix(".svg"))
+def write(found: dict[str, Any], figures: Path, chart: Path) -> None:
+    """The figures as JSON, and a chart of them."""
+    for path in (figures, chart):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    figures.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    draw(found, chart)
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
