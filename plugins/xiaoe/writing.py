@@ -134,16 +134,14 @@ class Writer:
         ledger.write_rejected(self._session, self._manifest, chunk.rejected)
         for load in parcel.new:
             self._insert(load)
-        counts = len(chunk.new) if parcel.new else 0, 0
-        for load in parcel.staged:
-            inserted, changed = self._merge(load)
-            counts = counts[0] + inserted, changed
+        staged = len(chunk.changed) if parcel.new else len(chunk.rows)
+        counts = [self._merge(load) for load in parcel.staged]
         for named in parcel.named:
             self._members.insert_unknown(named)
-        if counts != (len(chunk.new), len(chunk.changed)):
+        if sum(map(sum, counts)) != staged:  # a member that a merge of orders inserted meanwhile counts as changed
             raise XiaoeReconciliationError(
-                f"{len(chunk.new)} rows of {self._resource.name} were to be inserted and {len(chunk.changed)} changed,"
-                f" the server says {counts[0]} and {counts[1]}: {_INTRUDER.format(self._resource.table)}"
+                f"{staged} rows of {self._resource.name} were to be written, the server says (inserted, changed)"
+                f" {counts}: {_INTRUDER.format(self._resource.table)}"
             )
 
     def finish(self) -> None:

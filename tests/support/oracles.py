@@ -14,7 +14,7 @@ from xiaoe.exceptions import XiaoeNetworkError
 from xiaoe.paging import Page, Pass, Progress, Verdict
 from xiaoe.resources import RESOURCES, Resource
 from xiaoe.rows import values
-from xiaoe.rows.decode import NULL, Row, RowError, row_hash, tsv_line
+from xiaoe.rows.decode import NULL, Row, RowError, row_hash, tsv, tsv_column
 
 _MEANINGS = {"t": "\t", "n": "\n", "r": "\r", "0": "\0", "\\": "\\"}
 _MOST_PAGES = 400
@@ -55,7 +55,8 @@ def check_row(resource: Resource, raw: bytes) -> bool:
     assert len(row) == len(reader.columns)
     assert all(value is None or type(value) in (str, int) for value in row)
     assert 0 <= row_hash(row) < 2**64
-    assert _read_back(tsv_line(row)) == [None if value is None else str(value) for value in row]
+    line = tsv([tsv_column([value]) for value in row]).removesuffix("\n")
+    assert _read_back(line) == [None if value is None else str(value) for value in row]
     reader.unknown_codes([row])
     _nothing_changed(resource, raw, row)
     return True
