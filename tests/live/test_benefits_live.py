@@ -40,7 +40,7 @@ MADE = TODAY - timedelta(days=40)
 """Outside of what the rescan reads: the emulated shop does not know these orders."""
 DAGS = ("xiaoe_benefits", "xiaoe_benefits_report", "xiaoe_benefits_review", "xiaoe_orders_rescan")
 TITLE = "{{ 7*7 }} {% raw %} 课程"
-PATIENCE = 120
+PATIENCE = 300
 
 
 @pytest.fixture(scope="module")
