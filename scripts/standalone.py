@@ -29,12 +29,14 @@ class Standalone:
     """One Airflow.
 
     Args:
-        home: Its AIRFLOW_HOME: metadata database, logs, page store.
+        home: Its AIRFLOW_HOME: logs, page store, SQLite.
         port: Of the web server; None takes a free one.
+        database: Of its own tables, as Airflow takes it; None takes SQLite in `home`.
     """
 
-    def __init__(self, home: Path, port: int | None = None) -> None:
+    def __init__(self, home: Path, port: int | None = None, database: str | None = None) -> None:
         self.home = home
+        self.database = database or f"sqlite:///{home}/airflow.db"
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._headers: dict[str, str] = {}
@@ -123,8 +125,8 @@ class Standalone:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
-            "XIAOE_AIRFLOW_DB": f"sqlite:///{self.home}/airflow.db",  # which Airflow hides from tasks
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database,
+            "XIAOE_AIRFLOW_DB": self.database,  # which Airflow hides from tasks
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
 
 from msgspec import Raw
 
@@ -31,8 +31,9 @@ def columns(resource: Resource) -> tuple[str, ...]:
     return ("shop_id", *resource.reader.columns, *BOOKKEEPING)
 
 
-Stored = dict[str, tuple[int, int, str, bool]]
-"""Key → what the warehouse knows of the row: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent.
+Stored = dict[str, tuple[int, int, str, int, int]]
+"""Key → what the warehouse knows of the row: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent,
+and whether it is one of those that the list has to bring (`ledger.Held`).
 
 The key is without the spaces at its end, which MySQL takes for nothing when it compares.
 """
@@ -46,25 +47,31 @@ class Incoming:
         newest: Key, as in `Stored`, → the latest of its rows and when that was seen.
         keyless: Rows without a key, likewise.
         hashes: Of the keys of all rows, for the count.
+        is_plain: Whether every key came as in `Stored`.
     """
 
     newest: dict[str, tuple[Raw, str]] = field(default_factory=dict)
     keyless: list[tuple[Raw, str]] = field(default_factory=list)
-    hashes: array[int] = field(default_factory=lambda: array("Q"))
+    hashes: array[int] = field(default_factory=lambda: array("q"))
+    is_plain: bool = True
 
     def add(self, resource: Resource, rows: Sequence[Raw], observed_at: str) -> None:
         """Take in a page."""
-        newest = self.newest
-        for raw in rows:
-            key = resource.reader.key(raw)
-            if key is None:
-                self.keyless.append((raw, observed_at))
-                self.hashes.append(paging.key_hash(bytes(raw)))
-                continue
-            self.hashes.append(paging.key_hash(key))
-            key = key.rstrip(" ")
-            if key not in newest or newest[key][1] <= observed_at:
-                newest[key] = (raw, observed_at)
+        keys = resource.reader.keys(rows)
+        if None in keys:
+            lost = [raw for raw, key in zip(rows, keys, strict=True) if key is None]
+            self.keyless += [(raw, observed_at) for raw in lost]
+            self.hashes.extend(map(paging.key_hash, map(bytes, lost)))
+            rows = [raw for raw, key in zip(rows, keys, strict=True) if key is not None]
+        came = [key for key in keys if key is not None]
+        self.hashes.extend(map(paging.key_hash, came))
+        names = [key.rstrip(" ") for key in came]
+        self.is_plain = self.is_plain and names == came
+        page = dict(zip(names, zip(rows, repeat(observed_at)), strict=False))
+        for name in page.keys() & self.newest.keys():
+            if self.newest[name][1] > observed_at:
+                del page[name]
+        self.newest |= page
 
 
 @dataclass
@@ -76,12 +83,14 @@ class Chunk:
         changed: Key → typed row that it holds otherwise.
         rejected: Rows that could not be typed.
         typed: Keys of rows that could, once more, after they could not.
+        unheld: Keys that were not among the rows that the list has to bring (`ledger.Held`).
     """
 
     new: dict[str, Row] = field(default_factory=dict)
     changed: dict[str, Row] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     typed: set[str] = field(default_factory=set)
+    unheld: set[str] = field(default_factory=set)
 
     @property
     def rows(self) -> list[Row]:
@@ -123,7 +132,10 @@ def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) 
 
 
 def _pages(folder: RunFolder, names: Sequence[str]) -> Iterator[tuple[str, StoredPage | None]]:
-    """The pages in order, some of them read ahead: buckets answer late, and unpacking goes on beside all else."""
+    """The pages in order; those of a bucket, which answers late, are read ahead."""
+    if folder.is_local:
+        yield from ((name, folder.read_page(name)) for name in names)
+        return
     to_come = iter(names)
     with ThreadPoolExecutor(2, thread_name_prefix="xiaoe-page") as pool:
         ahead = deque(pool.submit(folder.read_page, name) for name in islice(to_come, _PAGES_AHEAD))
@@ -157,16 +169,19 @@ class Judge:
     def pick(self, incoming: Incoming, stored: Stored) -> Chunk:
         """Judge some rows, knowing what the warehouse holds of them."""
         chunk = Chunk(rejected=[self._rejected(None, *one) for one in incoming.keyless])
-        known, hash_of = self._is_known, self._reader.raw_hash
+        known, hash_of, newest, get = self._is_known, self._reader.raw_hash, incoming.newest, stored.get
+        to_type = []
+        for key in sorted(newest):
+            raw, observed_at = newest[key]
+            raw_hash, old = hash_of(raw), get(key)
+            if not old or not old[4]:
+                chunk.unheld.add(key)
+            if not (old and known(old, observed_at, old[0] == raw_hash)):
+                to_type.append((key, raw, observed_at, raw_hash, old))
         shop_id, batch_id = self._manifest.shop_id, self._batch_id
-        for key in sorted(incoming.newest):
-            raw, observed_at = incoming.newest[key]
-            raw_hash, old = hash_of(raw), stored.get(key)
-            if old and known(old, observed_at, old[0] == raw_hash):
-                continue
-            try:
-                row = self._reader.row(raw)
-            except RowError:
+        rows = self._typed([raw for _, raw, *_ in to_type])
+        for (key, raw, observed_at, raw_hash, old), row in zip(to_type, rows, strict=True):
+            if isinstance(row, RowError):
                 chunk.rejected.append(self._rejected(key, raw, observed_at))
                 continue
             hashed = row_hash(row)
@@ -184,24 +199,32 @@ class Judge:
         return chunk
 
     def stored(self, chunk: Chunk) -> Stored:
-        """What the warehouse will know of the chunk's rows once they are written."""
-        return {row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], False) for row in chunk.rows}
+        """What the warehouse will know of the chunk's rows once they are written; none counts as held any more."""
+        return {row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0) for row in chunk.rows}
 
     def key_hashes(self, chunk: Chunk) -> array[int]:
         """Of the chunk's rows."""
-        return array("Q", (paging.key_hash(row[self._key].rstrip(" ")) for row in chunk.rows))
+        return array("q", (paging.key_hash(row[self._key].rstrip(" ")) for row in chunk.rows))
 
     def unknown_codes(self, chunk: Chunk) -> Counter[str]:
         """Codes without a text → rows."""
         return Counter(self._reader.unknown_codes(row[1:] for row in chunk.rows))
 
-    def _is_known(self, old: tuple[int, int, str, bool], observed_at: str, same: bool) -> bool:
+    def _typed(self, raws: list[Raw]) -> list[Row | RowError]:
+        """Rows, or what is wrong with them; the bad ones are found by halves."""
+        try:
+            return [*self._reader.rows(raws)]
+        except RowError as error:
+            half = len(raws) // 2
+            return [*self._typed(raws[:half]), *self._typed(raws[half:])] if half else [error]
+
+    def _is_known(self, old: tuple[int, int, str, int, int], observed_at: str, same: bool) -> bool:
         """Whether the warehouse holds all that this observation tells, or newer.
 
         No ledger window tells later that a row that was looked up was seen: it is written even if it did not
         change, so that its own `observed_at` does.
         """
-        _, _, seen, is_absent = old
+        _, _, seen, is_absent, _ = old
         if self._manifest.is_lookup:
             return seen > observed_at or (seen == observed_at and same)
         return seen > observed_at or (same and not is_absent)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+Twins = Literal["replace", "keep", "refuse"]
+"""What becomes of a row whose key is there already: it replaces the other, the other is kept, or it is an error."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,12 @@ class Copy:
     Args:
         table: A table; its key begins with `shop_id`.
         columns: Its other columns → columns of the typed row, or a number.
-        replaces: Whether it may hold rows with the same key.
+        twins: What becomes of a row whose key is there already.
     """
 
     table: str
     columns: Mapping[str, str | int]
-    replaces: bool = False
+    twins: Twins = "refuse"
 
 
 @dataclass(frozen=True)

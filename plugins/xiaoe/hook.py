@@ -20,6 +20,7 @@ from airflow.sdk import Connection
 from airflow.sdk.log import mask_secret
 from pyrate_limiter import Limiter
 from pyrate_limiter.limiter_factory import create_token_bucket_limiter
+from requests.utils import get_environ_proxies
 
 from xiaoe import preflight, settings
 from xiaoe.api_errors import check_http, check_token_answer, error_for
@@ -34,7 +35,7 @@ from xiaoe.exceptions import (
 )
 from xiaoe.pages import utc_now
 from xiaoe.redaction import keep_secrets_out_of_logs
-from xiaoe.shop import DEFAULT_HOST, Shop
+from xiaoe.shop import DEFAULT_HOST, MOST_AT_ONCE, Shop
 from xiaoe.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
 from xiaoe.warehouse import Warehouse
 
@@ -90,6 +91,8 @@ class XiaoeHook(HttpHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(method="POST", http_conn_id=xiaoe_conn_id, **kwargs)
+        if self.keep_alive_adapter is not None:  # by itself it keeps ten lines and drops the others
+            self.keep_alive_adapter.init_poolmanager(1, MOST_AT_ONCE)
         self.sleep = sleep
         self.counts: Counter[str] = Counter()
         self._tokens = token_store
@@ -110,8 +113,8 @@ class XiaoeHook(HttpHook):
         """
         if self._shop is None:
             self._shop = Shop.from_connection(self.get_connection(self.http_conn_id))
-            for form in {self._shop.secret, quote(self._shop.secret, safe="")}:
-                mask_secret(form)
+            mask_secret(self._shop.secret)
+            mask_secret(quote(self._shop.secret, safe=""))
         return self._shop
 
     def list_page(self, resource: Resource, fields: dict[str, Any]) -> Answer:
@@ -147,10 +150,8 @@ class XiaoeHook(HttpHook):
             answer = self._list(ORDERS, body)
         except XiaoeError as error:
             return False, str(error)
-        return (
-            True,
-            f"connected to shop {self.shop.app_id}: {answer.listing.total or 0} orders in the last 24 hours",
-        )
+        orders = answer.listing.total or 0
+        return True, f"connected to shop {self.shop.app_id}: {orders} orders in the last 24 hours"
 
     def close(self) -> None:
         """Close pooled connections, and end the threads of the rate limiters."""
@@ -258,8 +259,6 @@ class XiaoeHook(HttpHook):
                 method,
                 self.shop.base_url + path,
                 timeout=(10, self.shop.timeout),
-                verify=session.verify,  # named, or REQUESTS_CA_BUNDLE of the environment would win; likewise proxies
-                proxies=dict(session.proxies),
                 allow_redirects=False,
                 stream=True,
                 **request,
@@ -279,8 +278,13 @@ class XiaoeHook(HttpHook):
         raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}{fix}")
 
     def _pooled_session(self) -> requests.Session:
+        """One for all calls. The environment is read once: its proxies count, its REQUESTS_CA_BUNDLE does not."""
         if self._session is None:
-            self._session = self.get_conn()
+            session = self.get_conn()
+            if session.trust_env:
+                session.proxies = {**get_environ_proxies(self.shop.base_url), **session.proxies}
+                session.trust_env = False
+            self._session = session
         return self._session
 
     def _limiter(self, resource: Resource) -> Limiter:

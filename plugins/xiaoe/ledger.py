@@ -16,7 +16,7 @@ import numpy as np
 from xiaoe.coverage import Look
 from xiaoe.marts.queue import queue_orders, queue_window
 from xiaoe.pages import Manifest, SliceManifest
-from xiaoe.paging import Keys, key_hash
+from xiaoe.paging import Keys, among, key_hash
 from xiaoe.resources import Resource
 from xiaoe.warehouse import Session
 from xiaoe.windows import BEIJING, Window
@@ -111,35 +111,51 @@ def looks_at_orders(session: Session, shop_id: str, first: datetime, last: datet
     ]
 
 
-def missing_rows(
-    session: Session, resource: Resource, shop_id: str, window: Window, seen_before: datetime, keys: Keys
-) -> list[str]:
-    """Rows the warehouse holds for a window, seen before a moment, that are not among `keys`.
+@dataclass(frozen=True)
+class Held:
+    """The rows of the warehouse that a list has to bring, read at a certain moment.
 
-    A row that was first seen later is left out: the pages that `keys` come from could not hold it. So are
-    rows that are only inferred: the list may never have had them.
+    A row that was first seen later is none: the pages could not hold it. Nor is one that is only inferred: the list
+    may never have had it.
 
     Args:
-        session: The warehouse.
-        resource: Whose table.
-        shop_id: The shop.
-        window: By the resource's time column, where it has one.
-        seen_before: UTC.
-        keys: Sorted hashes of what was read.
+        condition: In SQL, of a row.
+        parameters: Its values.
     """
-    conditions = [*_listed(resource), "observed_at < %s"]
-    parameters = [shop_id, utc_text(seen_before)]
-    if resource.time is not None:
-        conditions += [f"{resource.time} >= %s", f"{resource.time} < %s"]
-        parameters += [beijing_text(window.begin), beijing_text(window.end)]
+
+    condition: str
+    parameters: tuple[str, ...]
+
+    @classmethod
+    def of(cls, resource: Resource, shop_id: str, window: Window, seen_before: datetime) -> Held:
+        """The rows of a window, by the resource's time column where it has one, seen before a moment."""
+        conditions = [*_listed(resource), "observed_at < %s"]
+        parameters = [shop_id, utc_text(seen_before)]
+        if resource.time is not None:
+            conditions += [f"{resource.time} >= %s", f"{resource.time} < %s"]
+            parameters += [beijing_text(window.begin), beijing_text(window.end)]
+        return cls(" AND ".join(conditions), tuple(parameters))
+
+
+def missing_rows(session: Session, resource: Resource, held: Held, keys: Keys) -> list[str]:
+    """Held rows that are not among some keys, which are sorted hashes of what was read."""
     missing: list[str] = []
-    batches = session.stream(
-        f"SELECT {resource.key} FROM {resource.table} WHERE {' AND '.join(conditions)}", parameters
-    )
-    for batch in batches:
-        hashes = np.fromiter((key_hash(name) for name in batch), dtype=np.uint64, count=len(batch))
-        missing.extend(batch[place] for place in np.flatnonzero(~np.isin(hashes, keys)))
+    for batch in session.stream(f"SELECT {resource.key} {_held_rows(resource, held)}", held.parameters):
+        hashes = np.fromiter(map(key_hash, batch), dtype=np.int64, count=len(batch))
+        missing.extend(batch[place] for place in np.flatnonzero(~among(hashes, keys)))
     return missing
+
+
+def count_held(session: Session, resource: Resource, held: Held) -> int:
+    """How many rows are held."""
+    [(count,)] = session.query(f"SELECT COUNT(*) {_held_rows(resource, held)}", held.parameters)
+    return int(count)
+
+
+def _held_rows(resource: Resource, held: Held) -> str:
+    """By an index that has all that is asked for; MySQL misjudges a table that has just grown, and reads the shop."""
+    index = f" FORCE INDEX ({resource.time_index})" if resource.time_index else ""
+    return f"FROM {resource.table}{index} WHERE {held.condition}"
 
 
 def held_rows(session: Session, resource: Resource, shop_id: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from xiaoe.destinations import Member
@@ -12,7 +12,7 @@ from xiaoe.warehouse import Session
 
 NEVER_OBSERVED = "1970-01-01 00:00:00"
 """`observed_at` of an inferred row: older than any observation, so that the first one wins."""
-_MOST_REMEMBERED = 50_000
+_MOST_REMEMBERED = 20_000
 
 
 class Named(NamedTuple):
@@ -22,7 +22,7 @@ class Named(NamedTuple):
     columns: dict[str, tuple[Any, ...]]
 
 
-def named_by(member: Member, places: Sequence[int], rows: Iterable[Row]) -> Named:
+def named_by(member: Member, places: Sequence[int], rows: Sequence[Row]) -> Named:
     """What rows name.
 
     Args:
@@ -30,13 +30,11 @@ def named_by(member: Member, places: Sequence[int], rows: Iterable[Row]) -> Name
         places: Where these stand in a row, key first.
         rows: Of those that name.
     """
-    first, *others = places
     named: dict[str, tuple[Any, ...]] = {}
-    for row in rows:
-        key = row[first]
+    for key, *others in set(zip(*([row[place] for row in rows] for place in places), strict=True)):
         if not key or key.isspace():
             continue
-        values = tuple([row[place] for place in others])
+        values = tuple(others)
         held = named.setdefault(key, values)
         if held != values:
             named[key] = tuple(_larger(*pair) for pair in zip(held, values, strict=True))
@@ -78,16 +76,14 @@ class KnownMembers:
             (self._manifest.shop_id, *named),
         )
         there = {name for (name,) in found}
-        columns = ("shop_id", key, *others, "batch_id", "is_inferred", "row_hash", "raw_hash", "observed_at")
-        self._session.insert_many(
-            f"INSERT INTO {member.table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
-            f" ON DUPLICATE KEY UPDATE {member.table}.is_inferred = {member.table}.is_inferred",
-            [
-                (self._manifest.shop_id, name, *values, self._manifest.batch_id, 1, 0, 0, NEVER_OBSERVED)
-                for name, values in named.items()
-                if name not in there
-            ],
-        )
+        unknown = [
+            (self._manifest.shop_id, name, *values, self._manifest.batch_id, 1, 0, 0, NEVER_OBSERVED)
+            for name, values in named.items()
+            if name not in there
+        ]
+        if unknown:
+            columns = ("shop_id", key, *others, "batch_id", "is_inferred", "row_hash", "raw_hash", "observed_at")
+            self._session.bulk_load(member.table, columns, unknown, twins="keep")
 
 
 def _larger(one: Any, other: Any) -> Any:

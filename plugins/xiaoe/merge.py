@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeVar
-
-import numpy as np
 
 from xiaoe import chunk, ledger, paging, reconcile, sync_status
 from xiaoe.chunk import Chunk, Incoming, Judge, Stored
+from xiaoe.ledger import Held
 from xiaoe.pages import Manifest, RunFolder, SliceManifest
 from xiaoe.resources import Resource, Scope
 from xiaoe.run_log import write_run
@@ -23,31 +25,58 @@ from xiaoe.writing import Writer
 T = TypeVar("T")
 
 CHUNK_ROWS = 2500
-"""Rows held and loaded at a time; larger chunks were not faster (docs/performance.md)."""
+"""Rows held and loaded at a time; larger chunks were not faster (docs/decisions/0026)."""
+_WORTH_WRITING = 100
+"""Rows; fewer wait for others, and so do up to `CHUNK_ROWS` while the server is still writing those before them."""
+_LOOKED_UP_AHEAD = 2
+"""Chunks that are looked up while one is judged, so that a write holds nobody up."""
 COUNTED = ("staged", "inserted", "updated", "unchanged", "rejected")
 
 
 @dataclass
 class _Slice:
-    """What becomes of a slice's rows; keys are hashes."""
+    """What becomes of a slice's rows; keys are hashes.
+
+    Args:
+        part: The slice.
+        held: The rows that it, or all slices together, have to bring.
+        keys: Of all rows that came.
+        written: Of those that are new or changed.
+        refused: Of those that cannot be typed.
+        unheld: Of those that are not `held`, or not any more.
+        is_plain: Whether each key came as the warehouse keeps it.
+        brought: How many held rows came and were not written; None where keys tell too little.
+        counts: For the ledger.
+        unknown: Codes without a text → rows.
+        distinct: `keys`, sorted and without twins, once all rows came.
+    """
 
     part: SliceManifest
-    keys: array[int] = field(default_factory=lambda: array("Q"))
-    written: array[int] = field(default_factory=lambda: array("Q"))
-    refused: array[int] = field(default_factory=lambda: array("Q"))
+    held: Held
+    keys: array[int] = field(default_factory=lambda: array("q"))
+    written: array[int] = field(default_factory=lambda: array("q"))
+    refused: array[int] = field(default_factory=lambda: array("q"))
+    unheld: array[int] = field(default_factory=lambda: array("q"))
+    is_plain: bool = True
+    brought: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    distinct: paging.Keys | None = None
 
     def close(self) -> paging.Keys:
-        """Add the counts up and return the distinct keys."""
-        distinct, written = paging.distinct(self.keys), paging.distinct(self.written)
-        counts = self.counts
-        counts["staged"] = len(distinct)
-        # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
-        counts["updated"] -= len(self.written) - len(written)
-        counts["rejected"] = len(np.setdiff1d(paging.distinct(self.refused), written))
-        counts["unchanged"] = len(distinct) - counts["inserted"] - counts["updated"] - counts["rejected"]
-        return distinct
+        """The distinct keys, once all rows came; the first call adds the counts up and lets go of the rest."""
+        if self.distinct is None:
+            self.distinct, written = paging.distinct(self.keys), paging.distinct(self.written)
+            counts = self.counts
+            counts["staged"] = len(self.distinct)
+            # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
+            counts["updated"] -= len(self.written) - len(written)
+            counts["rejected"] = int((~paging.among(paging.distinct(self.refused), written)).sum())
+            counts["unchanged"] = counts["staged"] - counts["inserted"] - counts["updated"] - counts["rejected"]
+            if self.is_plain:
+                self.brought = len(self.distinct) - len(paging.distinct(self.unheld))
+            self.written, self.refused, self.unheld = array("q"), array("q"), array("q")
+        return self.distinct
 
 
 class Merger:
@@ -85,6 +114,7 @@ class Merger:
 
         def once() -> Counter[str]:
             with (
+                _old_objects_left_alone(),
                 self._warehouse.session() as session,
                 session.lock("merge", manifest.shop_id, self._resource.name),
             ):
@@ -124,13 +154,16 @@ class _Transaction:
         self._seen_later = ledger.windows_seen_after(self._session, self._manifest)
         unresolved = ledger.unresolved_rejects(self._session, self._manifest)
         self._judge = Judge(self._resource, self._manifest, self._seen_later, unresolved)
-        held = self._held()
-        slices = [_Slice(part) for part in self._manifest.slices]
-        self._merge_rows(slices)
-        keys = [self._close(one) for one in slices]
-        for one in slices:
+        before = self._before()
+        parts = reconcile.parts_of(self._resource, self._manifest)
+        # Now, because of an index page that we wrote to InnoDB believes nothing, and looks each row up in the table.
+        counts = [ledger.count_held(self._session, self._resource, part.held) if part.has_all else 0 for part in parts]
+        slices = [[_Slice(one, part.held) for one in part.slices] for part in parts]
+        self._merge_rows([*chain(*slices)])
+        for one in chain(*slices):
+            self._close(one)
             totals.update(one.counts)
-        totals["absent"] = self._mark_absent(keys, held)
+        totals["absent"] = self._mark_absent(parts, slices, counts, before)
         sync_status.write_success(self._session, self._manifest, _summary(totals))
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - started)
         return totals
@@ -138,25 +171,33 @@ class _Transaction:
     def _merge_rows(self, slices: list[_Slice]) -> None:
         """Write every chunk of every slice.
 
-        All SQL runs on a thread of its own, in this order: look up 1, look up 2, write 1, look up 3, write 2, ...
-        While the server writes a chunk, this thread types the next one. So a chunk is looked up before the one
-        in front of it is written, and has to be told what that one brings. Chunks of which little is to be written
-        are held until it is worth the statements.
+        All SQL runs on a thread of its own, in this order: look up 1, 2, 3, write 1, look up 4, write 2, ...
+        While the server writes a chunk, this thread types the next one. So a chunk is looked up before those in
+        front of it are written, and has to be told what they bring. Chunks of which little is to be written are
+        held until it is worth the statements.
         """
-        before: Stored = {}
-        held, writing = Chunk(), None
+        on_the_way: deque[Stored] = deque(maxlen=_LOOKED_UP_AHEAD)
+        waiting: Stored = {}
+        held, writing, before = Chunk(), None, slices[0]
         with ThreadPoolExecutor(1, thread_name_prefix="xiaoe-merge") as thread:
-            for one, incoming, looked_up in _one_ahead(self._looked_up(slices, thread)):
-                picked = self._judge.pick(incoming, looked_up.result() | before)
+            for one, incoming, looked_up in _ahead(self._looked_up(slices, thread), _LOOKED_UP_AHEAD):
+                if one is not before:
+                    before.close()
+                    before = one
+                stored = looked_up.result()
+                for brought in (*on_the_way, waiting):
+                    stored |= brought
+                picked = self._judge.pick(incoming, stored)
                 self._note(one, incoming, picked)
                 held.add(picked)
-                before |= self._judge.stored(picked)
-                if held.is_due(CHUNK_ROWS // 2):
+                waiting |= self._judge.stored(picked)
+                if held.is_due(_WORTH_WRITING if writing is None or writing.done() else CHUNK_ROWS):
                     parcel = self._writer.pack(held)
                     if writing is not None:
                         writing.result()
                     writing = thread.submit(self._writer.write, parcel)
-                    before, held = self._judge.stored(held), Chunk()
+                    on_the_way.append(waiting)
+                    waiting, held = {}, Chunk()
             if writing is not None:
                 writing.result()
         self._writer.write(self._writer.pack(held))
@@ -167,50 +208,79 @@ class _Transaction:
     ) -> Iterator[tuple[_Slice, Incoming, Future[Stored]]]:
         for one in slices:
             for incoming in chunk.read(self._resource, self._folder, one.part, CHUNK_ROWS):
-                yield one, incoming, thread.submit(self._writer.stored, incoming)
+                yield one, incoming, thread.submit(self._writer.stored, incoming, one.held)
 
     def _note(self, one: _Slice, incoming: Incoming, picked: Chunk) -> None:
         one.keys.extend(incoming.hashes)
         one.written.extend(self._judge.key_hashes(picked))
         one.refused.extend(paging.key_hash(row.key or row.raw) for row in picked.rejected)
+        one.unheld.extend(map(paging.key_hash, picked.unheld))
+        one.unheld.extend(paging.key_hash(bytes(raw)) for raw, _ in incoming.keyless)
+        one.is_plain = one.is_plain and incoming.is_plain
         one.unknown.update(self._judge.unknown_codes(picked))
         one.counts.update(inserted=len(picked.new), updated=len(picked.changed))
 
-    def _close(self, one: _Slice) -> paging.Keys:
-        keys = one.close()
-        reconcile.check_pages(self._resource, one.part, keys)
+    def _close(self, one: _Slice) -> None:
+        reconcile.check_pages(self._resource, one.part, one.close())
         if not self._manifest.is_lookup:
             ledger.write_window(self._session, self._manifest, one.part, one.counts, one.unknown)
-        return keys
 
-    def _held(self) -> int:
+    def _before(self) -> int:
         """Rows that a whole list had the last time; of other resources nobody asks."""
         is_whole = self._resource.scope is Scope.WHOLE
         return ledger.held_rows(self._session, self._resource, self._manifest.shop_id) if is_whole else 0
 
-    def _mark_absent(self, keys: list[paging.Keys], held: int) -> int:
-        """Compare what came with what the warehouse holds; return how many rows were marked absent."""
+    def _mark_absent(
+        self, parts: list[reconcile.Part], slices: list[list[_Slice]], counts: list[int], before: int
+    ) -> int:
+        """Compare what came with what the warehouse holds; return how many rows were marked absent.
+
+        Where as many held rows came as there were, none is missing, and they need not be compared one by one.
+        """
         if self._manifest.is_lookup:
             return reconcile.mark_not_listed(self._session, self._resource, self._manifest, accept=self._accept_missing)
         if self._resource.scope is Scope.WHOLE and self._seen_later:
             return 0  # this merge is late: who is there, a later refresh has told
-        parts = [([part], one) for part, one in zip(self._manifest.slices, keys, strict=True)]
-        if self._resource.scope is Scope.CHANGED:  # a row may have moved from one slice to a later one
-            parts = [(self._manifest.slices, paging.merged(keys))]
-        return sum(
-            reconcile.mark_missing(
-                self._session, self._resource, self._manifest, slices, one, held=held, accept=self._accept_missing
-            )
-            for slices, one in parts
-        )
+        absent = 0
+        for part, of_part, count in zip(parts, slices, counts, strict=True):
+            if part.has_all and _brought(of_part) != count:
+                keys = paging.merged([one.close() for one in of_part])
+                absent += reconcile.mark_missing(
+                    self._session,
+                    self._resource,
+                    self._manifest,
+                    part,
+                    keys,
+                    before=before,
+                    accept=self._accept_missing,
+                )
+        return absent
 
 
-def _one_ahead(items: Iterable[T]) -> Iterator[T]:
-    """Yield each item when the one behind it is there."""
+def _brought(slices: list[_Slice]) -> int | None:
+    """How many held rows some slices brought; None where that was not counted, because a key came oddly or twice."""
+    counts = [one.brought for one in slices if one.brought is not None]
+    keys = [one.close() for one in slices]
+    is_counted = len(counts) == len(slices) and sum(map(len, keys)) == len(paging.merged(keys))
+    return sum(counts) if is_counted else None
+
+
+@contextmanager
+def _old_objects_left_alone() -> Iterator[None]:
+    """Keep the garbage collector from going over all that Airflow has imported, each time that many rows came."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _ahead(items: Iterable[T], count: int) -> Iterator[T]:
+    """Yield each item when `count` behind it are there."""
     held: deque[T] = deque()
     for item in items:
         held.append(item)
-        if len(held) > 1:
+        if len(held) > count:
             yield held.popleft()
     yield from held
 

@@ -84,7 +84,8 @@ class XiaoeStageOperator(BaseOperator):
 
         def missing_rows(window: Any, seen: Any, keys: Any) -> list[str]:
             with warehouse.session() as session:
-                return ledger.missing_rows(session, resource, hook.shop.app_id, window, seen, keys)
+                held = ledger.Held.of(resource, hook.shop.app_id, window, seen)
+                return ledger.missing_rows(session, resource, held, keys)
 
         return Stager(hook, resource, folder, missing_rows).stage(plan, mode=self.mode, run_id=run_id)
 

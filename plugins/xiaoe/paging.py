@@ -11,9 +11,8 @@ import json
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ MOST_PASSES = 5
 _PAGES_ALLOWED = 3
 """Pages that a list may be longer than twice what its first page told."""
 
-Keys = npt.NDArray[np.uint64]
+Keys = npt.NDArray[np.int64]
 """Hashes of keys: eight bytes each, so that a window of millions of rows stays small."""
 
 
@@ -35,7 +34,7 @@ class Page:
     Args:
         index: From 1.
         total: Rows in all, as this page tells; None where it does not.
-        keys: `key_hash` of every row on the page, in order; eight bytes each (`array("Q")`).
+        keys: `key_hash` of every row on the page, in order; eight bytes each (`array("q")`).
         payload: Whatever the caller wants to keep of it.
         cursor: What to ask for the page behind it with, where pages are not numbered.
     """
@@ -88,15 +87,26 @@ class Verdict(enum.Enum):
     FAIL = "it does not add up, and reading it again did not help"
 
 
-def key_hash(key: str | bytes) -> int:
-    """64 bits of a key."""
-    data = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")
+key_hash = hash
+"""64 bits of a key: Python's own SipHash, which begins differently in each process, so it is not to be stored."""
 
 
 def distinct(keys: array[int]) -> Keys:
-    """Sorted distinct hashes."""
-    return np.unique(np.array(keys, dtype=np.uint64))
+    """Sorted distinct hashes; in the memory of `keys`, which is sorted itself."""
+    return _sorted(np.frombuffer(keys, np.int64) if keys else np.empty(0, np.int64))
+
+
+def among(hashes: Keys, keys: Keys) -> npt.NDArray[np.bool_]:
+    """Which of some hashes are among these sorted ones, of which there may be millions; nothing as large is made."""
+    places = np.searchsorted(keys, hashes)
+    places[places == len(keys)] = 0
+    return keys[places] == hashes if len(keys) else np.zeros(len(hashes), np.bool_)
+
+
+def _sorted(hashes: Keys) -> Keys:
+    hashes.sort()
+    again = hashes[1:] == hashes[:-1]
+    return hashes[np.append(True, ~again)] if again.any() else hashes
 
 
 def judge(passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool = False) -> Verdict:
@@ -134,41 +144,35 @@ def union(passes: Sequence[Pass]) -> Keys:
 
 
 def merged(keys: Sequence[Keys]) -> Keys:
-    """Distinct keys, sorted."""
-    return np.unique(np.concatenate(keys))
+    """Distinct keys, sorted, of parts that are."""
+    return keys[0] if len(keys) == 1 else _sorted(np.concatenate(keys))
 
 
 def read_pages(
-    fetch: Callable[[int], Page], *, concurrency: int, stored: Sequence[Page] = (), page_size: int | None = None
+    fetch: Callable[[int], Future[Page]], *, ahead: int, stored: Sequence[Page] = (), page_size: int | None = None
 ) -> Iterator[Page]:
-    """Yield the numbered pages of a list from the first one to the last, in order, `concurrency` at a time.
-
-    At most `concurrency` pages are held. Reading ends as `Progress` says.
+    """Yield the numbered pages of a list from the first one to the last, in order.
 
     Args:
-        fetch: Fetches page `index`; called from several threads.
-        concurrency: How many pages to fetch at the same time.
+        fetch: Begins to fetch page `index`.
+        ahead: How many pages may be asked for, or wait behind one that comes late, at the same time.
         stored: Pages 1..n that an earlier try left behind; reading goes on behind them and does not
             yield them again.
         page_size: Rows per page that are asked for: a list whose last page is full may go on behind its total.
     """
     progress = Progress.through(stored, page_size=page_size)
-    if not stored:
-        first = fetch(1)
-        yield first
-        progress.take(first)
-    with ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-page") as pool:
-        ahead: deque[Future[Page]] = deque()
-        try:
-            while not progress.ended:
-                while len(ahead) < min(concurrency, progress.pages_left):
-                    ahead.append(pool.submit(fetch, progress.read + len(ahead) + 1))
-                page = ahead.popleft().result()
-                yield page
-                progress.take(page)
-        finally:
-            for future in ahead:
-                future.cancel()
+    coming: deque[Future[Page]] = deque()
+    try:
+        while not progress.ended:
+            wanted = min(ahead, progress.pages_left) if progress.read else 1  # the first one tells how many there are
+            while len(coming) < wanted:
+                coming.append(fetch(progress.read + len(coming) + 1))
+            page = coming.popleft().result()
+            yield page
+            progress.take(page)
+    finally:
+        for future in coming:
+            future.cancel()
 
 
 def follow_cursor(fetch: Callable[[int, Any], Page], *, stored: Sequence[Page] = ()) -> Iterator[Page]:
@@ -211,8 +215,8 @@ class Progress:
         self._total = 0
         self._first_total: int | None = None
         self._size = 1
-        self._first = array("Q")
-        self._previous = array("Q")
+        self._first = array("q")
+        self._previous = array("q")
 
     @classmethod
     def through(cls, pages: Iterable[Page], *, by_cursor: bool = False, page_size: int | None = None) -> Progress:

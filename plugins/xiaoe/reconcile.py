@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from xiaoe import imported, ledger
 from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.ledger import Held
 from xiaoe.pages import Manifest, SliceManifest
 from xiaoe.paging import Keys
 from xiaoe.resources import Resource, Scope
@@ -29,14 +31,43 @@ def check_pages(resource: Resource, part: SliceManifest, keys: Keys) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Part:
+    """Slices that are compared with the warehouse as one.
+
+    Args:
+        slices: Neighbours, oldest first.
+        window: Theirs.
+        held: The rows of the warehouse that they are compared with.
+        has_all: Whether they have to bring all of these.
+    """
+
+    slices: list[SliceManifest]
+    window: Window
+    held: Held
+    has_all: bool
+
+
+def parts_of(resource: Resource, manifest: Manifest) -> list[Part]:
+    """Each slice by itself; but where a row may have moved on to a later one, all of them together."""
+    together = resource.scope is Scope.CHANGED
+    found = []
+    for slices in [manifest.slices] if together else [[one] for one in manifest.slices]:
+        window = Window(slices[0].window.begin, slices[-1].window.end)
+        seen = min(datetime.fromisoformat(one.observed_at) for one in slices)
+        has_all = resource.covers_present(window, datetime.fromisoformat(slices[-1].observed_at))
+        found.append(Part(slices, window, Held.of(resource, manifest.shop_id, window, seen), has_all))
+    return found
+
+
 def mark_missing(
     session: Session,
     resource: Resource,
     manifest: Manifest,
-    slices: list[SliceManifest],
+    part: Part,
     keys: Keys,
     *,
-    held: int,
+    before: int,
     accept: bool,
 ) -> int:
     """Find rows of some slices that the warehouse holds and the API no longer lists; return how many were marked.
@@ -49,30 +80,26 @@ def mark_missing(
         session: In the merge's transaction, rows written.
         resource: Whose rows.
         manifest: Of the run.
-        slices: Neighbours, oldest first.
-        keys: Of all rows that came for them.
-        held: Rows the warehouse held before the merge.
+        part: What of it.
+        keys: Of all rows that came for it.
+        before: Rows the warehouse held before the merge.
         accept: Whether somebody looked and said that the rows really are gone.
 
     Raises:
         XiaoeReconciliationError: Rows are missing and nobody said so; names them and the numbers.
     """
-    window = Window(slices[0].window.begin, slices[-1].window.end)
-    if not resource.covers_present(window, datetime.fromisoformat(slices[-1].observed_at)):
-        return 0
-    seen = min(datetime.fromisoformat(part.observed_at) for part in slices)
-    missing = ledger.missing_rows(session, resource, manifest.shop_id, window, seen, keys)
+    missing = ledger.missing_rows(session, resource, part.held, keys)
     if resource.scope is Scope.WHOLE:
-        if len(missing) * 2 > held and not accept:
+        if len(missing) * 2 > before and not accept:
             raise XiaoeReconciliationError(
-                f"{resource.name}: the API lists {len(keys)} rows, and of the {held} that the warehouse holds"
+                f"{resource.name}: the API lists {len(keys)} rows, and of the {before} that the warehouse holds"
                 f" {len(missing)} are not among them: more than half. Nothing was changed. Look in the shop's console:"
                 " if they really are gone, trigger the DAG with accept_missing, they are marked with absent_since;"
                 " if not, clear the stage task to ask the API again"
             )
     elif not accept and (gone := imported.confirmed(session, resource, manifest.shop_id, missing)):
         raise XiaoeReconciliationError(
-            f"{resource.name} {window}: the API lists {len(keys)} rows, the warehouse holds"
+            f"{resource.name} {part.window}: the API lists {len(keys)} rows, the warehouse holds"
             f" {len(gone)} more that it no longer lists: {_some(gone)}. Nothing was changed."
             " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
             " they are marked with absent_since. Otherwise clear the stage task to ask the API again"

@@ -92,6 +92,7 @@ class Resource:
         filters: A window → the interface's own filter fields.
         key: Key column, beside shop_id.
         time: Column that the window filter works on; None where the scope is WHOLE.
+        time_index: The index over `shop_id`, that column, `observed_at` and `absent_since`.
         reader: Types one row.
         members: Rows of other tables that a row names.
         fresh: How rows that are not there yet may go into their tables directly; None sends them through staging.
@@ -113,6 +114,7 @@ class Resource:
     reader: RowReader
     members: tuple[Member, ...] = ()
     fresh: Fresh | None = None
+    time_index: str | None = None
 
     def covers_present(self, window: Window, read_at: datetime) -> bool:
         """Whether every row that the window ever held has to be in what was read of it.
@@ -174,6 +176,7 @@ ORDERS = Resource(
     filters=created_between,
     key="order_id",
     time="created_time",
+    time_index="idx_orders_created",
     reader=RowReader(
         orders.MAPPING,
         orders.CODE_TEXTS,
@@ -207,7 +210,7 @@ ORDERS = Resource(
                     "amount": "price",
                 },
             ),
-            Copy("benefit_queue", {"order_id": "order_id"}, replaces=True),  # an after-sale may have been faster
+            Copy("benefit_queue", {"order_id": "order_id"}, twins="replace"),  # an after-sale may have been faster
         ),
         days={"buyers": ("pay_time",), "sales": ("created_time", "refund_time")},
     ),
@@ -227,6 +230,7 @@ REFUNDS = Resource(
     filters=_changed_on_days,
     key="aftersale_id",
     time="updated_at",
+    time_index="idx_refunds_updated",
     reader=RowReader(
         refunds.MAPPING,
         refunds.CODE_TEXTS,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +22,12 @@ from xiaoe.resources import Cursor, Resource, Scope
 from xiaoe.windows import Plan, Window, slices
 
 log = logging.getLogger(__name__)
+
+_SLICES_AT_ONCE = 2
+"""The next one begins while one ends: calls would wait for each other at every boundary."""
+
+_MOST_UNWRITTEN = 16
+"""Pages that were fetched and are not yet on disk, at most."""
 
 MissingRows = Callable[[Window, datetime, Keys], list[str]]
 """Keys that the warehouse holds for a window, had seen by a moment, and that are not among those given."""
@@ -50,6 +59,8 @@ class Stager:
         self._resource = resource
         self._folder = folder
         self._missing_rows = missing_rows
+        self._by_cursor = isinstance(resource.paging, Cursor)
+        self._one_asks = threading.Lock()
 
     def stage(self, plan: Plan, *, mode: str, run_id: str) -> Manifest:
         """Read the plan's window, slice by slice, and write the manifest.
@@ -65,13 +76,9 @@ class Stager:
         if self._folder.manifest_path.exists():
             self._folder.clear()
         parts = [plan.window] if self._resource.scope is Scope.WHOLE else slices(plan.window)
-        done = []
-        for number, window in enumerate(parts):
-            part, keys = self._read_slice(number, window)
-            log.info("slice %s of %s, %s: %s rows", number + 1, len(parts), window, part.staged)
-            done.append((part, keys))
+        done = self._read_slices(parts)
         if self._resource.scope is Scope.CHANGED and self._misses_known_rows(plan.window, done):
-            done = [self._read_slice(number, window, again=True) for number, window in enumerate(parts)]
+            done = self._read_slices(parts, again=True)
         manifest = Manifest(
             shop_id=self._hook.shop.app_id,
             resource=self._resource.name,
@@ -85,6 +92,27 @@ class Stager:
         )
         self._folder.write_manifest(manifest)
         return manifest
+
+    def _read_slices(self, parts: list[Window], *, again: bool = False) -> list[tuple[SliceManifest, Keys]]:
+        """Read these windows; what cannot be read ends the others as well."""
+        at_once = self._hook.shop.concurrency
+        done = []
+        with (
+            ThreadPoolExecutor(at_once, thread_name_prefix="xiaoe-write") as self._writers,
+            ThreadPoolExecutor(at_once, thread_name_prefix="xiaoe-page") as self._fetchers,
+            ThreadPoolExecutor(min(_SLICES_AT_ONCE, at_once), thread_name_prefix="xiaoe-slice") as readers,
+        ):
+            reading = [readers.submit(self._read_slice, *part, again=again) for part in enumerate(parts)]
+            try:
+                for number, one in enumerate(reading):
+                    part, keys = one.result()
+                    log.info("slice %s of %s, %s: %s rows", number + 1, len(parts), parts[number], part.staged)
+                    done.append((part, keys))
+            except BaseException:
+                for pool in (readers, self._fetchers):
+                    pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return done
 
     def _read_slice(self, number: int, window: Window, *, again: bool = False) -> tuple[SliceManifest, Keys]:
         """Read a slice in passes until it adds up; once more if rows are missing that the warehouse knows."""
@@ -107,8 +135,7 @@ class Stager:
             readings.append(self._read_pass(number, len(readings) + 1, window))
 
     def _judge(self, readings: list[_Reading]) -> Verdict:
-        newest_first = isinstance(self._resource.paging, Cursor)
-        return paging.judge([one.outcome for one in readings], newest_first=newest_first)
+        return paging.judge([one.outcome for one in readings], newest_first=self._by_cursor)
 
     def _earlier_readings(self, number: int) -> list[_Reading]:
         """Passes that an earlier try finished; forgotten when they used up every chance."""
@@ -119,22 +146,28 @@ class Stager:
         return [self._collect(number, one, self._stored(number, one)) for one in range(1, finished + 1)]
 
     def _read_pass(self, number: int, pass_number: int, window: Window) -> _Reading:
+        """Read a slice to its end. Pages are written beside the fetching: flushing one takes as long as a call."""
         pages = self._stored(number, pass_number)
         if pages:
             log.info("%s: resuming behind page %s", window, len(pages))
+        writing: deque[Future[None]] = deque()
         for page in self._fetch_pages(self._resource.filters(window), [page for _, page in pages]):
             name = self._folder.page_name(number, pass_number, page.index)
-            self._folder.write_page(name, page.payload)
+            writing.append(self._writers.submit(self._folder.write_page, name, page.payload))
             pages.append((name, _light(page)))
+            while len(writing) > _MOST_UNWRITTEN or (writing and writing[0].done()):
+                writing.popleft().result()
+        for one in writing:
+            one.result()
         self._folder.finish_pass(number, pass_number)
         return self._collect(number, pass_number, pages)
 
     def _fetch_pages(self, filters: dict[str, Any], stored: list[Page]) -> Iterator[Page]:
-        if isinstance(self._resource.paging, Cursor):
+        if self._by_cursor:
             return paging.follow_cursor(lambda index, cursor: self._fetch(filters, index, cursor), stored=stored)
         return paging.read_pages(
-            lambda index: self._fetch(filters, index),
-            concurrency=self._hook.shop.concurrency,
+            lambda index: self._fetchers.submit(self._fetch, filters, index),
+            ahead=2 * self._hook.shop.concurrency - 1,
             stored=stored,
             page_size=self._hook.page_size(self._resource),
         )
@@ -149,12 +182,12 @@ class Stager:
     def _page(self, page: StoredPage) -> Page:
         listing = rows_of(page.body, total_field=self._resource.total_key)
         reader = self._resource.reader
-        keys = array("Q", (paging.key_hash(reader.key(raw) or bytes(raw)) for raw in listing.rows))
+        keys = array("q", (paging.key_hash(reader.key(raw) or bytes(raw)) for raw in listing.rows))
         return Page(page.index, listing.total, keys, page, self._resource.paging.cursor(listing.rows))
 
     def _collect(self, number: int, pass_number: int, pages: list[tuple[str, Page]]) -> _Reading:
-        progress = Progress.through((page for _, page in pages), by_cursor=isinstance(self._resource.paging, Cursor))
-        keys = array("Q")
+        progress = Progress.through((page for _, page in pages), by_cursor=self._by_cursor)
+        keys = array("q")
         for _, page in pages:
             keys.extend(page.keys)
         totals = tuple(page.total for _, page in pages if page.total is not None)
@@ -167,7 +200,8 @@ class Stager:
         if not self._resource.covers_present(window, utc_now()):
             return False
         seen = min(datetime.fromisoformat(part.observed_at) for part, _ in done)
-        missing = self._missing_rows(window, seen, paging.merged([keys for _, keys in done]))
+        with self._one_asks:  # a connection serves one thread at a time
+            missing = self._missing_rows(window, seen, paging.merged([keys for _, keys in done]))
         if missing:
             log.warning("%s: the API did not list %s rows that the warehouse holds", window, len(missing))
         return bool(missing)

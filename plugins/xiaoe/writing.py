@@ -14,8 +14,9 @@ from MySQLdb import IntegrityError
 from xiaoe import ledger
 from xiaoe.chunk import Chunk, Incoming, Stored
 from xiaoe.chunk import columns as columns_of
-from xiaoe.destinations import Copy
+from xiaoe.destinations import Copy, Twins
 from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.ledger import Held
 from xiaoe.marts.queue import queue_days
 from xiaoe.members import KnownMembers, Named, named_by
 from xiaoe.pages import Manifest
@@ -33,7 +34,7 @@ class Load:
     table: str
     columns: Sequence[str]
     rows: Sequence[Row] | Lines
-    replaces: bool = True
+    twins: Twins = "refuse"
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ class Writer:
         self._loads_files = self._session.loads_files(self._staging)
         self._session.commit()
 
-    def stored(self, incoming: Incoming) -> Stored:
-        """What the warehouse holds of these rows, and perhaps of others.
+    def stored(self, incoming: Incoming, held: Held) -> Stored:
+        """What the warehouse holds of these rows, and perhaps of others; and which of them are `held`.
 
         Rows of one chunk mostly lie side by side: keys tell when they were made. Then one range is several times
         faster to read than as many single keys. Where that is not so, the first chunk shows it.
@@ -97,13 +98,13 @@ class Writer:
         rows: list[tuple[Any, ...]] = []
         if self._near and not _CONTROL.search("".join(keys)):  # MySQL has a way of its own to sort these
             limit = 2 * len(keys)
-            rows = self._look_up(f"BETWEEN %s AND %s LIMIT {limit}", keys[0], keys[-1])
+            rows = self._look_up(held, f"BETWEEN %s AND %s LIMIT {limit}", keys[0], keys[-1])
             self._near = len(rows) < limit
         else:
             self._near = False
         if not self._near:
-            rows = self._look_up(f"IN ({', '.join(['%s'] * len(keys))})", *keys)
-        return {key.rstrip(" "): (raw, typed, seen, bool(absent)) for key, raw, typed, seen, absent in rows}
+            rows = self._look_up(held, f"IN ({', '.join(['%s'] * len(keys))})", *keys)
+        return {row[0].rstrip(" "): row[1:] for row in rows}
 
     def pack(self, chunk: Chunk) -> Parcel:
         """Make a chunk ready; asks the server nothing, so another thread may be writing."""
@@ -115,12 +116,13 @@ class Writer:
         for kind, columns in fresh.days.items() if fresh else ():
             places = [self._columns.index(column) for column in columns]
             self._days.update((kind, row[place][:10]) for row in new for place in places if row[place])
+        rows = chunk.rows
         named = [
-            named_by(member, [self._columns.index(column) for column in member.columns.values()], chunk.rows)
+            named_by(member, [self._columns.index(column) for column in member.columns.values()], rows)
             for member in self._resource.members
         ]
         return Parcel(
-            chunk, self._loads(new, copies), self._loads(staged, [Copy(self._staging, itself, replaces=True)]), named
+            chunk, self._loads(new, copies), self._loads(staged, [Copy(self._staging, itself, twins="replace")]), named
         )
 
     def write(self, parcel: Parcel) -> None:
@@ -150,11 +152,14 @@ class Writer:
             days = [date.fromisoformat(day) for one, day in self._days if one == kind]
             queue_days(self._session, self._manifest.shop_id, kind, days)
 
-    def _look_up(self, condition: str, *keys: str) -> list[tuple[Any, ...]]:
+    def _look_up(self, held: Held, condition: str, *keys: str) -> list[tuple[Any, ...]]:
+        # What this run wrote, perhaps for the slice before, was not held when it began. The index is named, because
+        # MySQL misjudges a table that has just grown.
         return self._session.query(
-            f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL"
-            f" FROM {self._resource.table} WHERE shop_id = %s AND {self._resource.key} {condition}",
-            (self._manifest.shop_id, *keys),
+            f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL,"
+            f" {held.condition} AND batch_id <> %s FROM {self._resource.table} FORCE INDEX (PRIMARY)"
+            f" WHERE shop_id = %s AND {self._resource.key} {condition}",
+            (*held.parameters, self._manifest.batch_id, self._manifest.shop_id, *keys),
         )
 
     def _loads(self, rows: Sequence[Row], copies: Iterable[Copy]) -> list[Load]:
@@ -168,13 +173,13 @@ class Writer:
             sources = ("shop_id", *copy.columns.values())
             taken = [columns.get(str(source)) or [str(source)] * len(rows) for source in sources]
             content = Lines.of(taken) if self._loads_files else list(zip(*taken, strict=True))
-            loads.append(Load(copy.table, ("shop_id", *copy.columns), content, copy.replaces))
+            loads.append(Load(copy.table, ("shop_id", *copy.columns), content, copy.twins))
         return loads
 
     def _insert(self, load: Load) -> None:
         """Load rows that were not there when they were looked for; under the lock, nobody else adds any."""
         try:
-            self._session.bulk_load(load.table, load.columns, load.rows, replace=load.replaces)
+            self._session.bulk_load(load.table, load.columns, load.rows, twins=load.twins)
         except (RuntimeError, IntegrityError) as error:
             if "Duplicate entry" not in str(error):
                 raise

@@ -23,7 +23,7 @@ API_LIMIT = 300
 """Calls per second of the order list: 3,000 in ten seconds."""
 LATENCIES = {0: 8, 50: 8, 200: 16}
 """Milliseconds → calls at the same time."""
-CALLS = {0: 6000, 50: 2000, 200: 1000}
+CALLS = {0: 6000, 50: 6000, 200: 3000}
 PER_PAGE = 5
 SMALL = 200
 
@@ -78,7 +78,7 @@ def fetching(place: Place, latency: int) -> dict[str, Any]:
 def incremental(place: Place) -> dict[str, Any]:
     """200 orders of the last hours: our two operators, and the same through one run of the DAG."""
     place.migrated("ours")
-    per_day = SMALL * 8  # three hours hold 200
+    per_day = SMALL * 5  # the three hours before noon hold some 200
     with place.emulator(per_day * 14, no_limits=True):
         begin = END - timedelta(hours=3)
         staged = in_child(ours.stage, "small", begin, END)

@@ -151,7 +151,6 @@ server_pid() {
   pid=$(cat "$RUN/pid" 2>/dev/null) && [ -n "$pid" ] || return 1
   if ! tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -Fxq -- "--datadir=$DATA"; then
     if [ -d "/proc/$pid" ]; then say "process $pid is not our $KIND: left alone"; fi
-    rm -f "$RUN/pid"
     return 1
   fi
   echo "$pid"
@@ -204,7 +203,8 @@ wait_until_ready() {
   local pid=$1 i
   for ((i = 0; i < 1200; i++)); do
     if grep -q 'ready for connections' "$LOG"; then return 0; fi
-    [ -n "$(tr -d '\0' 2>/dev/null <"/proc/$pid/cmdline")" ] || break
+    # Not its command line: that is empty for a moment while a process becomes another program.
+    case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in '' | Z* | X*) break ;; esac
     sleep 0.1
   done
   say "$KIND did not come up; the end of $LOG:"
@@ -257,6 +257,7 @@ stop_server() {
     stop_running
     say "$KIND stopped"
   else
+    rm -f "$RUN/pid"
     say "$KIND does not run"
   fi
 }

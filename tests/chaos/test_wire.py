@@ -27,6 +27,7 @@ from xiaoe import merge, mysql_connection, warehouse
 from xiaoe.exceptions import XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.hook import XiaoeHook
 from xiaoe.mysql_connection import open_connection
+from xiaoe.warehouse import Warehouse
 from xiaoe.windows import Window
 
 pytestmark = [pytest.mark.mysql, pytest.mark.chaos]
@@ -167,6 +168,18 @@ def test_a_line_to_mysql_that_goes_silent_ends_on_both_sides(
         monkeypatch.setattr(mysql_connection, "_ANSWER_SECONDS", 1)
     assert failed > 0
     tell("MySQL line", fault="stall", points=len(points), failed_by_name=failed)
+
+
+@one_server
+def test_a_result_that_breaks_off_says_so(line: Trouble, database: Database) -> None:
+    """Rows are read as they come: what is longer than all buffers is still on its way when the line breaks."""
+    line.set()
+    with Warehouse().session() as session:
+        rows = session.rows("SELECT REPEAT('x', 100000) FROM information_schema.columns LIMIT 500", size=1)
+        next(rows)
+        line.stop()
+        with pytest.raises(XiaoeRetriableError, match="start the server, or correct host"):
+            list(rows)
 
 
 @one_server

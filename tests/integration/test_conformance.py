@@ -408,6 +408,21 @@ def test_a_reading_that_broke_off_resumes_behind_its_last_page(shop: Bench, page
     assert shop.wrong() == []
 
 
+def test_a_page_behind_a_gap_is_no_part_of_a_list_that_became_shorter(shop: Bench) -> None:
+    """Pages are written side by side: the try that broke off had written page 3 and not page 2."""
+    shop.server.items = items(ROWS)
+    folder, _ = shop.stage(run_id="the run")
+    folder.manifest_path.unlink()
+    (folder.path / "slice-00/pass-1/finished").unlink()
+    (folder.path / folder.page_name(0, 1, 2)).unlink()
+    shop.server.items = items(2 * SIZE - 1)
+    shop.server.set()
+    shop.run(run_id="the run")
+    assert shop.server.asked[0] == 2
+    assert shop.wrong() == []
+    assert shop.ledger()["staged"] == 2 * SIZE - 1
+
+
 # 6 Complete, or not green
 
 
@@ -512,6 +527,31 @@ def test_a_row_that_is_gone_is_marked_and_kept_and_comes_back(shop: Bench) -> No
     assert (counts["updated"], counts["unchanged"]) == (1, ROWS - 1)
     assert shop.absent() == set()
     assert shop.wrong() == []
+
+
+def test_one_row_too_many_does_not_make_up_for_one_that_is_gone(shop: Bench) -> None:
+    """As many rows come as the warehouse holds of the window; in counting them it must not mistake one for another."""
+    odd = {
+        "new": Item(21),
+        "with a space behind its key": Item(5, changed={shop.specimens.key_field: shop.specimens.name(Item(5)) + " "}),
+    }
+    if shop.resource.time is not None:
+        field, _ = shop.specimens.fields[shop.resource.time]
+        odd["of another window"] = Item(20, changed={field: "2001-01-01 00:00:00"})
+        odd["unreadable"] = Item(22, changed={field: "never"})
+    for name, more in odd.items():
+        shop.database.empty("api_tokens")
+        shop.server.items = [*items(ROWS), more] if name == "of another window" else items(ROWS)
+        shop.run()
+        before = shop.database.snapshot()
+        shop.server.items = [*[item for item in items(ROWS) if item.number != 4], more]
+        if shop.resource.scope is Scope.WHOLE:  # there, a row may go
+            shop.run()
+            assert shop.absent() == {"k_0004"}, name
+            continue
+        with pytest.raises(XiaoeReconciliationError, match=r"no longer lists: k_0004\."):
+            shop.run()
+        assert shop.database.snapshot() == before, name
 
 
 def test_more_than_may_go_by_itself_is_refused_until_somebody_accepts_it(shop: Bench) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from emulator.running import Emulator
 from support.shop import APP_ID, END, Database, Sync, days, merge_sql, unbalanced
-from support.staged import HandMade, at, raw_order
+from support.staged import WEEK, HandMade, at, raw_order, together
 from xiaoe import merge, writing
 from xiaoe.chunk import Incoming, Stored
 from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.ledger import Held
 from xiaoe.merge import Merger
 from xiaoe.resources import ORDERS
 from xiaoe.warehouse import Warehouse
@@ -82,12 +83,38 @@ def test_a_row_that_somebody_else_inserted_meanwhile_fails_the_run(
     assert database.value("SELECT COUNT(*) FROM sync_windows") == 1
 
 
+@pytest.mark.parametrize("stranger", ["new and on the boundary", "changed and of the first slice"])
+def test_a_row_that_comes_with_two_slices_does_not_make_up_for_one_that_is_gone(
+    sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch, stranger: str
+) -> None:
+    """When the second slice asks for the new one, it stands in the table; of the changed one, the first slice told."""
+    monkeypatch.setattr(merge, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(merge, "_WORTH_WRITING", 1)
+    later = Window(WEEK.end, WEEK.end + days(7))
+    known = [raw_order(n, created_time=f"{later.begin + days(1):%Y-%m-%d %H:%M:%S}") for n in (51, 52, 53)]
+    sync.merge(*HandMade([(at(0), known)], run_id="first", window=later).write(sync.store))
+    sync.merge(*HandMade([(at(1), [raw_order(1)])], run_id="second").write(sync.store))
+    before = database.snapshot()
+    first = [raw_order(2, created_time=f"{later.begin:%Y-%m-%d %H:%M:%S}"), *map(raw_order, range(3, 9))]
+    second = [first[0], *known[:2]]
+    if stranger == "changed and of the first slice":
+        first = [*map(raw_order, range(3, 9)), raw_order(1, title="ours")]
+        second = [first[-1], *known[:2]]
+    slices = [
+        HandMade([(at(100), [row]) for row in (raw_order(1), *first)], run_id="a"),
+        HandMade([(at(200), [row]) for row in second], run_id="b", window=later),
+    ]
+    with pytest.raises(XiaoeReconciliationError, match=r"no longer lists: o_00053\."):
+        sync.merge(*together(sync.store, slices, "rescan"))
+    assert database.snapshot() == before
+
+
 def between(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
     """Have something happen between the look-up of a chunk and its writing."""
     original = writing.Writer.stored
 
-    def stored(self: writing.Writer, incoming: Incoming) -> Stored:
-        found = original(self, incoming)
+    def stored(self: writing.Writer, incoming: Incoming, held: Held) -> Stored:
+        found = original(self, incoming, held)
         work()
         return found
 

@@ -161,7 +161,7 @@ def test_a_warning_and_a_wrong_number_of_rows_are_errors(database: Database, con
     with staging() as session:
         session.execute("CREATE TEMPORARY TABLE pairs (shop_id VARCHAR(64), order_id VARCHAR(128) PRIMARY KEY)")
         with pytest.raises((RuntimeError, MySQLdb.Error), match=r"into pairs: . rows sent|Row 1 was truncated"):
-            session._load_file("pairs", ("shop_id", "order_id"), Lines(content, rows))
+            session._load_file("pairs", ("shop_id", "order_id"), Lines(content.encode(), rows))
 
 
 def test_warnings_are_errors_where_the_server_only_warns(database: Database) -> None:

@@ -102,9 +102,14 @@ def flags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def airflow(
-    warehouse: Database, relay: Relay, inbox: MailServer, flags: Path, tmp_path_factory: pytest.TempPathFactory
+    warehouse: Database,
+    relay: Relay,
+    inbox: MailServer,
+    flags: Path,
+    airflow_database: str | None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Standalone]:
-    airflow = Standalone(tmp_path_factory.mktemp("airflow"))
+    airflow = Standalone(tmp_path_factory.mktemp("airflow"), database=airflow_database)
     dags = tmp_path_factory.mktemp("dags")
     (dags / "alerting.py").write_text(DAGS, "utf-8")
     environment = {
@@ -169,7 +174,6 @@ def mailed(inbox: MailServer, subject: str) -> None:
 
 
 def test_a_backfill_that_fails_sends_no_mail(airflow: Standalone, inbox: MailServer, warehouse: Database) -> None:
-    """First of all, because Airflow's SQLite takes a backfill only while it has little else to do."""
     command = [Path(sys.executable).with_name("airflow"), "backfill", "create", "--dag-id", "failing"]
     done = subprocess.run(
         [*command, "--from-date", f"{DAY}", "--to-date", f"{DAY}", "--dag-run-conf", '{"error": "another error"}'],

@@ -96,9 +96,10 @@ def airflow(
     warehouse: Database,
     inbox: MailServer,
     group: ChatService,
+    airflow_database: str | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Standalone]:
-    airflow = Standalone(tmp_path_factory.mktemp("airflow"))
+    airflow = Standalone(tmp_path_factory.mktemp("airflow"), database=airflow_database)
     environment = {
         "AIRFLOW_CONN_XIAOE_MYSQL": warehouse.url,
         "AIRFLOW_CONN_XIAOE_DEFAULT": shop_connection(shop.url),
@@ -224,8 +225,10 @@ def test_later_is_no_answer(airflow: Standalone, warehouse: Database) -> None:
     assert warehouse.value("SELECT COUNT(*) FROM benefit_reviews") == 1
 
 
-def test_no_secret_is_in_airflow_s_folder_or_in_the_warehouse(airflow: Standalone, warehouse: Database) -> None:
+def test_no_secret_is_in_airflow_s_folder_or_in_the_warehouse(
+    airflow: Standalone, airflow_database: str | None, warehouse: Database
+) -> None:
     """Logs of real workers, rendered fields, XCom, pages, files for staff. More errors: test_secrets_live.py."""
-    assert (airflow.home / "airflow.db").exists()
+    databases = [warehouse, *([Database(airflow_database)] if airflow_database else [])]
     own = urlsplit(warehouse.url).password or ""
-    assert leaks([SECRET, TOKEN, *([own] if len(own) >= 8 else [])], [airflow.home], warehouse) == []
+    assert leaks([SECRET, TOKEN, *([own] if len(own) >= 8 else [])], [airflow.home], databases) == []

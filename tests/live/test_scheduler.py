@@ -19,6 +19,7 @@ import pytest
 from emulator.running import Emulator, running
 from standalone import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
+from support.secrets_hunt import leaks
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, differences
 from xiaoe.windows import BEIJING, Window
 
@@ -56,8 +57,13 @@ def warehouse(migrated: str) -> Database:
 
 
 @pytest.fixture(scope="module")
-def airflow(shop: Emulator, warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
-    airflow = Standalone(tmp_path_factory.mktemp("airflow"))
+def airflow(
+    shop: Emulator,
+    warehouse: Database,
+    airflow_database: str | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Standalone]:
+    airflow = Standalone(tmp_path_factory.mktemp("airflow"), database=airflow_database)
     environment = {
         "AIRFLOW_CONN_XIAOE_MYSQL": warehouse.url,
         "AIRFLOW_CONN_XIAOE_DEFAULT": shop_connection(shop.url),
@@ -122,7 +128,6 @@ def test_a_backfill_from_the_command_line_brings_its_weeks(
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    # Not before: a scheduler that makes runs of its own meanwhile locks the command out of SQLite.
     airflow.api("PATCH", "dags/xiaoe_orders_history", is_paused=False)
     runs = airflow.api("GET", "dags/xiaoe_orders_history/dagRuns?run_type=backfill")["dag_runs"]
     assert len(runs) == 3
@@ -137,8 +142,13 @@ def test_a_backfill_from_the_command_line_brings_its_weeks(
     assert warehouse.rows("SELECT watermark FROM sync_status WHERE mode = 'history' AND watermark IS NOT NULL") == []
 
 
-def test_no_secret_is_anywhere_in_airflow_s_folder(airflow: Standalone, warehouse: Database) -> None:
+def test_no_secret_is_anywhere_in_airflow_s_folder_or_database(
+    airflow: Standalone, airflow_database: str | None
+) -> None:
     files = [path for path in airflow.home.rglob("*") if path.is_file()]
-    assert any(path.name == "airflow.db" for path in files)
+    assert any(path.suffix == ".log" for path in files)
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     assert [path for path in files if b"access_token" in path.read_bytes() and path.suffix == ".log"] == []
+    if airflow_database:
+        assert Database(airflow_database).value("SELECT COUNT(*) FROM dag_run") > 0
+        assert leaks([SECRET], [], [Database(airflow_database)]) == []

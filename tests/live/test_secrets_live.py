@@ -126,7 +126,7 @@ def test_no_secret_is_left_anywhere(database: Database, api: Emulator, tmp_path:
     assert json.loads(states) == [*expected]
     held = [SECRET, WRONG_SECRET, MYSQL_PASSWORD, MAIL_PASSWORD, TOKEN, backup_key, wrong_key, PERSONAL_KEY]
     own = urlsplit(database.url).password or ""
-    assert leaks([*held, own] if len(own) >= 8 else held, [home], database) == []
+    assert leaks([*held, own] if len(own) >= 8 else held, [home], [database]) == []
 
 
 def test_the_search_finds_what_is_there(database: Database, tmp_path: Path) -> None:
@@ -141,5 +141,5 @@ def test_the_search_finds_what_is_there(database: Database, tmp_path: Path) -> N
         " VALUES ('a', 'b', 'c', NOW(3), 'failed', %s)",
         [f"said {WRONG_SECRET}"],
     )
-    found = sorted(leak.partition(":")[0] for leak in leaks([WRONG_SECRET], [tmp_path], database))
+    found = sorted(leak.partition(":")[0] for leak in leaks([WRONG_SECRET], [tmp_path], [database]))
     assert found == ["header.log", "page.json.gz", "table sync_status", "url.log", "url.log"]

@@ -6,14 +6,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import MySQLdb
 import pytest
 
 from emulator.connecting import airflow_connection
 from emulator.options import Credentials
 from emulator.running import Emulator, running
+from support.scratch import metadata, scratch
 from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync
 
 Connect = Callable[..., None]
@@ -31,20 +30,23 @@ def migrated(request: pytest.FixtureRequest) -> Iterator[str]:
     dsn = os.environ.get(SERVERS[request.param])
     if not dsn:
         pytest.fail(f"{SERVERS[request.param]} is not set: run `make test`, it starts the databases", pytrace=False)
-    name = f"xiaoe_test_{os.getpid()}_{request.param}"
-    parts = urlsplit(dsn)
-    server = MySQLdb.connect(
-        host=parts.hostname, port=parts.port or 3306, user=parts.username, passwd=parts.password or ""
-    )
-    server.query(f"DROP DATABASE IF EXISTS {name}")
-    url = f"mysql://{parts.username}:{parts.password or ''}@{parts.hostname}:{parts.port or 3306}/{name}"
-    os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = url
-    from xiaoe.migrate import migrate
+    with scratch(dsn, f"xiaoe_test_{os.getpid()}_{request.param}") as url:
+        os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = url
+        from xiaoe.migrate import migrate
 
-    migrate()
-    yield url
-    server.query(f"DROP DATABASE {name}")
-    server.close()
+        migrate()
+        yield url
+
+
+@pytest.fixture(scope="module")
+def airflow_database() -> Iterator[str | None]:
+    """For Airflow's own tables: on MySQL, as on a server that works; else SQLite (Airflow knows no MariaDB)."""
+    dsn = os.environ.get(SERVERS["mysql"])
+    if not dsn:
+        yield None
+        return
+    with metadata(dsn, f"xiaoe_airflow_{os.getpid()}") as url:
+        yield url
 
 
 @pytest.fixture

@@ -24,8 +24,6 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("plugins", "include", "scripts", "tests")]
 
-import MySQLdb  # noqa: E402
-
 from emulator.connecting import airflow_connection  # noqa: E402
 from emulator.differences import unlike  # noqa: E402
 from emulator.options import Credentials  # noqa: E402
@@ -33,6 +31,7 @@ from emulator.running import Emulator, running  # noqa: E402
 from standalone import Standalone, group_lives, wait_until  # noqa: E402
 from support.chaos import tell  # noqa: E402
 from support.relay import Relay  # noqa: E402
+from support.scratch import metadata, scratch  # noqa: E402
 from support.shop import Database  # noqa: E402
 from xiaoe.windows import BEIJING  # noqa: E402
 
@@ -43,6 +42,8 @@ SHOPS = {
 EVERY = {"xiaoe_orders_incremental": 30, "xiaoe_orders_rescan": 60, "xiaoe_refunds": 60}
 """Minutes of the shops' time between two runs."""
 BY_ASSET = ("xiaoe_benefits", "xiaoe_marts")
+COMPARED = (("orders", "order_id", "created_time"), ("refunds", "aftersale_id", "updated_at"))
+"""Table, its key, and what its watermark tells of."""
 PATIENCE = 1800
 
 
@@ -102,7 +103,7 @@ class Load:
         assert self.airflow.process is not None
         memory, processes = of_group(self.airflow.process.pid)
         size = self.database.value(
-            "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = DATABASE()"
+            "SELECT SUM(file_size) FROM information_schema.innodb_tablespaces WHERE name LIKE CONCAT(DATABASE(), '/%')"
         )
         pages = sum(file.stat().st_size for file in (self.airflow.home / "pages").rglob("*.gz"))
         self.samples.append(
@@ -144,18 +145,20 @@ class Load:
         """How orders and after-sales differ from the shops, up to the watermark."""
         found = []
         for shop in SHOPS.values():
-            until = str(
-                self.database.value(
-                    "SELECT MIN(watermark) FROM sync_status WHERE shop_id = %s AND mode IN ('incremental', 'rescan')"
-                    " AND resource = 'orders'",
-                    [shop.app_id],
+            for table, key, moment in COMPARED:
+                until = str(
+                    self.database.value(
+                        "SELECT MIN(watermark) FROM sync_status WHERE shop_id = %s AND resource = %s"
+                        " AND mode IN ('incremental', 'rescan')",
+                        [shop.app_id, table],
+                    )
                 )
-            )
-            held = self.database.rows(
-                "SELECT * FROM orders WHERE shop_id = %s AND created_time < %s", [shop.app_id, until]
-            )
-            truth = [row for row in self.api.truth_orders(shop.app_id) if str(row["created_time"]) < until]
-            found += unlike(held, truth, "order_id")
+                held = self.database.rows(
+                    f"SELECT * FROM {table} WHERE shop_id = %s AND {moment} < %s", [shop.app_id, until]
+                )
+                truth = [row for row in getattr(self.api, f"truth_{table}")(shop.app_id) if str(row[moment]) < until]
+                assert truth, f"no {table} to compare before {until}"
+                found += unlike(held, truth, key)
         return [*found, *self.database.wrong_lines()]
 
 
@@ -209,30 +212,25 @@ def caught_up(load: Load) -> bool:
         load.trigger(dag_id)
     load.sample()
     time.sleep(10)
-    return load.samples[-1].lag < 4 * 60 * 30 / load.speed
+    return 0 <= load.samples[-1].lag < 4 * 60 * 30 / load.speed
 
 
 def begun(stack: ExitStack, chosen: argparse.Namespace) -> Load:
     """Everything started; what is in `stack` stops it."""
     home = ROOT / ".local" / "chaos" / "load"
     shutil.rmtree(home, ignore_errors=True)
-    parts = urlsplit(os.environ["XIAOE_TEST_MYSQL_DSN"])
-    name = f"xiaoe_test_load_{os.getpid()}"
-    server = MySQLdb.connect(
-        host=parts.hostname or "", port=parts.port or 3306, user=parts.username or "", passwd=parts.password or ""
-    )
-    server.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    stack.callback(server.query, f"DROP DATABASE {name}")
-    database = Database(f"{parts.scheme}://{parts.netloc}/{name}")
-    today = datetime.now(BEIJING) - timedelta(hours=1)
+    server = os.environ["XIAOE_TEST_MYSQL_DSN"]
+    database = Database(stack.enter_context(scratch(server, f"xiaoe_test_load_{os.getpid()}", "utf8mb4")))
+    own = stack.enter_context(metadata(server, f"xiaoe_airflow_load_{os.getpid()}"))
+    today = datetime.now(BEIJING) - timedelta(days=1) / chosen.speed
     api = stack.enter_context(
         running(
-            start=f"{today:%Y-%m-%d}",
+            start=f"{today:%Y-%m-%dT%H:%M:%S}",
             orders_per_day=chosen.orders_per_day * chosen.speed,
             shop=[":".join(shop) for shop in SHOPS.values()],
         )
     )
-    relay = Relay(int((parts.port or 3306) if chosen.of == "mysql" else urlsplit(api.url).port or 80))
+    relay = Relay(int(urlsplit(database.url if chosen.of == "mysql" else api.url).port or 0))
     relay.start()
     stack.callback(relay.stop)
     dsn, url = database.url, api.url
@@ -244,7 +242,7 @@ def begun(stack: ExitStack, chosen: argparse.Namespace) -> Load:
     from xiaoe.migrate import migrate
 
     migrate()
-    airflow = Standalone(home / "airflow")
+    airflow = Standalone(home / "airflow", database=own)
     airflow.start(
         {
             "AIRFLOW_CONN_XIAOE_MYSQL": dsn,
@@ -277,6 +275,7 @@ def report(load: Load, chosen: argparse.Namespace, steady: int, caught: float, w
         "speed": chosen.speed,
         "orders_per_day": chosen.orders_per_day,
         "orders": load.database.value("SELECT COUNT(*) FROM orders"),
+        "refunds": load.database.value("SELECT COUNT(*) FROM refunds"),
         "runs": {dag_id: len(runs) for dag_id, runs in load.triggered.items()},
         "not_started_because_one_was_running": load.skipped,
         "failed_runs": load.failed(),

@@ -115,7 +115,7 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
             assert progress.pages_left >= 1
             progress.take(taken[-1])
             assert len(taken) < _MOST_PAGES
-        keys = array("Q", (key for page in taken for key in page.keys))
+        keys = array("q", (key for page in taken for key in page.keys))
         totals = tuple(page.total for page in taken if page.total is not None)
         untold = sum(page.total is None and bool(page.keys) for page in taken)
         passes.append(Pass(totals, paging.distinct(keys), progress.repeated, untold))
@@ -130,7 +130,7 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
 
 
 def _pages(told: Sequence[tuple[int | None, Sequence[int]]]) -> list[Page]:
-    return [Page(number, total, array("Q", rows)) for number, (total, rows) in enumerate(told or [(None, ())], 1)]
+    return [Page(number, total, array("q", rows)) for number, (total, rows) in enumerate(told or [(None, ())], 1)]
 
 
 def answer_of(row: Any) -> bytes:

@@ -15,7 +15,7 @@ TOKEN = re.compile(rb"xe_[0-9a-f]{40}")
 """An access token as the emulator issues it."""
 
 
-def leaks(secrets: Iterable[str], folders: Iterable[Path], database: Database | None = None) -> list[str]:
+def leaks(secrets: Iterable[str], folders: Iterable[Path], databases: Iterable[Database] = ()) -> list[str]:
     """Where one of the secrets, or any access token, lies in the clear, in whichever spelling; [] is good."""
     spellings = {name: form for name in secrets for form in _forms(name)}
     pattern = re.compile(b"|".join([TOKEN.pattern, *(re.escape(form) for name in secrets for form in _forms(name))]))
@@ -24,7 +24,7 @@ def leaks(secrets: Iterable[str], folders: Iterable[Path], database: Database | 
     for folder in folders:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             found += [f"{path.relative_to(folder)}: {hit!r}" for hit in _hits(pattern, _unpacked(path))]
-    if database is not None:
+    for database in databases:
         for table in [next(iter(row.values())) for row in database.rows("SHOW FULL TABLES")]:
             text = repr(database.rows(f"SELECT * FROM `{table}`")).encode()
             found += [f"table {table}: {hit!r}" for hit in _hits(pattern, text)]

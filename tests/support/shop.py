@@ -160,7 +160,9 @@ class Sync:
                 hook,
                 resource,
                 folder,
-                lambda part, seen, keys: ledger.missing_rows(session, resource, shop_id, part, seen, keys),
+                lambda part, seen, keys: ledger.missing_rows(
+                    session, resource, ledger.Held.of(resource, shop_id, part, seen), keys
+                ),
             )
             return folder, stager.stage(Plan(window, moves_watermark=moves), mode=mode, run_id=run_id)
 

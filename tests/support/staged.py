@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,25 @@ class HandMade:
         )
         folder.write_manifest(manifest)
         return folder, manifest
+
+
+def together(store: Path, parts: Sequence[HandMade], run_id: str) -> tuple[RunFolder, Manifest]:
+    """Put some runs of neighbouring windows into the page store as the slices of one."""
+    window = Window(parts[0].window.begin, parts[-1].window.end)
+    whole = RunFolder.of(store, shop_id=APP_ID, resource="orders", window=window, run_id=run_id)
+    slices = []
+    for number, part in enumerate(parts):
+        folder, manifest = part.write(store)
+        names = []
+        for index, name in enumerate(manifest.slices[0].pages, 1):
+            page = folder.read_page(name)
+            assert page is not None
+            names.append(whole.page_name(number, 1, index))
+            whole.write_page(names[-1], page)
+        slices.append(replace(manifest.slices[0], pages=names))
+    manifest = replace(manifest, run_id=run_id, slices=slices)
+    whole.write_manifest(manifest)
+    return whole, manifest
 
 
 def _identity(row: bytes) -> object:

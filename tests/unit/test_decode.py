@@ -129,6 +129,32 @@ def test_a_row_nested_beyond_reason_is_rejected_and_not_a_crash() -> None:
             READER.row(data)
 
 
+@given(
+    st.lists(st.dictionaries(st.sampled_from([field for field, _ in READER._mapping.values()]), scalars), max_size=9)
+)
+def test_many_rows_are_typed_as_each_is_by_itself(drawn: list[dict[str, Any]]) -> None:
+    """In one column, True and 1, 1.0 and 1.00, "1" and 1 may stand below each other."""
+    raws = [raw(**fields) for fields in drawn]
+    assert READER.keys(raws) == [READER.key(one) for one in raws]
+    typed: list[Row | str] = []
+    for one in raws:
+        try:
+            typed.append(READER.row(one))
+        except RowError as error:
+            typed.append(str(error))
+    if complaints := [one for one in typed if isinstance(one, str)]:
+        with pytest.raises(RowError) as caught:
+            READER.rows(raws)
+        assert str(caught.value) in complaints
+    else:
+        assert READER.rows(raws) == typed
+
+
+@pytest.mark.parametrize("odd", [b"3", b"null", b"[]", b'{"order_id":[1]}', b"{}"])
+def test_rows_without_a_key_hide_no_other(odd: bytes) -> None:
+    assert READER.keys([raw(order_id="a"), odd, raw(order_id="b ")]) == ["a", None, "b "]
+
+
 # --- the other resources -------------------------------------------------------------------------------
 
 
@@ -371,6 +397,20 @@ def test_of_two_rows_with_one_key_the_later_wins_by_either_way(database: Databas
             session.execute(STAGING.format(name="stg"))
             session.bulk_load("stg", COLUMNS, [(1, "old", None, None, None, 0), (1, "new", 2, "0.01", None, 1)])
             assert held(session, "stg") == [(1, "new", 2, "0.01", None, "1")]
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize("loads_files", [True, False])
+def test_what_is_kept_is_kept_and_the_others_are_there(database: Database, *, loads_files: bool) -> None:
+    with Warehouse().session() as session:
+        session._loads_files = loads_files
+        session.execute(STAGING.format(name="stg"))
+        session.bulk_load("stg", COLUMNS, [(1, "old", None, None, None, 0)])
+        rows = [(1, "new", 2, "0.01", None, 1), (2, "b", None, None, None, 2), (2, "c", None, None, None, 3)]
+        session.bulk_load("stg", COLUMNS, rows, twins="keep")
+        assert held(session, "stg") == [(1, "old", None, None, None, "0"), (2, "b", None, None, None, "2")]
+        with pytest.raises((RuntimeError, MySQLdb.Error)):  # a row that is kept excuses no other
+            session.bulk_load("stg", COLUMNS, [rows[0], (3, "x", 2**31, None, None, 0)], twins="keep")
 
 
 @pytest.mark.mysql

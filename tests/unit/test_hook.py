@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -187,6 +188,22 @@ def test_options_for_proxy_and_certificates_are_passed_on(
     assert wire.seen[1].path == "http://api.invalid/xe.order.list.get/1.0.1"
     assert hook._pooled_session().verify is False
     assert not {"proxies", "verify"} & set(wire.seen[1].headers)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_proxy_of_the_environment_counts_unless_the_connection_says_otherwise(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, waits: Waits, counts: bool
+) -> None:
+    wire.answer = shop_answer(orders())
+    monkeypatch.setenv("http_proxy", wire.url)
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection("http://api.invalid", trust_env=counts))
+    hook = XiaoeHook(sleep=waits, token_store=MemoryTokens())
+    with nullcontext() if counts else pytest.raises(XiaoeNetworkError, match="ConnectionError"):
+        page(hook)
+    assert [one.path.partition("?")[0] for one in wire.seen] == counts * [
+        "http://api.invalid/token",
+        "http://api.invalid/xe.order.list.get/1.0.1",
+    ]
 
 
 def test_calls_go_over_one_session_until_it_is_closed(hook: XiaoeHook) -> None:
@@ -619,6 +636,26 @@ def test_eight_threads_stay_below_the_limit_of_the_api(monkeypatch: pytest.Monke
         assert answered(api, "2053") == answered(api, "2054") == 0
         assert answered(api, "0") == 65
     assert waits == []
+
+
+def test_every_line_is_kept_for_the_next_call(api: Emulator, waits: Waits, connect: Connect) -> None:
+    """Twenty calls end together, again and again: that is more lines than the HTTP library keeps by itself."""
+    connect(api, concurrency=20)
+    with closing(XiaoeHook(sleep=waits, token_store=MemoryTokens())) as hook:
+        page(hook)
+        together, send = threading.Barrier(20, timeout=30), hook._send
+
+        def end_together(*call: Any, **request: Any) -> bytes:
+            content = send(*call, **request)
+            together.wait()
+            return content
+
+        hook._send = end_together  # type: ignore[method-assign]
+        side_by_side(20, lambda index: [page(hook) for _ in range(8)])
+        pools = hook._pooled_session().get_adapter(api.url).poolmanager.pools  # type: ignore[attr-defined]
+        [lines] = [pools[key] for key in pools.keys()]  # noqa: SIM118 - no dictionary
+        assert lines.num_requests == 2 + 20 * 8
+        assert lines.num_connections <= 20
 
 
 @pytest.mark.parametrize(("kind", "shared"), [("code_2053", True), ("code_2054", True), ("http_500", False)])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -19,6 +22,7 @@ from xiaoe.paging import (
     Pass,
     Progress,
     Verdict,
+    among,
     distinct,
     follow_cursor,
     judge,
@@ -31,7 +35,7 @@ Fetch = Callable[[int], Page]
 
 
 def page(index: int, keys: Sequence[int], total: int | None) -> Page:
-    return Page(index, total, array("Q", keys))
+    return Page(index, total, array("q", keys))
 
 
 def listing(rows: Sequence[int], size: int) -> Fetch:
@@ -51,8 +55,16 @@ def counted(fetch: Fetch, most: int = 1000) -> tuple[Fetch, list[int]]:
     return ask, asked
 
 
-def read(fetch: Fetch, concurrency: int = 1) -> list[Page]:
-    return list(read_pages(fetch, concurrency=concurrency))
+@contextmanager
+def threads(number: int, fetch: Fetch) -> Iterator[Callable[[int], Future[Page]]]:
+    """Fetch in so many threads."""
+    with ThreadPoolExecutor(number) as pool:
+        yield lambda index: pool.submit(fetch, index)
+
+
+def read(fetch: Fetch, ahead: int = 1, stored: Sequence[Page] = ()) -> list[Page]:
+    with threads(ahead, fetch) as begin:
+        return list(read_pages(begin, ahead=ahead, stored=stored))
 
 
 def untold(pages: Sequence[Page]) -> int:
@@ -62,7 +74,7 @@ def untold(pages: Sequence[Page]) -> int:
 
 def outcome(pages: Sequence[Page]) -> Pass:
     """What a reader makes of the pages of one pass."""
-    keys = array("Q")
+    keys = array("q")
     for one in pages:
         keys.extend(one.keys)
     totals = tuple(one.total for one in pages if one.total is not None)
@@ -73,19 +85,19 @@ def outcome(pages: Sequence[Page]) -> Pass:
 
 
 @given(st.integers(0, 60), st.integers(1, 20), st.integers(1, 6), st.data())
-def test_every_row_comes_exactly_once_and_in_order(rows: int, size: int, concurrency: int, data: st.DataObject) -> None:
+def test_every_row_comes_exactly_once_and_in_order(rows: int, size: int, ahead: int, data: st.DataObject) -> None:
     fetch, asked = counted(listing(range(rows), size))
     pages = -(-rows // size)
     kept = data.draw(st.integers(0, pages))
     stored = [listing(range(rows), size)(index) for index in range(1, kept + 1)]
-    fetched = list(read_pages(fetch, concurrency=concurrency, stored=stored))
+    fetched = read(fetch, ahead, stored)
     assert [key for one in (*stored, *fetched) for key in one.keys] == list(range(rows))
     assert [one.index for one in fetched] == list(range(kept + 1, max(pages, 1) + 1))
     assert sorted(asked) == [one.index for one in fetched], "a page was fetched twice or for nothing"
 
 
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 6))
-def test_never_more_pages_are_under_way_than_allowed(rows: int, size: int, concurrency: int) -> None:
+def test_never_more_pages_are_under_way_than_allowed(rows: int, size: int, ahead: int) -> None:
     lock = threading.Lock()
     under_way = 0
     most = 0
@@ -102,8 +114,9 @@ def test_never_more_pages_are_under_way_than_allowed(rows: int, size: int, concu
             with lock:
                 under_way -= 1
 
-    read(fetch, concurrency)
-    assert most <= concurrency
+    with threads(20, fetch) as begin:
+        assert len(list(read_pages(begin, ahead=ahead))) == -(-rows // size)
+    assert most <= ahead
 
 
 def test_pages_really_are_fetched_side_by_side() -> None:
@@ -141,26 +154,28 @@ def test_an_error_ends_the_reading_and_keeps_the_pages_before_it() -> None:
             raise OSError("cut")
         return true_list(index)
 
-    reader = read_pages(fetch, concurrency=3)
-    got = [next(reader).index for _ in range(3)]
-    with pytest.raises(OSError, match="cut"):
-        next(reader)
+    with threads(3, fetch) as begin:
+        reader = read_pages(begin, ahead=3)
+        got = [next(reader).index for _ in range(3)]
+        with pytest.raises(OSError, match="cut"):
+            next(reader)
     assert got == [1, 2, 3]
 
 
 def test_a_reader_that_is_left_early_fetches_no_further() -> None:
     fetch, asked = counted(listing(range(1000), 10))
-    reader = read_pages(fetch, concurrency=4)
-    next(reader)
-    next(reader)
-    reader.close()
+    with threads(4, fetch) as begin:
+        reader = read_pages(begin, ahead=4)
+        next(reader)
+        next(reader)
+        reader.close()
     assert len(asked) <= 1 + 4 + 1
 
 
 def test_stored_pages_that_were_the_whole_list_need_no_call() -> None:
     fetch, asked = counted(listing(range(20), 10))
     stored = [listing(range(20), 10)(index) for index in (1, 2)]
-    assert list(read_pages(fetch, concurrency=4, stored=stored)) == []
+    assert read(fetch, 4, stored) == []
     assert asked == []
 
 
@@ -208,10 +223,10 @@ COMPLETE = {"one row on every page"}
 
 
 @pytest.mark.parametrize("trap", TRAPS)
-@pytest.mark.parametrize("concurrency", [1, 4])
-def test_every_trap_ends(trap: str, concurrency: int) -> None:
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_every_trap_ends(trap: str, ahead: int) -> None:
     fetch, _ = counted(TRAPS[trap])
-    assert len(read(fetch, concurrency)) <= len(ROWS) + 1
+    assert len(read(fetch, ahead)) <= len(ROWS) + 1
 
 
 @pytest.mark.parametrize("trap", [trap for trap in TRAPS if trap not in COMPLETE])
@@ -331,7 +346,7 @@ def test_a_list_that_comes_to_rest_is_accepted_in_the_end(live: LiveList) -> Non
 
 
 def passed(keys: Sequence[int], *totals: int, repeated: int | None = None) -> Pass:
-    return Pass(totals, distinct(array("Q", keys)), repeated)
+    return Pass(totals, distinct(array("q", keys)), repeated)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +386,7 @@ FollowCursor = Callable[[int, Any], Page]
 def cursor_page(index: int, keys: Sequence[int], total: int | None, cursor: Any = ...) -> Page:
     """A page that carries the key of its last row as cursor, or another one."""
     last = keys[-1] if keys else None
-    return Page(index, total, array("Q", keys), cursor=last if cursor is ... else cursor)
+    return Page(index, total, array("q", keys), cursor=last if cursor is ... else cursor)
 
 
 def newest_first(rows: Sequence[int], size: int) -> FollowCursor:
@@ -396,7 +411,7 @@ def follow(fetch: FollowCursor, stored: Sequence[Page] = (), most: int = 500) ->
 
 
 def cursor_outcome(pages: Sequence[Page]) -> Pass:
-    keys = array("Q")
+    keys = array("q")
     for one in pages:
         keys.extend(one.keys)
     totals = tuple(one.total for one in pages if one.total is not None)
@@ -586,7 +601,7 @@ def test_verdicts_of_lists_that_are_newest_first(passes: list[Pass], verdict: Ve
 # --- small parts ---------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.integers(0, 2**64 - 1)), st.lists(st.integers(0, 2**64 - 1)))
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)), st.lists(st.integers(-(2**63), 2**63 - 1)))
 def test_union_and_distinct_are_those_of_sets(left: list[int], right: list[int]) -> None:
     assert union([passed(left), passed(right)]).tolist() == sorted({*left, *right})
 
@@ -594,7 +609,7 @@ def test_union_and_distinct_are_those_of_sets(left: list[int], right: list[int])
 @given(st.text(), st.text())
 def test_a_key_has_one_hash_of_eight_bytes(left: str, right: str) -> None:
     assert (key_hash(left) == key_hash(right)) == (left == right)
-    assert key_hash(left) == key_hash(left.encode()) < 2**64
+    assert array("q", [key_hash(left)]).itemsize == 8
 
 
 def test_a_key_that_utf8_cannot_hold_has_a_hash_too() -> None:
@@ -605,3 +620,14 @@ def test_a_pass_knows_its_last_total_and_whether_it_was_steady() -> None:
     assert (passed([]).last_total, passed([]).steady) == (None, False)
     assert (passed([], 3, 3).last_total, passed([], 3, 3).steady) == (3, True)
     assert (passed([], 3, 4).last_total, passed([], 3, 4).steady) == (4, False)
+
+
+@given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)))
+def test_what_is_among_the_keys_is_that_of_a_set(hashes: list[int], keys: list[int]) -> None:
+    found = among(np.array(hashes, np.int64), distinct(array("q", keys)))
+    assert found.tolist() == [one in set(keys) for one in hashes]
+
+
+@given(st.lists(st.integers(0, 9)))
+def test_distinct_keys_are_those_of_a_set(keys: list[int]) -> None:
+    assert distinct(array("q", keys)).tolist() == sorted(set(keys))

@@ -162,12 +162,13 @@ def test_interfaces_are_called_as_documented(
 @each
 def test_scope_and_time_belong_together(resource: Resource) -> None:
     if resource.scope is Scope.WHOLE:
-        assert resource.time is None
+        assert resource.time is resource.time_index is None
         assert resource.filters(Window(EVER, datetime(2026, 1, 1, tzinfo=BEIJING))) == {}
     else:
         assert resource.time in resource.reader.columns
         assert resource.reader._mapping[resource.time][1] is values.time
-        assert re.search(rf"KEY \w+ \(shop_id, {resource.time}", schema()[resource.table]), "windows are asked for"
+        proof = (SCHEMA_DIR / "0010-proof.sql").read_text("utf-8")
+        assert f"KEY {resource.time_index} (shop_id, {resource.time}, observed_at, absent_since)" in proof
     assert resource.scope is {"orders": Scope.CREATED, "refunds": Scope.CHANGED}.get(resource.name, Scope.WHOLE)
 
 

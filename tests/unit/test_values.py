@@ -312,3 +312,8 @@ def test_a_value_nested_beyond_reason_is_refused() -> None:
         nested = [nested]
     with pytest.raises(ValueError, match="nested too deeply"):
         values.text(nested)
+
+
+@given(st.lists(st.sampled_from([0, 1, -1, True, False, 1.0, Decimal("1.0"), Decimal("1.00"), "1", "", None, [1], {}])))
+def test_each_value_of_a_column_is_read_as_what_it_is(column: list[Any]) -> None:
+    assert values.each(repr, column) == [repr(value) for value in column]

@@ -11,20 +11,20 @@
 ] -%}
 
 {#- Every observed change of what the benefit decision rests on. -#}
-{%- for field in ["order_state", "ship_state", "refund_money", "refund_time"] %}
+{%- set watched = ["order_state", "ship_state", "refund_money", "refund_time"] %}
 INSERT INTO order_state_log (shop_id, order_id, field, old_value, new_value, observed_at, batch_id)
 SELECT STRAIGHT_JOIN
     s.shop_id,
     s.order_id,
-    '{{ field }}',
-    t.{{ field }},
-    s.{{ field }},
+    ELT(k.number, '{{ watched | join("', '") }}'),
+    {{ nth(watched, "t.") }},
+    {{ nth(watched, "s.") }},
     s.observed_at,
     s.batch_id
 FROM stg_orders AS s
 INNER JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
-WHERE s.observed_at >= t.observed_at AND NOT (s.{{ field }} <=> t.{{ field }});
-{% endfor %}
+CROSS JOIN {{ numbers(watched | length) }} AS k
+WHERE s.observed_at >= t.observed_at AND NOT ({{ nth(watched, "s.") }} <=> {{ nth(watched, "t.") }});
 
 {#- Days whose figures on dashboards change: those of the order as it was, and as it is now (docs/decisions/0021). -#}
 {%- set bought = "s.user_id <=> t.user_id AND s.price <=> t.price AND s.pay_time <=> t.pay_time" %}

@@ -66,15 +66,18 @@ class LineReader(RowReader):
     All money is in yuan here. A refund that is larger than what was paid is taken for one in fen, and rejected.
     """
 
-    def row(self, raw: bytes | msgspec.Raw) -> Row:
-        """Type one line; see `RowReader.row`."""
-        if _is_torn(raw):
+    def rows(self, raws: Sequence[bytes | msgspec.Raw]) -> list[Row]:
+        """Type many lines; see `RowReader.rows`."""
+        if any(map(_is_torn, raws)):
             raise RowError("格数与表头不同；文本里是否有没加引号的逗号或换行？")
-        row = super().row(raw)
-        paid, returned = (row[self.columns.index(column)] for column in ("price", "refund_money"))
-        if paid and returned and Decimal(returned) > Decimal(paid):
-            raise RowError(f"refund_money={returned!r}: 大于实付金额；该列若以分为单位，请把表头写成 退款金额（分）")
-        return row
+        rows = super().rows(raws)
+        paid, returned = (self.columns.index(column) for column in ("price", "refund_money"))
+        for row in rows:
+            if row[paid] and row[returned] and Decimal(row[returned]) > Decimal(row[paid]):
+                raise RowError(
+                    f"refund_money={row[returned]!r}: 大于实付金额；该列若以分为单位，请把表头写成 退款金额（分）"
+                )
+        return rows
 
     def kept(self, raw: bytes | msgspec.Raw) -> bytes:
         """A line that cannot be typed, as it may be kept: cells without a name only where no policy hides any."""

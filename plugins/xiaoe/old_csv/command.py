@@ -99,7 +99,7 @@ class Survey:
 
 def survey(file: File, reader: LineReader) -> Survey:
     """Read a file to its end."""
-    keys, digest = array("Q"), blake2b(digest_size=8)
+    keys, digest = array("q"), blake2b(digest_size=8)
     found = Survey(np.empty(0, bool), 0, [], 0, None, None, None, "")
     places = [reader.columns.index(name) for name in _MOMENTS]
     for number, raw in file.lines():
@@ -126,7 +126,7 @@ def survey(file: File, reader: LineReader) -> Survey:
 def _last_ones(keys: array[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Which of the keys do not come again."""
     kept = np.zeros(len(keys), bool)
-    _, places = np.unique(np.frombuffer(keys, np.uint64)[::-1], return_index=True)
+    _, places = np.unique(np.frombuffer(keys, np.int64)[::-1], return_index=True)
     kept[len(keys) - 1 - places] = True
     return kept
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
-from hashlib import blake2b
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
+from xxhash import xxh3_64_intdigest
 
 from xiaoe.rows import codes, values
 from xiaoe.rows.forms import PLAIN, Forms
@@ -21,6 +22,7 @@ Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 
 Row = tuple[Any, ...]
 NULL = r"\N"
+_pack = msgspec.msgpack.Encoder().encode
 _special = re.compile(r"[\\\t\n\r\0]").search
 _ESCAPES = (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r"), ("\0", r"\0"))
 """The backslash first: the others bring some."""
@@ -61,7 +63,9 @@ class RowReader:
         self._row_decoder = msgspec.json.Decoder(
             msgspec.defstruct("RawRow", [(field, Any, None) for field, _ in mapping.values()]), float_hook=Decimal
         )
-        self._key_decoder = msgspec.json.Decoder(msgspec.defstruct("RawKey", [(mapping[key][0], Any, None)]))
+        key_struct = msgspec.defstruct("RawKey", [(mapping[key][0], Any, None)])
+        self._key_decoder = msgspec.json.Decoder(key_struct)
+        self._keys_decoder = msgspec.json.Decoder(list[key_struct])  # type: ignore[valid-type]
         self.columns: tuple[str, ...] = tuple(
             name for column in mapping for name in ([column, f"{column}_text"] if column in code_texts else [column])
         )
@@ -81,46 +85,71 @@ class RowReader:
             return None
         return key if key and key.strip() else None
 
+    def keys(self, raws: Sequence[bytes | msgspec.Raw]) -> list[str | None]:
+        """`key` of each row; several times faster in one go, as long as each has one that can be read."""
+        field, read = self._mapping[self._key]
+        try:
+            rows = self._keys_decoder.decode(b"[%b]" % b",".join(raws))
+            keys = [read(key) for key in map(attrgetter(field), rows)]
+        except (ValueError, RecursionError):
+            return [self.key(raw) for raw in raws]
+        if all(keys) and not any(map(str.isspace, keys)):
+            return keys
+        return [key if key and not key.isspace() else None for key in keys]
+
     def row(self, raw: bytes | msgspec.Raw) -> Row:
         """Type one row; values stand in the order of `columns`.
 
         Raises:
             RowError: It cannot be typed.
         """
+        return self.rows([raw])[0]
+
+    def rows(self, raws: Sequence[bytes | msgspec.Raw]) -> list[Row]:
+        """Type many rows, column by column: several times faster than one by one.
+
+        Raises:
+            RowError: Of the first that cannot be typed; none is returned then.
+        """
+        if not raws:
+            return []
         try:
-            fields = self._row_decoder.decode(raw)
+            rows = [astuple(self._row_decoder.decode(raw)) for raw in raws]
         except (ValueError, RecursionError) as error:
             raise RowError(f"not a JSON object: {error}") from None
         except ArithmeticError:
             raise RowError("a number in it has an exponent beyond what a computer holds") from None
         try:
-            row = [read(value) for read, value in zip(self._reads, astuple(fields), strict=True)]
+            columns = [
+                values.each(read, column) for read, column in zip(self._reads, zip(*rows, strict=True), strict=True)
+            ]
         except ValueError:
-            raise RowError(self._complaint(astuple(fields))) from None
-        key = row[self._key_place]
-        if not (key and key.strip()):
+            raise RowError(self._complaint(rows)) from None
+        if not all(key and key.strip() for key in columns[self._key_place]):
             raise RowError(f"{self._mapping[self._key][0]} is missing")
         for place, texts in self._texts:
-            row.insert(place, texts.get(row[place - 1]))
-        return tuple(row)
+            columns.insert(place, [texts.get(code) for code in columns[place - 1]])
+        return list(zip(*columns, strict=True))
 
-    def _complaint(self, fields: tuple[Any, ...]) -> str:
+    def _complaint(self, rows: Sequence[tuple[Any, ...]]) -> str:
         """What is wrong with the first field that cannot be typed; its value unless that is not to be stored."""
-        for value, read, (field, _) in zip(fields, self._reads, self._mapping.values(), strict=True):
-            try:
-                read(value)
-            except ValueError as error:
-                return f"{field}{'' if field in self._hidden else f'={str(value)[:80]!r}'}: {error}"
+        for fields in rows:
+            for value, read, (field, _) in zip(fields, self._reads, self._mapping.values(), strict=True):
+                try:
+                    read(value)
+                except ValueError as error:
+                    return f"{field}{'' if field in self._hidden else f'={str(value)[:80]!r}'}: {error}"
         raise AssertionError("a row that could not be typed can be now")
 
     def raw_hash(self, raw: bytes | msgspec.Raw) -> int:
         """64 bits over the bytes as they came; equal means that nothing needs to be looked at."""
-        return int.from_bytes(blake2b(raw, digest_size=8, key=self._hash_key).digest(), "big")
+        return xxh3_64_intdigest(raw, self._seed)
 
     @cached_property
-    def _hash_key(self) -> bytes:
+    def _seed(self) -> int:
+        """Changes with the rules that rows are typed by, so that they are typed again."""
         rules = codes.fingerprint() + Path(self._source).read_bytes() + Path(values.__file__).read_bytes()
-        return blake2b(rules + self._forms.fingerprint(), digest_size=32).digest()
+        return xxh3_64_intdigest(rules + self._forms.fingerprint())
 
     def kept(self, raw: bytes | msgspec.Raw) -> bytes:
         """A row that cannot be typed, as it may be kept: without what is not to be stored plain."""
@@ -149,7 +178,7 @@ class RowReader:
 
 def row_hash(row: Row) -> int:
     """64 bits over the typed values; equal means that nothing needs to be written."""
-    return int.from_bytes(blake2b(msgspec.msgpack.encode(row), digest_size=8).digest(), "big")
+    return xxh3_64_intdigest(_pack(row))
 
 
 def _hidden(read: Callable[[Any], Any], value: Any) -> Any:
@@ -160,10 +189,16 @@ def _hidden(read: Callable[[Any], Any], value: Any) -> Any:
 
 
 def tsv_column(values: Sequence[Any]) -> list[str]:
-    r"""One column for LOAD DATA with its default escapes; None is `\N`. By column, because most need no escape."""
-    if _special("".join([value for value in values if type(value) is str])):
-        values = [_escape(value) if type(value) is str and _special(value) else value for value in values]
-    return [NULL if value is None else value if type(value) is str else str(value) for value in values]
+    r"""One column of strings, whole numbers and None for LOAD DATA with its default escapes; None is `\N`.
+
+    By column, because most hold few values, and most need no escape.
+    """
+    distinct = set(values)
+    texts = {value: NULL if value is None else str(value) for value in distinct}
+    words = [value for value in distinct if type(value) is str]
+    if _special("".join(words)):
+        texts |= {value: _escape(value) for value in words if _special(value)}
+    return [texts[value] for value in values]
 
 
 def _escape(value: str) -> str:
@@ -174,4 +209,4 @@ def _escape(value: str) -> str:
 
 def tsv(columns: Iterable[Sequence[str]]) -> str:
     """Columns side by side, a line for each row."""
-    return "".join([f"{line}\n" for line in map("\t".join, zip(*columns, strict=True))])
+    return "".join([line + "\n" for line in map("\t".join, zip(*columns, strict=True))])
