@@ -34,8 +34,8 @@ pytestmark = [
 
 NOW = datetime.now(BEIJING).replace(microsecond=0, tzinfo=None)
 TODAY = NOW.replace(hour=0, minute=0, second=0)
-REPORTED = TODAY - timedelta(days=1 if NOW.hour >= 9 else 2)
-"""What a report that begins at nine tells of."""
+REPORTED = (TODAY - timedelta(days=2), TODAY - timedelta(days=1))
+"""What a report that begins at nine may tell of: nine may come while the tests run."""
 MADE = TODAY - timedelta(days=40)
 """Outside of what the rescan reads: the emulated shop does not know these orders."""
 DAGS = ("xiaoe_benefits", "xiaoe_benefits_report", "xiaoe_benefits_review", "xiaoe_orders_rescan")
@@ -82,9 +82,11 @@ def warehouse(migrated: str) -> Database:
             row_hash=1, raw_hash=1, observed_at=MADE, batch_id="by-hand", **facts,
         )  # fmt: skip
         insert(database, "benefit_queue", shop_id=APP_ID, order_id=name)
-    granted_at = REPORTED + timedelta(hours=4)  # noon in Beijing
     about: dict[str, Any] = {"shop_id": APP_ID, "order_id": "o_back", "reason": "r", "policy_id": 1}
-    insert(database, "benefit_decision_log", new_decision="grant", decided_by="system", decided_at=granted_at, **about)
+    for day in REPORTED:
+        granted_at = day + timedelta(hours=4)  # noon in Beijing
+        entry = {"new_decision": "grant", "decided_by": "system", "decided_at": granted_at}
+        insert(database, "benefit_decision_log", **entry, **about)
     decision = {"decision": "grant", "decision_text": "发放", "basis": "old", "decided_at": granted_at}
     insert(database, "benefit_decisions", **decision, **about)
     return database
@@ -187,8 +189,9 @@ def test_the_morning_s_report_arrives_with_its_files(
 ) -> None:
     unpause(airflow, "xiaoe_benefits_report", "xiaoe_benefits_review")  # the questions of the next test meanwhile
     wait_until(lambda: len(inbox.mails) >= 2 and len(group.said) >= 2, PATIENCE, "no report came")
-    mail, day = inbox.mails[-1], f"{REPORTED:%Y-%m-%d}"
-    assert mail["Subject"] == group.said[-1]["title"] == f"福利判定日报 {APP_ID} {day}：发放 1，取消 0"
+    mail, talk = inbox.mails[1], group.said[1]
+    day = runs(airflow, "xiaoe_benefits_report")[0]["data_interval_start"][:10]  # 01:00 UTC is nine in Beijing
+    assert mail["Subject"] == talk["title"] == f"福利判定日报 {APP_ID} {day}：发放 1，取消 0"
     found = attachments(mail)
     assert sorted(found) == [f"福利判定-{APP_ID}-{day}.csv", f"福利判定-{APP_ID}-{day}.xlsx"]
     book = openpyxl.load_workbook(io.BytesIO(found[f"福利判定-{APP_ID}-{day}.xlsx"]))

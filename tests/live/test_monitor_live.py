@@ -230,6 +230,7 @@ def test_it_follows_theme_and_size(
     inner = guest.page.frame_locator("iframe")
     inner.locator("#storage svg").wait_for()
     frame = next(one for one in guest.page.frames if "/xiaoe-monitor/" in one.url)
+    frame.wait_for_load_state()  # the style sheet, too
     assert overflow(frame) == 0
     guest.page.goto(f"{airflow.url}/xiaoe-monitor/page")
     assert overflow(guest.page) == 0
