@@ -113,7 +113,7 @@ def _add_trouble_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--order-quota", type=int, help="order list calls in 10 s per shop")
     flags.add_argument("--token-quota", type=int, help="token calls in 10 minutes per shop")
     flags.add_argument("--burst", type=int, help="calls in one second that count as a sudden burst; 0: never")
-    flags.add_argument("--latency-ms", type=float, help="added to every API answer")
+    flags.add_argument("--latency-ms", type=float, help="of every API answer, from the call's arrival")
     flags.add_argument("--fault-rate", type=_share, help="share of business calls that meet a retriable fault")
     flags.add_argument("--stall-seconds", type=float, help="how late a stalled answer comes")
 

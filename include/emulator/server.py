@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -45,24 +46,25 @@ def _respond(reply: Reply, retry_after: int) -> Response:
 def make_app(api: Api) -> Starlette:
     """Return the ASGI application of one emulator."""
 
-    async def deliver(reply: Reply) -> Response:
+    async def deliver(reply: Reply, arrived: float) -> Response:
         api.stats.answers[reply.label] += 1
         wait = api.options.latency_ms / 1000 + (api.faults.stall_seconds if reply.fault == "stall" else 0)
         if wait:
-            await asyncio.sleep(wait)
+            await asyncio.sleep(arrived + wait - time.monotonic())
         return _respond(reply, api.faults.retry_after)
 
     async def token(request: Request) -> Response:
+        arrived = time.monotonic()
         with api.stats.call("token"):
             ip = request.client.host if request.client else ""
-            return await deliver(api.token(request.method, request.query_params, ip))
+            return await deliver(api.token(request.method, request.query_params, ip), arrived)
 
     async def business(request: Request) -> Response:
-        path = request.path_params["path"]
+        arrived, path = time.monotonic(), request.path_params["path"]
         with api.stats.call(path if path in INTERFACES else "unknown"):
             body = await request.body()
             await asyncio.sleep(0)  # lets calls that came at the same time be counted as such
-            return await deliver(api.call(request.method, path, body))
+            return await deliver(api.call(request.method, path, body), arrived)
 
     return Starlette(
         routes=[
