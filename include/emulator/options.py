@@ -38,6 +38,7 @@ class Options:
     frozen: bool = False
     orders_per_day: float = 200.0
     orders: int | None = None
+    even: bool = False
     bad_rows: float = 0.0
     users_share: float = 1.0
     users_vanish_share: float = 0.0
@@ -89,6 +90,7 @@ def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--frozen", action="store_true", help="shop time stands still until it is moved")
     flags.add_argument("--orders-per-day", type=float, help="mean per shop")
     flags.add_argument("--orders", type=int, help="exactly so many per shop from --start to --now")
+    flags.add_argument("--even", action="store_true", help="as many orders by night as by day, and no sales")
     flags.add_argument("--bad-rows", type=_share, help="share of orders whose rows cannot be typed")
     flags.add_argument("--users-share", type=_share, help="share of its users that the list shows")
     flags.add_argument("--users-vanish-share", type=_share, help="share of users that are deleted")

@@ -40,9 +40,9 @@ def open_shop(credentials: Credentials, options: Options, now: int) -> Shop:
     key = key_of(options.seed, credentials.app_id)
     start = to_unix(options.start)
     if options.orders is None:
-        rhythm = Rhythm(key, start, options.orders_per_day)
+        rhythm = Rhythm(key, start, options.orders_per_day, even=options.even)
     else:
-        rhythm = Rhythm.with_total(key, start, options.orders, now)
+        rhythm = Rhythm.with_total(key, start, options.orders, now, even=options.even)
     orders = Book(key, rhythm, options.bad_rows)
     products = ProductBook(key, start, orders.catalogue)
     hiding = Hiding(

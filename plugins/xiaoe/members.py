@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from xiaoe.destinations import Member
 from xiaoe.pages import Manifest
+from xiaoe.paging import Keys, among, key_hash, merged
 from xiaoe.rows.decode import Row
 from xiaoe.warehouse import Session
 
 NEVER_OBSERVED = "1970-01-01 00:00:00"
 """`observed_at` of an inferred row: older than any observation, so that the first one wins."""
-_MOST_REMEMBERED = 20_000
+_MOST_RECENT = 20_000
+_MOST_REMEMBERED = 1_000_000
+"""Members of a table; eight bytes each. To look one up that is there costs as much as to insert one."""
 
 
 class Named(NamedTuple):
@@ -41,6 +46,29 @@ def named_by(member: Member, places: Sequence[int], rows: Sequence[Row]) -> Name
     return Named(member, named)
 
 
+class Remembered:
+    """Keys that were seen, by their hashes, as in the proof that no row is missing (`paging.key_hash`)."""
+
+    def __init__(self) -> None:
+        self._recent: set[int] = set()
+        self._older: Keys = np.empty(0, np.int64)
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Remember these; where there would be too many, forget the older ones."""
+        self._recent.update(map(key_hash, keys))
+        if len(self._recent) > _MOST_RECENT:
+            recent = np.sort(np.fromiter(self._recent, np.int64))
+            is_full = len(self._older) + len(recent) > _MOST_REMEMBERED
+            self._older = recent if is_full else merged([self._older, recent])
+            self._recent.clear()
+
+    def unknown(self, keys: Iterable[str]) -> list[str]:
+        """Those of some keys that are not remembered, sorted."""
+        asked = sorted(key for key in keys if key_hash(key) not in self._recent)
+        there = among(np.fromiter(map(key_hash, asked), np.int64), self._older)
+        return [key for key, is_there in zip(asked, there, strict=True) if not is_there]
+
+
 class KnownMembers:
     """Inserts members that their table does not have; does not look twice for the same ones.
 
@@ -52,7 +80,7 @@ class KnownMembers:
     def __init__(self, session: Session, manifest: Manifest) -> None:
         self._session = session
         self._manifest = manifest
-        self._known: dict[str, set[str]] = {}
+        self._known: dict[str, Remembered] = {}
 
     def insert_unknown(self, named: Named) -> None:
         """Insert what is named and not there.
@@ -61,12 +89,10 @@ class KnownMembers:
         running. Whoever comes second finds the row there.
         """
         member = named.member
-        known = self._known.setdefault(member.table, set())
-        if asked := sorted(named.columns.keys() - known):
+        known = self._known.setdefault(member.table, Remembered())
+        if asked := known.unknown(named.columns):
             self._insert(member, {key: named.columns[key] for key in asked})
-            if len(known) > _MOST_REMEMBERED:
-                known.clear()
-            known.update(asked)
+            known.add(asked)
 
     def _insert(self, member: Member, named: dict[str, tuple[Any, ...]]) -> None:
         key, *others = member.columns

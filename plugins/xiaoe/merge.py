@@ -35,7 +35,7 @@ COUNTED = ("staged", "inserted", "updated", "unchanged", "rejected")
 
 @dataclass
 class _Slice:
-    """What becomes of a slice's rows; keys are hashes.
+    """What becomes of a slice's rows; keys are hashes, an array for each chunk.
 
     Args:
         part: The slice.
@@ -53,10 +53,10 @@ class _Slice:
 
     part: SliceManifest
     held: Held
-    keys: array[int] = field(default_factory=lambda: array("q"))
-    written: array[int] = field(default_factory=lambda: array("q"))
-    refused: array[int] = field(default_factory=lambda: array("q"))
-    unheld: array[int] = field(default_factory=lambda: array("q"))
+    keys: list[array[int]] = field(default_factory=list)
+    written: list[array[int]] = field(default_factory=list)
+    refused: list[array[int]] = field(default_factory=list)
+    unheld: list[array[int]] = field(default_factory=list)
     is_plain: bool = True
     brought: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
@@ -66,16 +66,20 @@ class _Slice:
     def close(self) -> paging.Keys:
         """The distinct keys, once all rows came; the first call adds the counts up and lets go of the rest."""
         if self.distinct is None:
-            self.distinct, written = paging.distinct(self.keys), paging.distinct(self.written)
-            counts = self.counts
-            counts["staged"] = len(self.distinct)
+            counts, written = self.counts, paging.distinct(self.written)
             # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
-            counts["updated"] -= len(self.written) - len(written)
+            counts["updated"] -= sum(map(len, self.written)) - len(written)
             counts["rejected"] = int((~paging.among(paging.distinct(self.refused), written)).sum())
+            del written
+            self.written, self.refused = [], []
+            unheld = len(paging.distinct(self.unheld))
+            self.unheld = []
+            self.distinct = paging.distinct(self.keys)
+            self.keys = []
+            counts["staged"] = len(self.distinct)
             counts["unchanged"] = counts["staged"] - counts["inserted"] - counts["updated"] - counts["rejected"]
             if self.is_plain:
-                self.brought = len(self.distinct) - len(paging.distinct(self.unheld))
-            self.written, self.refused, self.unheld = array("q"), array("q"), array("q")
+                self.brought = counts["staged"] - unheld
         return self.distinct
 
 
@@ -211,11 +215,14 @@ class _Transaction:
                 yield one, incoming, thread.submit(self._writer.stored, incoming, one.held)
 
     def _note(self, one: _Slice, incoming: Incoming, picked: Chunk) -> None:
-        one.keys.extend(incoming.hashes)
-        one.written.extend(self._judge.key_hashes(picked))
-        one.refused.extend(paging.key_hash(row.key or row.raw) for row in picked.rejected)
-        one.unheld.extend(map(paging.key_hash, picked.unheld))
-        one.unheld.extend(paging.key_hash(bytes(raw)) for raw, _ in incoming.keyless)
+        came, writes, unheld = incoming.hashes, len(picked.new) + len(picked.changed), len(picked.unheld)
+        # All of them, as in a first load: then there is one array and not three.
+        is_one = incoming.is_plain and writes == unheld == len(came)
+        one.keys.append(came)
+        one.written.append(came if is_one else self._judge.key_hashes(picked))
+        one.refused.append(array("q", (paging.key_hash(row.key or row.raw) for row in picked.rejected)))
+        lost = (bytes(raw) for raw, _ in incoming.keyless)
+        one.unheld.append(came if is_one else array("q", map(paging.key_hash, (*picked.unheld, *lost))))
         one.is_plain = one.is_plain and incoming.is_plain
         one.unknown.update(self._judge.unknown_codes(picked))
         one.counts.update(inserted=len(picked.new), updated=len(picked.changed))

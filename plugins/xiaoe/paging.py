@@ -91,9 +91,9 @@ key_hash = hash
 """64 bits of a key: Python's own SipHash, which begins differently in each process, so it is not to be stored."""
 
 
-def distinct(keys: array[int]) -> Keys:
-    """Sorted distinct hashes; in the memory of `keys`, which is sorted itself."""
-    return _sorted(np.frombuffer(keys, np.int64) if keys else np.empty(0, np.int64))
+def distinct(parts: Iterable[array[int]]) -> Keys:
+    """Sorted distinct hashes of some pages, or of other parts."""
+    return _sorted(np.concatenate([np.empty(0, np.int64), *(np.frombuffer(part, np.int64) for part in parts if part)]))
 
 
 def among(hashes: Keys, keys: Keys) -> npt.NDArray[np.bool_]:

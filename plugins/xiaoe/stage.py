@@ -187,12 +187,9 @@ class Stager:
 
     def _collect(self, number: int, pass_number: int, pages: list[tuple[str, Page]]) -> _Reading:
         progress = Progress.through((page for _, page in pages), by_cursor=self._by_cursor)
-        keys = array("q")
-        for _, page in pages:
-            keys.extend(page.keys)
         totals = tuple(page.total for _, page in pages if page.total is not None)
         untold = sum(page.total is None and bool(page.keys) for _, page in pages)
-        outcome = Pass(totals, paging.distinct(keys), progress.repeated, untold)
+        outcome = Pass(totals, paging.distinct(page.keys for _, page in pages), progress.repeated, untold)
         return _Reading(pass_number, [name for name, _ in pages], min(page.payload for _, page in pages), outcome)
 
     def _misses_known_rows(self, window: Window, done: list[tuple[SliceManifest, Keys]]) -> bool:

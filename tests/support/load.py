@@ -227,6 +227,7 @@ def begun(stack: ExitStack, chosen: argparse.Namespace) -> Load:
         running(
             start=f"{today:%Y-%m-%dT%H:%M:%S}",
             orders_per_day=chosen.orders_per_day * chosen.speed,
+            even=True,  # an hour here is a day there, and not its night
             shop=[":".join(shop) for shop in SHOPS.values()],
         )
     )

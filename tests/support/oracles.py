@@ -115,10 +115,9 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
             assert progress.pages_left >= 1
             progress.take(taken[-1])
             assert len(taken) < _MOST_PAGES
-        keys = array("q", (key for page in taken for key in page.keys))
         totals = tuple(page.total for page in taken if page.total is not None)
         untold = sum(page.total is None and bool(page.keys) for page in taken)
-        passes.append(Pass(totals, paging.distinct(keys), progress.repeated, untold))
+        passes.append(Pass(totals, paging.distinct(page.keys for page in taken), progress.repeated, untold))
         verdict = paging.judge(passes)
         if verdict in (Verdict.LAST, Verdict.ALL):
             used = passes[-1:] if verdict is Verdict.LAST else passes

@@ -57,20 +57,24 @@ def _second_at(share: float) -> int:
 
 
 class Rhythm:
-    """Creation times of one shop's orders, from ``start`` (unix, a Beijing midnight) on without end."""
+    """Creation times of one shop's orders, from ``start`` (unix, a Beijing midnight) on without end.
 
-    def __init__(self, key: bytes, start: int, per_day: float) -> None:
+    An ``even`` rhythm knows no hours, weekdays and sales: chance alone tells one hour from another.
+    """
+
+    def __init__(self, key: bytes, start: int, per_day: float, *, even: bool = False) -> None:
         self._days_salt = salt_of(key.hex(), "days")
         self._times_salt = salt_of(key.hex(), "times")
         self.start = start
         self._per_day = per_day
+        self._even = even
         self._activity = [0.0]  # at the start of each day
         self._never_shared = -1
 
     @classmethod
-    def with_total(cls, key: bytes, start: int, total: int, now: int) -> Rhythm:
+    def with_total(cls, key: bytes, start: int, total: int, now: int, *, even: bool = False) -> Rhythm:
         """Return the rhythm that has made exactly ``total`` orders when the second ``now`` is over."""
-        rhythm = cls(key, start, 0.0)
+        rhythm = cls(key, start, 0.0, even=even)
         activity = rhythm._activity_before(now + 1)
         if activity <= 0:
             raise ValueError("the shop's start must lie before now")
@@ -96,7 +100,8 @@ class Rhythm:
             self._add_day()
         day = bisect_right(self._activity, activity) - 1
         weight = self._activity[day + 1] - self._activity[day]
-        return self.start + day * DAY + _second_at((activity - self._activity[day]) / weight)
+        share = (activity - self._activity[day]) / weight
+        return self.start + day * DAY + (int(share * DAY) if self._even else _second_at(share))
 
     def count_before(self, unix: int) -> int:
         """Return how many orders are made before that second."""
@@ -111,7 +116,7 @@ class Rhythm:
         while len(self._activity) <= day + 1:
             self._add_day()
         weight = self._activity[day + 1] - self._activity[day]
-        return self._activity[day] + weight * _share_before(second)
+        return self._activity[day] + weight * (second / DAY if self._even else _share_before(second))
 
     def _add_day(self) -> None:
         day = len(self._activity) - 1
@@ -120,4 +125,6 @@ class Rhythm:
         weight = _WEEKDAYS[weekday] * (0.75 + 0.4 * fraction(bits & 0xFFFFFFFF))
         if bits >> 32 & 31 == 0:
             weight *= 2.5  # a sale
+        if self._even:
+            weight = 1.0
         self._activity.append(self._activity[-1] + weight)
