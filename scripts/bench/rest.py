@@ -32,13 +32,14 @@ def main() -> int:
     """Measure each and print it."""
     parser = argparse.ArgumentParser(prog="bench.rest", description=__doc__)
     parser.add_argument("--idle-minutes", type=float, default=10, help="how long the idle scheduler is watched; 0: not")
+    parser.add_argument("--calls", type=int, help="per latency; by default as many as take half a minute")
     parser.add_argument("--json", type=Path, default=JSON)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="xiaoe-bench-") as home:
         place = Place(Path(home))
         try:
             found = {
-                "fetching": [fetching(place, latency) for latency in LATENCIES],
+                "fetching": [fetching(place, latency, arguments.calls or CALLS[latency]) for latency in LATENCIES],
                 "incremental": incremental(place),
                 "parsing": parsing(),
             }
@@ -52,9 +53,9 @@ def main() -> int:
     return 0
 
 
-def fetching(place: Place, latency: int) -> dict[str, Any]:
+def fetching(place: Place, latency: int, calls: int) -> dict[str, Any]:
     """Calls per second with limits on, and how often the API refused one."""
-    calls, concurrency = CALLS[latency], LATENCIES[latency]
+    concurrency = LATENCIES[latency]
     place.migrated("ours")
     with place.emulator(calls * PER_PAGE, latency_ms=latency) as emulator:
         place.use(emulator, calls_per_second=API_LIMIT, concurrency=concurrency, page_size=PER_PAGE)

@@ -1,4 +1,4 @@
-"""`make bench` on a tiny shop: it runs, and its last line is what scripts read. What it measures means nothing here."""
+"""The benchmarks on a tiny shop: they run, and say all that they should. What they measure means nothing here."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ import pytest
 REPO = Path(__file__).parents[2]
 KEYS = ["first_load_vs_dlt", "first_load_vs_limit", "rescan_vs_dlt", "rescan_orders_per_s", "peak_mb"]
 
+pytestmark = [pytest.mark.mysql, pytest.mark.slow]
 
-@pytest.mark.mysql
-@pytest.mark.slow
-def test_a_tiny_bench_ends_with_the_line_for_scripts(tmp_path: Path) -> None:
-    """Without dlt, which is not installed here."""
+
+def bench(program: str, *options: object) -> str:
+    """Run one; what it says."""
     dsn = os.environ.get("XIAOE_TEST_MYSQL_DSN")
     if not dsn:
         pytest.fail("XIAOE_TEST_MYSQL_DSN is not set: run `make test`, it starts the databases")
-    found = tmp_path / "bench.json"
-    options = ["--size", "300", "--rounds", "1", "--peers", "ours,limit,script-batches", "--json", found]
     done = subprocess.run(
-        [sys.executable, "-m", "bench", *options, "--database", "xiaoe_test_bench"],
+        [sys.executable, "-m", program, *map(str, options)],
         cwd=REPO,
         env={**os.environ, "PYTHONPATH": "scripts:include:plugins", "AIRFLOW_CONN_XIAOE_MYSQL": dsn},
         capture_output=True,
@@ -32,10 +30,39 @@ def test_a_tiny_bench_ends_with_the_line_for_scripts(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    figures = dict(part.split("=") for part in done.stdout.splitlines()[-1].split())
+    return done.stdout
+
+
+def test_a_tiny_bench_ends_with_the_line_for_scripts(tmp_path: Path) -> None:
+    """Without dlt, which is not installed here."""
+    found = tmp_path / "bench.json"
+    options = ["--size", 300, "--rounds", 1, "--peers", "ours,limit,script-batches", "--json", found]
+    said = bench("bench", *options, "--database", "xiaoe_test_bench")
+    figures = dict(part.split("=") for part in said.splitlines()[-1].split())
     assert list(figures) == KEYS
     assert figures["first_load_vs_dlt"] == figures["rescan_vs_dlt"] == "nan"
     assert min(float(figures[key]) for key in ("first_load_vs_limit", "rescan_orders_per_s", "peak_mb")) > 0
     peers = json.loads(found.read_text())["peers"]
     assert peers.keys() == {"ours", "limit", "script-batches"}
     assert found.with_suffix(".svg").read_bytes().startswith(b"<?xml")
+
+
+def test_growth_measures_every_window_and_every_table(tmp_path: Path) -> None:
+    found = tmp_path / "growth.json"
+    bench("bench.growth", "--windows", "100,300", "--tables", "0,500", "--size", 200, "--rounds", 2, "--json", found)
+    figures = json.loads(found.read_text())
+    assert [one["orders"] for one in figures["windows"]] == [100, 300]
+    assert [one["others"] for one in figures["tables"]] == [0, 500]
+    assert all(value > 0 for one in figures["windows"] for value in one.values())
+
+
+def test_the_rest_measures_fetching_a_small_run_and_parsing(tmp_path: Path) -> None:
+    """Not the idle scheduler, which is watched for minutes."""
+    found = tmp_path / "rest.json"
+    bench("bench.rest", "--calls", 40, "--idle-minutes", 0, "--json", found)
+    figures = json.loads(found.read_text())
+    assert [one["refused"] for one in figures["fetching"]] == [0, 0, 0]
+    assert all(one["calls"] >= 40 for one in figures["fetching"])
+    assert figures["incremental"]["orders"] > 100
+    assert figures["parsing"]["dags"] == len([*(REPO / "dags").glob("xiaoe_*.py")])
+    assert figures["parsing"]["errors"] == 0
