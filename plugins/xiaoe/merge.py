@@ -70,7 +70,7 @@ class _Slice:
             # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
             counts["updated"] -= sum(map(len, self.written)) - len(written)
             counts["rejected"] = int((~paging.among(paging.distinct(self.refused), written)).sum())
-            del written
+            del written  # each is let go before the next is made
             self.written, self.refused = [], []
             unheld = len(paging.distinct(self.unheld))
             self.unheld = []
