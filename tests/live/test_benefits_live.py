@@ -146,8 +146,14 @@ def runs(airflow: Standalone, dag_id: str) -> list[dict[str, Any]]:
 
 
 def questions(airflow: Standalone) -> dict[str, dict[str, Any]]:
-    """Open and answered ones, by order."""
-    found = airflow.api("GET", "dags/xiaoe_benefits_review/dagRuns/~/hitlDetails")["hitl_details"]
+    """Those that wait for a person, by order.
+
+    A question is listed a moment before its task is parked. Airflow 3.3.2 takes an answer that meets the parking itself
+    for the answer to a running task and resumes nothing until `response_timeout`: `Session.get(…, with_for_update=…)`
+    keeps the state that was read before the lock.
+    """
+    path = "dags/xiaoe_benefits_review/dagRuns/~/hitlDetails?state=awaiting_input"
+    found = airflow.api("GET", path)["hitl_details"]
     return {detail["subject"].split()[1].partition("（")[0]: detail for detail in found}
 
 
