@@ -19,8 +19,8 @@ install:  ## virtual environment in .venv/ from the locks (PYTHON=python3.12 to 
 test: install  ## lint, then all tests against MySQL and MariaDB, both started if need be (ARGS= for pytest, e.g. --cov)
 	@scripts/test $(ARGS)
 
-chaos: install  ## trouble of every kind on purpose, for hours; SHORT=1: each kind once, in under 20 minutes (docs/reliability.md)
-	@SHORT='$(SHORT)' scripts/chaos $(ARGS)
+chaos: install  ## trouble of every kind on purpose, for hours; SHORT=1: each kind once, in under 20 minutes; PARTS=: only some (docs/reliability.md)
+	@SHORT='$(SHORT)' PARTS='$(PARTS)' scripts/chaos $(ARGS)
 
 lint: install  ## ruff, mypy, sqlfluff
 	@failed=0; \
