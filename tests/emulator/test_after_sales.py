@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 import pytest
-from conftest import ALL_DAYS, DAY
+from conftest import ALL_DAYS, BASE, DAY
 from plain_parser import parse, parse_refund
 
 OWN_ENDS = {3: {13, 14}, 10: {13, 14}, 11: {13, 14}, 9: {12, 4, 5}}
@@ -151,6 +151,25 @@ def test_states_move_and_the_update_time_with_them(connect):
     assert {(0, 2, 11, 13), (2, 11, 13), (0, 3, 11, 13), (0, 2, 1), (2, 4), (0, 2, 4)} <= ways
     assert any(way[-2:] == (11, 14) and 8 in way for way in ways)
     assert any(way[-1:] == (15,) and 17 in way for way in ways)
+
+
+def test_a_day_watched_as_it_goes_on_is_the_same_as_one_seen_at_its_end(connect):
+    busy = {"orders": None, "orders_per_day": 3000, "start": "2025-02-28T00:00:00"}
+    watched, unwatched = connect(**busy), connect(**busy, no_limits=True)
+    counts = []
+    for _ in range(10):
+        watched.emulator.advance(3600)
+        counts.append(len(watched.truth("refunds")))
+    unwatched.emulator.advance(10 * 3600)
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0] > 0
+    assert watched.truth("refunds") == unwatched.truth("refunds")
+    watched.emulator.set_clock(BASE["now"])  # back: what was made later is not told
+    unwatched.emulator.set_clock(BASE["now"])
+    earlier = watched.truth("refunds")
+    assert 0 < len(earlier) < counts[-1]
+    assert max(row["created_at"] for row in earlier) <= BASE["now"].replace("T", " ")
+    assert {row["aftersale_id"] for row in earlier} == {row["aftersale_id"] for row in unwatched.truth("refunds")}
 
 
 def test_an_update_moves_a_row_to_the_top_while_one_pages(connect):

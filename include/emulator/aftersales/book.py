@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,7 +24,6 @@ _EXTRAS = 14  # one order in so many has one that leaves it alone, if it can
 _DAYS_KEPT = 800
 _CASES_KEPT = 20_000
 _STATE_LIFE = 7 * DAY
-_FOREVER = 1 << 62
 _REASONS = (
     "不想要了",
     "课程与描述不符",
@@ -109,6 +109,15 @@ def _value(field: str, case: Case, standing: Standing) -> int | None:
     return standing.refunded_at if field == "refund_time" else case.created
 
 
+@dataclass
+class _Day:
+    """What is known of the orders of a day: how many were looked at, from the first on, and their after-sales."""
+
+    looked_at: int = 0
+    is_over: bool = False
+    spans: array[int] = field(default_factory=lambda: array("q"))  # code, first and last second of each
+
+
 class CaseBook:
     """All after-sales of one shop, made on demand."""
 
@@ -117,7 +126,7 @@ class CaseBook:
         self._salt = salt_of(key.hex(), "extra after-sales")
         self._mark = draw(self._salt, 1 << 50) & _MASK
         self._orders = orders
-        self._spans_of_day = lru_cache(maxsize=_DAYS_KEPT)(self._make_spans)
+        self._day = lru_cache(maxsize=_DAYS_KEPT)(lambda day: _Day())
         self._found = lru_cache(maxsize=8)(self._find)
         self.cases = lru_cache(maxsize=_CASES_KEPT)(self._cases)
 
@@ -130,8 +139,7 @@ class CaseBook:
         orders = self._orders
         first, last = max(begin - LONGEST, orders.starts) // DAY, min(end, now + 1) // DAY
         for day in range(first, last + 1):
-            spans = self._spans_of_day(day) if (day + 1) * DAY <= now else self._make_spans(day, now)
-            for code, created, ended in zip(*[iter(spans)] * 3, strict=True):
+            for code, created, ended in zip(*[iter(self._spans(day, now))] * 3, strict=True):
                 if created < end and created <= now and ended >= begin:
                     yield code, self.case(code)
 
@@ -155,14 +163,21 @@ class CaseBook:
                 found.append((moment, code))
         return array("q", (code for _, code in sorted(found, reverse=True)))
 
-    def _make_spans(self, day: int, now: int = _FOREVER) -> array[int]:
-        """Return code, first and last second of all after-sales of the orders made on that day (UTC)."""
-        orders, spans = self._orders, array("q")
-        for number in orders.created_between(day * DAY, (day + 1) * DAY, now):
-            if orders.may_refund(number) or self._has_extra(number):
-                for place, case in enumerate(self.cases(number)):
-                    spans.extend((number * PLACES + place, case.created, case.tale.steps[-1][0]))
-        return spans
+    def _spans(self, day: int, now: int) -> array[int]:
+        """Return code, first and last second of the after-sales of a day's orders (UTC), at least to ``now``.
+
+        Each order is looked at once, also on a day that goes on: a busy shop makes a million before it ends.
+        """
+        orders, known = self._orders, self._day(day)
+        if not known.is_over:
+            made = orders.created_between(day * DAY, (day + 1) * DAY, now)
+            for number in made[known.looked_at :]:
+                if orders.may_refund(number) or self._has_extra(number):
+                    for place, case in enumerate(self.cases(number)):
+                        known.spans.extend((number * PLACES + place, case.created, case.tale.steps[-1][0]))
+            known.looked_at = max(known.looked_at, len(made))
+            known.is_over = (day + 1) * DAY <= now
+        return known.spans
 
     def _has_extra(self, number: int) -> bool:
         return draw(self._salt, number) % _EXTRAS == 0
