@@ -138,6 +138,22 @@ def judge(passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool
     return Verdict.AGAIN if len(passes) < most else Verdict.FAIL
 
 
+def tops_up(passes: Sequence[Pass], page: Page) -> bool:
+    """Whether the first page of a further pass says that with it nothing is missing any more.
+
+    For a list whose latest change comes first: what changed while it was read is on its first page now, beside the
+    total of the same moment. A list that changes all the time would never be still for as long as a whole pass takes.
+
+    Args:
+        passes: All so far; none told more rows than the page does.
+        page: The page.
+    """
+    if page.index != 1 or page.total is None or any(one.untold for one in passes):
+        return False
+    told = max((total for one in passes for total in one.totals), default=page.total)
+    return told <= page.total == len(merged([union(passes), distinct([page.keys])]))
+
+
 def union(passes: Sequence[Pass]) -> Keys:
     """Distinct keys of several passes."""
     return merged([one.keys for one in passes])

@@ -6,7 +6,7 @@ import logging
 import threading
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,7 +132,8 @@ class Stager:
                 looked_again = True
             log.warning("%s: pass %s: %s", window, len(readings), _explain(self._resource, window, readings))
             self._hook.sleep(min(2.0 ** (len(readings) - 1), 10.0))
-            readings.append(self._read_pass(number, len(readings) + 1, window))
+            newest_first = self._resource.scope is Scope.CHANGED
+            readings.append(self._read_pass(number, len(readings) + 1, window, readings if newest_first else []))
 
     def _judge(self, readings: list[_Reading]) -> Verdict:
         return paging.judge([one.outcome for one in readings], newest_first=self._by_cursor)
@@ -145,8 +146,11 @@ class Stager:
             return []
         return [self._collect(number, one, self._stored(number, one)) for one in range(1, finished + 1)]
 
-    def _read_pass(self, number: int, pass_number: int, window: Window) -> _Reading:
-        """Read a slice to its end. Pages are written beside the fetching: flushing one takes as long as a call."""
+    def _read_pass(self, number: int, pass_number: int, window: Window, earlier: Sequence[_Reading] = ()) -> _Reading:
+        """Read a slice to its end, or until its first page completes what earlier passes brought.
+
+        Pages are written beside the fetching: flushing one takes as long as a call.
+        """
         pages = self._stored(number, pass_number)
         if pages:
             log.info("%s: resuming behind page %s", window, len(pages))
@@ -157,6 +161,8 @@ class Stager:
             pages.append((name, _light(page)))
             while len(writing) > _MOST_UNWRITTEN or (writing and writing[0].done()):
                 writing.popleft().result()
+            if earlier and paging.tops_up([one.outcome for one in earlier], page):
+                break
         for one in writing:
             one.result()
         self._folder.finish_pass(number, pass_number)

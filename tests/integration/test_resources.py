@@ -414,6 +414,30 @@ def test_after_sales_that_change_while_they_are_read_are_not_lost(
 
 
 @on_one_server
+def test_after_sales_that_never_stand_still_are_read_all_the_same(
+    runs: Runs, sync: Sync, database: Database, connect: Connect
+) -> None:
+    """Each page finds others changed. What did is on the first page of the second pass, and the pass ends there."""
+    connect(runs.api, page_size=7, concurrency=1)
+    window = Window(END - days(6), END)
+    begun = END - days(2)
+    runs.at(begun)
+    totals = set()
+
+    def time_goes_by(fetched: int) -> None:
+        runs.at(runs.now + 5 * HOUR)
+        totals.add(len(in_window(truth(runs.api, REFUNDS), REFUNDS, window)))
+
+    sync.run(window, resource=RESOURCES[0], hook=Interrupted(time_goes_by))
+    assert len(totals) > 2, "it changed while it was read"
+    [row] = database.rows("SELECT passes, api_total, staged FROM sync_windows ORDER BY id DESC LIMIT 1")
+    assert (row["passes"], row["api_total"]) == (2, row["staged"])
+    connect(runs.api)
+    sync.run(Window(begun, runs.now), resource=RESOURCES[0], mode="again")  # what changed since: the next run's
+    assert wrong(database, runs.api, REFUNDS, Window(window.begin, runs.now)) == []
+
+
+@on_one_server
 def test_a_past_window_does_not_miss_rows_that_have_moved_on(runs: Runs, sync: Sync, database: Database) -> None:
     """By their last change they belong to a later window now."""
     window = Window(END - days(9), END - days(6))

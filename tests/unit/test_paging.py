@@ -28,6 +28,7 @@ from xiaoe.paging import (
     judge,
     key_hash,
     read_pages,
+    tops_up,
     union,
 )
 
@@ -592,6 +593,69 @@ def test_what_is_accepted_by_cursor_holds_every_row_of_the_list(live: GrowingLis
 )
 def test_verdicts_of_lists_that_are_newest_first(passes: list[Pass], verdict: Verdict) -> None:
     assert judge(passes, newest_first=True) is verdict
+
+
+# --- lists whose latest change comes first -------------------------------------------------------------
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(0, 30),
+    st.integers(1, 6),
+    st.lists(st.lists(st.one_of(st.none(), st.integers(0, 40)), max_size=3), max_size=40),
+    st.sets(st.integers(0, 40), max_size=2),
+)
+def test_a_first_page_tops_up_only_what_is_complete_with_it(
+    rows: int, size: int, between: list[list[int | None]], lost: set[int]
+) -> None:
+    """Between two pages rows change, and move to the front, or come; the first pass is not shown some of them."""
+    standing, happening = list(range(rows)), iter(between)
+
+    def go_on() -> None:
+        for row in next(happening, []):
+            if row is None or row not in standing:
+                standing.insert(0, 100 + len(standing))
+            else:
+                standing.insert(0, standing.pop(standing.index(row)))
+
+    pages: list[Page] = []
+    while not pages or (len(pages) * size < len(standing) and pages[-1].keys):
+        shown = listing(standing, size)(len(pages) + 1)
+        pages.append(page(shown.index, [row for row in shown.keys if row not in lost], shown.total))
+        go_on()
+    first = Pass(tuple(one.total or 0 for one in pages), distinct(one.keys for one in pages))
+    again = listing(standing, size)(1)
+    topped = Pass((again.total or 0,), distinct([again.keys]))
+    if tops_up([first], again):
+        assert set(union([first, topped]).tolist()) == set(standing)
+        assert judge([first, topped]) in (Verdict.LAST, Verdict.ALL)
+    else:
+        assert set(standing) - set(union([first, topped]).tolist())
+
+
+@pytest.mark.parametrize(
+    ("earlier", "again", "is_enough"),
+    [
+        ([passed([1, 2, 3], 3, 4)], page(1, [9, 1], 4), True),
+        ([passed([1, 2, 3], 3, 4), passed([1, 2, 3], 4, 5)], page(1, [8, 9], 5), True),
+        ([passed([1, 2, 3], 3, 4)], page(1, [3, 1], 4), False),
+        ([passed([1, 2, 3], 3, 4)], page(1, [3, 1], 3), False),
+        ([passed([1, 2, 3], 3, 4)], page(2, [9, 1], 4), False),
+        ([passed([1, 2, 3], 3, 4)], page(1, [9, 1], None), False),
+        ([Pass((3, 4), distinct([array("q", [1, 2, 3])]), None, 1)], page(1, [9, 1], 4), False),
+    ],
+    ids=[
+        "what was missed",
+        "of both",
+        "it lacks one",
+        "it tells fewer",
+        "not the first",
+        "it tells none",
+        "one told none",
+    ],
+)
+def test_what_tops_up(earlier: list[Pass], again: Page, is_enough: bool) -> None:
+    assert tops_up(earlier, again) is is_enough
 
 
 # --- small parts ---------------------------------------------------------------------------------------
