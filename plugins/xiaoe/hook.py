@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -19,7 +19,6 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import Connection
 from airflow.sdk.log import mask_secret
 from pyrate_limiter import Limiter
-from pyrate_limiter.limiter_factory import create_token_bucket_limiter
 from requests.utils import get_environ_proxies
 
 from xiaoe import preflight, settings
@@ -34,6 +33,7 @@ from xiaoe.exceptions import (
     XiaoeTokenError,
 )
 from xiaoe.pages import utc_now
+from xiaoe.rate_limit import limiter_for
 from xiaoe.redaction import keep_secrets_out_of_logs
 from xiaoe.shop import DEFAULT_HOST, MOST_AT_ONCE, Shop
 from xiaoe.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
@@ -41,6 +41,8 @@ from xiaoe.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from xiaoe.resources import Resource
+
+T = TypeVar("T")
 
 ATTEMPTS = 8
 LONGEST_WAIT = 30.0
@@ -100,6 +102,7 @@ class XiaoeHook(HttpHook):
         self._token_until = 0.0
         self._token_lock = threading.Lock()
         self._limiters: dict[str, Limiter] = {}
+        self._guard = threading.Lock()
         self._slowed = (0, 0.0)
         self._shop: Shop | None = None
         self._session: requests.Session | None = None
@@ -162,13 +165,15 @@ class XiaoeHook(HttpHook):
             self._session.close()
             self._session = None
 
-    def _with_retries(self, call: Callable[[], Answer]) -> Answer:
+    def _with_retries(self, call: Callable[[], T], *on: type[XiaoeRetriableError]) -> T:
+        """Call until it works; after another error than these (by default: any that may pass) no more."""
+
         def give_up(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             return state.attempt_number >= (getattr(error, "max_attempts", None) or ATTEMPTS)
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(XiaoeRetriableError),
+            retry=tenacity.retry_if_exception_type(on or XiaoeRetriableError),
             wait=_wait,
             stop=give_up,
             before_sleep=self._note_retry,
@@ -178,12 +183,15 @@ class XiaoeHook(HttpHook):
         return retrying(call)
 
     def _note_retry(self, state: tenacity.RetryCallState) -> None:
-        self.counts["retries"] += 1
-        self.counts["waited_ms"] += round(1000 * state.upcoming_sleep)
+        self._count(retries=1, waited_ms=round(1000 * state.upcoming_sleep))
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, (XiaoeBusyError, XiaoeQuotaError)):  # meant for every thread, not only for this one
             self._slowed = (threading.get_ident(), time.monotonic() + state.upcoming_sleep)
         self.log.warning("attempt %s: %s; trying again in %.1f s", state.attempt_number, error, state.upcoming_sleep)
+
+    def _count(self, **more: int) -> None:
+        with self._guard:
+            self.counts.update(more)
 
     def _list(self, resource: Resource, body: dict[str, Any]) -> Answer:
         """Call once; if the token ended, refresh it once and repeat the call once."""
@@ -212,47 +220,41 @@ class XiaoeHook(HttpHook):
         return Answer(observed_at, content, read_listing(envelope.data, total_field=resource.total_key))
 
     def _current_token(self, refused: str | None = None) -> str:
+        """The shared token, or a new one; asked for with retries of its own: the other threads are waiting.
+
+        Raises:
+            XiaoeRetriableError: It did not work in eight attempts; asking for the page again would not either.
+        """
         with self._token_lock:
             held = self._token
             if held is not None and held.value != refused and time.monotonic() < self._token_until:
                 return held.value
             if self._tokens is None:
                 self._tokens = SharedTokenStore(Warehouse())
-            token = self._tokens.obtain(self.shop, refused, self._issue_token)
+            obtain = partial(self._tokens.obtain, self.shop, refused, self._issue_token)
+            try:
+                token = self._with_retries(obtain, XiaoeNetworkError, XiaoeBusyError)
+            except (XiaoeNetworkError, XiaoeBusyError) as error:
+                error.max_attempts = 1
+                raise
             mask_secret(token.value)
             self._token, self._token_until = token, time.monotonic() + token.seconds_left * 0.9
             return token.value
 
     def _issue_token(self) -> Token:
-        """Ask the API for a new token, with retries of its own: the others are waiting.
-
-        Raises:
-            XiaoeRetriableError: It did not work in eight attempts; asking for the page again would not either.
-        """
-        self.counts["tokens"] += 1
+        """Ask the API for a new token, once."""
+        self._count(tokens=1)
         query = {
             "app_id": self.shop.app_id,
             "client_id": self.shop.client_id,
             "secret_key": self.shop.secret,
             "grant_type": "client_credential",
         }
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((XiaoeNetworkError, XiaoeBusyError)),
-            wait=_wait,
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            before_sleep=self._note_retry,
-            sleep=self.sleep,
-            reraise=True,
-        )
-        try:
-            return retrying(lambda: check_token_answer(self._send("GET", "/token", params=query), self.shop))
-        except (XiaoeNetworkError, XiaoeBusyError) as error:
-            error.max_attempts = 1
-            raise
+        return check_token_answer(self._send("GET", "/token", params=query), self.shop)
 
     def _send(self, method: str, path: str, **request: Any) -> bytes:
         """One HTTP exchange. No exception may carry the URL of the token call: the secret is in it."""
-        self.counts["calls"] += 1
+        self._count(calls=1)
         largest, sent_at, session = settings.max_page_bytes(), preflight.utc_now(), self._pooled_session()
         try:
             response = session.request(
@@ -279,22 +281,20 @@ class XiaoeHook(HttpHook):
 
     def _pooled_session(self) -> requests.Session:
         """One for all calls. The environment is read once: its proxies count, its REQUESTS_CA_BUNDLE does not."""
-        if self._session is None:
-            session = self.get_conn()
-            if session.trust_env:
-                session.proxies = {**get_environ_proxies(self.shop.base_url), **session.proxies}
-                session.trust_env = False
-            self._session = session
-        return self._session
+        with self._guard:
+            if self._session is None:
+                session = self.get_conn()
+                if session.trust_env:
+                    session.proxies = {**get_environ_proxies(self.shop.base_url), **session.proxies}
+                    session.trust_env = False
+                self._session = session
+            return self._session
 
     def _limiter(self, resource: Resource) -> Limiter:
-        if resource.endpoint not in self._limiters:
-            burst = min(self.shop.calls_per_second, resource.calls_per_second, self.shop.concurrency)
-            steady = resource.calls_per_second - math.ceil(burst / resource.quota_seconds)  # both fit into one window
-            rate = max(1, min(self.shop.calls_per_second, steady))
-            limiter = create_token_bucket_limiter(rate_per_duration=rate, burst=burst, buffer_ms=2)
-            self._limiters.setdefault(resource.endpoint, limiter)  # another thread may have been faster
-        return self._limiters[resource.endpoint]
+        with self._guard:
+            if resource.endpoint not in self._limiters:
+                self._limiters[resource.endpoint] = limiter_for(self.shop, resource)
+            return self._limiters[resource.endpoint]
 
     def _configure_session_from_auth(self, session: requests.Session, connection: Any) -> requests.Session:
         """Send no Basic header: login and password belong to the token call, those of ~/.netrc to nobody."""

@@ -206,22 +206,30 @@ class RunFolder:
         """Read the manifest.
 
         Raises:
-            XiaoeConfigError: There is none, or it names a file that is no page of the run.
+            XiaoeConfigError: There is none, it cannot be read, or it names a file that is no page of the run.
         """
         try:
             content = json.loads(self.manifest_path.read_bytes())
+            slices = [SliceManifest(**part) for part in content["slices"]]
+            manifest = Manifest(**{**content, "slices": slices})
+            odd = [name for part in slices for name in part.pages if not _PAGE.fullmatch(name)]
+            _ = manifest.window, [datetime.fromisoformat(part.observed_at) for part in slices]
         except FileNotFoundError:
             raise XiaoeConfigError(
                 f"no manifest at {self.manifest_path}: clear the stage task, it reads the window again"
                 " (was the page store moved or cleaned? XIAOE_PAGE_STORE has to be one place for all workers)"
             ) from None
-        slices = [SliceManifest(**part) for part in content["slices"]]
-        if odd := [name for part in slices for name in part.pages if not _PAGE.fullmatch(name)]:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise XiaoeConfigError(
+                f"{self.manifest_path} is no manifest that this version can read ({type(error).__name__}): update the"
+                " checkout if a newer one wrote it, else clear the stage task, it reads the window again"
+            ) from None
+        if odd:
             raise XiaoeConfigError(
                 f"{self.manifest_path} names no page of its own run: {odd[0]!r}. We did not write that: see who else"
                 " can write to the page store, remove the folder, and clear the stage task"
             )
-        return Manifest(**{**content, "slices": slices})
+        return manifest
 
     def clear(self) -> None:
         """Remove everything: the window is to be read afresh."""

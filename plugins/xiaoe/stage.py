@@ -139,12 +139,14 @@ class Stager:
         return paging.judge([one.outcome for one in readings], newest_first=self._by_cursor)
 
     def _earlier_readings(self, number: int) -> list[_Reading]:
-        """Passes that an earlier try finished; forgotten when they used up every chance."""
+        """Passes that an earlier try finished; forgotten when they used up every chance, or when one lost its pages."""
         finished = self._folder.finished_passes(number)
-        if finished >= paging.MOST_PASSES:
-            self._folder.clear_slice(number)
-            return []
-        return [self._collect(number, one, self._stored(number, one)) for one in range(1, finished + 1)]
+        if finished < paging.MOST_PASSES:
+            passes = [self._stored(number, one) for one in range(1, finished + 1)]
+            if all(passes):
+                return [self._collect(number, one, pages) for one, pages in enumerate(passes, 1)]
+        self._folder.clear_slice(number)
+        return []
 
     def _read_pass(self, number: int, pass_number: int, window: Window, earlier: Sequence[_Reading] = ()) -> _Reading:
         """Read a slice to its end, or until its first page completes what earlier passes brought.

@@ -43,7 +43,7 @@ class TokenStore(Protocol):
         Args:
             shop: Whose token.
             refused: A token that the API has just called expired; never returned again.
-            issue: Asks the API.
+            issue: Asks the API, once.
         """
 
 
@@ -63,6 +63,8 @@ class SharedTokenStore:
 
     def obtain(self, shop: Shop, refused: str | None, issue: Callable[[], Token]) -> Token:
         """Take the shared token; if it is missing, near its end or refused, replace it, one task at a time.
+
+        The lock is held for one call: after a failed one, another task may be faster.
 
         Raises:
             XiaoeQuotaError: So many tokens were asked for that something else must be ending them.
@@ -120,8 +122,9 @@ class SharedTokenStore:
         )
         if issues > ISSUES_PER_WINDOW:
             raise XiaoeQuotaError(
-                f"{issues} tokens asked for in 10 minutes (the API allows 100): does another program use"
-                f" client_id {shop.client_id}? Each new token ends the one before. Give it a client of its own.",
+                f"{issues} tokens asked for in 10 minutes (the API allows 100). If they were refused, see the errors"
+                f" before this one; else: does another program use client_id {shop.client_id}? Each new token ends the"
+                " one before. Give it a client of its own.",
                 retry_after=600,
                 max_attempts=1,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from xiaoe.exceptions import XiaoeError
@@ -35,24 +36,28 @@ def rebuild(
     mergers = {name: Merger(warehouse, RESOURCES[name], render(f"merge/{name}.sql")) for name in resources or RESOURCES}
     totals: Counter[str] = Counter()
     refused: list[str] = []
-    for _, folder, manifest in sorted(_manifests(root, mergers), key=lambda one: one[0]):
-        try:
+    windows: list[tuple[str, RunFolder, Manifest]] = []
+    for folder in run_folders(root):
+        if folder.path.parent.parent.name in mergers and folder.manifest_path.exists():
+            with _noted(refused, folder):
+                manifest = folder.read_manifest()
+                windows.append((max(part.observed_at for part in manifest.slices), folder, manifest))
+    for _, folder, manifest in sorted(windows, key=lambda one: one[0]):
+        with _noted(refused, folder):
             counts = mergers[manifest.resource].merge(folder, manifest, accept_missing=accept_missing)
-        except XiaoeError as error:
-            refused.append(f"{folder.path}: {error}")
-            log.warning("%s", refused[-1])
-            continue
-        totals.update(counts, windows=1)
-        log.info("%s %s %s: %s", manifest.shop_id, manifest.resource, manifest.window, dict(counts))
+            totals.update(counts, windows=1)
+            log.info("%s %s %s: %s", manifest.shop_id, manifest.resource, manifest.window, dict(counts))
     return totals, refused
 
 
-def _manifests(root: Any, wanted: Any) -> Iterator[tuple[str, RunFolder, Manifest]]:
-    """When it was read, folder and manifest of every window that was read completely."""
-    for folder in run_folders(root):
-        if folder.path.parent.parent.name in wanted and folder.manifest_path.exists():
-            manifest = folder.read_manifest()
-            yield max(part.observed_at for part in manifest.slices), folder, manifest
+@contextmanager
+def _noted(refused: list[str], folder: RunFolder) -> Iterator[None]:
+    """One folder that cannot be used keeps no other out."""
+    try:
+        yield
+    except XiaoeError as error:
+        refused.append(f"{folder.path}: {error}")
+        log.warning("%s", refused[-1])
 
 
 def run_folders(root: Any) -> Iterator[RunFolder]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -12,6 +13,7 @@ from airflow.sdk import ObjectStoragePath
 from xiaoe import settings
 from xiaoe.backup.rebuild import run_folders
 from xiaoe.coverage import Look, segments
+from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance.step import Step
 from xiaoe.pages import RunFolder
 from xiaoe.warehouse import Session, Warehouse
@@ -100,11 +102,11 @@ def _modified(path: Any) -> datetime:
 
 
 def _is_done(folder: RunFolder, written: datetime, known: Known) -> bool:
-    """Whether the run was merged, or later ones made up for it."""
+    """Whether the run was merged, or later ones made up for it; a manifest that cannot be read is none."""
     if folder.manifest_path.exists():
-        manifest = folder.read_manifest()
-        if manifest.batch_id in known.merged:
-            return True
+        with suppress(XiaoeConfigError):
+            if folder.read_manifest().batch_id in known.merged:
+                return True
     if folder.path.name.startswith(_LATE):
         return known.late_success is not None and known.late_success > written
     window = _window(folder.path.parent.name)
