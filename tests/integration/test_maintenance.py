@@ -92,17 +92,20 @@ def test_pages_that_were_never_merged_stay_until_something_later_covers_them(
 ) -> None:
     now = runs.now
     monkeypatch.setattr(settings, "now", lambda: now)
-    unmerged, broken, list_of_products = (
+    unmerged, odd, broken, list_of_products = (
+        folder_of(runs.stage("orders", "incremental")),
         folder_of(runs.stage("orders", "incremental")),
         folder_of(runs.stage("orders", "incremental")),
         folder_of(runs.stage("products", "whole")),
     )
     (broken / "manifest.json").unlink()
-    for folder in (unmerged, broken, list_of_products):
+    (odd / "manifest.json").write_text("{")
+    for folder in (unmerged, odd, broken, list_of_products):
         aged(folder)
     monkeypatch.setattr(settings, "now", lambda: datetime.now(timezone.utc))
     assert logged(pages.remove_old_pages) == 0
     assert unmerged.exists()
+    assert odd.exists()
     assert broken.exists()
     assert str(unmerged) in caplog.text
     monkeypatch.setattr(settings, "now", lambda: now)
@@ -113,7 +116,7 @@ def test_pages_that_were_never_merged_stay_until_something_later_covers_them(
     runs.sync("orders", "rescan")
     runs.sync("products", "whole")
     monkeypatch.setattr(settings, "now", lambda: datetime.now(timezone.utc))
-    assert maintain("pages") == 3
+    assert maintain("pages") == 4
 
 
 @one_server

@@ -84,12 +84,15 @@ def test_pages_that_are_gone_are_named_and_the_rest_is_merged(
     next(lost.rglob("page-*")).unlink()
     half = Path(urlsplit(runs.stage("products", "whole")).path)
     (half / "manifest.json").unlink()
+    odd = Path(urlsplit(runs.stage("live_streams", "whole")).path)
+    (odd / "manifest.json").write_text('{"slices": [{"pages": ["../../x"]}]}')
     database.empty("api_tokens")
     assert cli.main(["rebuild"]) == 1
     said = capsys.readouterr()
     assert "merged 1 windows" in said.out
     assert str(lost) in said.err
     assert str(half) not in said.err
+    assert f"{odd}: " in said.err
     assert database.value("SELECT COUNT(*) FROM orders") == held
     assert database.value("SELECT COUNT(*) FROM products WHERE is_inferred = 0") == 0
     assert cli.main(["rebuild", "--resource", "nothing"]) == 1

@@ -24,6 +24,7 @@ from support.fixtures import shop_connection
 from support.shop import APP_ID, CLIENT_ID, END, NOW, SECRET
 from unit.wire import MemoryTokens, Seen, Wire, answer_json, http, orders, serving, shop_answer, token
 from xiaoe import hook as hook_module
+from xiaoe.api_errors import FEW_ATTEMPTS
 from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeConfigError,
@@ -501,6 +502,14 @@ def test_a_token_call_that_answers_a_token_code_is_no_endless_loop(wire: Wire, w
     with pytest.raises(XiaoeTokenError):
         page(wired)
     assert len(wire.seen) == 1
+
+
+@pytest.mark.parametrize(("code", "calls"), [(1001, ATTEMPTS), (1002, FEW_ATTEMPTS), (4711, FEW_ATTEMPTS)])
+def test_a_token_call_is_tried_as_often_as_its_code_says(code: int, calls: int, wire: Wire, wired: XiaoeHook) -> None:
+    wire.answer = lambda seen: answer_json({"code": code, "msg": "no"})
+    with pytest.raises(XiaoeBusyError):
+        page(wired)
+    assert len(wire.seen) == wired.counts["tokens"] == calls
 
 
 # --- secrets -------------------------------------------------------------------------------------------

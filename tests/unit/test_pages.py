@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,28 @@ def test_any_manifest_survives_json(run_id: str, parts: list[tuple[int, int, lis
 
 def test_a_missing_manifest_says_what_to_do(folder: RunFolder) -> None:
     with pytest.raises(XiaoeConfigError, match=r"no manifest at .*manifest\.json: clear the stage task"):
+        folder.read_manifest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda known: [],
+        lambda known: {**known, "written_by": "a newer release"},
+        lambda known: {name: value for name, value in known.items() if name != "mode"},
+        lambda known: {**known, "slices": []},
+        lambda known: {**known, "slices": [{**known["slices"][0], "begin": "yesterday"}]},
+        lambda known: {**known, "slices": [{**known["slices"][0], "observed_at": None}]},
+        lambda known: {**known, "slices": [{**known["slices"][0], "pages": [1]}]},
+    ],
+)
+def test_a_manifest_that_is_none_says_what_to_do(change: Callable[[Any], Any], folder: RunFolder) -> None:
+    folder.write_manifest(manifest())
+    folder.manifest_path.write_text(json.dumps(change(json.loads(folder.manifest_path.read_text()))))
+    with pytest.raises(XiaoeConfigError, match=r"manifest\.json is no manifest that .* clear the stage task"):
+        folder.read_manifest()
+    folder.manifest_path.write_bytes(b'{"shop_id": "app')
+    with pytest.raises(XiaoeConfigError, match=r"manifest\.json is no manifest that .* clear the stage task"):
         folder.read_manifest()
 
 

@@ -130,6 +130,25 @@ def test_a_slice_that_fails_ends_the_others_and_the_next_try_goes_on(
     assert min(index for number, index in again.asked if number == 0) == 9, "pages that are there are not read again"
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda page: page.write_bytes(b"damaged")])
+@pytest.mark.parametrize("index", [1, 2])
+def test_a_page_that_was_lost_behind_the_end_of_its_pass_is_read_again(
+    tmp_path: Path, damage: Callable[[Path], Any], index: int
+) -> None:
+    """The try that read it died before its manifest was written."""
+    folder = RunFolder(tmp_path / "run")
+    first = stage(stager(tmp_path, SlicedShop(1)), 2)
+    folder.manifest_path.unlink()
+    damage(tmp_path / "run" / folder.page_name(0, 1, index))
+    again = SlicedShop(1)
+    again.sleep = lambda seconds: None  # type: ignore[method-assign]
+    manifest = stage(stager(tmp_path, again), 2)
+    assert [part.staged for part in manifest.slices] == [part.staged for part in first.slices]
+    assert {number for number, _ in again.asked} == {0}, "the other slice is whole"
+    for part in manifest.slices:
+        assert all(folder.read_page(name) for name in part.pages)
+
+
 def test_only_one_slice_at_a_time_asks_the_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection serves one thread; the slices' ends are brought together."""
     both_at_end, asking = threading.Barrier(2, timeout=30), threading.Lock()

@@ -226,6 +226,13 @@ def test_a_hook_shares_by_default_and_refreshes_what_was_revoked(database: Datab
     assert database.value("SELECT issues FROM api_tokens") == 2
 
 
+def test_every_call_counts_also_those_that_failed(database: Database, api: Emulator) -> None:
+    api.set_faults(next=[{"kind": "http_502", "interface": "token", "times": 3}])
+    hook = XiaoeHook(sleep=lambda _: None)
+    hook.list_page(ORDERS, ORDERS.paging.fields(1, None))
+    assert hook.counts["tokens"] == database.value("SELECT issues FROM api_tokens") == 4
+
+
 def test_the_quota_error_ends_a_page_without_further_tries(database: Database, api: Emulator) -> None:
     hook = XiaoeHook(sleep=lambda _: None)
     hook.list_page(ORDERS, ORDERS.paging.fields(1, None))
