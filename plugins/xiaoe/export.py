@@ -73,8 +73,7 @@ def export_table(name: str, begin: str | None, end: str | None, kind: str) -> st
     last = parse_time("TO", end).replace(tzinfo=None) if end else None
     if first and last and first >= last:
         raise XiaoeConfigError(f"FROM={begin} TO={end}: FROM has to be before TO")
-    days = "-".join(f"{moment:%Y%m%d}" for moment in (first, last) if moment) or "全部"
-    target = ObjectStoragePath(settings.export_dir()) / f"{source.title}-{days}.{kind}"
+    target = ObjectStoragePath(settings.export_dir()) / f"{source.title}-{_span(first, last)}.{kind}"
     with Warehouse().session() as session, tempfile.TemporaryDirectory() as place:
         table, file = read(session, source, first, last), Path(place, "export")
         if kind == "csv":
@@ -85,6 +84,16 @@ def export_table(name: str, begin: str | None, end: str | None, kind: str) -> st
         with file.open("rb") as reading, target.open("wb") as writing:
             shutil.copyfileobj(reading, writing)
     return str(target)
+
+
+def _span(begin: datetime | None, end: datetime | None) -> str:
+    """For the file's name: 自20261101-至20261101T120000."""
+    ends = [("自", begin), ("至", end)]
+    return "-".join(f"{word}{_moment(time)}" for word, time in ends if time) or "全部"
+
+
+def _moment(time: datetime) -> str:
+    return f"{time:%Y%m%d}" if time == datetime.combine(time, datetime.min.time()) else f"{time:%Y%m%dT%H%M%S}"
 
 
 def read(session: Session, source: Source, begin: datetime | None, end: datetime | None) -> Table:

@@ -43,13 +43,21 @@ def csv_rows(path: str) -> list[dict[str, str]]:
 
 def test_orders_of_some_days_as_csv(session: Session) -> None:
     path = export_table("orders", "2026-03-02", "2026-03-03", "csv")
-    assert path.endswith("/订单-20260302-20260303.csv")
+    assert path.endswith("/订单-自20260302-至20260303.csv")
     assert Path(path.removeprefix("file://")).read_bytes().startswith("\ufeff店铺ID,订单ID".encode())
     [row] = csv_rows(path)
     assert (row["订单ID"], row["商品类型"], row["实付金额（元）"], row["下单时间"], row["支付时间"]) == (
         "'=1+1", "视频", "9.90", "2026-03-02 00:00:00", "",
     )  # fmt: skip
     assert not [name for name in row if "哈希" in name or "批次" in name]
+
+
+def test_every_span_has_a_file_of_its_own(session: Session) -> None:
+    spans = [
+        (None, None), ("2026-03-02", None), (None, "2026-03-02"),
+        ("2026-03-02 08:00:00", "2026-03-02 12:00:00"), ("2026-03-02 12:00:00", "2026-03-02 18:00:00"),
+    ]  # fmt: skip
+    assert len({export_table("orders", *span, "csv") for span in spans}) == len(spans)
 
 
 def test_orders_as_xlsx(session: Session) -> None:

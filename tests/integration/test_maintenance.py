@@ -226,8 +226,13 @@ def test_old_exports_go(database: Database, tmp_path: Path, monkeypatch: pytest.
         folder.mkdir(parents=True)
         (folder / "福利.csv").write_bytes(b"x")
     (tmp_path / "exports" / APP_ID / "by hand").mkdir()
-    assert maintain("exports", dry_run=True) == 1
-    assert maintain("exports") == 1
+    for name, age in (("订单-全部.csv", 91), ("用户-全部.xlsx", 89), ("notes.txt", 400)):
+        (tmp_path / "exports" / name).write_bytes(b"x")
+        moment = (settings.now() - days(age)).timestamp()
+        os.utime(tmp_path / "exports" / name, (moment, moment))
+    assert maintain("exports", dry_run=True) == 2
+    assert maintain("exports") == 2
+    assert {path.name for path in (tmp_path / "exports").iterdir()} == {APP_ID, "用户-全部.xlsx", "notes.txt"}
     left = sorted(path.name for path in (tmp_path / "exports" / APP_ID).iterdir())
     assert left == sorted([f"{today - days(90)}", f"{today}", "by hand"])
 

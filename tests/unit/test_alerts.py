@@ -22,7 +22,7 @@ from xiaoe.alerts import callbacks, facts, text
 from xiaoe.alerts.facts import cause_of, lateness, message_of
 from xiaoe.alerts.state import TOGETHER, Alert
 from xiaoe.alerts.telling import OLDEST_NEWS, news, say
-from xiaoe.dag_parts import dag_defaults, review_benefits, sync_shops
+from xiaoe.dag_parts import dag_defaults, refresh_marts, review_benefits, sync_shops
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeNetworkError, XiaoeQuotaError
 from xiaoe.notify import Message
 
@@ -46,6 +46,7 @@ def dag() -> Iterator[DAG]:
         ) as dag:
             sync_shops("orders", "rescan", timeout=HOUR)
             review_benefits(patience=HOUR)
+            refresh_marts(timeout=HOUR)
         yield dag
 
 
@@ -82,6 +83,12 @@ def test_the_shop_is_the_one_that_the_task_is_mapped_to(
     dag: DAG, task_id: str, index: int, expected: tuple[str, str]
 ) -> None:
     assert facts.task_and_shop(context(dag, task_id, index)) == expected
+
+
+def test_the_shop_of_an_operator_that_is_mapped_itself_is_its_own(dag: DAG) -> None:
+    """What runs is the operator itself: Airflow puts it into the context in place of the mapped one."""
+    second = dag.get_task("refresh").unmap({"xiaoe_conn_id": "xiaoe_second"})
+    assert facts.task_and_shop({**context(dag, "refresh", 1), "task": second}) == ("refresh", "xiaoe_second")
 
 
 def test_the_window_is_the_form_s_else_the_staged_one_else_the_interval(dag: DAG) -> None:

@@ -94,6 +94,8 @@ def task_and_shop(context: Mapping[str, Any]) -> tuple[str, str]:
     index = ti.map_index if ti.map_index is not None else -1
     if index < 0:
         return ti.task_id, ""
+    if isinstance(own := getattr(task, "xiaoe_conn_id", None), str):
+        return ti.task_id, own
     group = next(task.iter_mapped_task_groups(), None)
     mapped_over = getattr(getattr(group, "_expand_input", None), "value", None)
     shops = mapped_over.get("xiaoe_conn_id") if isinstance(mapped_over, Mapping) else None

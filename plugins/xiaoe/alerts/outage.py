@@ -25,6 +25,11 @@ log = logging.getLogger(__name__)
 VARIABLE = "xiaoe_warehouse_outage"
 
 
+def is_noted() -> bool:
+    """Whether there is or was an outage whose end people have not been told."""
+    return bool(_read())
+
+
 def is_open() -> bool:
     """Whether people were told that the warehouse is not reached."""
     return bool(_read().get("is_told"))
@@ -52,7 +57,7 @@ def begin(event: Event, reason: str, say: Callable[[Message], bool]) -> None:
 
 
 def end(say: Callable[[Message], bool]) -> None:
-    """The warehouse is reached: tell people, if it was not before."""
+    """The warehouse is reached: tell people, if it was not before. One task at a time."""
     known = _read()
     if not known:
         return

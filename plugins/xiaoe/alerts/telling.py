@@ -79,8 +79,7 @@ def _note(note: Callable[[Session], int]) -> None:
             return changed
 
         changed = retry_conflicts(work)
-        outage.end(say)
-        if state.unfinished(session):
+        if outage.is_noted() or state.unfinished(session):
             session.rollback()
             _tell(session, wait=_WAIT_FOR_OTHERS if changed else 0)
 
@@ -89,6 +88,7 @@ def _tell(session: Session, wait: int) -> None:
     """Tell all that is news; one task at a time, so that nobody hears twice."""
     try:
         with session.lock("alerts", timeout=wait):
+            outage.end(say)
             now, ways = settings.now(), _ways()
             for item in news(state.unfinished(session), now):
                 nobody_asked = not ways and item.column == "closed_told_at"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from xiaoe.windows import BEIJING
 
 
 def remove_old_exports(step: Step) -> int:
-    """Remove `<root>/<shop>/<day>/` of old days; returns how many files."""
+    """Remove `<root>/<shop>/<day>/` of old days, and what `make export` wrote before; returns how many files."""
     root = ObjectStoragePath(settings.export_dir())
     first = step.now.astimezone(BEIJING).date() - settings.keep("XIAOE_EXPORT_KEEP_DAYS", 90)
-    removed = 0
+    removed = _remove_old_tables(step, root, datetime.combine(first, time.min, BEIJING).timestamp())
     for shop in sorted(root.iterdir(), key=str) if root.exists() else []:
         for folder in sorted(shop.iterdir(), key=str) if shop.is_dir() else []:
             if (day := _day(folder)) is None or day >= first:
@@ -32,6 +32,17 @@ def remove_old_exports(step: Step) -> int:
                     file.unlink()
             if not step.dry_run and folder.exists():
                 folder.rmdir()
+    return removed
+
+
+def _remove_old_tables(step: Step, root: Any, before: float) -> int:
+    removed = 0
+    for file in sorted(root.iterdir(), key=str) if root.exists() else []:
+        if file.suffix in (".csv", ".xlsx") and file.is_file() and file.stat().st_mtime < before:
+            step.log.info("removing %s", file)
+            removed += 1
+            if not step.dry_run:
+                file.unlink()
     return removed
 
 

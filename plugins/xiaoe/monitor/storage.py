@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +18,6 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.ledger import utc_text
 from xiaoe.warehouse import Session
 
-KEPT = timedelta(days=800)
-"""Samples older than that are dropped with the next one."""
 _NO_BINLOG = 1381
 _UNKNOWN_VARIABLE = 1193
 
@@ -73,13 +71,12 @@ def tables(session: Session) -> list[Table]:
 
 
 def keep(session: Session, samples: list[Sample], now: datetime) -> None:
-    """Write a sample of this moment, and drop those that are too old."""
+    """Write a sample of this moment; the maintenance removes old ones."""
     session.insert_many(
         "INSERT INTO storage_samples (sampled_at, metric, bytes, note) VALUES (%s, %s, %s, %s)"
         " ON DUPLICATE KEY UPDATE bytes = VALUES(bytes), note = VALUES(note)",
         [(utc_text(now), *one) for one in samples],
     )
-    session.execute("DELETE FROM storage_samples WHERE sampled_at < %s", (utc_text(now - KEPT),))
 
 
 def check_free_disk(samples: list[Sample], *, least: int, store: str) -> None:
