@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,70 +30,61 @@ SYNC_DAGS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    _prepare_airflow()
+    from xiaoe.exceptions import XiaoeError
+
+    try:
+        return int(options.run(options))
+    except XiaoeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Every command with what it takes, and the function that does it."""
     parser = argparse.ArgumentParser(prog="xiaoe.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("migrate", help="bring the warehouse's schema up to date")
-    commands.add_parser("health", help="what is stale; the exit code is 1 if something is")
-    commands.add_parser("docs", help="write the generated tables in docs/")
-    sync = commands.add_parser("sync", help="one run of a sync DAG, without a scheduler")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text)
+        added.set_defaults(run=run)
+        return added
+
+    command("migrate", _migrate, "bring the warehouse's schema up to date")
+    command("health", _health, "what is stale; the exit code is 1 if something is")
+    command("docs", _docs, "write the generated tables in docs/")
+    sync = command("sync", _sync, "one run of a sync DAG, without a scheduler")
     sync.add_argument("--type", required=True, choices=SYNC_DAGS)
     sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
     sync.add_argument("--to", dest="end", help="Beijing time, not included; default now")
-    policy = commands.add_parser("benefit-policy", help="what a change of include/benefit_policy.yaml would do")
+    policy = command("benefit-policy", _benefit_policy, "what a change of include/benefit_policy.yaml would do")
     policy.add_argument("--apply", action="store_true", help="put it in force")
-    commands.add_parser("backup", help="dump the warehouse into XIAOE_BACKUP_STORE")
-    restore = commands.add_parser("restore", help="put a backup into a database")
+    command("backup", _backup, "dump the warehouse into XIAOE_BACKUP_STORE")
+    restore = command("restore", _restore, "put a backup into a database")
     restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")
     restore.add_argument("--into", help="another database on the same server; default: the connection's")
     restore.add_argument("--force", action="store_true", help="drop what the database holds")
-    rebuild = commands.add_parser("rebuild", help="merge all pages that are kept")
+    rebuild = command("rebuild", _rebuild, "merge all pages that are kept")
     rebuild.add_argument("--resource", action="append", default=[], help="only this one; may be repeated")
     rebuild.add_argument("--accept-missing", action="store_true", help="mark absent what a later window does not list")
-    grants = commands.add_parser("grants", help="the SQL that makes the database's users, one per task")
+    grants = command("grants", _grants, "the SQL that makes the database's users, one per task")
     grants.add_argument("--apply", action="store_true", help="run it over the connection xiaoe_mysql_admin")
     grants.add_argument("--host", default="%", help="where the users come from, e.g. 10.0.0.%%")
     grants.add_argument("--tls", action="store_true", help="they have to come over TLS")
     grants.add_argument("--show", action="store_true", help="make up passwords that are missing, and show them")
     grants.add_argument("--fresh", action="store_true", help="take every other right away first")
     grants.add_argument("--only", help="one of the users, e.g. bi_reader after a migration")
-    export = commands.add_parser("export", help="a table as CSV or xlsx, with Chinese headings")
+    export = command("export", _export, "a table as CSV or xlsx, with Chinese headings")
     export.add_argument("--table", required=True, help="orders, refunds, users, products, daily_sales, …")
     export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
     export.add_argument("--to", dest="end", help="Beijing time, not included")
     export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
-    old = commands.add_parser("import-csv", help="orders from a CSV file of an old script")
+    old = command("import-csv", _import_csv, "orders from a CSV file of an old script")
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
     old.add_argument("--shop", help="whose orders they are, app_id; needed where there are several shops")
     old.add_argument("--apply", action="store_true", help="write them")
-    options = parser.parse_args(arguments)
-    _prepare_airflow()
-    from xiaoe.exceptions import XiaoeError
-
-    try:
-        if options.command == "migrate":
-            return _migrate()
-        if options.command == "health":
-            return _health()
-        if options.command == "docs":
-            return _docs()
-        if options.command == "benefit-policy":
-            return _benefit_policy(options.apply)
-        if options.command == "backup":
-            return _backup()
-        if options.command == "restore":
-            return _restore(options.file, options.into, options.force)
-        if options.command == "rebuild":
-            return _rebuild(options.resource, options.accept_missing)
-        if options.command == "grants":
-            return _grants(options)
-        if options.command == "export":
-            return _export(options.table, options.begin, options.end, options.format)
-        if options.command == "import-csv":
-            return _import_csv(options.file, options.shop, options.apply)
-        return _sync(options.type, options.begin, options.end)
-    except XiaoeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return parser
 
 
 def _prepare_airflow() -> None:
@@ -117,7 +109,7 @@ def _prepare_airflow() -> None:
     os.environ.setdefault("XIAOE_EXPORT_DIR", f"file://{ROOT / '.local' / 'exports'}")
 
 
-def _migrate() -> int:
+def _migrate(_: argparse.Namespace) -> int:
     from airflow.sdk import ObjectStoragePath
 
     from xiaoe import preflight, settings
@@ -131,7 +123,7 @@ def _migrate() -> int:
     return 0
 
 
-def _health() -> int:
+def _health(_: argparse.Namespace) -> int:
     from xiaoe.alerts.health import check
 
     fresh, lines = check()
@@ -139,21 +131,22 @@ def _health() -> int:
     return 0 if fresh else 1
 
 
-def _docs() -> int:
+def _docs(_: argparse.Namespace) -> int:
+    os.environ["XIAOE_ALERTS"] = "on"  # the list of DAGs tells their deadlines
     from xiaoe.dictionary import write
 
     print(f"wrote {write(ROOT / 'docs' / 'database.md')}")
     return 0
 
 
-def _benefit_policy(apply: bool) -> int:
+def _benefit_policy(options: argparse.Namespace) -> int:
     from xiaoe.benefits.change import change_policy
 
-    print(change_policy(apply=apply))
+    print(change_policy(apply=options.apply))
     return 0
 
 
-def _backup() -> int:
+def _backup(_: argparse.Namespace) -> int:
     from xiaoe.backup.command import back_up_now
 
     url, manifest = back_up_now()
@@ -161,18 +154,18 @@ def _backup() -> int:
     return 0
 
 
-def _restore(file: str, into: str | None, force: bool) -> int:
+def _restore(options: argparse.Namespace) -> int:
     from xiaoe.backup.command import restore_file
 
-    print(restore_file(file, into=into, force=force))
+    print(restore_file(options.file, into=options.into, force=options.force))
     return 0
 
 
-def _rebuild(resources: list[str], accept_missing: bool) -> int:
+def _rebuild(options: argparse.Namespace) -> int:
     """Merge the kept pages; the exit code tells whether all could be merged."""
     from xiaoe.backup.command import rebuild_from_pages
 
-    counts, refused = rebuild_from_pages(resources, accept_missing=accept_missing)
+    counts, refused = rebuild_from_pages(options.resource, accept_missing=options.accept_missing)
     print(f"merged {counts['windows']} windows: {counts['inserted']} rows new, {counts['updated']} changed")
     for text in refused:
         print(f"not merged: {text}", file=sys.stderr)
@@ -193,21 +186,21 @@ def _grants(options: argparse.Namespace) -> int:
     return 0
 
 
-def _export(table: str, begin: str | None, end: str | None, kind: str) -> int:
+def _export(options: argparse.Namespace) -> int:
     from xiaoe.export import export_table
 
-    print(f"wrote {export_table(table, begin, end, kind)}")
+    print(f"wrote {export_table(options.table, options.begin, options.end, options.format)}")
     return 0
 
 
-def _import_csv(file: str, shop: str | None, apply: bool) -> int:
+def _import_csv(options: argparse.Namespace) -> int:
     from xiaoe.old_csv.command import import_csv
 
-    print(import_csv(file, shop, apply=apply))
+    print(import_csv(options.file, options.shop, apply=options.apply))
     return 0
 
 
-def _sync(kind: str, begin: str | None, end: str | None) -> int:
+def _sync(options: argparse.Namespace) -> int:
     """One run of the DAG in this process; the exit code tells whether it succeeded."""
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
@@ -217,15 +210,18 @@ def _sync(kind: str, begin: str | None, end: str | None) -> int:
     if bag.import_errors:
         print(f"error: {bag.import_errors}", file=sys.stderr)
         return 1
-    dag = bag.dags[SYNC_DAGS[kind]]
+    dag, begin, end = bag.dags[SYNC_DAGS[options.type]], options.begin, options.end
     window = {"from": begin, "to": end}
     if "from" not in dag.params:
         if begin or end:
-            print(f"error: TYPE={kind} has no window: leave FROM={begin or ''} and TO={end or ''} out", file=sys.stderr)
+            print(
+                f"error: TYPE={options.type} has no window: leave FROM={begin or ''} and TO={end or ''} out",
+                file=sys.stderr,
+            )
             return 1
         window = {}
     run = dag.test(run_conf=window)
-    print(f"{SYNC_DAGS[kind]}: {run.state.value}")
+    print(f"{dag.dag_id}: {run.state.value}")
     return 0 if run.state.value == "success" else 1
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, DeltaDataIntervalTimetable
+from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable, DeltaDataIntervalTimetable
 
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.warehouse import Session, Warehouse
@@ -25,10 +25,12 @@ OPERATIONS = {"operations.md": "en", "operations.zh-CN.md": "zh"}
 """Pages beside the dictionary that hold the list of DAGs, and their language."""
 
 _HEADINGS = {
-    "en": ("DAG", "What it does", "Schedule", "Time zone"),
-    "zh": ("DAG", "作用", "计划", "时区"),
+    "en": ("DAG", "What it does", "Schedule", "Late after"),
+    "zh": ("DAG", "作用", "计划", "超时"),
 }
 _EVERY = {"en": "every {} days", "zh": "每 {} 天"}
+_OR_CHANGED = {"en": "`{}`, and after changes of {}", "zh": "`{}`，以及 {} 有变化后"}
+_TIMES = {"en": ("{} min", "{} h"), "zh": ("{} 分钟", "{} 小时")}
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def dags(language: str) -> str:
     if bag.import_errors:
         raise ValueError(f"DAGs that cannot be imported: {bag.import_errors}")
     rows = [
-        (f"`{dag_id}`", _title(bag.dags[dag_id], language), _schedule(bag.dags[dag_id], language), str(dag.timezone))
+        (f"`{dag_id}`", _title(dag, language), _schedule(dag, language), _late_after(dag, language))
         for dag_id, dag in sorted(bag.dags.items())
     ]
     return _markdown(_HEADINGS[language], rows)
@@ -194,7 +196,17 @@ def _schedule(dag: Any, language: str) -> str:
         return f"`{timetable.expression}`"
     if isinstance(timetable, DeltaDataIntervalTimetable) and timetable.delta.seconds == 0:
         return _EVERY[language].format(timetable.delta.days)
-    return f"`{timetable.summary}`" if hasattr(timetable, "summary") else type(timetable).__name__
+    if isinstance(timetable, AssetOrTimeSchedule):
+        names = ", ".join(f"`{asset.name}`" for asset in dag.timetable.asset_condition.objects)
+        return _OR_CHANGED[language].format(dag.timetable.timetable.expression, names)
+    raise ValueError(f"DAG {dag.dag_id}: no words for a schedule of type {type(timetable).__name__}")
+
+
+def _late_after(dag: Any, language: str) -> str:
+    [deadline] = dag.deadline
+    minutes, hours = _TIMES[language]
+    length = int(deadline.interval.total_seconds()) // 60
+    return minutes.format(length) if length < 60 else hours.format(length // 60)
 
 
 def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -140,7 +140,7 @@ class Held:
 def missing_rows(session: Session, resource: Resource, held: Held, keys: Keys) -> list[str]:
     """Held rows that are not among some keys, which are sorted hashes of what was read."""
     missing: list[str] = []
-    for batch in session.stream(f"SELECT {resource.key} {_held_rows(resource, held)}", held.parameters):
+    for batch in session.stream(f"SELECT {resource.key} {_from_held(resource, held)}", held.parameters):
         hashes = np.fromiter(map(key_hash, batch), dtype=np.int64, count=len(batch))
         missing.extend(batch[place] for place in np.flatnonzero(~among(hashes, keys)))
     return missing
@@ -148,17 +148,17 @@ def missing_rows(session: Session, resource: Resource, held: Held, keys: Keys) -
 
 def count_held(session: Session, resource: Resource, held: Held) -> int:
     """How many rows are held."""
-    [(count,)] = session.query(f"SELECT COUNT(*) {_held_rows(resource, held)}", held.parameters)
+    [(count,)] = session.query(f"SELECT COUNT(*) {_from_held(resource, held)}", held.parameters)
     return int(count)
 
 
-def _held_rows(resource: Resource, held: Held) -> str:
+def _from_held(resource: Resource, held: Held) -> str:
     """By an index that has all that is asked for; MySQL misjudges a table that has just grown, and reads the shop."""
     index = f" FORCE INDEX ({resource.time_index})" if resource.time_index else ""
     return f"FROM {resource.table}{index} WHERE {held.condition}"
 
 
-def held_rows(session: Session, resource: Resource, shop_id: str) -> int:
+def count_listed(session: Session, resource: Resource, shop_id: str) -> int:
     """How many rows the source had when it was last asked."""
     condition = " AND ".join(_listed(resource))
     [(count,)] = session.query(f"SELECT COUNT(*) FROM {resource.table} WHERE {condition}", (shop_id,))

@@ -160,7 +160,7 @@ class _Transaction:
         self._judge = Judge(self._resource, self._manifest, self._seen_later, unresolved)
         before = self._before()
         parts = reconcile.parts_of(self._resource, self._manifest)
-        # Now, because of an index page that we wrote to InnoDB believes nothing, and looks each row up in the table.
+        # Before anything is written: of index pages that this transaction has changed InnoDB looks up every row.
         counts = [ledger.count_held(self._session, self._resource, part.held) if part.has_all else 0 for part in parts]
         slices = [[_Slice(one, part.held) for one in part.slices] for part in parts]
         self._merge_rows([*chain(*slices)])
@@ -235,7 +235,7 @@ class _Transaction:
     def _before(self) -> int:
         """Rows that a whole list had the last time; of other resources nobody asks."""
         is_whole = self._resource.scope is Scope.WHOLE
-        return ledger.held_rows(self._session, self._resource, self._manifest.shop_id) if is_whole else 0
+        return ledger.count_listed(self._session, self._resource, self._manifest.shop_id) if is_whole else 0
 
     def _mark_absent(
         self, parts: list[reconcile.Part], slices: list[list[_Slice]], counts: list[int], before: int

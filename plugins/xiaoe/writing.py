@@ -96,7 +96,8 @@ class Writer:
         if not keys:
             return {}
         rows: list[tuple[Any, ...]] = []
-        if self._near and not _CONTROL.search("".join(keys)):  # MySQL has a way of its own to sort these
+        # utf8mb4_bin pads with spaces: what ends in a control character comes before what it begins with.
+        if self._near and not _CONTROL.search("".join(keys)):
             limit = 2 * len(keys)
             rows = self._look_up(held, f"BETWEEN %s AND %s LIMIT {limit}", keys[0], keys[-1])
             self._near = len(rows) < limit

@@ -44,8 +44,8 @@ pytestmark = [
 ]
 
 BEGIN = END - days(40)
-"""When the shop is installed; the history is read from two weeks before."""
-SINCE = BEGIN - days(14)
+"""When the shop is installed; the history is read from earlier on than a rescan ever looks."""
+SINCE = BEGIN - days(16)
 KINDS = (
     ("orders", "incremental"), ("orders", "rescan"), ("refunds", "incremental"),
     ("users", "whole"), ("products", "whole"), ("live_streams", "whole"),

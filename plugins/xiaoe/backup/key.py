@@ -12,8 +12,6 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from xiaoe.exceptions import XiaoeConfigError
 
-SUFFIX = ".age"
-
 
 class Key:
     """A secret key, and the recipient that its backups name.

@@ -64,7 +64,7 @@ def adopt(session: Session, store: BackupStore) -> None:
 
 
 def drilled(session: Session, url: str, status: str, message: str, at: datetime) -> None:
-    """Note what came of restoring a backup: `success`, `failed` or `impossible`."""
+    """Note what came of restoring a backup: `success`, `failed`, `impossible` or `error`."""
     session.execute(
         "UPDATE backups SET drilled_at = %s, drill_status = %s, drill_message = %s WHERE url = %s",
         (utc_text(at), status, message[:_MESSAGE_LENGTH], url),
