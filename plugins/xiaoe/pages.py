@@ -26,7 +26,8 @@ from isal import isal_zlib
 
 from xiaoe import disk_errors, settings
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.windows import Window
+from xiaoe.places import is_local, local_name
+from xiaoe.windows import Window, span
 
 _COMPRESSION = 3
 _LONGEST_HEAD = 1024
@@ -126,19 +127,18 @@ class RunFolder:
     def __init__(self, path: Any) -> None:
         self.path = path
         # Airflow's path takes longer to find a file of a disk than the disk to read it.
-        self._files = Path(os.fspath(getattr(path, "path", path))) if self.is_local else path
+        self._files = Path(local_name(path)) if self.is_local else path
 
     @classmethod
     def of(cls, root: Any, *, shop_id: str, resource: str, window: Window, run_id: str) -> RunFolder:
         """The folder's place. The run id's odd characters go; a digest keeps two ids apart."""
-        span = f"{window.begin:%Y%m%dT%H%M%S}_{window.end:%Y%m%dT%H%M%S}"
         digest = blake2b(run_id.encode(), digest_size=4).hexdigest()
-        return cls(root / shop_id / resource / span / f"{_UNSAFE.sub('-', run_id)[:80]}.{digest}")
+        return cls(root / shop_id / resource / span(window) / f"{_UNSAFE.sub('-', run_id)[:80]}.{digest}")
 
     @property
     def is_local(self) -> bool:
         """Whether reading a page is a matter of microseconds, or of a round trip to a bucket."""
-        return _is_local(self.path)
+        return is_local(self.path)
 
     def page_name(self, slice_number: int, pass_number: int, index: int) -> str:
         """A page's path, relative to the folder."""
@@ -258,10 +258,10 @@ def utc_now() -> datetime:
 
 def write_whole(path: Any, content: bytes) -> None:
     """Write a file whole or not at all: rename on a local disk; a bucket's put is atomic by itself."""
-    if not _is_local(path):
+    if not is_local(path):
         path.write_bytes(content)
         return
-    target = os.fspath(getattr(path, "path", path))
+    target = local_name(path)
     temporary = f"{target}.{os.getpid()}.tmp"
     with disk_errors.explained(target):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -275,10 +275,6 @@ def write_whole(path: Any, content: bytes) -> None:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
-
-
-def _is_local(path: Any) -> bool:
-    return getattr(path, "protocol", "") in ("", "file", "local")
 
 
 def _remove(folder: Any) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
+from airflow.sdk import BaseHook
+
 from xiaoe.exceptions import XiaoeConfigError
 
 DEFAULT_HOST = "https://api.xiaoe-tech.com"
@@ -14,6 +16,11 @@ MOST_AT_ONCE = 64
 """The most that `concurrency` may be."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def app_id_of(conn_id: str) -> str:
+    """The id of the shop that an Airflow connection names; errors as of `Shop.from_connection`."""
+    return Shop.from_connection(BaseHook.get_connection(conn_id)).app_id
 
 
 @dataclass(frozen=True)

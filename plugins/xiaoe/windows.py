@@ -7,7 +7,7 @@ most 7 days per call (docs/xiaoe-api.md section 2), so a longer window is cut in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 
 from xiaoe.exceptions import XiaoeConfigError
 
@@ -19,6 +19,7 @@ EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
 """Where the window of a list without a time filter begins."""
 FURTHEST_AHEAD = timedelta(days=366)
 """A window that ends later than this is a slip of the pen."""
+_SPAN = "%Y%m%dT%H%M%S"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,20 @@ class Plan:
     moves_watermark: bool = False
 
 
+def span(window: Window) -> str:
+    """The window as the name of a folder, `20261113T000000_20261120T000000`."""
+    return "_".join(f"{moment:{_SPAN}}" for moment in (window.begin, window.end))
+
+
+def parse_span(name: str) -> Window | None:
+    """The window that a folder is named after; None where it is none."""
+    begin, _, end = name.partition("_")
+    try:
+        return Window(*(datetime.strptime(text, _SPAN).replace(tzinfo=BEIJING) for text in (begin, end)))
+    except (ValueError, XiaoeConfigError):
+        return None
+
+
 def slices(window: Window, longest: timedelta = LONGEST_SLICE) -> list[Window]:
     """Cut a window into pieces of at most `longest`, oldest first, without gap or overlap."""
     pieces = []
@@ -88,8 +103,12 @@ def slices(window: Window, longest: timedelta = LONGEST_SLICE) -> list[Window]:
 def whole_days(window: Window) -> Window:
     """The window, widened to the midnights around it."""
     begin, last = (moment.date() for moment in (window.begin, window.end - timedelta(seconds=1)))
-    midnights = (datetime.combine(day, time(), BEIJING) for day in (begin, last + timedelta(days=1)))
-    return Window(*midnights)
+    return Window(midnight(begin), midnight(last + timedelta(days=1)))
+
+
+def midnight(day: date) -> datetime:
+    """When a day of Beijing begins."""
+    return datetime.combine(day, time(), BEIJING)
 
 
 def plan_incremental(

@@ -17,12 +17,14 @@ from xiaoe.windows import (
     Plan,
     Run,
     Window,
+    parse_span,
     parse_time,
     plan_history,
     plan_incremental,
     plan_rescan,
     plan_whole,
     slices,
+    span,
     whole_days,
 )
 
@@ -52,6 +54,19 @@ def scheduled(end: datetime, every: timedelta = timedelta(minutes=30)) -> Run:
 
 
 # --- window and slices ---------------------------------------------------------------------------------
+
+
+@given(moments, spans)
+def test_a_folder_s_name_tells_its_window(begin: datetime, length: timedelta) -> None:
+    window = Window(begin, whole(begin) + length + timedelta(seconds=1))
+    assert parse_span(span(window)) == window
+
+
+@pytest.mark.parametrize(
+    "name", ["", "orders", "20261113T000000", "20261113T000000_", "20261113T000000_20261113T000000"]
+)
+def test_a_folder_that_is_named_after_no_window(name: str) -> None:
+    assert parse_span(name) is None
 
 
 @given(moments, spans)

@@ -12,10 +12,9 @@ from typing import Any
 from airflow.sdk.log import redact
 
 from xiaoe.exceptions import XiaoeError, XiaoeNetworkError
-from xiaoe.windows import BEIJING
+from xiaoe.windows import BEIJING, parse_span
 
 LONGEST_MESSAGE = 4000
-_SPAN = re.compile(r"/(2\d{3}[01]\d[0-3]\dT\d{6})_(\d{8}T\d{6})/")
 _NOT_REACHED = {1040, 1045, *range(2000, 3000)}
 """MySQL's numbers for: too many connections, access denied, server not reached or gone away."""
 
@@ -145,12 +144,12 @@ def time_window(context: Mapping[str, Any]) -> str | None:
     params = context.get("params") or {}
     if params.get("from"):
         return f"{params['from']} → {params.get('to') or '现在'}"[:64]
-    if found := _SPAN.search(f"{getattr(context['task'], 'folder', '')}/"):
-        return " → ".join(f"{datetime.strptime(text, '%Y%m%dT%H%M%S'):%Y-%m-%d %H:%M}" for text in found.groups())
     begin, end = context.get("data_interval_start"), context.get("data_interval_end")
-    return (
-        " → ".join(f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M}" for moment in (begin, end)) if begin and end else None
-    )
+    folders = str(getattr(context["task"], "folder", "")).split("/")
+    if window := next(filter(None, map(parse_span, folders)), None):
+        begin, end = window.begin, window.end
+    ends = (begin, end) if begin and end else ()
+    return " → ".join(f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M}" for moment in ends) or None
 
 
 def is_backfill(context: Mapping[str, Any]) -> bool:

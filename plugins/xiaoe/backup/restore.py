@@ -14,10 +14,11 @@ from MySQLdb import Error
 from xiaoe.backup import tables
 from xiaoe.backup.dump import END
 from xiaoe.backup.key import Key
-from xiaoe.backup.store import MANIFEST, BackupManifest, is_local, local_name, read_manifest, sha256_of
+from xiaoe.backup.store import MANIFEST, BackupManifest, read_manifest, sha256_of
 from xiaoe.backup.tables import quoted
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql_connection import OTHERS_WORK
+from xiaoe.places import is_local, local_name
 from xiaoe.preflight import known_migrations
 from xiaoe.warehouse import Session, Warehouse
 

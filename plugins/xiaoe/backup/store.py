@@ -25,6 +25,7 @@ from xiaoe.backup.retention import Backup
 from xiaoe.backup.tables import Content
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.pages import write_whole
+from xiaoe.places import is_local, local_name
 
 MANIFEST = ".json"
 _LEVEL = 4
@@ -159,16 +160,6 @@ def read_manifest(path: Any) -> BackupManifest:
             f"{path}: not the manifest of a backup that this version can read ({type(error).__name__}): update the"
             " checkout, or take another backup"
         ) from None
-
-
-def is_local(path: Any) -> bool:
-    """Whether a path is on a disk."""
-    return getattr(path, "protocol", "") in ("", "file", "local")
-
-
-def local_name(path: Any) -> str:
-    """The name of a local file, as the system knows it."""
-    return os.fspath(getattr(path, "path", path))
 
 
 @contextmanager

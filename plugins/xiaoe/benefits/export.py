@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from xiaoe.benefits.watch import NAMES
 from xiaoe.ledger import utc_text
 from xiaoe.spreadsheets import Column, Table
 from xiaoe.warehouse import Session
-from xiaoe.windows import BEIJING
+from xiaoe.windows import midnight
 
 TEXT_WIDTHS = {
     "店铺ID": 22, "订单ID": 34, "判定": 10, "原因": 26, "原判定": 10, "用户ID": 30, "昵称": 18, "手机号": 16,
@@ -76,7 +76,7 @@ def orders_in_review(session: Session, shop_id: str) -> pd.DataFrame:
 
 def day_utc(day: date) -> tuple[str, str]:
     """First moment of a day of Beijing, and of the next, as a bookkeeping column holds them."""
-    begin = datetime.combine(day, time(), BEIJING)
+    begin = midnight(day)
     return utc_text(begin), utc_text(begin + timedelta(days=1))
 
 

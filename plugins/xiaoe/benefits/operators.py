@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, BaseOperator, Context, ObjectStoragePath
+from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowSkipException
 
 from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
+from xiaoe.shop import app_id_of
 
 if TYPE_CHECKING:
     from xiaoe.benefits.policy import Policy
@@ -48,7 +49,7 @@ class XiaoeBenefitsOperator(BaseOperator):
         from xiaoe.warehouse import Warehouse
 
         warehouse = Warehouse()
-        shop_id = _shop_id(self.xiaoe_conn_id)
+        shop_id = app_id_of(self.xiaoe_conn_id)
         now = settings.now()
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             number, policy = self._policy(warehouse, shop_id)
@@ -159,7 +160,7 @@ class XiaoeBenefitExportOperator(BaseOperator):
         )
         with Warehouse().session() as session:
             root = ObjectStoragePath(settings.export_dir())
-            report = export_day(session, _shop_id(self.xiaoe_conn_id), day, root, now)
+            report = export_day(session, app_id_of(self.xiaoe_conn_id), day, root, now)
         self.log.info("%s", report)
         return report
 
@@ -220,7 +221,7 @@ class XiaoeBenefitQuestionsOperator(BaseOperator):
         with Warehouse().session() as session:
             for conn_id in self.xiaoe_conn_ids:
                 try:
-                    shop_id = _shop_id(conn_id)
+                    shop_id = app_id_of(conn_id)
                 except XiaoeConfigError as error:  # its own syncs fail on it; the other shops' orders are asked about
                     self.log.warning("left out: %s", error)
                     continue
@@ -271,12 +272,6 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
                 answer.by,
                 answer.decision,
             )
-
-
-def _shop_id(xiaoe_conn_id: str) -> str:
-    from xiaoe.shop import Shop
-
-    return Shop.from_connection(BaseHook.get_connection(xiaoe_conn_id)).app_id
 
 
 def _channels(log: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from xiaoe.ledger import utc_text
 from xiaoe.notify import Message, span
 from xiaoe.pages import write_whole
 from xiaoe.warehouse import Session
-from xiaoe.windows import BEIJING
+from xiaoe.windows import BEIJING, midnight
 
 SHOWN_ORDERS = 20
 """Order ids in a notice; the rest is counted."""
@@ -72,7 +72,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
     decided, review = decisions_of_day(session, shop_id, day), orders_in_review(session, shop_id)
     counts = Counter(decided["判定"].tolist())
     waiting, longest = not_observed_since(session, shop_id, now)
-    begin = datetime.combine(day, time(), BEIJING)
+    begin = midnight(day)
     taken_back = grants_taken_back(session, shop_id, begin, begin + timedelta(days=1))
     folder = root / shop_id / f"{day}"
     with tempfile.TemporaryDirectory() as place:
@@ -201,7 +201,7 @@ def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patien
     told = session.query(
         "SELECT order_count FROM benefit_notices WHERE shop_id = %s AND kind = 'waiting' AND channel = %s"
         " AND sent_at >= %s ORDER BY id DESC LIMIT 1",
-        (shop_id, channel, utc_text(datetime.combine(now.astimezone(BEIJING), time(), BEIJING))),
+        (shop_id, channel, utc_text(midnight(now.astimezone(BEIJING)))),
     )
     if told and waiting < 2 * told[0][0]:
         return None

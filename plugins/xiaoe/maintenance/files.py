@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ from airflow.sdk.configuration import conf
 
 from xiaoe import settings
 from xiaoe.maintenance.step import Step
-from xiaoe.windows import BEIJING
+from xiaoe.windows import BEIJING, midnight
 
 
 def remove_old_exports(step: Step) -> int:
     """Remove `<root>/<shop>/<day>/` of old days, and what `make export` wrote before; returns how many files."""
     root = ObjectStoragePath(settings.export_dir())
     first = step.now.astimezone(BEIJING).date() - settings.keep("XIAOE_EXPORT_KEEP_DAYS", 90)
-    removed = _remove_old_tables(step, root, datetime.combine(first, time.min, BEIJING).timestamp())
+    removed = _remove_old_tables(step, root, midnight(first).timestamp())
     for shop in sorted(root.iterdir(), key=str) if root.exists() else []:
         for folder in sorted(shop.iterdir(), key=str) if shop.is_dir() else []:
             if (day := _day(folder)) is None or day >= first:

@@ -17,9 +17,8 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance.step import Step
 from xiaoe.pages import RunFolder
 from xiaoe.warehouse import Session, Warehouse
-from xiaoe.windows import BEIJING, Window
+from xiaoe.windows import BEIJING, Window, parse_span
 
-_SPAN = "%Y%m%dT%H%M%S"
 _LATE = "late-"
 """Begins the folder of a run that asked for orders one by one: its window says nothing about what it asked for."""
 
@@ -78,17 +77,9 @@ def remove_old_pages(step: Step) -> int:
 def _runs(root: Any) -> Iterator[tuple[RunFolder, str, str]]:
     """Run folders with shop and resource; what is no window is left alone."""
     for folder in run_folders(root):
-        span, resource = folder.path.parent, folder.path.parent.parent
-        if _window(span.name):
+        window, resource = folder.path.parent, folder.path.parent.parent
+        if parse_span(window.name):
             yield folder, resource.parent.name, resource.name
-
-
-def _window(name: str) -> Window | None:
-    begin, _, end = name.partition("_")
-    try:
-        return Window(*(datetime.strptime(text, _SPAN).replace(tzinfo=BEIJING) for text in (begin, end)))
-    except ValueError:
-        return None
 
 
 def _written_at(path: Any) -> datetime | None:
@@ -109,7 +100,7 @@ def _is_done(folder: RunFolder, written: datetime, known: Known) -> bool:
                 return True
     if folder.path.name.startswith(_LATE):
         return known.late_success is not None and known.late_success > written
-    window = _window(folder.path.parent.name)
+    window = parse_span(folder.path.parent.name)
     return window is not None and is_covered(window, [look for look in known.looks if look.observed_at > written])
 
 

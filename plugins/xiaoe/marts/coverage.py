@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 from xiaoe.coverage import Segment, segments
 from xiaoe.ledger import beijing_text, looks_at_orders
 from xiaoe.warehouse import Session
-from xiaoe.windows import BEIJING
+from xiaoe.windows import BEIJING, midnight
 
 _DAY = timedelta(days=1)
 
 
 def write_coverage(session: Session, shop_id: str, first: date, end: date) -> None:
     """Bring the days from `first` up to `end`, not included, up to date."""
-    looks = looks_at_orders(session, shop_id, _midnight(first), _midnight(end))
+    looks = looks_at_orders(session, shop_id, midnight(first), midnight(end))
     covered = covered_days(segments(looks), first, end)
     session.insert_many(
         "REPLACE INTO bi_sync_coverage (shop_id, day, is_covered, looked_at) VALUES (%s, %s, %s, %s)",
@@ -45,14 +45,10 @@ def covered_days(covered: Sequence[Segment], first: date, end: date) -> dict[dat
         end: The day behind the last.
     """
     looks: dict[date, list[datetime | None]] = {}
-    for segment, following in pairwise([Segment(_midnight(first), None), *covered, Segment(_midnight(end), None)]):
-        begin, last = max(segment.begin, _midnight(first)), min(following.begin, _midnight(end))
+    for segment, following in pairwise([Segment(midnight(first), None), *covered, Segment(midnight(end), None)]):
+        begin, last = max(segment.begin, midnight(first)), min(following.begin, midnight(end))
         while begin < last:
             day = begin.astimezone(BEIJING).date()
             looks.setdefault(day, []).append(segment.observed_at)
-            begin = _midnight(day + _DAY)
+            begin = midnight(day + _DAY)
     return {day: None if None in seen else min(filter(None, seen)) for day, seen in looks.items()}
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), BEIJING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.sdk import BaseHook, BaseOperator, Context
+from airflow.sdk import BaseOperator, Context
 
 from xiaoe import settings
 
@@ -35,12 +35,12 @@ class XiaoeMartsOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Refresh, and say how much that was."""
         from xiaoe.marts.refresh import Refresher
-        from xiaoe.shop import Shop
+        from xiaoe.shop import app_id_of
         from xiaoe.sync_status import failure_noted, write_done
         from xiaoe.warehouse import Warehouse
 
         warehouse = Warehouse()
-        shop_id = Shop.from_connection(BaseHook.get_connection(self.xiaoe_conn_id)).app_id
+        shop_id = app_id_of(self.xiaoe_conn_id)
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             refresher = Refresher(warehouse, shop_id, now=settings.now())
             counts = refresher.refresh(rebuild=bool(context["params"].get("rebuild")))

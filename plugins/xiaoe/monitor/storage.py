@@ -16,6 +16,7 @@ from MySQLdb import Error
 
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.ledger import utc_text
+from xiaoe.places import is_local, local_name
 from xiaoe.warehouse import Session
 
 _NO_BINLOG = 1381
@@ -45,11 +46,11 @@ def sample_store(root: Any) -> list[Sample]:
     Args:
         root: The page store's `ObjectStoragePath`; it need not be there yet.
     """
-    if getattr(root, "protocol", "") not in ("", "file", "local"):
+    if not is_local(root):
         found = root.fs.find(root.path, detail=True).values()
         size = sum(int(about.get("size") or 0) for about in found)
         return [Sample("page_store", size), Sample("free_disk", None, "bucket"), Sample("disk", None, "bucket")]
-    folder = Path(os.fspath(getattr(root, "path", root)))
+    folder = Path(local_name(root))
     disk = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists()))
     return [Sample("page_store", _folder_size(folder)), Sample("free_disk", disk.free), Sample("disk", disk.total)]
 

@@ -17,7 +17,6 @@ from itertools import compress, islice
 from pathlib import Path
 
 import numpy as np
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from xiaoe import imported, settings
@@ -29,7 +28,7 @@ from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
 from xiaoe.paging import key_hash
 from xiaoe.resources import ORDERS
 from xiaoe.rows.decode import RowError
-from xiaoe.shop import Shop
+from xiaoe.shop import app_id_of
 from xiaoe.warehouse import Warehouse, render
 from xiaoe.windows import BEIJING, EVER, Window
 
@@ -159,7 +158,7 @@ def import_csv(file: str, shop: str | None, *, apply: bool) -> str:
 def _shop_id(wanted: str | None) -> str:
     """The shop, which has to be one whose connection is configured: a slip of the pen would found another."""
     try:
-        known = [Shop.from_connection(BaseHook.get_connection(name)).app_id for name in settings.conn_ids()]
+        known = list(map(app_id_of, settings.conn_ids()))
     except AirflowNotFoundException as error:
         raise XiaoeConfigError(
             f"XIAOE_CONN_IDS={','.join(settings.conn_ids())}: {error}: set the shops' connections in the environment,"

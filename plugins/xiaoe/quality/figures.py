@@ -23,7 +23,7 @@ from xiaoe.quality.results import NAMED, Result, found_nothing
 from xiaoe.quality.scope import Scope
 from xiaoe.sync_status import read_watermark
 from xiaoe.warehouse import Session
-from xiaoe.windows import BEIJING
+from xiaoe.windows import BEIJING, midnight
 
 SETTLED = timedelta(hours=12)
 """Two weeks of the history are read at once: only after this long has the later one overtaken the earlier for good."""
@@ -85,11 +85,6 @@ def covered_days(ledger: Ledger) -> list[date]:
             found.append(day)
         day += timedelta(days=1)
     return found
-
-
-def midnight(day: date) -> datetime:
-    """When a day of Beijing begins."""
-    return datetime.combine(day, time(), BEIJING)
 
 
 def _ledger_result(ledger: Ledger) -> Result:

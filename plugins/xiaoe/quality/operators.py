@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, SQLTableCheckOperator
-from airflow.sdk import BaseHook, BaseOperator, Context
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import settings
@@ -172,9 +172,9 @@ def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Cal
     """Run checks of the shop that a connection names, over the rows that are the run's."""
     from xiaoe.quality.results import run_checks
     from xiaoe.quality.scope import Scope, is_full
-    from xiaoe.shop import Shop
+    from xiaoe.shop import app_id_of
 
-    shop_id = Shop.from_connection(BaseHook.get_connection(xiaoe_conn_id)).app_id
+    shop_id = app_id_of(xiaoe_conn_id)
     scope = Scope(shop_id, settings.now(), full=is_full(*_due(context)))
     return run_checks(shop_id, str(context["dag_run"].run_id), checks, partial(judge, scope))
 

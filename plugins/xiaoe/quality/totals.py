@@ -10,12 +10,12 @@ from typing import NamedTuple
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.hook import XiaoeHook
 from xiaoe.quality.catalogue import DAY_TOTALS
-from xiaoe.quality.figures import count_orders, covered_days, midnight, read_ledger
+from xiaoe.quality.figures import count_orders, covered_days, read_ledger
 from xiaoe.quality.results import NAMED, Result
 from xiaoe.quality.scope import Scope
 from xiaoe.resources import ORDERS
 from xiaoe.warehouse import Session
-from xiaoe.windows import Window
+from xiaoe.windows import Window, midnight
 
 SETTLE_SECONDS = 10.0
 """Before a total that does not fit is asked for again."""
