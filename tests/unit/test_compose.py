@@ -86,6 +86,15 @@ def test_airflow_starts_only_after_both_databases_are_migrated() -> None:
         assert SERVICES[name]["depends_on"]["init"] == {"condition": "service_completed_successfully"}
 
 
+def test_without_docker_airflow_writes_its_deadlines_and_nobody_else_reads_the_pages() -> None:
+    """Over mysqlclient it cannot (docs/decisions/0002); a home of `useradd` is open to every user of the server."""
+    addresses = re.findall(r"=(mysql.*)", (REPO / "deploy/systemd/xiaoe-airflow.env").read_text("utf-8"))
+    assert [one.partition("://")[0] for one in addresses] == ["mysql+pymysql", "mysql+pymysql", "mysql"]
+    assert "\nUMask=0077\n" in (REPO / "deploy/systemd/xiaoe-airflow@.service").read_text("utf-8")
+    for page in ("deployment.md", "deployment.zh-CN.md"):
+        assert "chmod 700 /var/lib/xiaoe-airflow" in (REPO / "docs" / page).read_text("utf-8")
+
+
 def test_only_whoever_checks_logins_sees_the_passwords() -> None:
     assert {name for name, one in SERVICES.items() if "auth:/opt/airflow/auth" in one.get("volumes", [])} == {
         "init",
