@@ -44,6 +44,7 @@ class Options:
     users_vanish_share: float = 0.0
     users_vanish_at: str | None = None
     jitter: str = "per_state"
+    begin_inclusive: bool = True
     end_inclusive: bool = True
     wide_window: str = "error"
     order_id_window: str = "applied"
@@ -99,6 +100,7 @@ def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
 
 
 def _add_api_flags(flags: argparse._ArgumentGroup) -> None:
+    flags.add_argument("--begin-exclusive", action="store_false", dest="begin_inclusive", help="begin_time is outside")
     flags.add_argument("--end-inclusive", action="store_true", dest="end_inclusive", help="end_time is in the window")
     flags.add_argument("--end-exclusive", action="store_false", dest="end_inclusive", help="end_time is outside")
     flags.add_argument("--wide-window", choices=WIDE_WINDOWS, help="what a window over 7 days gets")

@@ -23,6 +23,7 @@ from xiaoe.resources import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
 
 _PAGES_AHEAD = 4
+_TWIN = "its key came twice on one page, with different content: the other row was taken; ask 小鹅通 what they mean"
 BOOKKEEPING = ("row_hash", "raw_hash", "observed_at", "batch_id")
 
 
@@ -48,12 +49,14 @@ class Incoming:
         keyless: Rows without a key, likewise.
         hashes: Of the keys of all rows, for the count.
         is_plain: Whether every key came as in `Stored`.
+        twins: Key → rows that another one of the same page came after, with other bytes, and when that was seen.
     """
 
     newest: dict[str, tuple[Raw, str]] = field(default_factory=dict)
     keyless: list[tuple[Raw, str]] = field(default_factory=list)
     hashes: array[int] = field(default_factory=lambda: array("q"))
     is_plain: bool = True
+    twins: list[tuple[str, Raw, str]] = field(default_factory=list)
 
     def add(self, resource: Resource, rows: Sequence[Raw], observed_at: str) -> None:
         """Take in a page."""
@@ -68,6 +71,12 @@ class Incoming:
         names = [key.rstrip(" ") for key in came]
         self.is_plain = self.is_plain and names == came
         page = dict(zip(names, zip(rows, repeat(observed_at)), strict=False))
+        if len(page) < len(names):
+            self.twins += [
+                (name, raw, observed_at)
+                for name, raw in zip(names, rows, strict=True)
+                if bytes(raw) != bytes(page[name][0])
+            ]
         for name in page.keys() & self.newest.keys():
             if self.newest[name][1] > observed_at:
                 del page[name]
@@ -189,6 +198,7 @@ class Judge:
                 continue
             whole = (shop_id, *row, hashed, raw_hash, observed_at, batch_id)
             (chunk.changed if old else chunk.new)[key] = whole
+        chunk.rejected += self._twins(incoming)
         if self._unresolved:
             rejected = {one.key for one in chunk.rejected}
             chunk.typed = {
@@ -197,6 +207,19 @@ class Judge:
                 if self._unresolved.get(key, "9") <= seen and key not in rejected
             }
         return chunk
+
+    def _twins(self, incoming: Incoming) -> list[Rejected]:
+        """Rows that say something else than the one with their key that came last on the same page.
+
+        Nothing tells which of them is right: the last one is taken, and somebody is told.
+        """
+        found = []
+        for key, raw, observed_at in incoming.twins:
+            last, seen = incoming.newest[key]
+            if seen == observed_at and self._typed([raw]) != self._typed([last]):
+                kept = self._reader.kept(raw)
+                found.append(Rejected(key, _TWIN, self._reader.raw_hash(raw), bytes(raw), observed_at, kept=kept))
+        return found
 
     def stored(self, chunk: Chunk) -> Stored:
         """What the warehouse will know of the chunk's rows once they are written; none counts as held any more."""

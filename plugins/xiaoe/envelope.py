@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -13,6 +15,7 @@ from xiaoe.exceptions import XiaoeNetworkError
 from xiaoe.rows import values
 
 _NOTHING = msgspec.Raw(b"null")
+_EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _ESCAPE = re.compile(
     rb"\\(?:(?P<high>u[dD][89abAB][0-9a-fA-F]{2})(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
     rb"|(?P<low>u[dD][c-fC-F][0-9a-fA-F]{2})|.)",
@@ -82,7 +85,7 @@ def open_envelope(body: bytes) -> Envelope:
 
 def _decode(body: bytes) -> Envelope:
     try:
-        return msgspec.json.decode(body, type=Envelope)
+        return msgspec.json.decode(body.removeprefix(BOM_UTF8), type=Envelope)
     except (ValueError, RecursionError) as error:  # ValueError: also bytes that are not UTF-8
         raise XiaoeNetworkError(f"the answer is not the API's JSON ({error}): {body[:80]!r}") from None
 
@@ -106,7 +109,14 @@ def read_listing(data: msgspec.Raw, *, total_field: str) -> Listing:
         if isinstance(fields, list):
             raise ValueError("data is a list")
         rows = msgspec.json.decode(fields.get("list", _NOTHING), type=list[msgspec.Raw] | None) or []
-        total = values.code(msgspec.json.decode(fields.get(total_field, _NOTHING)))
+        total = _total(fields.get(total_field, _NOTHING), total_field)
     except (ValueError, RecursionError) as error:
         raise XiaoeNetworkError(f"the answer's data has an unknown shape ({error}): {bytes(data)[:80]!r}") from None
     return Listing(total, rows)
+
+
+def _total(told: msgspec.Raw, field: str) -> int | None:
+    try:
+        return values.code(_EXACT.decode(told))
+    except ValueError as error:
+        raise ValueError(f"{field}={bytes(told)[:80]!r}: {error}") from None

@@ -15,7 +15,7 @@ from typing import Any
 
 from xiaoe.coverage import Look, last_look, segments
 from xiaoe.hook import Answer, XiaoeHook
-from xiaoe.ledger import beijing_text
+from xiaoe.ledger import beijing_text, utc_text
 from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
 from xiaoe.paging import key_hash
 from xiaoe.resources import ORDERS, created_between
@@ -45,15 +45,26 @@ class Named:
 
 
 def named_orders(session: Session, shop_id: str, window: Window, *, created_before: datetime) -> list[Named]:
-    """Orders that after-sales changed in a window name, older than a moment or unknown; none marked absent."""
+    """Orders that after-sales changed in a window name, older than a moment or unknown; none marked absent.
+
+    An after-sale that tells no time of change changed when a change of it was last seen.
+    """
     rows = session.query(
-        "SELECT r.order_id, MAX(r.updated_at), MAX(o.created_time), MAX(o.observed_at) FROM refunds AS r"
+        "SELECT r.order_id, MAX(COALESCE(r.updated_at, r.observed_at + INTERVAL 8 HOUR)), MAX(o.created_time),"
+        " MAX(o.observed_at) FROM refunds AS r"
         " LEFT JOIN orders AS o ON o.shop_id = r.shop_id AND o.order_id = r.order_id"
-        " WHERE r.shop_id = %s AND r.updated_at >= %s AND r.updated_at < %s AND r.order_id > ''"
+        " WHERE r.shop_id = %s AND r.order_id > '' AND (r.updated_at >= %s AND r.updated_at < %s"
+        " OR r.updated_at IS NULL AND r.observed_at >= %s)"
         " AND o.absent_since IS NULL"
         " AND (o.order_id IS NULL OR o.created_time IS NULL OR o.created_time < %s)"
         " GROUP BY r.order_id ORDER BY r.order_id",
-        (shop_id, beijing_text(window.begin), beijing_text(window.end), beijing_text(created_before)),
+        (
+            shop_id,
+            beijing_text(window.begin),
+            beijing_text(window.end),
+            utc_text(window.begin),
+            beijing_text(created_before),
+        ),
     )
     return [
         Named(

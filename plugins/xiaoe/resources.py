@@ -133,11 +133,12 @@ class Resource:
 def created_between(window: Window) -> dict[str, Any]:
     """Unix seconds on the creation time, oldest first (docs/xiaoe-api.md section 2).
 
-    Whether `end_time` itself is included is not documented. The window's own end is sent: where it is
-    included, a row on the boundary comes twice and is merged once; where it is not, nothing is missing.
+    Whether `begin_time` and `end_time` themselves are included is not documented. The window's own end and the second
+    before it begins are sent: where they are included, rows of that second come as well, and are merged once; where
+    they are not, nothing is missing.
     """
     return {
-        "begin_time": int(window.begin.timestamp()),
+        "begin_time": int(window.begin.timestamp()) - 1,
         "end_time": int(window.end.timestamp()),
         "order_by": "created_at:asc",
     }

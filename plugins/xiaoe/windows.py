@@ -14,7 +14,8 @@ from xiaoe.exceptions import XiaoeConfigError
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The API's own zone. China has had no daylight saving time since 1991, so a fixed offset is exact."""
 
-LONGEST_SLICE = timedelta(days=7)
+LONGEST_SLICE = timedelta(days=6)
+"""A call asks for a second more (`resources.created_between`), and for 7 days at most."""
 EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
 """Where the window of a list without a time filter begins."""
 FURTHEST_AHEAD = timedelta(days=366)

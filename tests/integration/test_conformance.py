@@ -408,6 +408,24 @@ def test_a_reading_that_broke_off_resumes_behind_its_last_page(shop: Bench, page
     assert shop.wrong() == []
 
 
+def test_two_rows_of_one_page_with_one_key_and_different_content_are_told(full_pages: Bench) -> None:
+    """One is written, the other is kept and named; where they mean the same, nothing is."""
+    shop = full_pages
+    shop.server.items = [Item(0), Item(0), Item(1), Item(1, version=1), Item(2)]
+    shop.server.set(lambda to, sheet: {"total": 3})
+    shop.run()
+    [told] = shop.database.rows("SELECT row_key, reason, resolved_at FROM rejected_rows")
+    assert told["row_key"] == shop.specimens.name(Item(1))
+    assert told["reason"].startswith("its key came twice on one page, with different content")
+    assert told["resolved_at"] is None
+    assert shop.ledger()["staged"] == 3
+    shop.server.items = items(3)
+    shop.server.set()
+    shop.run()
+    assert shop.database.value("SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL") == 0
+    assert shop.wrong() == []
+
+
 def test_a_page_behind_a_gap_is_no_part_of_a_list_that_became_shorter(shop: Bench) -> None:
     """Pages are written side by side: the try that broke off had written page 3 and not page 2."""
     shop.server.items = items(ROWS)

@@ -26,7 +26,9 @@ from support.shop import (
     unbalanced,
     unlike,
 )  # fmt: skip
+from xiaoe import late
 from xiaoe.exceptions import XiaoeBusyError, XiaoeConfigError, XiaoeReconciliationError
+from xiaoe.warehouse import Warehouse
 from xiaoe.windows import BEIJING, Window
 
 pytestmark = pytest.mark.mysql
@@ -136,6 +138,26 @@ def refunded_on_day_40(api: Emulator) -> tuple[str, datetime]:
 
 
 # --- what the issue asks for ---------------------------------------------------------------------------
+
+
+def test_an_after_sale_without_a_time_of_change_brings_its_order_once_a_change_of_it_is_seen(
+    runs: Runs, sync: Sync, database: Database
+) -> None:
+    name, refunded = refunded_on_day_40(runs.api)
+    now = runs.at(refunded - 2 * HOUR)
+    sync.run(Window(START, now))
+    runs.at(refunded + HOUR)
+    runs.sync("refunds", "incremental")
+    database.rows("UPDATE refunds SET updated_at = NULL WHERE order_id = %s", (name,))
+    database.rows("DELETE FROM refunds WHERE order_id <> %s", (name,))
+    assert order(database, name)["refund_time"] is None
+    with Warehouse().session() as session:
+        read = Window(refunded, refunded + 2 * HOUR)
+        [one] = late.named_orders(session, APP_ID, read, created_before=refunded - RESCANNED)
+        later = Window(refunded + days(1), refunded + days(2))
+        assert late.named_orders(session, APP_ID, later, created_before=refunded - RESCANNED) == []
+    assert one.order_id == name
+    assert read.begin <= one.changed < read.end
 
 
 @either

@@ -163,12 +163,12 @@ def test_a_late_merge_does_not_move_the_watermark_back(sync: Sync, database: Dat
     assert differences(database, api, Window(END - days(3), END)) == []
 
 
-@pytest.fixture(scope="module", params=["end_inclusive", "end_exclusive"])
+@pytest.fixture(scope="module", params=[["end_inclusive"], ["end_exclusive"], ["begin_exclusive", "end_exclusive"]])
 def edge(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """The same shop; whether `end_time` belongs to a window is not documented, so there is one of each kind."""
+    """The same shop; whether a window's own ends belong to it is not documented, so there is one of each kind."""
     with running(
         orders=3000, start="2026-09-01", now=NOW, frozen=True, seed=7, shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"],
-        **{request.param: True},
+        **dict.fromkeys(request.param, True),
     ) as emulator:  # fmt: skip
         yield emulator
 

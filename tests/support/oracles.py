@@ -86,6 +86,8 @@ def _nothing_changed(resource: Resource, raw: bytes, row: Row) -> None:
             assert said is None or read not in (values.text, values.identifier), column
         elif read in (values.text, values.identifier):
             assert not isinstance(said, str) or kept == said, column
+        elif read is values.yuan and isinstance(said, Decimal):  # somebody's double
+            assert abs(said - Decimal(kept)) <= Decimal("0.000002"), column
         elif read in (values.code, values.yuan, values.number):
             assert Decimal(str(said).strip()) == Decimal(kept), column
         elif read is values.fen:

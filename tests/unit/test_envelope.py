@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe.envelope import Listing, open_envelope, read_listing
+from xiaoe.envelope import Listing, open_envelope, read_listing, rows_of
 from xiaoe.exceptions import XiaoeNetworkError
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -30,6 +30,17 @@ def test_an_envelope_is_read_with_either_spelling_of_its_text() -> None:
     assert open_envelope(b'{"unknown":[1]}').code is None
 
 
+def test_a_byte_order_mark_is_no_part_of_the_answer() -> None:
+    assert open_envelope(b'\xef\xbb\xbf{"code":0,"data":[]}').code == 0
+
+
+def test_a_total_that_is_a_whole_number_with_a_point() -> None:
+    assert listing({"list": [1], "total": 60.0}).total == 60
+    assert rows_of(b'{"code":0,"data":{"list":[1],"total":60.0}}', total_field="total").total == 60
+    with pytest.raises(XiaoeNetworkError, match=r"total=b'60.5': not a whole number"):
+        listing({"list": [1], "total": 60.5})
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -42,7 +53,6 @@ def test_an_envelope_is_read_with_either_spelling_of_its_text() -> None:
         b'{"code":0,"data":{"list":[{"order_id":"o1"',
         b'{"code":0} trailing',
         '{"code":1,"msg":"系统繁忙"}'.encode("gbk"),
-        b"\xef\xbb\xbf{}",
         b"\x1f\x8b\x08",
         b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],

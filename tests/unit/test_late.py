@@ -147,7 +147,7 @@ def test_the_window_around_a_known_order_is_sent_along(tmp_path: Path) -> None:
     known, unknown = sorted(hook.asked, key=lambda fields: str(fields["order_id"]))
     assert known == {
         "order_id": "a", "page_index": 1, "order_by": "created_at:asc",
-        "begin_time": int(created.timestamp()) - 86_400, "end_time": int(created.timestamp()) + 86_400,
+        "begin_time": int(created.timestamp()) - 86_401, "end_time": int(created.timestamp()) + 86_400,
     }  # fmt: skip
     assert unknown == {"order_id": "b", "page_index": 1}
 

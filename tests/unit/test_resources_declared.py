@@ -208,7 +208,7 @@ def test_days_of_after_sales(begin: str, end: str, expected: str) -> None:
 def test_orders_are_asked_for_in_unix_seconds_oldest_first(begin: datetime, seconds: int) -> None:
     window = Window(begin, begin + timedelta(seconds=seconds))
     assert ORDERS.filters(window) == {
-        "begin_time": int(window.begin.timestamp()),
+        "begin_time": int(window.begin.timestamp()) - 1,
         "end_time": int(window.end.timestamp()),
         "order_by": "created_at:asc",
     }

@@ -48,7 +48,7 @@ class SlicedShop:
         raise AssertionError(f"there is nothing to wait {seconds} s for")
 
     def list_page(self, resource: Any, fields: dict[str, Any]) -> Answer:
-        begin = datetime.fromtimestamp(fields["begin_time"], BEIJING)
+        begin = datetime.fromtimestamp(fields["begin_time"] + 1, BEIJING)
         number, index = (begin - BEGIN) // LONGEST_SLICE, fields["page_index"]
         self.asked.append((number, index))
         self._before(number, index)

@@ -30,7 +30,7 @@ def _window(body: dict[str, object], now: int, options: Options) -> tuple[int, i
     """Return the half-open window asked for.
 
     Guesses: a missing end is now, a missing begin a day before the end; a window
-    includes its begin; a window that is silently cut keeps its begin.
+    that is silently cut keeps its begin.
     """
     end = integer(body, "end_time", now, 0)
     begin = integer(body, "begin_time", max(0, end - DAY), 0)
@@ -38,7 +38,7 @@ def _window(body: dict[str, object], now: int, options: Options) -> tuple[int, i
         if options.wide_window == "error":
             raise ApiError(1002, "the window is wider than 7 days")
         end = begin + WIDEST
-    return begin, end + 1 if options.end_inclusive else end
+    return begin if options.begin_inclusive else begin + 1, end + 1 if options.end_inclusive else end
 
 
 def _wanted(body: dict[str, object]) -> tuple[tuple[str, str], ...]:

@@ -174,7 +174,7 @@ def judge_day(orders: int, before: Sequence[int]) -> tuple[str, float]:
     return (WARNING if not usual / ODD <= orders <= usual * ODD else ""), usual
 
 
-def count_orders(session: Session, shop_id: str, day: date, *, listed: bool = False, until_next: bool = False) -> int:
+def count_orders(session: Session, shop_id: str, day: date, *, listed: bool = False, with_edges: bool = False) -> int:
     """Orders made on a day of Beijing.
 
     Args:
@@ -182,11 +182,12 @@ def count_orders(session: Session, shop_id: str, day: date, *, listed: bool = Fa
         shop_id: The shop.
         day: Of Beijing.
         listed: Only those that the API still lists.
-        until_next: With those of the next midnight's very second.
+        with_edges: With those of the second before the day, and of its last midnight's very second.
     """
+    second = timedelta(seconds=with_edges)
     [(number,)] = session.query(
         f"SELECT COUNT(*) FROM orders WHERE shop_id = %s AND created_time >= %s"
-        f" AND created_time {'<=' if until_next else '<'} %s{' AND absent_since IS NULL' if listed else ''}",
-        (shop_id, beijing_text(midnight(day)), beijing_text(midnight(day + timedelta(days=1)))),
+        f" AND created_time < %s{' AND absent_since IS NULL' if listed else ''}",
+        (shop_id, beijing_text(midnight(day) - second), beijing_text(midnight(day + timedelta(days=1)) + second)),
     )
     return int(number)

@@ -88,7 +88,7 @@ def _compare(session: Session, hook: XiaoeHook, shop_id: str, day: date) -> Day:
     told = ask_total(hook, day)
     session.rollback()  # a snapshot of now, not of the one before
     fewest = count_orders(session, shop_id, day, listed=True)
-    most = count_orders(session, shop_id, day, listed=True, until_next=True) + _untyped(session, shop_id)
+    most = count_orders(session, shop_id, day, listed=True, with_edges=True) + _untyped(session, shop_id)
     return Day(day, told, fewest, most)
 
 

@@ -25,6 +25,8 @@ LONGEST_ID = 128
 _INT_MAX = 2**31 - 1
 _MONEY_MAX = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
+_NOISE = Decimal("0.000002")
+"""Of a yuan: as far as a double may be from the largest amount."""
 _DIGITS_MAX = 15
 _NUMBER_PLACES = Decimal("0.0001")
 _BEIJING_EPOCH = datetime(1970, 1, 1, 8)
@@ -71,9 +73,17 @@ def code(value: Any) -> int | None:
 
 @_remembered
 def yuan(value: Any) -> str | None:
-    """Money in yuan, a number or a string → yuan with two decimals, exactly."""
+    """Money in yuan, a number or a string → yuan with two decimals, exactly.
+
+    A number with a point is somebody's double: 199.99 may come as 199.99000000000001.
+    """
     number = _number(value)
-    return None if number is None else _money(number)
+    if number is None:
+        return None
+    if type(value) is Decimal and abs(number) <= _MONEY_MAX:
+        cents = number.quantize(_CENT)
+        number = cents if abs(cents - number) <= _NOISE else number
+    return _money(number)
 
 
 @_remembered
@@ -107,7 +117,9 @@ def _is_day(text: str) -> bool:
 
 
 def milliseconds(value: Any) -> str | None:
-    """Unix milliseconds → Beijing wall-clock, cut to the second; 0 means never and becomes None."""
+    """Unix milliseconds → Beijing wall-clock, cut to the second; 0 and null times mean never and become None."""
+    if isinstance(value, str) and value.strip().startswith(NULL_TIMES):
+        return None
     moment = _number(value)
     if not moment:
         return None
