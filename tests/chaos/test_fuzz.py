@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from support.chaos import by_level, tell
@@ -59,6 +59,8 @@ objects = st.lists(st.tuples(st.sampled_from([*FIELDS, "es_skip", "x"]), cells),
 
 @MANY
 @given(st.one_of(objects, cells).map(lambda row: row.encode("utf-8", "surrogatepass")) | st.binary())
+@example(b'{"aftersale_id":[1e999],"aftersale_id":0}')
+@example(b'{"order_id":1e99999999999999999999,"order_id":0}')
 def test_any_row_is_typed_or_refused(row: bytes) -> None:
     check_answer(answer_of(row))
 

@@ -22,6 +22,8 @@ Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 
 Row = tuple[Any, ...]
 NULL = r"\N"
+_UNREADABLE = (ValueError, RecursionError, ArithmeticError)
+"""The last one: a number with an exponent beyond what a computer holds."""
 _pack = msgspec.msgpack.Encoder().encode
 _special = re.compile(r"[\\\t\n\r\0]").search
 _ESCAPES = (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r"), ("\0", r"\0"))
@@ -64,8 +66,8 @@ class RowReader:
             msgspec.defstruct("RawRow", [(field, Any, None) for field, _ in mapping.values()]), float_hook=Decimal
         )
         key_struct = msgspec.defstruct("RawKey", [(mapping[key][0], Any, None)])
-        self._key_decoder = msgspec.json.Decoder(key_struct)
-        self._keys_decoder = msgspec.json.Decoder(list[key_struct])  # type: ignore[valid-type]
+        self._key_decoder = msgspec.json.Decoder(key_struct, float_hook=Decimal)
+        self._keys_decoder = msgspec.json.Decoder(list[key_struct], float_hook=Decimal)  # type: ignore[valid-type]
         self.columns: tuple[str, ...] = tuple(
             name for column in mapping for name in ([column, f"{column}_text"] if column in code_texts else [column])
         )
@@ -81,7 +83,7 @@ class RowReader:
         field, read = self._mapping[self._key]
         try:
             key = read(getattr(self._key_decoder.decode(raw), field))
-        except (ValueError, RecursionError):
+        except _UNREADABLE:
             return None
         return key if key and key.strip() else None
 
@@ -91,7 +93,7 @@ class RowReader:
         try:
             rows = self._keys_decoder.decode(b"[%b]" % b",".join(raws))
             keys = [read(key) for key in map(attrgetter(field), rows)]
-        except (ValueError, RecursionError):
+        except _UNREADABLE:
             return [self.key(raw) for raw in raws]
         if all(keys) and not any(map(str.isspace, keys)):
             return keys
