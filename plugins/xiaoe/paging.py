@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 MOST_PASSES = 5
 
+_MOST_UNTOLD = 10_000
+"""Pages of a list that tells no total: beyond, it has no end."""
 _PAGES_ALLOWED = 3
 """Pages that a list may be longer than twice what its first page told."""
 
@@ -109,7 +111,9 @@ def _sorted(hashes: Keys) -> Keys:
     return hashes[np.append(True, ~again)] if again.any() else hashes
 
 
-def judge(passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool = False) -> Verdict:
+def judge(
+    passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool = False, needs_total: bool = True
+) -> Verdict:
     """Decide whether what was read is complete.
 
     A pass is complete by itself if the API told the same total on every page and that many distinct rows
@@ -122,6 +126,8 @@ def judge(passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool
         most: How many passes there may be.
         newest_first: What is added while the list is read comes before its first page. Such a pass is also
             complete with as many rows as its first page told, if the total never fell below that.
+        needs_total: False for a list that may tell none at all: then two passes in a row to an empty page, with the
+            same rows, are complete.
     """
     last = passes[-1]
     adds_up = last.steady or (newest_first and last.never_fell)
@@ -134,6 +140,9 @@ def judge(passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool
         if last.last_total is not None and len(both) == last.last_total and (last.steady or nothing_new):
             return Verdict.ALL
         if len(both) == 0 and not any(one.totals for one in passes[-2:]):
+            return Verdict.LAST
+        is_untold = not any(one.totals for one in passes) and not any(one.repeats for one in passes[-2:])
+        if not needs_total and is_untold and np.array_equal(last.keys, passes[-2].keys):
             return Verdict.LAST
     return Verdict.AGAIN if len(passes) < most else Verdict.FAIL
 
@@ -165,7 +174,12 @@ def merged(keys: Sequence[Keys]) -> Keys:
 
 
 def read_pages(
-    fetch: Callable[[int], Future[Page]], *, ahead: int, stored: Sequence[Page] = (), page_size: int | None = None
+    fetch: Callable[[int], Future[Page]],
+    *,
+    ahead: int,
+    stored: Sequence[Page] = (),
+    page_size: int | None = None,
+    needs_total: bool = True,
 ) -> Iterator[Page]:
     """Yield the numbered pages of a list from the first one to the last, in order.
 
@@ -175,8 +189,9 @@ def read_pages(
         stored: Pages 1..n that an earlier try left behind; reading goes on behind them and does not
             yield them again.
         page_size: Rows per page that are asked for: a list whose last page is full may go on behind its total.
+        needs_total: False for a list that may tell none at all: it ends at an empty page.
     """
-    progress = Progress.through(stored, page_size=page_size)
+    progress = Progress.through(stored, page_size=page_size, needs_total=needs_total)
     coming: deque[Future[Page]] = deque()
     try:
         while not progress.ended:
@@ -217,15 +232,17 @@ class Progress:
     Args:
         by_cursor: Whether pages are asked for by cursor.
         page_size: Rows of a full page, where that is known.
+        needs_total: False for a list that may tell no total at all: then it ends at an empty page, as one by cursor.
     """
 
-    def __init__(self, *, by_cursor: bool = False, page_size: int | None = None) -> None:
+    def __init__(self, *, by_cursor: bool = False, page_size: int | None = None, needs_total: bool = True) -> None:
         self.read = 0
         self.ended = False
         self.repeated: int | None = None
         self.cursor: Any = None
         self._by_cursor = by_cursor
         self._page_size = page_size
+        self._needs_total = needs_total
         self._cursors: set[str] = set()
         self._rows = 0
         self._total = 0
@@ -235,9 +252,16 @@ class Progress:
         self._previous = array("q")
 
     @classmethod
-    def through(cls, pages: Iterable[Page], *, by_cursor: bool = False, page_size: int | None = None) -> Progress:
+    def through(
+        cls,
+        pages: Iterable[Page],
+        *,
+        by_cursor: bool = False,
+        page_size: int | None = None,
+        needs_total: bool = True,
+    ) -> Progress:
         """The progress behind these pages."""
-        progress = cls(by_cursor=by_cursor, page_size=page_size)
+        progress = cls(by_cursor=by_cursor, page_size=page_size, needs_total=needs_total)
         for page in pages:
             progress.take(page)
         return progress
@@ -251,7 +275,9 @@ class Progress:
         if page.total is not None:
             self._total = page.total
             self._first_total = page.total if self._first_total is None else self._first_total
-        is_endless = self._rows > 2 * (self._first_total or 0) + _PAGES_ALLOWED * self._size
+        is_untold = self._first_total is None and not self._needs_total
+        most = _MOST_UNTOLD * self._size if is_untold else 2 * (self._first_total or 0) + _PAGES_ALLOWED * self._size
+        is_endless = self._rows > most
         is_again = bool(page.keys) and (page.keys in (self._first, self._previous) or self._cursor_is_old(page.cursor))
         if is_again and not whole_before:
             self.repeated = page.index
@@ -260,7 +286,8 @@ class Progress:
             self.ended = not page.keys or is_again or is_endless or stuck
         else:
             is_full = self._page_size is not None and len(page.keys) >= self._page_size
-            self.ended = not page.keys or is_again or is_endless or (self._rows >= self._total and not is_full)
+            is_whole = self._rows >= self._total and not is_full and not is_untold
+            self.ended = not page.keys or is_again or is_endless or is_whole
         self.cursor = page.cursor
         self._first = self._first or page.keys
         self._previous = page.keys

@@ -86,6 +86,7 @@ class Resource:
         paging: How pages are asked for.
         size_key: How the interface spells "rows per page".
         total_key: Where the answer's `data` tells how many rows there are in all.
+        tells_total: False where nobody has documented that it does.
         largest_page: Rows per page the interface allows.
         calls_per_second: What the interface allows.
         quota_seconds: Length of the window in which calls are counted.
@@ -115,6 +116,7 @@ class Resource:
     members: tuple[Member, ...] = ()
     fresh: Fresh | None = None
     time_index: str | None = None
+    tells_total: bool = True
 
     def covers_present(self, window: Window, read_at: datetime) -> bool:
         """Whether every row that the window ever held has to be in what was read of it.
@@ -289,6 +291,7 @@ LIVE_STREAMS = Resource(
     filters=_everything,
     key="live_id",
     time=None,
+    tells_total=False,
     reader=RowReader(live_streams.MAPPING, live_streams.CODE_TEXTS, key="live_id", source=live_streams.__file__),
 )
 

@@ -136,7 +136,8 @@ class Stager:
             readings.append(self._read_pass(number, len(readings) + 1, window, readings if newest_first else []))
 
     def _judge(self, readings: list[_Reading]) -> Verdict:
-        return paging.judge([one.outcome for one in readings], newest_first=self._by_cursor)
+        outcomes = [one.outcome for one in readings]
+        return paging.judge(outcomes, newest_first=self._by_cursor, needs_total=self._resource.tells_total)
 
     def _earlier_readings(self, number: int) -> list[_Reading]:
         """Passes that an earlier try finished; forgotten when they used up every chance, or when one lost its pages."""
@@ -178,6 +179,7 @@ class Stager:
             ahead=2 * self._hook.shop.concurrency - 1,
             stored=stored,
             page_size=self._hook.page_size(self._resource),
+            needs_total=self._resource.tells_total,
         )
 
     def _fetch(self, filters: dict[str, Any], index: int, cursor: Any = None) -> Page:
@@ -194,7 +196,9 @@ class Stager:
         return Page(page.index, listing.total, keys, page, self._resource.paging.cursor(listing.rows))
 
     def _collect(self, number: int, pass_number: int, pages: list[tuple[str, Page]]) -> _Reading:
-        progress = Progress.through((page for _, page in pages), by_cursor=self._by_cursor)
+        progress = Progress.through(
+            (page for _, page in pages), by_cursor=self._by_cursor, needs_total=self._resource.tells_total
+        )
         totals = tuple(page.total for _, page in pages if page.total is not None)
         untold = sum(page.total is None and bool(page.keys) for _, page in pages)
         outcome = Pass(totals, paging.distinct(page.keys for _, page in pages), progress.repeated, untold)
@@ -223,7 +227,7 @@ def _slice_manifest(window: Window, used: list[_Reading], *, passes: int) -> tup
     return SliceManifest(
         begin=window.begin.isoformat(),
         end=window.end.isoformat(),
-        api_total=len(keys) if len(keys) in totals else max(totals, default=0),
+        api_total=len(keys) if len(keys) in totals else max(totals, default=len(keys)),
         staged=len(keys),
         passes=passes,
         pages=[name for one in used for name in one.names],

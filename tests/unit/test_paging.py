@@ -16,6 +16,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from xiaoe import paging
 from xiaoe.paging import (
     MOST_PASSES,
     Page,
@@ -693,3 +694,34 @@ def test_distinct_keys_are_those_of_a_set(lists: list[list[int]]) -> None:
     parts = [array("q", keys) for keys in lists]
     assert distinct(parts).tolist() == sorted({key for keys in lists for key in keys})
     assert [part.tolist() for part in parts] == lists, "others still need them"
+
+
+# --- lists that tell no total -------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 99), unique=True, max_size=40), st.integers(1, 7), st.integers(1, 9))
+def test_a_list_that_tells_no_total_is_read_to_its_first_empty_page(rows: list[int], size: int, asked: int) -> None:
+    """Also where its pages are smaller than asked for."""
+    with threads(2, lambda index: page(index, listing(rows, size)(index).keys, None)) as begin:
+        found = list(read_pages(begin, ahead=3, page_size=asked, needs_total=False))
+    assert [key for one in found for key in one.keys] == rows
+    assert not found[-1].keys
+
+
+def test_a_list_without_a_total_and_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "_MOST_UNTOLD", 20)
+    with threads(2, lambda index: page(index, [2 * index, 2 * index + 1], None)) as begin:
+        assert len(list(read_pages(begin, ahead=3, page_size=2, needs_total=False))) == 21
+
+
+@given(st.lists(st.sets(st.integers(0, 5), min_size=1), min_size=1, max_size=5), st.booleans(), st.booleans())
+def test_without_a_total_only_the_same_twice_is_complete(
+    readings: list[set[int]], is_told: bool, needs_total: bool
+) -> None:
+    """And not once it told one, in whichever pass: then it has to add up."""
+    passes = [Pass((), distinct([array("q", sorted(one))])) for one in readings]
+    if is_told:
+        passes[0] = Pass((99,), passes[0].keys)
+    same = len(readings) > 1 and readings[-1] == readings[-2]
+    expected = Verdict.LAST if same and not is_told and not needs_total else Verdict.AGAIN
+    assert judge(passes, most=6, needs_total=needs_total) is expected
