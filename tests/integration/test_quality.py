@@ -193,7 +193,7 @@ def window(condition: str, run: str = "manual") -> tuple[str, ...]:
     )
 
 
-LATE_GAP = "window_end <= '2026-10-27' OR window_start >= '2026-11-10'"
+LATE_GAP = "window_end <= '2026-10-26' OR window_start >= '2026-11-10'"
 """The windows that are left where those in between are deleted."""
 NO_HISTORY_YET = "window_start >= '2026-11-10'"
 WAITING = "UPDATE benefit_decisions SET decision = 'pending', deadline_at = '{at}' WHERE order_id = '{{granted}}'"
@@ -244,7 +244,7 @@ CASES = (
                                 f" batch_id, first_seen_at, last_seen_at) VALUES ('{APP_ID}', 'orders', 1, 'o_x',"
                                 " 'price: abc', 'x', 'x', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))",),
          "orders o_x：price: abc"),
-    Case("ledger_complete", window(LATE_GAP, "scheduled"), "缺口：2026-10-27 00:00:00 至"),
+    Case("ledger_complete", window(LATE_GAP, "scheduled"), "缺口：2026-10-26 00:00:00 至"),
     Case("ledger_complete", window(NO_HISTORY_YET), "历史尚未读完：2026-10-20 00:00:00 至", severity="warning"),
     Case("ledger_complete", (*window(NO_HISTORY_YET),
                              "UPDATE sync_status SET last_success_at = '2026-11-19 04:00' WHERE mode = 'history'"),

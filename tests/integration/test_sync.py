@@ -28,7 +28,7 @@ from support.shop import (
 )
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.resources import ORDERS
-from xiaoe.windows import BEIJING, Plan, Run, Window, plan_history, plan_incremental, plan_rescan
+from xiaoe.windows import BEIJING, LONGEST_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
 
 pytestmark = pytest.mark.mysql
 
@@ -203,15 +203,13 @@ def test_a_window_of_one_second_holds_the_orders_of_that_second(
     assert database.value("SELECT COUNT(*) FROM orders WHERE created_time = %s", [f"{second:%Y-%m-%d %H:%M:%S}"]) >= 2
 
 
-def test_slices_of_a_week_that_begin_with_an_order(
-    sync: Sync, database: Database, edge: Emulator, connect: Connect
-) -> None:
+def test_slices_that_begin_with_an_order(sync: Sync, database: Database, edge: Emulator, connect: Connect) -> None:
     connect(edge)
     second = busiest_second(edge)
-    window = Window(second - days(7), second + days(21))
+    window = Window(second - 2 * LONGEST_SLICE, second + 2 * LONGEST_SLICE + days(4))
     sync.run(window)
     assert differences(database, edge, window) == []
-    assert database.value("SELECT COUNT(*) FROM sync_windows") == 4
+    assert database.value("SELECT COUNT(*) FROM sync_windows") == len(slices(window)) == 5
     assert unbalanced(database) == []
 
 

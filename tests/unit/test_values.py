@@ -258,6 +258,7 @@ def test_millisecond_examples(value: Any, expected: str | None) -> None:
 @given(numbers | numeric_texts)
 @example("1e-99999999999999999999")
 @example("-0.00000")
+@example("0e1")
 def test_an_amount_without_a_unit_is_kept_exactly_and_fits_its_column(value: Any) -> None:
     amount = result(values.number, value)
     if amount not in (None, "refused"):

@@ -104,7 +104,7 @@ def number(value: Any) -> str | None:
         return None
     if amount != amount.quantize(_NUMBER_PLACES):
         raise ValueError("more than four decimals")
-    return str(abs(amount)) if amount == 0 else f"{amount:f}"
+    return f"{abs(amount) if amount == 0 else amount:f}"
 
 
 @lru_cache(4096)
