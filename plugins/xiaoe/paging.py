@@ -57,12 +57,14 @@ class Pass:
         keys: Distinct key hashes, sorted.
         repeats: Index of the page that was the same as one before it, if any.
         untold: Pages with rows that told no total.
+        is_cut: Whether it was given up on as endless.
     """
 
     totals: tuple[int, ...]
     keys: Keys
     repeats: int | None = None
     untold: int = 0
+    is_cut: bool = False
 
     @property
     def last_total(self) -> int | None:
@@ -141,7 +143,7 @@ def judge(
             return Verdict.ALL
         if len(both) == 0 and not any(one.totals for one in passes[-2:]):
             return Verdict.LAST
-        is_untold = not any(one.totals for one in passes) and not any(one.repeats for one in passes[-2:])
+        is_untold = not any(one.totals for one in passes) and not any(one.repeats or one.is_cut for one in passes[-2:])
         if not needs_total and is_untold and np.array_equal(last.keys, passes[-2].keys):
             return Verdict.LAST
     return Verdict.AGAIN if len(passes) < most else Verdict.FAIL
@@ -238,6 +240,7 @@ class Progress:
     def __init__(self, *, by_cursor: bool = False, page_size: int | None = None, needs_total: bool = True) -> None:
         self.read = 0
         self.ended = False
+        self.is_cut = False
         self.repeated: int | None = None
         self.cursor: Any = None
         self._by_cursor = by_cursor
@@ -278,6 +281,7 @@ class Progress:
         is_untold = self._first_total is None and not self._needs_total
         most = _MOST_UNTOLD * self._size if is_untold else 2 * (self._first_total or 0) + _PAGES_ALLOWED * self._size
         is_endless = self._rows > most
+        self.is_cut = self.is_cut or (is_endless and bool(page.keys))
         is_again = bool(page.keys) and (page.keys in (self._first, self._previous) or self._cursor_is_old(page.cursor))
         if is_again and not whole_before:
             self.repeated = page.index

@@ -201,7 +201,8 @@ class Stager:
         )
         totals = tuple(page.total for _, page in pages if page.total is not None)
         untold = sum(page.total is None and bool(page.keys) for _, page in pages)
-        outcome = Pass(totals, paging.distinct(page.keys for _, page in pages), progress.repeated, untold)
+        keys = paging.distinct(page.keys for _, page in pages)
+        outcome = Pass(totals, keys, progress.repeated, untold, progress.is_cut)
         return _Reading(pass_number, [name for name, _ in pages], min(page.payload for _, page in pages), outcome)
 
     def _misses_known_rows(self, window: Window, done: list[tuple[SliceManifest, Keys]]) -> bool:

@@ -137,15 +137,20 @@ def refunded_on_day_40(api: Emulator) -> tuple[str, datetime]:
     return str(row["order_id"]), moment(row["refund_time"])
 
 
+def shortly_before_day_40(runs: Runs, sync: Sync) -> tuple[str, datetime]:
+    """All orders of two hours before that refund are in the warehouse."""
+    name, refunded = refunded_on_day_40(runs.api)
+    sync.run(Window(START, runs.at(refunded - 2 * HOUR)))
+    return name, refunded
+
+
 # --- what the issue asks for ---------------------------------------------------------------------------
 
 
 def test_an_after_sale_without_a_time_of_change_brings_its_order_once_a_change_of_it_is_seen(
     runs: Runs, sync: Sync, database: Database
 ) -> None:
-    name, refunded = refunded_on_day_40(runs.api)
-    now = runs.at(refunded - 2 * HOUR)
-    sync.run(Window(START, now))
+    name, refunded = shortly_before_day_40(runs, sync)
     runs.at(refunded + HOUR)
     runs.sync("refunds", "incremental")
     database.rows("UPDATE refunds SET updated_at = NULL WHERE order_id = %s", (name,))
@@ -164,9 +169,7 @@ def test_an_after_sale_without_a_time_of_change_brings_its_order_once_a_change_o
 def test_a_refund_on_day_40_reaches_refunds_and_orders_with_the_next_hourly_run(
     runs: Runs, sync: Sync, database: Database
 ) -> None:
-    name, refunded = refunded_on_day_40(runs.api)
-    now = runs.at(refunded - 2 * HOUR)
-    sync.run(Window(START, now))
+    name, refunded = shortly_before_day_40(runs, sync)
     runs.refunds()
     before = order(database, name)
     assert before["refund_time"] is None

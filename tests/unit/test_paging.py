@@ -711,7 +711,12 @@ def test_a_list_that_tells_no_total_is_read_to_its_first_empty_page(rows: list[i
 def test_a_list_without_a_total_and_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "_MOST_UNTOLD", 20)
     with threads(2, lambda index: page(index, [2 * index, 2 * index + 1], None)) as begin:
-        assert len(list(read_pages(begin, ahead=3, page_size=2, needs_total=False))) == 21
+        pages = list(read_pages(begin, ahead=3, page_size=2, needs_total=False))
+    assert len(pages) == 21
+    progress = Progress.through(pages, needs_total=False)
+    assert progress.is_cut
+    cut = Pass((), distinct(one.keys for one in pages), progress.repeated, untold(pages), progress.is_cut)
+    assert judge([cut, cut], needs_total=False) is Verdict.AGAIN, "the same twice, and nobody saw its end"
 
 
 @given(st.lists(st.sets(st.integers(0, 5), min_size=1), min_size=1, max_size=5), st.booleans(), st.booleans())

@@ -1,4 +1,4 @@
--- What three columns say of themselves.
+-- What two columns say of themselves.
 -- depends: 0010-proof
 
 ALTER TABLE sync_status
