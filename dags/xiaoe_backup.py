@@ -23,8 +23,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.backup.parts import DRILL_PARAM, back_up
-from xiaoe.dag_parts import TIMEZONE, dag_defaults
+from xiaoe.tasks.backup import DRILL_PARAM, back_up
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
 
 with DAG(
     dag_id="xiaoe_backup",

@@ -25,7 +25,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
-from xiaoe.dag_parts import ASSETS, TIMEZONE, dag_defaults, decide_benefits
+from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, decide_benefits
 
 with DAG(
     dag_id="xiaoe_benefits",

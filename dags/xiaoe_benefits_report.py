@@ -21,7 +21,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.dag_parts import DAY_PARAM, TIMEZONE, dag_defaults, report_benefits
+from xiaoe.tasks.defaults import DAY_PARAM, TIMEZONE, dag_defaults, report_benefits
 
 with DAG(
     dag_id="xiaoe_benefits_report",

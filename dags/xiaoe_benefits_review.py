@@ -22,7 +22,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.dag_parts import TIMEZONE, dag_defaults, review_benefits
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, review_benefits
 
 with DAG(
     dag_id="xiaoe_benefits_review",

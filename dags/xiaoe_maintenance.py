@@ -20,8 +20,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.dag_parts import TIMEZONE, dag_defaults
-from xiaoe.maintenance.parts import DRY_RUN_PARAM, maintain
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.maintenance import DRY_RUN_PARAM, maintain
 
 with DAG(
     dag_id="xiaoe_maintenance",

@@ -24,7 +24,7 @@ import pendulum
 from airflow.sdk import DAG, DeltaDataIntervalTimetable
 
 from xiaoe import settings
-from xiaoe.dag_parts import TIMEZONE, dag_defaults, sync_shops
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_history",

@@ -19,7 +19,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.dag_parts import TIMEZONE, dag_defaults, sync_shops
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_incremental",

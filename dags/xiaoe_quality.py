@@ -22,8 +22,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.dag_parts import TIMEZONE, dag_defaults
-from xiaoe.quality.parts import check_quality
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.quality import check_quality
 
 with DAG(
     dag_id="xiaoe_quality",

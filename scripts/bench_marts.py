@@ -136,7 +136,7 @@ def _database(keep: bool) -> Any:
         "AIRFLOW_CONN_XIAOE_MYSQL": parts._replace(path=f"/{NAME}", query="charset=utf8mb4").geturl(),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
     }
-    from xiaoe.migrate import migrate
+    from xiaoe.mysql.migrate import migrate
 
     migrate()
     server.select_db(NAME)
@@ -171,7 +171,7 @@ def fill(run: Callable[[str], Any], size: int) -> None:
 def refresh(*, rebuild: bool = False) -> float:
     """Bring the marts up to date; seconds."""
     from xiaoe.marts.refresh import Refresher
-    from xiaoe.warehouse import Warehouse
+    from xiaoe.mysql.session import Warehouse
     from xiaoe.windows import BEIJING
 
     began = time.perf_counter()

@@ -17,7 +17,7 @@ from typing import Any
 import requests
 
 from xiaoe import settings
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.session import Warehouse
 
 AIRFLOW = "http://api-server:8080"
 MAILPIT = "http://mailpit:8025"

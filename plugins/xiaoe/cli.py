@@ -112,13 +112,14 @@ def _prepare_airflow() -> None:
 def _migrate(_: argparse.Namespace) -> int:
     from airflow.sdk import ObjectStoragePath
 
-    from xiaoe import preflight, settings
-    from xiaoe.migrate import migrate
-    from xiaoe.warehouse import Warehouse
+    from xiaoe import settings
+    from xiaoe.mysql.migrate import migrate
+    from xiaoe.mysql.session import Warehouse
+    from xiaoe.sync import same_server
 
     applied = migrate()
-    if preflight.FIRST_MIGRATION in applied:
-        preflight.begin_anew(Warehouse(), ObjectStoragePath(settings.page_store()))
+    if same_server.FIRST_MIGRATION in applied:
+        same_server.begin_anew(Warehouse(), ObjectStoragePath(settings.page_store()))
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0
 
@@ -140,14 +141,14 @@ def _docs(_: argparse.Namespace) -> int:
 
 
 def _benefit_policy(options: argparse.Namespace) -> int:
-    from xiaoe.benefits.change import change_policy
+    from xiaoe.benefits.policy_change import change_policy
 
     print(change_policy(apply=options.apply))
     return 0
 
 
 def _backup(_: argparse.Namespace) -> int:
-    from xiaoe.backup.command import back_up_now
+    from xiaoe.backup.service import back_up_now
 
     url, manifest = back_up_now()
     print(f"{url}: {manifest.rows} rows of {len(manifest.tables)} tables in {manifest.bytes} bytes")
@@ -155,7 +156,7 @@ def _backup(_: argparse.Namespace) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from xiaoe.backup.command import restore_file
+    from xiaoe.backup.service import restore_file
 
     print(restore_file(options.file, into=options.into, force=options.force))
     return 0
@@ -163,7 +164,7 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _rebuild(options: argparse.Namespace) -> int:
     """Merge the kept pages; the exit code tells whether all could be merged."""
-    from xiaoe.backup.command import rebuild_from_pages
+    from xiaoe.backup.service import rebuild_from_pages
 
     counts, refused = rebuild_from_pages(options.resource, accept_missing=options.accept_missing)
     print(f"merged {counts['windows']} windows: {counts['inserted']} rows new, {counts['updated']} changed")
@@ -173,7 +174,7 @@ def _rebuild(options: argparse.Namespace) -> int:
 
 
 def _grants(options: argparse.Namespace) -> int:
-    from xiaoe import grants
+    from xiaoe.mysql import grants
 
     users = grants.chosen(options.only)
     if options.apply:
@@ -187,14 +188,14 @@ def _grants(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from xiaoe.export import export_table
+    from xiaoe.exports.tables import export_table
 
     print(f"wrote {export_table(options.table, options.begin, options.end, options.format)}")
     return 0
 
 
 def _import_csv(options: argparse.Namespace) -> int:
-    from xiaoe.old_csv.command import import_csv
+    from xiaoe.csv_import.command import import_csv
 
     print(import_csv(options.file, options.shop, apply=options.apply))
     return 0

@@ -19,7 +19,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Xiaoe",
         "description": "小鹅通 (Xiaoe-Tech) open API.",
         "versions": [__version__],
-        "filesystems": ["xiaoe.bucket"],
+        "filesystems": ["xiaoe.storage.bucket"],
         "connection-types": [
             {
                 "connection-type": "xiaoe",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from xiaoe.ledger import utc_text
-from xiaoe.pages import Manifest
-from xiaoe.warehouse import Session
+from xiaoe.merge.ledger import utc_text
+from xiaoe.mysql.session import Session
+from xiaoe.storage.pages import Manifest
 
 
 def write_run(session: Session, manifest: Manifest, totals: Counter[str], *, merge_seconds: float) -> None:

@@ -25,7 +25,7 @@ def stage(run_id: str, begin: datetime | None = None, end: datetime | None = Non
 def merge(folder: str) -> Cost:
     """Merge what was staged, from the page store into the connection's database; the result is counts."""
     operators = prepared()
-    from xiaoe.warehouse import render
+    from xiaoe.mysql.session import render
 
     operator = operators.XiaoeMergeOperator(
         task_id="merge", resource="orders", mode="rescan", folder=folder, sql=render("merge/orders.sql")
@@ -36,9 +36,9 @@ def merge(folder: str) -> Cost:
 def hash_only(folder: str) -> Cost:
     """Read the pages and hash each row: what a rescan costs at the very least."""
     prepared()
-    from xiaoe.envelope import rows_of
-    from xiaoe.pages import RunFolder
-    from xiaoe.resources import ORDERS
+    from xiaoe.resources.base import ORDERS
+    from xiaoe.rows.envelope import rows_of
+    from xiaoe.storage.pages import RunFolder
 
     def read() -> int:
         run, hashes = RunFolder(Path(folder.removeprefix("file://"))), set()
@@ -55,7 +55,7 @@ def hash_only(folder: str) -> Cost:
 
 def pages_of(folder: str) -> list[str]:
     """The files of a staged run, in order."""
-    from xiaoe.pages import RunFolder
+    from xiaoe.storage.pages import RunFolder
 
     path = folder.removeprefix("file://")
     return [f"{path}/{name}" for part in RunFolder(Path(path)).read_manifest().slices for name in part.pages]
@@ -76,7 +76,7 @@ def prepared() -> Any:
     logging.disable()
     for name in PRELOADED:
         importlib.import_module(name)
-    return importlib.import_module("xiaoe.operators")
+    return importlib.import_module("xiaoe.sync.operators")
 
 
 def context(run_id: str, begin: datetime | None = None, end: datetime | None = None) -> Any:

@@ -25,7 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOP = Credentials("appbench000001", "xopbench000001", "bench-secret-0000001")
 END = datetime(2026, 11, 20, 12)
 DAYS = 14
-PRELOADED = ["numpy", "xiaoe.hook", "xiaoe.merge", "xiaoe.stage", "xiaoe.sync_status", "xiaoe.operators"]
+PRELOADED = [
+    "numpy",
+    "xiaoe.api.hook",
+    "xiaoe.merge.merger",
+    "xiaoe.stage.stager",
+    "xiaoe.merge.status",
+    "xiaoe.sync.operators",
+]
 LATER = timedelta(hours=4)
 """So much later a rescan sees some 1% of the orders changed."""
 
@@ -186,7 +193,7 @@ def migrate() -> None:
     import logging
 
     logging.disable()
-    from xiaoe.migrate import migrate as bring_up
+    from xiaoe.mysql.migrate import migrate as bring_up
 
     bring_up()
 

@@ -16,9 +16,9 @@ from emulator.running import Emulator
 from support.fixtures import SERVERS, servers
 from support.runs import Runs
 from support.shop import END, Database, days, differences
-from xiaoe.backup import command
+from xiaoe.backup import service
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.migrate import migrate
+from xiaoe.mysql.migrate import migrate
 from xiaoe.windows import Window
 
 pytestmark = [
@@ -100,12 +100,12 @@ def test_neither_a_restore_nor_a_rebuild_is_taken_for_a_loss(
     runs: Runs, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.sync("orders", "history", kind="manual", **FROM)
-    url, _ = command.back_up_now()
+    url, _ = service.back_up_now()
     runs.sync("orders", "incremental")
-    command.restore_file(urlsplit(url).path, into=None, force=True)
+    service.restore_file(urlsplit(url).path, into=None, force=True)
     runs.sync("orders", "incremental")
     database.empty("api_tokens")
-    command.rebuild_from_pages([], accept_missing=False)
+    service.rebuild_from_pages([], accept_missing=False)
     runs.sync("orders", "incremental")
     assert differences(database, api, Window((END - days(3)).replace(hour=0), END - days(0.01))) == []
 

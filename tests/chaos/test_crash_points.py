@@ -28,11 +28,11 @@ from support.processes import Child, Fuse, killed_everywhere, things_in
 from support.runs import Runs
 from support.shop import END, Database, Sync, days, differences
 from support.staged import HandMade, at, raw_order
-from xiaoe import merge
 from xiaoe.marts.refresh import Refresher
-from xiaoe.pages import Manifest, RunFolder
-from xiaoe.resources import RESOURCES, Resource
-from xiaoe.warehouse import Warehouse
+from xiaoe.merge import merger
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.storage.pages import Manifest, RunFolder
 
 pytestmark = [
     pytest.mark.mysql,
@@ -56,7 +56,7 @@ ARMS: dict[str, Arm] = {
 @pytest.fixture
 def shop(database: Database, resource: Resource, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """A list of five pages; merges load what they bring in chunks of five rows."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 5)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 5)
     with bench(database, resource, "apptest1", PAGE) as shop:
         shop.server.items = [Item(number) for number in range(ROWS)]
         shop.run(run_id="first")
@@ -267,7 +267,7 @@ def merge_window() -> Any:
     return Window(END - timedelta(days=3), END - timedelta(days=1))
 
 
-def merger_of_its_own(resource: str) -> merge.Merger:
+def merger_of_its_own(resource: str) -> merger.Merger:
     from support.shop import merge_sql
 
-    return merge.Merger(Warehouse(), RESOURCES[resource], merge_sql(resource))
+    return merger.Merger(Warehouse(), RESOURCES[resource], merge_sql(resource))

@@ -16,10 +16,10 @@ from support.conformance import Bench, Item, bench
 from support.fixtures import servers, shop_connection
 from support.processes import Child
 from support.shop import Database
+from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeConfigError, XiaoeNetworkError
-from xiaoe.hook import XiaoeHook
-from xiaoe.pages import RunFolder
-from xiaoe.resources import ORDERS, RESOURCES, Resource
+from xiaoe.resources.base import ORDERS, RESOURCES, Resource
+from xiaoe.storage.pages import RunFolder
 
 pytestmark = pytest.mark.chaos
 

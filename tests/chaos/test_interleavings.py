@@ -31,10 +31,10 @@ from support.fixtures import servers
 from support.processes import Child, Fuse, children, killed_everywhere
 from support.runs import Runs
 from support.shop import APP_ID, END, START, Database, days, differences, truth_by_id, unbalanced
-from xiaoe import sync_status
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.marts.refresh import Refresher
-from xiaoe.warehouse import Warehouse
+from xiaoe.merge import status
+from xiaoe.mysql.session import Warehouse
 from xiaoe.windows import Window
 
 pytestmark = [
@@ -139,7 +139,7 @@ class Syncs(RuleBasedStateMachine):
         if not hasattr(self, "runs"):
             return
         with Warehouse().session() as session:
-            until = sync_status.read_watermark(session, APP_ID, "orders", "incremental")
+            until = status.read_watermark(session, APP_ID, "orders", "incremental")
         assert until is not None
         held = {row["order_id"] for row in self.database.rows("SELECT order_id FROM orders")}
         assert truth_by_id(self.api, Window(SINCE, until)).keys() <= held

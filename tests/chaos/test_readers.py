@@ -20,10 +20,10 @@ from support.fixtures import servers
 from support.processes import Child, Fuse, children, killed_everywhere
 from support.runs import Runs
 from support.shop import APP_ID, END, Database, days, differences
-from xiaoe import merge
 from xiaoe.benefits import decide
 from xiaoe.marts.refresh import Refresher
-from xiaoe.warehouse import Warehouse, render
+from xiaoe.merge import merger
+from xiaoe.mysql.session import Warehouse, render
 from xiaoe.windows import Window
 
 pytestmark = [
@@ -103,7 +103,7 @@ def test_a_reader_sees_nothing_that_is_not_so(
     database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Merges, decisions and marts at once, some killed in the middle, while the shop's time goes on."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 100)
     monkeypatch.setattr(decide, "CHUNK_ORDERS", 100)
     runs = Runs(api, monkeypatch, tmp_path / "pages")
     runs.at(END - days(20))

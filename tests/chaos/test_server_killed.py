@@ -16,9 +16,9 @@ from support.chaos import by_level, more_than_a_sample, spread, tell
 from support.processes import Child, Fuse, things_in
 from support.shop import Database, Sync
 from support.staged import HandMade, at, raw_order
-from xiaoe import merge
 from xiaoe.exceptions import XiaoeRetriableError
-from xiaoe.migrate import migrate
+from xiaoe.merge import merger
+from xiaoe.mysql.migrate import migrate
 
 pytestmark = [pytest.mark.mysql, pytest.mark.chaos, pytest.mark.slow]
 
@@ -73,7 +73,7 @@ def test_mysql_killed_in_the_middle_of_a_merge_and_started_again(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The merge fails by name; what it had not committed is gone with the server; the retry brings all of it."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 40)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 40)
     runs = [
         HandMade([(at(10 * run), [raw_order(number, order_state=run) for number in range(100)])], run_id=f"run-{run}")
         for run in range(2)

@@ -23,11 +23,12 @@ from support.processes import Child, Gate
 from support.shop import END, Database, Sync, days, differences
 from support.staged import HandMade, at, raw_order
 from support.wire_faults import KINDS, Trouble
-from xiaoe import merge, mysql_connection, warehouse
+from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeNetworkError, XiaoeRetriableError
-from xiaoe.hook import XiaoeHook
-from xiaoe.mysql_connection import open_connection
-from xiaoe.warehouse import Warehouse
+from xiaoe.merge import merger
+from xiaoe.mysql import connection
+from xiaoe.mysql.connection import open_connection
+from xiaoe.mysql.session import Warehouse
 from xiaoe.windows import Window
 
 pytestmark = [pytest.mark.mysql, pytest.mark.chaos]
@@ -50,7 +51,7 @@ def line(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troubl
 @pytest.fixture
 def two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """A week as it was, and as it is now: orders that changed, that came, that cannot be typed; in three chunks."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 40)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 40)
     before = [raw_order(number) for number in range(60)]
     now = [raw_order(number, order_state=8 if number % 3 else 1) for number in range(110)]
     now[7] = raw_order(7, price="abc")
@@ -143,16 +144,16 @@ def test_a_line_to_mysql_that_goes_silent_ends_on_both_sides(
     line.set()
     sync.merge(*second)
     undisturbed, pieces = database.snapshot(), line.pieces
-    monkeypatch.setattr(mysql_connection, "_ANSWER_SECONDS", 1)
-    shorter = re.sub(r"wait_timeout = \d+", "wait_timeout = 2", mysql_connection.SESSION_SETTINGS)
-    assert shorter != mysql_connection.SESSION_SETTINGS
+    monkeypatch.setattr(connection, "_ANSWER_SECONDS", 1)
+    shorter = re.sub(r"wait_timeout = \d+", "wait_timeout = 2", connection.SESSION_SETTINGS)
+    assert shorter != connection.SESSION_SETTINGS
     points, failed = spread(pieces, by_level(2, 8, 40), seed=3), 0
     for point in points:
         line.set()
         database.empty()
         sync.merge(*first)
         with monkeypatch.context() as patch:
-            patch.setattr(mysql_connection, "SESSION_SETTINGS", shorter)
+            patch.setattr(connection, "SESSION_SETTINGS", shorter)
             line.set("stall", point)
             try:
                 sync.merge(*second)
@@ -162,10 +163,10 @@ def test_a_line_to_mysql_that_goes_silent_ends_on_both_sides(
             else:  # it lost only the answer to its good-bye
                 assert database.snapshot() == undisturbed, point
         line.set()
-        monkeypatch.setattr(mysql_connection, "_ANSWER_SECONDS", 3600)
+        monkeypatch.setattr(connection, "_ANSWER_SECONDS", 3600)
         sync.merge(*second)  # waits for the lock until the server has dropped the silent connection
         assert database.snapshot() == undisturbed, point
-        monkeypatch.setattr(mysql_connection, "_ANSWER_SECONDS", 1)
+        monkeypatch.setattr(connection, "_ANSWER_SECONDS", 1)
     assert failed > 0
     tell("MySQL line", fault="stall", points=len(points), failed_by_name=failed)
 
@@ -206,13 +207,13 @@ def test_the_statement_of_a_killed_client_lets_go_of_its_locks(
     begun = Gate()
 
     def tell_and_merge() -> None:
-        original = warehouse.Session.bulk_load
+        original = session.Session.bulk_load
 
         def load(*arguments: Any) -> None:
             original(*arguments)
             begun.open()
 
-        warehouse.Session.bulk_load = load  # type: ignore[method-assign]
+        session.Session.bulk_load = load  # type: ignore[method-assign]
         sync.merge(*second)
 
     child = Child(tell_and_merge)

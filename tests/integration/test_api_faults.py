@@ -28,6 +28,7 @@ from support.shop import (
     unbalanced,
 )
 from support.staged import HandMade, at, raw_order
+from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeConfigError,
@@ -37,7 +38,6 @@ from xiaoe.exceptions import (
     XiaoeQuotaError,
     XiaoeReconciliationError,
 )
-from xiaoe.hook import XiaoeHook
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

@@ -22,7 +22,7 @@ from support.fixtures import servers
 from support.runs import Runs
 from support.shop import END, TABLES, Database, Sync, days, differences
 from xiaoe import cli, settings
-from xiaoe.backup import command
+from xiaoe.backup import service
 from xiaoe.backup.drill import MARK
 from xiaoe.backup.operators import XiaoeBackupDrillOperator, XiaoeBackupOperator, XiaoeBackupRetentionOperator
 from xiaoe.backup.store import MANIFEST, BackupStore
@@ -97,7 +97,7 @@ def test_a_restored_database_holds_what_was_dumped(
     database.rows("INSERT INTO odd (id) VALUES (2)")
     try:
         file = back_up()
-        said = command.restore_file(str(file), into=name_of(scratch), force=False)
+        said = service.restore_file(str(file), into=name_of(scratch), force=False)
         assert "counts and checksums are equal" in said
         assert scratch.snapshot() == database.snapshot()
         assert scratch.rows("SELECT * FROM odd ORDER BY id") == database.rows("SELECT * FROM odd ORDER BY id")
@@ -116,7 +116,7 @@ def test_the_shops_token_is_not_in_a_backup(sync: Sync, database: Database, stor
     text = gzip.decompress(file.read_bytes()).decode()
     assert token["token"] not in text
     assert "CREATE TABLE `api_tokens`" in text
-    command.restore_file(str(file), into=name_of(scratch), force=False)
+    service.restore_file(str(file), into=name_of(scratch), force=False)
     assert scratch.value("SELECT COUNT(*) FROM api_tokens") == 0
     assert scratch.value("SELECT COUNT(*) FROM backups") == 0
 
@@ -139,7 +139,7 @@ def test_a_backup_while_merges_go_on_holds_one_moment(
     monkeypatch.setattr(tables, "create_table", merge_meanwhile)
     file = back_up()
     assert merged[0]["inserted"] > 0
-    command.restore_file(str(file), into=name_of(scratch), force=False)
+    service.restore_file(str(file), into=name_of(scratch), force=False)
     assert scratch.snapshot() == before != database.snapshot()
     assert scratch.wrong_lines() == []
 
@@ -158,7 +158,7 @@ def test_after_a_restore_the_syncs_close_the_gap(
     runs.sync("orders", "incremental")
     runs.sync("orders", "rescan")
     lost = database.value("SELECT COUNT(*) FROM orders")
-    said = command.restore_file(str(file), into=None, force=True)
+    said = service.restore_file(str(file), into=None, force=True)
     assert name_of(database) in said
     assert database.value("SELECT COUNT(*) FROM orders") < lost
     assert database.value("SELECT watermark FROM sync_status WHERE mode = 'incremental'") == seen
@@ -225,7 +225,7 @@ def refused(file: Path, database: Database, match: str, **options: Any) -> str:
     """Nothing is restored, for a reason, and the database is as it was, even with FORCE."""
     before = database.snapshot()
     with pytest.raises(XiaoeConfigError, match=match) as caught:
-        command.restore_file(str(file), into=None, **{"force": True, **options})
+        service.restore_file(str(file), into=None, **{"force": True, **options})
     assert database.snapshot() == before
     return str(caught.value)
 
@@ -245,7 +245,7 @@ def test_a_file_that_is_not_whole_or_not_the_same_is_refused(one_backup: Path, d
     refused(one_backup, database, "no such manifest.*no whole backup")
     one_backup.unlink()
     refused(one_backup, database, "no such")
-    command.back_up_now()
+    service.back_up_now()
 
 
 @one_server
@@ -275,7 +275,7 @@ def test_a_restore_that_gives_other_rows_says_so(one_backup: Path, database: Dat
     about["tables"]["gone"] = {"rows": 0, "checksum": "0" * 16}
     manifest.write_text(json.dumps(about))
     with pytest.raises(XiaoeConfigError, match=r"do not use this database") as caught:
-        command.restore_file(str(one_backup), into=name_of(scratch), force=False)
+        service.restore_file(str(one_backup), into=name_of(scratch), force=False)
     assert "table gone is missing" in str(caught.value)
     assert "table orders has" in str(caught.value)
     assert "table order_items holds other values" in str(caught.value)
@@ -414,7 +414,7 @@ def test_without_the_right_there_is_no_drill_and_the_grant_is_named(
     [row] = recorded(database)
     assert row["drill_status"] == "impossible"
     with pytest.raises(XiaoeConfigError, match="GRANT ALL"):
-        command.restore_file(str(one_backup), into=name_of(scratch), force=False)
+        service.restore_file(str(one_backup), into=name_of(scratch), force=False)
     database.rows(f"GRANT ALL ON `{name_of(scratch)}`.* TO {loader}@'%'")
     assert "are equal" in drill()
 

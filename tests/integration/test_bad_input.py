@@ -31,9 +31,10 @@ from support.fixtures import servers, shop_connection
 from support.processes import Child
 from support.shop import APP_ID, END, Database, Sync, days
 from support.staged import HandMade, at, raw_order
-from xiaoe import preflight, sync_status
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
-from xiaoe.warehouse import Warehouse
+from xiaoe.merge import status
+from xiaoe.mysql.session import Warehouse
+from xiaoe.sync import same_server
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -104,7 +105,7 @@ def test_nobody_listens_or_there_is_no_such_host(kept: Database, sync: Sync, mon
 
 @ONE_SERVER
 def test_a_server_that_never_answers_is_given_up(kept: Database, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xiaoe.mysql_connection._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("xiaoe.mysql.connection._CONNECT_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         point(monkeypatch, f"mysql://someone:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/xiaoe")
         assert "start the server" in message_of(lambda: merge(sync.store), XiaoeRetriableError)
@@ -252,7 +253,7 @@ def test_a_clock_that_is_hours_off_mysql_s(
     kept: Database, monkeypatch: pytest.MonkeyPatch, hours: int, direction: str
 ) -> None:
     wrong = timedelta(hours=hours)
-    monkeypatch.setattr(preflight, "utc_now", lambda: datetime.now(timezone.utc) + wrong)
+    monkeypatch.setattr(same_server, "utc_now", lambda: datetime.now(timezone.utc) + wrong)
     with pytest.raises(XiaoeConfigError, match=rf"10(800|799) s {direction} MySQL's .*NTP"), Warehouse().session():
         pass
 
@@ -276,15 +277,15 @@ def test_a_clock_that_is_hours_off_the_api_s(
 @pytest.mark.parametrize("header", ["", "yesterday", "Fri, 99 Nov 2026 04:00:00 GMT", "-1"])
 @ONE_SERVER
 def test_a_date_that_says_nothing_is_no_error(header: str, database: Database) -> None:
-    preflight.check_date(header, datetime.now(timezone.utc))
+    same_server.check_date(header, datetime.now(timezone.utc))
 
 
 def test_the_seconds_that_a_slow_answer_takes_are_no_wrong_clock() -> None:
     sent = datetime(2026, 11, 20, tzinfo=timezone.utc)
     for theirs in (sent, sent + timedelta(minutes=9), sent + timedelta(minutes=10), sent + timedelta(minutes=14)):
-        preflight.check_clock(theirs, sent, sent + timedelta(minutes=10), whose="the API's")
+        same_server.check_clock(theirs, sent, sent + timedelta(minutes=10), whose="the API's")
     with pytest.raises(XiaoeConfigError, match="is 301 s behind"):
-        preflight.check_clock(sent + timedelta(seconds=901), sent, sent + timedelta(minutes=10), whose="the API's")
+        same_server.check_clock(sent + timedelta(seconds=901), sent, sent + timedelta(minutes=10), whose="the API's")
 
 
 # --- disks ---------------------------------------------------------------------------------------------
@@ -447,6 +448,6 @@ def test_a_failure_that_cannot_be_noted_does_not_hide_the_failure(
     point(monkeypatch, moved(kept.url, user="nobody"))
     with (
         pytest.raises(XiaoeError, match="what really happened"),
-        sync_status.failure_noted(Warehouse(), APP_ID, "orders", "history"),
+        status.failure_noted(Warehouse(), APP_ID, "orders", "history"),
     ):
         raise XiaoeError("what really happened")

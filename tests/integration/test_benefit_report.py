@@ -21,6 +21,7 @@ from support.inbox import ChatService, MailServer, attachments, body, chat_servi
 from support.shop import APP_ID, Database
 from xiaoe import settings
 from xiaoe.benefits import report, review
+from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.operators import (
     XiaoeBenefitAnswerOperator,
     XiaoeBenefitExportOperator,
@@ -29,10 +30,9 @@ from xiaoe.benefits.operators import (
     XiaoeBenefitReportOperator,
     XiaoeBenefitsOperator,
 )
-from xiaoe.benefits.watch import NAMES
-from xiaoe.dag_parts import dag_defaults
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.session import Warehouse
+from xiaoe.tasks.defaults import dag_defaults
 from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.mysql

@@ -12,12 +12,12 @@ from airflow.sdk import DAG
 
 from support.shop import APP_ID, END, EVERYTHING, Database, Sync
 from xiaoe import settings
-from xiaoe.benefits import change, decide, policy
+from xiaoe.benefits import decide, policy, policy_change
+from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.benefits.policy import Policy
-from xiaoe.benefits.watch import NAMES
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.resources import REFUNDS
+from xiaoe.resources.base import REFUNDS
 
 pytestmark = pytest.mark.mysql
 
@@ -40,7 +40,7 @@ def shop(sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch) -> Syn
 def propose(rule: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rule stands in the file."""
     monkeypatch.setattr(policy, "read_policy", lambda: rule)
-    monkeypatch.setattr(change, "read_policy", lambda: rule)
+    monkeypatch.setattr(policy_change, "read_policy", lambda: rule)
 
 
 def run() -> dict[str, Any]:
@@ -72,11 +72,11 @@ def test_what_a_change_would_do_is_told_to_the_order_before_anything_is_written(
 ) -> None:
     before, old = content(database), decided(database)
     propose(MONTH, monkeypatch)
-    told = change.change_policy(apply=False)
+    told = policy_change.change_policy(apply=False)
     assert content(database) == before
     assert "未启用" in told
 
-    change.change_policy(apply=True, by="王芳")
+    policy_change.change_policy(apply=True, by="王芳")
     assert decided(database) == old, "the next run decides"
     run()
     new = decided(database)
@@ -110,7 +110,7 @@ def test_a_changed_file_alone_changes_no_decision(
 
 def test_the_same_rule_again_is_no_change(shop: Sync, database: Database) -> None:
     before = content(database)
-    assert change.change_policy(apply=True).startswith("规则未变（编号 ")
+    assert policy_change.change_policy(apply=True).startswith("规则未变（编号 ")
     assert content(database) == before
 
 
@@ -123,7 +123,7 @@ def test_a_run_that_began_with_the_old_rule_writes_nothing(
     assert held is not None
     begun = decide.Decider(shop.warehouse, APP_ID, held[1], held[0], now=END)
     propose(MONTH, monkeypatch)
-    change.change_policy(apply=True, by="王芳")
+    policy_change.change_policy(apply=True, by="王芳")
     before = content(database)
     with pytest.raises(XiaoeRetriableError, match="another policy was put in force"):
         begun.decide()

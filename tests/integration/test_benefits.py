@@ -61,11 +61,11 @@ from support.benefits import (
 from support.processes import Child, Fuse, Gate, children, killed_everywhere
 from support.shop import APP_ID, END, EVERYTHING, Database, Sync, days, differences
 from support.staged import WEEK, HandMade, at, raw_order
-from xiaoe import warehouse as warehouses
+from xiaoe.benefits import attention
 from xiaoe.benefits import decide as deciding
-from xiaoe.benefits import watch
-from xiaoe.resources import REFUNDS
-from xiaoe.warehouse import Session, Warehouse
+from xiaoe.mysql import session as warehouses
+from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.resources.base import REFUNDS
 from xiaoe.windows import BEIJING, Window
 
 pytestmark = pytest.mark.mysql
@@ -77,7 +77,7 @@ ZERO = timedelta()
 
 def revoked_after_grant(session: Session, now: datetime, shop_id: str = APP_ID) -> list[str]:
     """Orders that the run of this moment took a grant back from."""
-    return [name for _, name in watch.grants_taken_back(session, shop_id, now, now + watch.MOMENT)]
+    return [name for _, name in attention.grants_taken_back(session, shop_id, now, now + attention.MOMENT)]
 
 
 def beijing(moment: datetime) -> datetime:
@@ -295,7 +295,7 @@ def test_one_order(session: Session, database: Database, case: Case) -> None:
     [row] = database.rows("SELECT * FROM benefit_decisions")
     assert (row["decision"], row["reason"]) == (case.decision, case.reason)
     assert row["deadline_at"] == (None if case.deadline is None else MADE + case.deadline)
-    assert row["decision_text"] == watch.NAMES[case.decision]
+    assert row["decision_text"] == attention.NAMES[case.decision]
     assert row["decided_at"] == utc(DEADLINE + case.now)
     assert disagreements(database, shop.verdicts(case.rule, now)) == []
     [entry] = log_of(database)
@@ -328,7 +328,7 @@ def test_a_refund_that_surfaces_after_the_grant_takes_it_back(session: Session, 
     assert revoked_after_grant(session, later) == ["o_1"]
     assert revoked_after_grant(session, NOW) == []
     assert revoked_after_grant(session, later, "another") == []
-    assert "发放后取消 1" in watch.summary(Counter(revoke=1), ["o_1"], 0, ZERO)
+    assert "发放后取消 1" in attention.summary(Counter(revoke=1), ["o_1"], 0, ZERO)
 
 
 def test_a_refund_after_the_deadline_leaves_the_grant(session: Session, database: Database) -> None:
@@ -440,19 +440,19 @@ def test_orders_that_wait_are_counted_and_the_longest_told(session: Session, dat
     shop.looks = [Look(MADE - DAY, MADE + 3 * DAY, utc(DEADLINE - HOUR))]
     saved(session, shop)
     decide(beijing(DEADLINE - HOUR))
-    assert watch.not_observed_since(session, APP_ID, beijing(DEADLINE)) == (0, ZERO)
+    assert attention.not_observed_since(session, APP_ID, beijing(DEADLINE)) == (0, ZERO)
     now = beijing(DEADLINE + 90 * timedelta(minutes=1))
     assert decide(now) == {"pending": 2}
-    assert watch.not_observed_since(session, APP_ID, now) == (2, timedelta(minutes=90))
-    assert watch.not_observed_since(session, "another", now) == (0, ZERO)
-    assert "2 单截止后尚未再次观测，最久 1:30:00" in watch.summary(Counter(), [], 2, timedelta(minutes=90))
+    assert attention.not_observed_since(session, APP_ID, now) == (2, timedelta(minutes=90))
+    assert attention.not_observed_since(session, "another", now) == (0, ZERO)
+    assert "2 单截止后尚未再次观测，最久 1:30:00" in attention.summary(Counter(), [], 2, timedelta(minutes=90))
     assert {row["reason"] for row in decisions(database).values()} == {UNSEEN, EARLY}
     assert [entry["new_decision"] for entry in log_of(database)] == ["pending"] * 3
     shop.looks.append(Look(MADE, MADE + HOUR, utc(DEADLINE + HOUR)))  # seen again: the first one only
     shop.save_looks(session, shop.looks[-1:])
     session.rollback()
     assert decide(now + HOUR) == {"grant": 1, "pending": 1}
-    assert watch.not_observed_since(session, APP_ID, now + HOUR) == (1, timedelta(minutes=90))
+    assert attention.not_observed_since(session, APP_ID, now + HOUR) == (1, timedelta(minutes=90))
     assert disagreements(database, shop.verdicts(Rule(), now + HOUR)) == []
 
 
@@ -631,7 +631,7 @@ def test_twenty_days_hour_by_hour(database: Database, session: Session) -> None:
         back = sorted(n for n, v in changes.items() if v.decision == "revoke" and settled.get(n) == "grant")
         assert revoked_after_grant(session, now) == back
         late = [now - beijing(v.deadline) for v in verdicts.values() if v.reason == UNSEEN and v.deadline]
-        assert watch.not_observed_since(session, APP_ID, now) == (len(late), max(late, default=ZERO))
+        assert attention.not_observed_since(session, APP_ID, now) == (len(late), max(late, default=ZERO))
         known.update((name, verdict.decision) for name, verdict in verdicts.items())
         settled.update((name, v.decision) for name, v in changes.items() if v.decision in ("grant", "revoke"))
         last, longest, taken_back = entries[-1][5] if entries else last, max([longest, *late]), taken_back + len(back)

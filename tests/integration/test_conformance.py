@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from support.conformance import BUSY, LEFT_OUT, MOST_CALLS, Bench, Item, ListServer, Sheet, Trap, bench
 from support.shop import Database, unbalanced
 from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeReconciliationError
-from xiaoe.resources import RESOURCES, Cursor, Resource, Scope
+from xiaoe.resources.base import RESOURCES, Cursor, Resource, Scope
 from xiaoe.rows import values
 
 pytestmark = [

@@ -20,17 +20,17 @@ from support.fixtures import servers, shop_connection
 from support.marts import refresh
 from support.shop import APP_ID, START, Database, Sync, days, differences, merge_sql
 from support.staged import DAY_ONE, HandMade, at, raw_order
-from xiaoe import merge
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.cli import main
+from xiaoe.csv_import import command
+from xiaoe.csv_import.command import import_csv
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
-from xiaoe.export import export_table
-from xiaoe.merge import Merger
-from xiaoe.old_csv import command
-from xiaoe.old_csv.command import import_csv
-from xiaoe.resources import ORDERS
-from xiaoe.warehouse import Warehouse
+from xiaoe.exports.tables import export_table
+from xiaoe.merge import merger
+from xiaoe.merge.merger import Merger
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import ORDERS
 from xiaoe.windows import BEIJING, Window
 
 pytestmark = pytest.mark.mysql
@@ -225,7 +225,7 @@ def test_a_file_of_bad_lines_only(database: Database, tmp_path: Path) -> None:
 
 def test_a_second_run_changes_nothing(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_PAGE_ROWS", 40)
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 100)
     many = [line(number) for number in range(300)]
     file = write(tmp_path, [line(299, 订单状态="退款中"), *many, line(2, 实付金额="?")])
     told = import_csv(file, None, apply=True)

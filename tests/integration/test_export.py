@@ -14,8 +14,8 @@ import pytest
 from support.marts import merge, merge_users, refresh, sales
 from support.shop import Database
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.export import SOURCES, export_table
-from xiaoe.warehouse import Session, Warehouse
+from xiaoe.exports.tables import SOURCES, export_table
+from xiaoe.mysql.session import Session, Warehouse
 
 pytestmark = pytest.mark.mysql
 

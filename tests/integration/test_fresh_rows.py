@@ -12,13 +12,13 @@ import pytest
 from emulator.running import Emulator
 from support.shop import APP_ID, END, Database, Sync, days, merge_sql, unbalanced
 from support.staged import WEEK, HandMade, at, raw_order, together
-from xiaoe import merge, writing
-from xiaoe.chunk import Incoming, Stored
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.ledger import Held
-from xiaoe.merge import Merger
-from xiaoe.resources import ORDERS
-from xiaoe.warehouse import Warehouse
+from xiaoe.merge import merger, writer
+from xiaoe.merge.changes import Incoming, Stored
+from xiaoe.merge.ledger import Held
+from xiaoe.merge.merger import Merger
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import ORDERS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -34,7 +34,7 @@ def test_directly_and_through_staging_the_tables_are_the_same(
     sync: Sync, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In several chunks: a first load, and a rescan that brings new orders and changed ones together."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 100)
     api.set_clock((END - days(6)).isoformat())
     first = sync.stage(Window(SPAN.begin, END - days(7)))
     api.set_clock((END + days(3)).isoformat())
@@ -75,7 +75,7 @@ def test_a_row_that_somebody_else_inserted_meanwhile_fails_the_run(
     """Nobody does who takes the lock; without this, the other's row would stay and the run's be lost without a word."""
     run(sync, [raw_order(3)])
     between(monkeypatch, lambda: copy_order(database, "o_00003", "o_00002"))
-    monkeypatch.setattr(writing.Session, "_probe", lambda self, table: loads_files)
+    monkeypatch.setattr(writer.Session, "_probe", lambda self, table: loads_files)
     with pytest.raises(XiaoeReconciliationError, match=r"another program writing to orders\?"):
         run(sync, [raw_order(1), raw_order(2, title="ours")], 1)
     titles = {row["order_id"]: row["title"] for row in database.rows("SELECT order_id, title FROM orders")}
@@ -88,8 +88,8 @@ def test_a_row_that_comes_with_two_slices_does_not_make_up_for_one_that_is_gone(
     sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch, stranger: str
 ) -> None:
     """When the second slice asks for the new one, it stands in the table; of the changed one, the first slice told."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 1)
-    monkeypatch.setattr(merge, "_WORTH_WRITING", 1)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(merger, "_WORTH_WRITING", 1)
     later = Window(WEEK.end, WEEK.end + days(7))
     known = [raw_order(n, created_time=f"{later.begin + days(1):%Y-%m-%d %H:%M:%S}") for n in (51, 52, 53)]
     sync.merge(*HandMade([(at(0), known)], run_id="first", window=later).write(sync.store))
@@ -111,14 +111,14 @@ def test_a_row_that_comes_with_two_slices_does_not_make_up_for_one_that_is_gone(
 
 def between(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
     """Have something happen between the look-up of a chunk and its writing."""
-    original = writing.Writer.stored
+    original = writer.Writer.stored
 
-    def stored(self: writing.Writer, incoming: Incoming, held: Held) -> Stored:
+    def stored(self: writer.Writer, incoming: Incoming, held: Held) -> Stored:
         found = original(self, incoming, held)
         work()
         return found
 
-    monkeypatch.setattr(writing.Writer, "stored", stored)
+    monkeypatch.setattr(writer.Writer, "stored", stored)
 
 
 def copy_order(database: Database, order_id: str, copy: str) -> None:
@@ -147,7 +147,7 @@ def test_ids_far_apart_are_looked_up_one_by_one(
     sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the first and the last lie more rows than are read in one go; their changes are found all the same."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 1)  # a chunk for each page
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 1)  # a chunk for each page
     rows = [raw_order(number) for number in range(40)]
     assert run(sync, rows)["inserted"] == 40
     pages = [

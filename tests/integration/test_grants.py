@@ -16,11 +16,11 @@ import pytest
 from emulator.running import Emulator
 from support.runs import Runs
 from support.shop import EVERYTHING, TABLES, Database, Sync, differences
-from xiaoe import grants
-from xiaoe.backup.command import back_up_now, drill_newest
+from xiaoe.backup.service import back_up_now, drill_newest
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.migrate import SCHEMA_DIR, migrate
+from xiaoe.mysql import grants
+from xiaoe.mysql.migrate import SCHEMA_DIR, migrate
 from xiaoe.settings import drill_database, now
 
 pytestmark = pytest.mark.mysql

@@ -18,8 +18,8 @@ from emulator.running import Emulator
 from support.fixtures import Connect
 from support.processes import Fuse, killed_everywhere
 from support.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id
-from xiaoe import merge
-from xiaoe.pages import Manifest, RunFolder
+from xiaoe.merge import merger
+from xiaoe.storage.pages import Manifest, RunFolder
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -35,7 +35,7 @@ Staged = tuple[RunFolder, Manifest]
 @pytest.fixture
 def two_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Merges load what they bring in two chunks."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 50)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 50)
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from support.shop import (
     unbalanced,
     unlike,
 )  # fmt: skip
-from xiaoe import late
 from xiaoe.exceptions import XiaoeBusyError, XiaoeConfigError, XiaoeReconciliationError
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.session import Warehouse
+from xiaoe.stage import lookup
 from xiaoe.windows import BEIJING, Window
 
 pytestmark = pytest.mark.mysql
@@ -158,9 +158,9 @@ def test_an_after_sale_without_a_time_of_change_brings_its_order_once_a_change_o
     assert order(database, name)["refund_time"] is None
     with Warehouse().session() as session:
         read = Window(refunded, refunded + 2 * HOUR)
-        [one] = late.named_orders(session, APP_ID, read, created_before=refunded - RESCANNED)
+        [one] = lookup.named_orders(session, APP_ID, read, created_before=refunded - RESCANNED)
         later = Window(refunded + days(1), refunded + days(2))
-        assert late.named_orders(session, APP_ID, later, created_before=refunded - RESCANNED) == []
+        assert lookup.named_orders(session, APP_ID, later, created_before=refunded - RESCANNED) == []
     assert one.order_id == name
     assert read.begin <= one.changed < read.end
 
@@ -205,8 +205,8 @@ def test_hour_by_hour_every_old_order_that_an_after_sale_names_equals_the_truth(
         now = runs.at(now + hours * HOUR)
         before = database.value("SELECT COALESCE(MAX(id), 0) FROM order_state_log")
         _, looked_up = runs.refunds()
-        late = named(runs, since=now - SETTLED - hours * HOUR)
-        assert stale(database, runs.api, late) == []
+        lookup = named(runs, since=now - SETTLED - hours * HOUR)
+        assert stale(database, runs.api, lookup) == []
         changed += database.value("SELECT COUNT(*) FROM order_state_log WHERE id > %s", (before,))
         assert looked_up["rejected"] == looked_up["absent"] == 0
     assert changed > 5
@@ -243,9 +243,9 @@ def test_of_a_whole_history_only_orders_not_seen_since_are_asked_for(
     runs.merge("refunds", "incremental", folder, about)
     calls = list_calls(runs.api)
     runs.late(folder, about)
-    late = named(runs, since=START - days(9))
-    fresh = [name for name, changed in late.items() if changed + SETTLED > now]
-    assert len(late) > 10
+    lookup = named(runs, since=START - days(9))
+    fresh = [name for name, changed in lookup.items() if changed + SETTLED > now]
+    assert len(lookup) > 10
     assert list_calls(runs.api) - calls == len(fresh) > 3
 
 
@@ -263,12 +263,12 @@ def test_a_later_look_at_the_window_saves_the_calls(runs: Runs, sync: Sync, data
     runs.merge("refunds", "incremental", folder, about)
     calls = list_calls(runs.api)
     assert runs.late(folder, about)["staged"] > 0
-    late = named(runs, since=runs.now - days(13))
+    lookup = named(runs, since=runs.now - days(13))
     created = {key: moment(row["created_time"]) for key, row in all_orders(runs.api).items()}
-    again = [name for name, changed in late.items() if created[name] < now - days(25) and changed + SETTLED <= now]
+    again = [name for name, changed in lookup.items() if created[name] < now - days(25) and changed + SETTLED <= now]
     assert len(again) > 1
-    assert list_calls(runs.api) - calls == len(late) - len(again)
-    assert stale(database, runs.api, late) == []
+    assert list_calls(runs.api) - calls == len(lookup) - len(again)
+    assert stale(database, runs.api, lookup) == []
 
 
 @on_one_server
@@ -307,9 +307,9 @@ def test_what_is_looked_up_names_its_users_and_products(runs: Runs, database: Da
     database.rows("DELETE FROM products")
     now = runs.at(loaded + days(1))
     runs.refunds()
-    late = named(runs, since=now - SETTLED)
+    lookup = named(runs, since=now - SETTLED)
     held = database.rows("SELECT o.order_id FROM orders o JOIN users u USING (user_id) WHERE u.is_inferred = 1")
-    assert late.keys() <= {row["order_id"] for row in held}
+    assert lookup.keys() <= {row["order_id"] for row in held}
     assert database.value("SELECT COUNT(*) FROM users WHERE is_inferred = 0") == 0
 
 
@@ -387,12 +387,12 @@ def test_a_merge_repeated_changes_nothing(runs: Runs, database: Database, loaded
     about = runs.context()
     folder = runs.stage("refunds", "incremental", about)
     runs.merge("refunds", "incremental", folder, about)
-    late = runs.stage("orders", "late", about, named_by=folder)
-    counts = runs.merge("orders", "late", late, about)
+    lookup = runs.stage("orders", "late", about, named_by=folder)
+    counts = runs.merge("orders", "late", lookup, about)
     assert counts["inserted"] + counts["updated"] == counts["staged"] > 2
     before = database.snapshot()
     for _ in range(2):
-        counts = runs.merge("orders", "late", late, about)
+        counts = runs.merge("orders", "late", lookup, about)
         assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (0, 0, counts["staged"])
         runs.merge("refunds", "incremental", folder, about)
         assert database.snapshot() == before

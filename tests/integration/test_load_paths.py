@@ -14,11 +14,11 @@ import pytest
 from emulator.running import Emulator
 from support.shop import END, Database, Sync, days, differences, unbalanced
 from support.staged import HandMade, at, raw_order
-from xiaoe import warehouse
-from xiaoe.chunk import BOOKKEEPING
-from xiaoe.resources import ORDERS
+from xiaoe.merge.changes import BOOKKEEPING
+from xiaoe.mysql import session
+from xiaoe.mysql.session import Lines, Session, Warehouse
+from xiaoe.resources.base import ORDERS
 from xiaoe.rows.decode import NULL
-from xiaoe.warehouse import Lines, Session, Warehouse
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -179,8 +179,8 @@ def test_a_merge_whose_load_is_damaged_changes_nothing(
     sync.merge(*HandMade([(at(0), [raw_order(1)])], run_id="before").write(sync.store))
     before = database.snapshot()
     run = HandMade([(at(1), [raw_order(1, order_state=8), raw_order(2)])], moves_watermark=True).write(sync.store)
-    original = warehouse.tsv
-    monkeypatch.setattr(warehouse, "tsv", lambda columns: original(columns).replace("99.00", "99.0O"))
+    original = session.tsv
+    monkeypatch.setattr(session, "tsv", lambda columns: original(columns).replace("99.00", "99.0O"))
     with pytest.raises((MySQLdb.Error, RuntimeError), match="price"):
         sync.merge(*run)
     assert database.snapshot() == before

@@ -22,12 +22,12 @@ from support.fixtures import servers
 from support.runs import Runs
 from support.shop import APP_ID, END, Database, Sync, days
 from xiaoe import settings
-from xiaoe.ledger import looks_at_orders, utc_text
-from xiaoe.maintenance import files, metadata, pages, rows
+from xiaoe.maintenance import airflow_db, old_files, old_pages, old_rows
 from xiaoe.maintenance.operators import XiaoeMaintenanceOperator
-from xiaoe.maintenance.parts import STEPS
 from xiaoe.maintenance.step import Step
-from xiaoe.warehouse import Warehouse
+from xiaoe.merge.ledger import looks_at_orders, utc_text
+from xiaoe.mysql.session import Warehouse
+from xiaoe.tasks.maintenance import STEPS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -103,7 +103,7 @@ def test_pages_that_were_never_merged_stay_until_something_later_covers_them(
     for folder in (unmerged, odd, broken, list_of_products):
         aged(folder)
     monkeypatch.setattr(settings, "now", lambda: datetime.now(timezone.utc))
-    assert logged(pages.remove_old_pages) == 0
+    assert logged(old_pages.remove_old_pages) == 0
     assert unmerged.exists()
     assert odd.exists()
     assert broken.exists()
@@ -206,7 +206,7 @@ def test_old_rows_go_and_open_ones_stay(database: Database, monkeypatch: pytest.
 
 def test_statistics_are_refreshed(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        tables = logged(rows.refresh_statistics)
+        tables = logged(old_rows.refresh_statistics)
     assert tables == database.value(
         "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
     )
@@ -239,7 +239,7 @@ def test_old_exports_go(database: Database, tmp_path: Path, monkeypatch: pytest.
 
 @one_server
 def test_old_logs_go(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files.conf, "get", lambda *_: str(tmp_path))
+    monkeypatch.setattr(old_files.conf, "get", lambda *_: str(tmp_path))
     for name in ("dag_id=a/run_id=1/attempt=1.log", "dag_id=a/run_id=2/attempt=1.log.trigger.7.log", "keep.txt"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -270,7 +270,7 @@ def hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def clean(run_id: str = "r") -> None:
     step = Step(datetime.now(timezone.utc), False, logging.getLogger("maintenance"))
-    metadata.clean_airflow_database(step, "xiaoe_maintenance", run_id)
+    airflow_db.clean_airflow_database(step, "xiaoe_maintenance", run_id)
 
 
 @pytest.mark.slow

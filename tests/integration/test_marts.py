@@ -13,8 +13,8 @@ from support.marts import lose, merge, merge_users, refresh, sales
 from support.shop import Database
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
-from xiaoe.sync_status import write_done
-from xiaoe.warehouse import Session, Warehouse
+from xiaoe.merge.status import write_done
+from xiaoe.mysql.session import Session, Warehouse
 from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.mysql

@@ -14,9 +14,9 @@ from support.processes import together
 from support.runs import EVERYTHING_LISTED, write_list
 from support.shop import APP_ID, END, Database, Sync, days, differences, unbalanced, unlike
 from support.staged import HandMade, at, raw_order
-from xiaoe import merge
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.resources import PRODUCTS, USERS
+from xiaoe.merge import merger
+from xiaoe.resources.base import PRODUCTS, USERS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -135,7 +135,7 @@ def test_a_member_that_was_real_and_vanished_is_marked(sync: Sync, database: Dat
 
 
 def test_a_merge_that_fails_leaves_no_member(sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 1)
     pages = [(at(second), [raw_order(second)]) for second in (1, 2)]
     folder, manifest = HandMade(pages).write(sync.store)
     (folder.path / manifest.slices[0].pages[-1]).unlink()
@@ -174,7 +174,7 @@ def test_orders_and_users_merged_at_the_same_time_end_right(
     sync: Sync, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both write `users`, in chunks, under locks of their own; a deadlock is tried again and never shows."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 60)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 60)
     window = Window(END - days(20), END)
     truth = list(api.truth_users(APP_ID))
     goods = list(api.truth_products(APP_ID))

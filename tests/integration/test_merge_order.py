@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from support.shop import Database, Sync, unbalanced
 from support.staged import DAY_ONE, HandMade, at, raw_order
-from xiaoe import merge
+from xiaoe.merge import merger
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -109,7 +109,7 @@ def check_any_order(
 ) -> None:
     database.empty()
     with TemporaryDirectory() as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merge, "CHUNK_ROWS", rows_in_a_chunk)
+        patch.setattr(merger, "CHUNK_ROWS", rows_in_a_chunk)
         staged = [run.staged(f"run-{number}").write(Path(store)) for number, run in enumerate(runs)]
         for number in order:
             counts = sync.merge(*staged[number])
@@ -164,7 +164,7 @@ def test_every_staged_row_is_inserted_updated_unchanged_or_rejected(
     raw = [untyped(number) if state == "nameless" else version(number, state) for number, state in rows]
     pages = [(at(page), raw[page : page + page_size]) for page in range(0, len(raw), page_size)]
     with TemporaryDirectory() as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merge, "CHUNK_ROWS", rows_in_a_chunk)
+        patch.setattr(merger, "CHUNK_ROWS", rows_in_a_chunk)
         staged = HandMade(pages).write(Path(store))
         for _ in range(times):
             counts = sync.merge(*staged)

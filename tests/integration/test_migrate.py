@@ -18,8 +18,8 @@ from support.processes import Fuse, killed_everywhere, together
 from support.shop import EVERYTHING, TABLES, Database, Sync
 from support.staged import HandMade, at, raw_order
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.migrate import SCHEMA_DIR, migrate
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.migrate import SCHEMA_DIR, migrate
+from xiaoe.mysql.session import Warehouse
 
 pytestmark = pytest.mark.mysql
 

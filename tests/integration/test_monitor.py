@@ -21,8 +21,8 @@ from support.shop import APP_ID, END, START, Database, Sync
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 from xiaoe.monitor import calendar, queries, storage, web
 from xiaoe.monitor.operators import XiaoeStorageOperator
-from xiaoe.resources import RESOURCES
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import RESOURCES
 from xiaoe.windows import BEIJING, Window
 
 pytestmark = pytest.mark.mysql

@@ -12,12 +12,12 @@ import pytest
 from support.fixtures import servers
 from support.shop import Database, merge_sql
 from support.staged import HandMade, at, raw_order
-from xiaoe.merge import Merger
-from xiaoe.resources import ORDERS
+from xiaoe.merge.merger import Merger
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import ORDERS
 from xiaoe.rows import orders
 from xiaoe.rows.decode import RowReader
-from xiaoe.rows.forms import Forms, hashed
-from xiaoe.warehouse import Warehouse
+from xiaoe.rows.masking import Forms, hashed
 
 pytestmark = [pytest.mark.mysql, pytest.mark.parametrize("migrated", servers()[:1], indirect=True)]
 

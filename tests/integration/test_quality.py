@@ -17,17 +17,17 @@ from emulator.running import running
 from support.fixtures import shop_connection
 from support.runs import Runs
 from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database
-from xiaoe import hook
+from xiaoe.api import hook
+from xiaoe.api.hook import XiaoeHook
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
+from xiaoe.csv_import.command import import_csv
 from xiaoe.exceptions import XiaoeQualityError
-from xiaoe.hook import XiaoeHook
 from xiaoe.marts.operators import XiaoeMartsOperator
-from xiaoe.old_csv.command import import_csv
+from xiaoe.mysql.session import Warehouse
 from xiaoe.quality import operators
 from xiaoe.quality.catalogue import CHECKS, COLUMN_CHECKS, CRITICAL, DAY_TOTALS, FIGURE_CHECKS, QUERY_CHECKS, ROW_CHECKS
 from xiaoe.quality.figures import read_ledger
 from xiaoe.quality.scope import Scope
-from xiaoe.warehouse import Warehouse
 from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.mysql

@@ -16,8 +16,9 @@ from support.fixtures import Connect
 from support.processes import Child, Gate, children, together
 from support.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id, unbalanced
 from support.staged import HandMade, at, raw_order
-from xiaoe import merge, warehouse
 from xiaoe.exceptions import XiaoeRetriableError
+from xiaoe.merge import merger
+from xiaoe.mysql import session
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -29,13 +30,13 @@ RECENT = Window(END - days(3), END)
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge runs its statements several times, so that two merges have a chance to meet."""
-    monkeypatch.setattr(merge, "CHUNK_ROWS", 60)
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 60)
 
 
 @pytest.fixture
 def no_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadlock is not tried again but shows."""
-    monkeypatch.setattr(warehouse, "TRY_AGAIN", {})
+    monkeypatch.setattr(session, "TRY_AGAIN", {})
 
 
 def test_rescan_and_incremental_at_once_again_and_again(
@@ -143,10 +144,10 @@ def test_the_lock_of_a_killed_merge_is_free(sync: Sync, database: Database, tmp_
     started, never = Gate(), Gate()
 
     def stop_before_the_commit() -> None:
-        warehouse.Session.commit = hang_when_written  # type: ignore[method-assign]
+        session.Session.commit = hang_when_written  # type: ignore[method-assign]
         sync.merge(*first)
 
-    def hang_when_written(session: warehouse.Session) -> None:
+    def hang_when_written(session: session.Session) -> None:
         if session.query("SELECT COUNT(*) FROM orders")[0][0]:
             started.open()
             never.wait()

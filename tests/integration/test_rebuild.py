@@ -13,7 +13,7 @@ from support.fixtures import servers
 from support.runs import Runs
 from support.shop import END, Database, days, differences
 from xiaoe import cli
-from xiaoe.backup import command
+from xiaoe.backup import service
 from xiaoe.windows import BEIJING, Window
 
 pytestmark = [pytest.mark.mysql, pytest.mark.parametrize("migrated", servers()[:1], indirect=True)]
@@ -48,12 +48,12 @@ def test_a_lost_warehouse_comes_back_from_its_pages(
     assert len(before["refunds"]) > 0
     database.empty("api_tokens")
     monkeypatch.delenv("AIRFLOW_CONN_XIAOE_DEFAULT")
-    counts, refused = command.rebuild_from_pages([], accept_missing=False)
+    counts, refused = service.rebuild_from_pages([], accept_missing=False)
     assert refused == []
     assert counts["windows"] == 9
     assert database.snapshot() == before
     assert differences(database, api, Window(BEGIN, END - timedelta(minutes=1))) == []
-    counts, refused = command.rebuild_from_pages(["orders", "products"], accept_missing=False)
+    counts, refused = service.rebuild_from_pages(["orders", "products"], accept_missing=False)
     assert (counts["inserted"], counts["updated"], refused) == (0, 0, [])
     assert database.snapshot() == before
 
@@ -65,12 +65,12 @@ def test_after_a_restore_the_pages_bring_what_the_backup_lacks(
     monkeypatch.setenv("XIAOE_BACKUP_STORE", f"file://{tmp_path}/backups")
     runs.at(END - days(4))
     runs.sync("orders", "history", kind="manual", **{"from": f"{BEGIN:%Y-%m-%d}"})
-    url, _ = command.back_up_now()
+    url, _ = service.back_up_now()
     orders_change(runs)
     before = database.snapshot()
-    command.restore_file(urlsplit(url).path, into=None, force=True)
+    service.restore_file(urlsplit(url).path, into=None, force=True)
     assert database.snapshot() != before
-    command.rebuild_from_pages([], accept_missing=False)
+    service.rebuild_from_pages([], accept_missing=False)
     assert database.snapshot() == before
 
 

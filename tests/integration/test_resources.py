@@ -29,11 +29,11 @@ from support.shop import (
     unbalanced,
     unlike,
 )
+from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeReconciliationError
-from xiaoe.hook import XiaoeHook
-from xiaoe.ledger import beijing_text
-from xiaoe.merge import Merger
-from xiaoe.resources import LIVE_STREAMS, PRODUCTS, REFUNDS, USERS, Cursor, Resource
+from xiaoe.merge.ledger import beijing_text
+from xiaoe.merge.merger import Merger
+from xiaoe.resources.base import LIVE_STREAMS, PRODUCTS, REFUNDS, USERS, Cursor, Resource
 from xiaoe.windows import BEIJING, Window, slices
 
 pytestmark = pytest.mark.mysql

@@ -27,7 +27,7 @@ from support.shop import (
     unbalanced,
 )
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.resources import ORDERS
+from xiaoe.resources.base import ORDERS
 from xiaoe.windows import BEIJING, LONGEST_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
 
 pytestmark = pytest.mark.mysql

@@ -21,10 +21,10 @@ from support.processes import together
 from support.runs import HOUR, Runs
 from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync, days, unlike
 from support.staged import HandMade, at, raw_order
-from xiaoe import sync_status
+from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.hook import XiaoeHook
-from xiaoe.resources import USERS
+from xiaoe.merge import status
+from xiaoe.resources.base import USERS
 from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.mysql
@@ -132,7 +132,7 @@ def test_watermarks_and_ledgers_are_apart(runs: Runs, sync: Sync, database: Data
     runs.at(END)
     load(runs, FIRST.app_id, "orders", "incremental")
     with sync.warehouse.session() as session:
-        marks = [sync_status.read_watermark(session, shop_id, "orders", "incremental") for shop_id in CONNECTIONS]
+        marks = [status.read_watermark(session, shop_id, "orders", "incremental") for shop_id in CONNECTIONS]
     assert marks[0]
     assert marks[1]
     assert marks[0] - marks[1] == HOUR

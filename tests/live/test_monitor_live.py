@@ -21,7 +21,7 @@ from support.browser import Visit, chromium
 from support.fixtures import servers, shop_connection
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
 from xiaoe.monitor.operators import XiaoeStorageOperator
-from xiaoe.resources import RESOURCES
+from xiaoe.resources.base import RESOURCES
 from xiaoe.windows import BEIJING, EVER, Window
 
 pytestmark = [

@@ -31,7 +31,7 @@ from standalone import ROOT
 from support import bi_shop
 from support.fixtures import servers
 from support.shop import Database
-from xiaoe import grants
+from xiaoe.mysql import grants
 
 pytestmark = [
     pytest.mark.mysql,

@@ -14,8 +14,8 @@ from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.marts.refresh import Refresher
-from xiaoe.resources import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, USERS
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, USERS
 from xiaoe.windows import BEIJING, EVER, Window
 
 NOW = datetime.now(BEIJING).replace(microsecond=0)

@@ -22,10 +22,10 @@ from unit.wire import Seen, http, serving, shop_answer
 
 from support.fixtures import shop_connection
 from support.shop import Database, Sync
-from xiaoe.hook import XiaoeHook
-from xiaoe.pages import Manifest, RunFolder
-from xiaoe.resources import Cursor, Resource, Scope
+from xiaoe.api.hook import XiaoeHook
+from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.rows import values
+from xiaoe.storage.pages import Manifest, RunFolder
 from xiaoe.windows import BEIJING, EVER, Window
 
 Read = Callable[[Any], Any]

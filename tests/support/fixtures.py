@@ -32,7 +32,7 @@ def migrated(request: pytest.FixtureRequest) -> Iterator[str]:
         pytest.fail(f"{SERVERS[request.param]} is not set: run `make test`, it starts the databases", pytrace=False)
     with scratch(dsn, f"xiaoe_test_{os.getpid()}_{request.param}") as url:
         os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = url
-        from xiaoe.migrate import migrate
+        from xiaoe.mysql.migrate import migrate
 
         migrate()
         yield url

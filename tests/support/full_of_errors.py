@@ -19,11 +19,12 @@ def main() -> None:
     from airflow.utils.db import initdb
 
     from emulator.running import Emulator
-    from xiaoe import dag_parts, hook
+    from xiaoe.api import hook
+    from xiaoe.tasks import defaults
 
     hook.LONGEST_WAIT = 0.01
-    dag_parts.DEFAULT_ARGS["retries"] = 0
-    dag_parts._deadline = lambda late_after: None  # with one, dag.test() breaks at the end of a run that succeeds
+    defaults.DEFAULT_ARGS["retries"] = 0
+    defaults._deadline = lambda late_after: None  # with one, dag.test() breaks at the end of a run that succeeds
     initdb()
     states = []
     for step in json.load(sys.stdin):

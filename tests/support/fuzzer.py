@@ -13,7 +13,7 @@ import atheris
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("plugins", "include", "scripts", "tests")]
 
-with atheris.instrument_imports(include=["xiaoe.rows", "xiaoe.envelope", "xiaoe.paging"]):
+with atheris.instrument_imports(include=["xiaoe.rows", "xiaoe.rows.envelope", "xiaoe.stage.paging"]):
     from support.oracles import answer_of, check_answer, check_paging
 
 

@@ -240,7 +240,7 @@ def begun(stack: ExitStack, chosen: argparse.Namespace) -> Load:
     else:
         url = f"http://127.0.0.1:{relay.port}"
     os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = database.url
-    from xiaoe.migrate import migrate
+    from xiaoe.mysql.migrate import migrate
 
     migrate()
     airflow = Standalone(home / "airflow", database=own)

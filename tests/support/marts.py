@@ -10,10 +10,10 @@ from functools import cache
 from typing import Any
 
 from support.shop import Database, merge_sql
-from xiaoe import ledger
 from xiaoe.marts.refresh import Refresher
-from xiaoe.resources import ORDERS
-from xiaoe.warehouse import Session, Warehouse, split_statements
+from xiaoe.merge import ledger
+from xiaoe.mysql.session import Session, Warehouse, split_statements
+from xiaoe.resources.base import ORDERS
 from xiaoe.windows import BEIJING
 
 TYPES = {"视频": 3, "图文": 1, "-": 99}

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from xiaoe import paging
-from xiaoe.envelope import open_envelope, read_listing
 from xiaoe.exceptions import XiaoeNetworkError
-from xiaoe.paging import Page, Pass, Progress, Verdict
-from xiaoe.resources import RESOURCES, Resource
+from xiaoe.resources.base import RESOURCES, Resource
 from xiaoe.rows import values
 from xiaoe.rows.decode import NULL, Row, RowError, row_hash, tsv, tsv_column
+from xiaoe.rows.envelope import open_envelope, read_listing
+from xiaoe.stage import paging
+from xiaoe.stage.paging import Page, Pass, Progress, Verdict
 
 _MEANINGS = {"t": "\t", "n": "\n", "r": "\r", "0": "\0", "\\": "\\"}
 _MOST_PAGES = 400

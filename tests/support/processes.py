@@ -159,7 +159,7 @@ class Fuse:
 
     def at_each_object(self) -> None:
         """Every file of the page store, wherever that is, before it is written."""
-        from xiaoe import pages
+        from xiaoe.storage import pages
 
         self._before(pages, "write_whole")
 

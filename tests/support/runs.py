@@ -16,11 +16,13 @@ import pytest
 
 from emulator.running import Emulator
 from support.shop import APP_ID, END, START, merge_sql
-from xiaoe import hook, settings, stage
-from xiaoe.hook import Answer, XiaoeHook
-from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
-from xiaoe.resources import RESOURCES, Resource
+from xiaoe import settings
+from xiaoe.api import hook
+from xiaoe.api.hook import Answer, XiaoeHook
+from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.stage import stager
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.windows import BEIJING, EVER, Window
 
 HOUR = timedelta(hours=1)
@@ -51,7 +53,7 @@ class Runs:
         monkeypatch.setenv("XIAOE_HISTORY_START", f"{START:%Y-%m-%d}")
         monkeypatch.setattr(settings, "now", lambda: self.now)
         monkeypatch.setattr(hook, "utc_now", self.utc_now)
-        monkeypatch.setattr(stage, "utc_now", self.utc_now)
+        monkeypatch.setattr(stager, "utc_now", self.utc_now)
         monkeypatch.setattr(hook, "XiaoeHook", partial(XiaoeHook, sleep=lambda _: None))
         for name, resource in RESOURCES.items():
             monkeypatch.setitem(RESOURCES, name, unhurried(resource))

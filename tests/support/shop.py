@@ -16,14 +16,14 @@ import MySQLdb.cursors
 
 from emulator.differences import unlike
 from emulator.running import Emulator
-from xiaoe import ledger, sync_status
-from xiaoe.hook import XiaoeHook
-from xiaoe.merge import Merger
-from xiaoe.pages import Manifest, RunFolder
-from xiaoe.resources import ORDERS, RESOURCES, Resource
+from xiaoe.api.hook import XiaoeHook
+from xiaoe.merge import ledger, status
+from xiaoe.merge.merger import Merger
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import ORDERS, RESOURCES, Resource
 from xiaoe.settings import INCLUDE_DIR
-from xiaoe.stage import Stager
-from xiaoe.warehouse import Warehouse
+from xiaoe.stage.stager import Stager
+from xiaoe.storage.pages import Manifest, RunFolder
 from xiaoe.windows import BEIJING, Plan, Window
 
 APP_ID, CLIENT_ID, SECRET = "apptest1", "xoptest1", "secret-of-the-test-shop"
@@ -177,7 +177,7 @@ class Sync:
 
     def watermark(self, mode: str, resource: str = "orders") -> datetime | None:
         with self.warehouse.session() as session:
-            return sync_status.read_watermark(session, APP_ID, resource, mode)
+            return status.read_watermark(session, APP_ID, resource, mode)
 
 
 def merge_sql(resource: str) -> str:

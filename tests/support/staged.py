@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from support.shop import APP_ID
-from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.windows import BEIJING, Window
 
 DAY_ONE = datetime(2026, 11, 1, tzinfo=BEIJING)

@@ -18,13 +18,13 @@ from airflow.sdk.log import mask_secret
 
 from support.inbox import ChatService, MailServer, body, chat_service, mail_server
 from xiaoe import settings
-from xiaoe.alerts import callbacks, facts, text
-from xiaoe.alerts.facts import cause_of, lateness, message_of
+from xiaoe.alerts import callbacks, events, messages
+from xiaoe.alerts.delivery import OLDEST_NEWS, news, say
+from xiaoe.alerts.events import cause_of, lateness, message_of
 from xiaoe.alerts.state import TOGETHER, Alert
-from xiaoe.alerts.telling import OLDEST_NEWS, news, say
-from xiaoe.dag_parts import dag_defaults, refresh_marts, review_benefits, sync_shops
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeNetworkError, XiaoeQuotaError
 from xiaoe.notify import Message
+from xiaoe.tasks.defaults import dag_defaults, refresh_marts, review_benefits, sync_shops
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -63,7 +63,7 @@ def context(dag: DAG, task_id: str = "shop.merge", index: int = 1, **more: Any) 
 
 def test_a_failure_names_task_shop_try_run_and_log(dag: DAG) -> None:
     error = XiaoeConfigError("connection xiaoe_second: the secret is wrong")
-    event = facts.failure(context(dag, exception=error))
+    event = events.failure(context(dag, exception=error))
     assert (event.kind, event.dag_id, event.task_id, event.shop) == ("failed", "any", "shop.merge", "xiaoe_second")
     assert (event.run_id, event.tries, event.log_url) == ("scheduled__1", 4, "https://log")
     assert event.message == "connection xiaoe_second: the secret is wrong"
@@ -82,30 +82,30 @@ def test_a_failure_names_task_shop_try_run_and_log(dag: DAG) -> None:
 def test_the_shop_is_the_one_that_the_task_is_mapped_to(
     dag: DAG, task_id: str, index: int, expected: tuple[str, str]
 ) -> None:
-    assert facts.task_and_shop(context(dag, task_id, index)) == expected
+    assert events.task_and_shop(context(dag, task_id, index)) == expected
 
 
 def test_the_shop_of_an_operator_that_is_mapped_itself_is_its_own(dag: DAG) -> None:
     """What runs is the operator itself: Airflow puts it into the context in place of the mapped one."""
     second = dag.get_task("refresh").unmap({"xiaoe_conn_id": "xiaoe_second"})
-    assert facts.task_and_shop({**context(dag, "refresh", 1), "task": second}) == ("refresh", "xiaoe_second")
+    assert events.task_and_shop({**context(dag, "refresh", 1), "task": second}) == ("refresh", "xiaoe_second")
 
 
 def test_the_window_is_the_form_s_else_the_staged_one_else_the_interval(dag: DAG) -> None:
     interval = {"data_interval_start": NOW - HOUR, "data_interval_end": NOW}
     stage = context(dag, "shop.stage", params={"from": None, "to": None}, **interval)
-    assert facts.time_window(stage) == "2026-11-20 11:00 → 2026-11-20 12:00", "Beijing"
-    assert facts.time_window({**stage, "params": {"from": "2026-01-01", "to": None}}) == "2026-01-01 → 现在"
+    assert events.time_window(stage) == "2026-11-20 11:00 → 2026-11-20 12:00", "Beijing"
+    assert events.time_window({**stage, "params": {"from": "2026-01-01", "to": None}}) == "2026-01-01 → 现在"
     folder = "file:///pages/app1/orders/20261105T000000_20261120T120000/rescan-x.1234"
     merge = {**stage, "task": SimpleNamespace(folder=folder)}
-    assert facts.time_window(merge) == "2026-11-05 00:00 → 2026-11-20 12:00"
-    assert facts.time_window(context(dag, "shop.stage")) is None
+    assert events.time_window(merge) == "2026-11-05 00:00 → 2026-11-20 12:00"
+    assert events.time_window(context(dag, "shop.stage")) is None
 
 
 def test_a_failed_week_of_the_history_is_ended_by_its_own_success_only(dag: DAG) -> None:
-    assert facts.stands_alone({**context(dag), "dag": SimpleNamespace(catchup=True)})
-    assert facts.stands_alone({**context(dag), "dag_run": SimpleNamespace(run_type="backfill")})
-    assert not facts.stands_alone(context(dag))
+    assert events.stands_alone({**context(dag), "dag": SimpleNamespace(catchup=True)})
+    assert events.stands_alone({**context(dag), "dag_run": SimpleNamespace(run_type="backfill")})
+    assert not events.stands_alone(context(dag))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_failed_week_of_the_history_is_ended_by_its_own_success_only(dag: DAG)
 )
 def test_a_backfill_is_known_by_its_type(about: dict[str, Any], expected: bool) -> None:
     """A week that a backfill runs again keeps the id of its first run."""
-    assert facts.is_backfill(about) is expected
+    assert events.is_backfill(about) is expected
 
 
 def test_a_backfill_alerts_neither_by_failure_nor_by_lateness(dag: DAG, caplog: pytest.LogCaptureFixture) -> None:
@@ -130,7 +130,7 @@ def test_a_backfill_alerts_neither_by_failure_nor_by_lateness(dag: DAG, caplog: 
 
 
 def late_context(**facts: Any) -> Any:
-    run = {"dag_id": "any", "dag_run_id": "scheduled__1", "run_type": "scheduled", "state": "running", **facts}
+    run = {"dag_id": "any", "dag_run_id": "scheduled__1", "run_type": "scheduled", "state": "running", **events}
     return {"dag_run": run, "deadline": {"id": "1", "deadline_time": NOW}}
 
 
@@ -156,7 +156,7 @@ def test_a_message_holds_no_secret_that_airflow_knows_and_names_a_foreign_except
     assert message_of(XiaoeConfigError("app_id is empty")) == "app_id is empty"
     assert message_of(ValueError()) == "ValueError"
     assert "killed" in message_of(None)
-    assert len(message_of("x" * 9000)) == facts.LONGEST_MESSAGE
+    assert len(message_of("x" * 9000)) == events.LONGEST_MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_the_end_of_what_nobody_could_be_told_is_news_for_a_day() -> None:
 
 
 def test_a_failure_reads_as_promised() -> None:
-    message = text.failed(ALERT, [replace(ALERT, dag_id="xiaoe_refunds")])
+    message = messages.failed(ALERT, [replace(ALERT, dag_id="xiaoe_refunds")])
     assert message.title == "【失败】xiaoe_orders_rescan · shop.merge · xiaoe_default：the disk is full"
     said = "\n".join(message.lines)
     for part in (
@@ -259,7 +259,7 @@ def test_a_failure_reads_as_promised() -> None:
 
 def test_the_end_says_since_when_and_for_how_long() -> None:
     alerts = [replace(ALERT, told_at=NOW, closed_at=NOW + 2 * HOUR), replace(ALERT, id=2, dag_id="xiaoe_refunds")]
-    message = text.over([replace(one, closed_at=one.closed_at or NOW + HOUR) for one in alerts])
+    message = messages.over([replace(one, closed_at=one.closed_at or NOW + HOUR) for one in alerts])
     assert message.title == "【恢复】xiaoe_orders_rescan 等 2 个 DAG：故障已结束，历时 2 小时 0 分"
     assert "自 since 2026-11-20 12:00 至 until 2026-11-20 14:00" in message.lines[0]
     assert "xiaoe_refunds" in message.lines[1]
@@ -274,12 +274,12 @@ def test_the_end_says_since_when_and_for_how_long() -> None:
     ],
 )
 def test_a_subject_is_short_and_quotes_no_values(message: str, expected: str) -> None:
-    assert text.headline(message) == expected
+    assert messages.headline(message) == expected
 
 
 def test_a_long_list_is_counted() -> None:
     alerts = [replace(ALERT, id=number, task_id=f"t{number}") for number in range(20)]
-    assert text.named(alerts).endswith("t11 · xiaoe_default 等 20 项")
+    assert messages.named(alerts).endswith("t11 · xiaoe_default 等 20 项")
 
 
 # --- telling -------------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatService]:
 
 def test_mail_and_chat_are_told_and_the_text_is_no_template(inbox: MailServer, group: ChatService) -> None:
     alert = replace(ALERT, message="{{ 7*7 }} {% raw %} <b>o_1</b>")
-    assert say(text.failed(alert, []))
+    assert say(messages.failed(alert, []))
     [mail], [talk] = inbox.mails, group.said
     assert mail["To"] == "ops@example.com, boss@example.com"
     assert "{{ 7*7 }} {% raw %} &lt;b&gt;o_1&lt;/b&gt;" in body(mail)

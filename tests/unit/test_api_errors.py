@@ -10,7 +10,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe.api_errors import (
+from xiaoe.api.errors import (
     ADVICE,
     FEW_ATTEMPTS,
     LONGEST_RETRY_AFTER,
@@ -19,7 +19,7 @@ from xiaoe.api_errors import (
     check_token_answer,
     error_for,
 )
-from xiaoe.envelope import Envelope
+from xiaoe.api.shop import Shop
 from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeConfigError,
@@ -29,8 +29,8 @@ from xiaoe.exceptions import (
     XiaoeRetriableError,
     XiaoeTokenError,
 )
-from xiaoe.resources import ORDERS
-from xiaoe.shop import Shop
+from xiaoe.resources.base import ORDERS
+from xiaoe.rows.envelope import Envelope
 
 SECRET = "s3cr et/+&=中"
 SPELLINGS = (SECRET, "s3cr%20et%2F%2B%26%3D%E4%B8%AD", "s3cr+et%2F%2B%26%3D%E4%B8%AD")

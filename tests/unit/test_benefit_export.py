@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.processes import Child
-from xiaoe import spreadsheets
 from xiaoe.benefits.export import HEADERS, MONEY, TIMES, table
-from xiaoe.spreadsheets import csv_text, shown
+from xiaoe.exports import sheets
+from xiaoe.exports.sheets import csv_text, shown
 
 FORMULAS = [
     "=cmd|' /C calc'!A0", "=1+1", "+8613800138000", "-2+3", "@SUM(A1)", " =1", "\n=1", "\t=1", "\r=1", "＝1+1", "＠A",
@@ -53,11 +53,11 @@ def frame(**columns: Any) -> pd.DataFrame:
 
 
 def write_csv(rows: pd.DataFrame, path: Path) -> None:
-    spreadsheets.write_csv(table(rows), path)
+    sheets.write_csv(table(rows), path)
 
 
 def write_xlsx(frames: dict[str, pd.DataFrame], path: Path, **options: int) -> None:
-    spreadsheets.write_xlsx({name: table(rows) for name, rows in frames.items()}, path, **options)
+    sheets.write_xlsx({name: table(rows) for name, rows in frames.items()}, path, **options)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -132,7 +132,7 @@ def test_no_text_gets_out_of_hand(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["9" * 100_000, "9" * 30_000 + "x", "jan" * 10_000, "1 " * 16_000 + "jan!"])
 def test_a_hostile_text_takes_no_time(text: str) -> None:
-    assert len(csv_text(text)) <= spreadsheets.LONGEST_CELL
+    assert len(csv_text(text)) <= sheets.LONGEST_CELL
 
 
 # --- xlsx ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from airflow.sdk import ObjectStoragePath
 
 from support.bucket import KEY_ID, SECRET, Bucket, bucket
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.windows import Window
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)

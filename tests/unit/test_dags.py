@@ -26,11 +26,11 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from support.shop import merge_sql
 from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
-from xiaoe.chunk import BOOKKEEPING
 from xiaoe.cli import SYNC_DAGS
-from xiaoe.dag_parts import dag_defaults
-from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.resources import RESOURCES
+from xiaoe.merge.changes import BOOKKEEPING
+from xiaoe.resources.base import RESOURCES
+from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
+from xiaoe.tasks.defaults import dag_defaults
 from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
@@ -481,7 +481,7 @@ MODULES = {
 
 
 @pytest.mark.parametrize(
-    "name", [*(name for name in MODULES if name.startswith("xiaoe.rows.")), "xiaoe.pages", "xiaoe.paging"]
+    "name", [*(name for name in MODULES if name.startswith("xiaoe.rows.")), "xiaoe.storage.pages", "xiaoe.stage.paging"]
 )
 def test_rows_pages_and_paging_know_neither_airflow_nor_http(name: str) -> None:
     strange = {"airflow", "requests", "urllib3", "tenacity"}
@@ -497,27 +497,27 @@ def test_windows_are_pure() -> None:
         "xiaoe",
     }
     for name, file in MODULES.items():
-        if name not in ("xiaoe.settings", "xiaoe.pages", "xiaoe.preflight"):
+        if name not in ("xiaoe.settings", "xiaoe.storage.pages", "xiaoe.sync.same_server"):
             assert not re.search(r"datetime\.(now|utcnow|today)\(|time\.time\(", file.read_text("utf-8")), name
 
 
 def test_no_module_imports_one_that_builds_on_it() -> None:
     graph = {name: imports(file) & MODULES.keys() for name, file in MODULES.items()}
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
-    assert {name for name, used in graph.items() if "xiaoe.operators" in used} <= {"xiaoe.dag_parts"}
-    assert {name for name, used in graph.items() if "xiaoe.dag_parts" in used} == set()
+    assert {name for name, used in graph.items() if "xiaoe.sync.operators" in used} <= {"xiaoe.tasks.defaults"}
+    assert {name for name, used in graph.items() if "xiaoe.tasks.defaults" in used} == set()
 
 
 def test_parsing_a_dag_file_loads_neither_the_database_driver_nor_http_nor_numpy() -> None:
     """It happens every half minute, for each file."""
     loaded: set[str] = set()
-    waiting = ["xiaoe.dag_parts", "xiaoe.backup.parts", "xiaoe.maintenance.parts"]
+    waiting = ["xiaoe.tasks.defaults", "xiaoe.tasks.backup", "xiaoe.tasks.maintenance"]
     while waiting:
         name = waiting.pop()
         loaded.add(name)
         if name in MODULES:
             waiting.extend(imports(MODULES[name], also_lazy=False) - loaded)
-    assert "xiaoe.operators" in loaded
+    assert "xiaoe.sync.operators" in loaded
     assert not {"MySQLdb", "requests", "numpy", "sqlparse"} & {module.split(".")[0] for module in loaded}
     assert not any(module.startswith("airflow.providers") for module in loaded)
 
@@ -526,5 +526,5 @@ def test_parsing_a_dag_file_loads_neither_the_database_driver_nor_http_nor_numpy
 def test_dag_files_touch_the_package_at_its_surface_only(file: Path) -> None:
     ours = {module for module in imports(file) if module in MODULES}
     parts = {module for module in ours if re.fullmatch(r"xiaoe\.\w+\.parts", module)}
-    assert ours - parts <= {"xiaoe.dag_parts", "xiaoe.settings", "xiaoe.windows"}
+    assert ours - parts <= {"xiaoe.tasks.defaults", "xiaoe.settings", "xiaoe.windows"}
     assert len(parts) <= 1

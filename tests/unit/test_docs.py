@@ -11,8 +11,9 @@ import pytest
 
 from emulator.running import Emulator
 from support.shop import EVERYTHING, Database, Sync
-from xiaoe import dictionary, settings, shop
-from xiaoe.api_errors import ADVICE
+from xiaoe import dictionary, settings
+from xiaoe.api import shop
+from xiaoe.api.errors import ADVICE
 from xiaoe.provider_info import get_provider_info
 
 REPO = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe.envelope import Listing, open_envelope, read_listing, rows_of
 from xiaoe.exceptions import XiaoeNetworkError
+from xiaoe.rows.envelope import Listing, open_envelope, read_listing, rows_of
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -23,8 +23,9 @@ from emulator.running import Emulator, running
 from support.fixtures import shop_connection
 from support.shop import APP_ID, CLIENT_ID, END, NOW, SECRET
 from unit.wire import MemoryTokens, Seen, Wire, answer_json, http, orders, serving, shop_answer, token
-from xiaoe import hook as hook_module
-from xiaoe.api_errors import FEW_ATTEMPTS
+from xiaoe.api import hook as hook_module
+from xiaoe.api.errors import FEW_ATTEMPTS
+from xiaoe.api.hook import ATTEMPTS, LONGEST_WAIT, Answer, XiaoeHook
 from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeConfigError,
@@ -33,8 +34,7 @@ from xiaoe.exceptions import (
     XiaoeQuotaError,
     XiaoeTokenError,
 )
-from xiaoe.hook import ATTEMPTS, LONGEST_WAIT, Answer, XiaoeHook
-from xiaoe.resources import ORDERS
+from xiaoe.resources.base import ORDERS
 from xiaoe.windows import Window
 
 WEEK = ORDERS.filters(Window(END.replace(day=10), END.replace(day=16)))

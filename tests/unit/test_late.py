@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe.envelope import open_envelope, read_listing
-from xiaoe.hook import Answer
-from xiaoe.late import Look, Named, stage_orders, to_look_up, window_to_name
-from xiaoe.pages import RunFolder
+from xiaoe.api.hook import Answer
+from xiaoe.rows.envelope import open_envelope, read_listing
+from xiaoe.stage.lookup import Look, Named, stage_orders, to_look_up, window_to_name
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import BEIJING, EVER, Plan, Window
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xiaoe.coverage import Look, last_look, segments
-from xiaoe.export import heading
+from xiaoe.exports.tables import heading
 from xiaoe.marts.coverage import covered_days
 from xiaoe.marts.refresh import Entry, first_range, month_of, next_month, week_of
 from xiaoe.windows import BEIJING

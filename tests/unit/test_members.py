@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe import members
-from xiaoe.members import Remembered
+from xiaoe.merge import members
+from xiaoe.merge.members import Remembered
 
 KEYS = st.lists(st.lists(st.text("ab中", max_size=4), max_size=8), max_size=12)
 

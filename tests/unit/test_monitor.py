@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from xiaoe import coverage
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.monitor import calendar, charts, queries, view, web, words
+from xiaoe.monitor import calendar, charts, i18n, queries, view, web
+from xiaoe.monitor.i18n import Words, all_texts, choose_language
 from xiaoe.monitor.plugin import URL_PREFIX, XiaoeMonitorPlugin
 from xiaoe.monitor.storage import Sample, Table, check_free_disk
-from xiaoe.monitor.words import Words, all_texts, choose_language
 from xiaoe.windows import BEIJING
 
-FOLDER = Path(words.__file__).parent
+FOLDER = Path(i18n.__file__).parent
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 UTC = NOW.astimezone(timezone.utc).replace(tzinfo=None)
 FIRST = date(2026, 11, 1)
@@ -335,7 +335,7 @@ def everything(text: str) -> queries.Facts:
     )
 
 
-@pytest.mark.parametrize("language", words.LANGUAGES)
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_what_comes_from_outside_is_text_everywhere(language: str) -> None:
     html = web._template("page.html").render(build(everything(EVIL), language))
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 15

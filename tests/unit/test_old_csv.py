@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from xiaoe import imported
+from xiaoe.csv_import import cells, columns
+from xiaoe.csv_import.columns import REQUIRED, known_words, line_reader, read_header
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.old_csv import cells, columns
-from xiaoe.old_csv.columns import REQUIRED, known_words, line_reader, read_header
+from xiaoe.merge import unconfirmed
 from xiaoe.rows import orders
 from xiaoe.rows.decode import RowError
 from xiaoe.windows import parse_time
@@ -157,7 +157,7 @@ def test_cells_without_a_name_are_not_kept_where_personal_data_is_hidden(monkeyp
 
 
 def test_an_equal_order_has_the_hash_of_the_apis() -> None:
-    from xiaoe.resources import ORDERS
+    from xiaoe.resources.base import ORDERS
     from xiaoe.rows.decode import row_hash
 
     line = typed({"退款金额": "98.50", "数量": "2"})
@@ -194,9 +194,9 @@ def test_a_file_of_words_that_is_wrong_is_named(text: str, tmp_path: Path, monke
 
 def test_a_file_is_older_than_any_look_at_the_api_and_older_than_a_newer_file() -> None:
     moments = ["1999-01-01", "2024-03-01 10:00:00", "2024-03-01 10:00:01", "2026-11-22", "9999-12-31"]
-    seen = [imported.observed_at(parse_time("", moment)) for moment in moments]
+    seen = [unconfirmed.observed_at(parse_time("", moment)) for moment in moments]
     assert seen == sorted(seen)
     assert len(set(seen)) == len(seen)
     assert f"{seen[0]:%F}" == "1970-01-02"
-    assert f"{seen[-1]:%F}" < imported.BEFORE
+    assert f"{seen[-1]:%F}" < unconfirmed.BEFORE
     assert all(moment.microsecond % 1000 == 0 for moment in seen)

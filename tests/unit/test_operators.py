@@ -17,12 +17,13 @@ from airflow.utils.types import DagRunType
 from emulator.running import Emulator
 from support.fixtures import shop_connection
 from support.shop import APP_ID, END, SECRET, Database, merge_sql
-from xiaoe import hook, settings
-from xiaoe.dag_parts import dag_defaults
+from xiaoe import settings
+from xiaoe.api import hook
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
-from xiaoe.operators import XiaoeMergeOperator, XiaoeStageOperator, run_of
-from xiaoe.pages import RunFolder
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.session import Warehouse
+from xiaoe.storage.pages import RunFolder
+from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator, run_of
+from xiaoe.tasks.defaults import dag_defaults
 from xiaoe.windows import BEIJING, EVER, Plan, Run, Window
 
 HALF_HOUR = timedelta(minutes=30)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from support.shop import APP_ID
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
 from xiaoe.windows import BEIJING, Window
 
 SEEN = datetime(2026, 11, 20, 4, 0, 0, 123000, tzinfo=timezone.utc)

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from xiaoe import paging
-from xiaoe.paging import (
+from xiaoe.stage import paging
+from xiaoe.stage.paging import (
     MOST_PASSES,
     Page,
     Pass,

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe import personal
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.personal import COLUMNS, forms_of
-from xiaoe.resources import RESOURCES
+from xiaoe.resources import privacy
+from xiaoe.resources.base import RESOURCES
+from xiaoe.resources.privacy import COLUMNS, forms_of
 from xiaoe.rows import orders, values
 from xiaoe.rows.decode import RowError, RowReader
-from xiaoe.rows.forms import PLAIN, Forms, hashed, masked
+from xiaoe.rows.masking import PLAIN, Forms, hashed, masked
 
 KEY = b"0123456789abcdef"
 Environment = pytest.MonkeyPatch
@@ -27,9 +27,9 @@ Environment = pytest.MonkeyPatch
 
 @pytest.fixture
 def environment(clean_environment: Environment) -> Iterator[Environment]:
-    personal.key.cache_clear()
+    privacy.key.cache_clear()
     yield clean_environment
-    personal.key.cache_clear()
+    privacy.key.cache_clear()
 
 
 def reader(forms: Forms) -> RowReader:
@@ -85,7 +85,7 @@ def test_a_column_without_a_form_is_read_as_before() -> None:
 
 
 def test_nothing_is_hidden_unless_somebody_says_so(environment: Environment) -> None:
-    assert all(forms_of(table) == Forms({}, personal.key) for table in COLUMNS)
+    assert all(forms_of(table) == Forms({}, privacy.key) for table in COLUMNS)
 
 
 def test_a_column_of_its_own_comes_before_the_whole_table(environment: Environment) -> None:

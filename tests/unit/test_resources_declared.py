@@ -14,11 +14,23 @@ from hypothesis import strategies as st
 
 from emulator import codes as documented
 from support.shop import merge_sql
-from xiaoe import dag_parts, settings
-from xiaoe.chunk import BOOKKEEPING
-from xiaoe.migrate import SCHEMA_DIR
-from xiaoe.resources import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, RESOURCES, USERS, Cursor, Numbered, Resource, Scope
+from xiaoe import settings
+from xiaoe.merge.changes import BOOKKEEPING
+from xiaoe.mysql.migrate import SCHEMA_DIR
+from xiaoe.resources.base import (
+    LIVE_STREAMS,
+    ORDERS,
+    PRODUCTS,
+    REFUNDS,
+    RESOURCES,
+    USERS,
+    Cursor,
+    Numbered,
+    Resource,
+    Scope,
+)
 from xiaoe.rows import codes, values
+from xiaoe.tasks import defaults
 from xiaoe.windows import BEIJING, EVER, Window
 
 each = pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
@@ -58,11 +70,11 @@ def test_a_resource_has_one_name_everywhere(resource: Resource) -> None:
     assert (settings.INCLUDE_DIR / "sql" / "merge" / f"{resource.name}.sql").exists()
     assert f"INSERT INTO {resource.table} " in merge_sql(resource.name)
     assert f"FROM stg_{resource.table} " in merge_sql(resource.name)
-    assert dag_parts.ASSETS[resource.name].name == f"xiaoe_{resource.name}"
+    assert defaults.ASSETS[resource.name].name == f"xiaoe_{resource.name}"
 
 
 def test_there_is_an_asset_for_each_resource_and_no_table_twice() -> None:
-    assert set(dag_parts.ASSETS) == {*RESOURCES, "benefits", "benefit_answers"}
+    assert set(defaults.ASSETS) == {*RESOURCES, "benefits", "benefit_answers"}
     assert len({resource.table for resource in RESOURCES.values()}) == len(RESOURCES)
     assert len({resource.endpoint for resource in RESOURCES.values()}) == len(RESOURCES)
 

@@ -12,8 +12,8 @@ from airflow.sdk.bases.hook import BaseHook
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xiaoe.api.shop import DEFAULT_HOST, Shop
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.shop import DEFAULT_HOST, Shop
 
 FIELDS: dict[str, Any] = {
     "conn_type": "xiaoe",

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from xiaoe import stage as stage_module
-from xiaoe.envelope import open_envelope, read_listing
+from xiaoe.api.hook import Answer
 from xiaoe.exceptions import XiaoeError
-from xiaoe.hook import Answer
-from xiaoe.pages import Manifest, RunFolder, utc_now
-from xiaoe.resources import ORDERS
-from xiaoe.stage import Stager
+from xiaoe.resources.base import ORDERS
+from xiaoe.rows.envelope import open_envelope, read_listing
+from xiaoe.stage import stager as stage_module
+from xiaoe.stage.stager import Stager
+from xiaoe.storage.pages import Manifest, RunFolder, utc_now
 from xiaoe.windows import BEIJING, LONGEST_SLICE, Plan, Window, slices
 
 BEGIN = datetime(2026, 9, 1, tzinfo=BEIJING)

@@ -12,12 +12,12 @@ import pytest
 
 from emulator.running import Emulator
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database
+from xiaoe.api.hook import XiaoeHook
+from xiaoe.api.shop import Shop
+from xiaoe.api.tokens import ISSUES_PER_WINDOW, OwnTokenStore, SharedTokenStore, Token
 from xiaoe.exceptions import XiaoeBusyError, XiaoeQuotaError
-from xiaoe.hook import XiaoeHook
-from xiaoe.resources import ORDERS
-from xiaoe.shop import Shop
-from xiaoe.tokens import ISSUES_PER_WINDOW, OwnTokenStore, SharedTokenStore, Token
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import ORDERS
 
 pytestmark = pytest.mark.mysql
 

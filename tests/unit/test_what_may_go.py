@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xiaoe.coverage import Look, last_look, segments, still_needed
-from xiaoe.maintenance.pages import is_covered
+from xiaoe.maintenance.old_pages import is_covered
 from xiaoe.windows import BEIJING, Window
 
 ZERO = datetime(2026, 1, 1, tzinfo=BEIJING)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from xiaoe.pages import utc_now
-from xiaoe.shop import Shop
-from xiaoe.tokens import Token
+from xiaoe.api.shop import Shop
+from xiaoe.api.tokens import Token
+from xiaoe.storage.pages import utc_now
 
 
 @dataclass(frozen=True)

@@ -17,27 +17,27 @@ log = logging.getLogger(__name__)
 
 def task_failed(context: Any) -> None:
     """Alert about a task that failed its last try."""
-    from xiaoe.alerts import facts
+    from xiaoe.alerts import events
 
     if not settings.alerts_on():
         return
-    if facts.is_backfill(context):
+    if events.is_backfill(context):
         log.info("a backfill does not alert")
         return
-    from xiaoe.alerts.telling import happened
+    from xiaoe.alerts.delivery import happened
 
-    happened(facts.failure(context), context.get("exception"))
+    happened(events.failure(context), context.get("exception"))
 
 
 def task_succeeded(context: Any) -> None:
     """Close the alerts of a task that succeeds again."""
     if not settings.alerts_on():
         return
-    from xiaoe.alerts import facts, state
-    from xiaoe.alerts.telling import ended
+    from xiaoe.alerts import events, state
+    from xiaoe.alerts.delivery import ended
 
-    ti, (task_id, shop) = context["ti"], facts.task_and_shop(context)
-    only_run = ti.run_id if facts.stands_alone(context) else None
+    ti, (task_id, shop) = context["ti"], events.task_and_shop(context)
+    only_run = ti.run_id if events.stands_alone(context) else None
     ended(lambda session, now: state.close_task(session, ti.dag_id, task_id, shop, now, only_run))
 
 
@@ -45,10 +45,10 @@ def run_succeeded(context: Any) -> None:
     """Close the alerts of a DAG whose run succeeded; runs in the DAG processor."""
     if not settings.alerts_on():
         return
-    from xiaoe.alerts import facts, state
-    from xiaoe.alerts.telling import ended
+    from xiaoe.alerts import events, state
+    from xiaoe.alerts.delivery import ended
 
-    dag_id, run_id, alone = context["dag"].dag_id, context["run_id"], facts.stands_alone(context)
+    dag_id, run_id, alone = context["dag"].dag_id, context["run_id"], events.stands_alone(context)
     ended(lambda session, now: state.close_dag(session, dag_id, run_id, now, stands_alone=alone))
 
 
@@ -56,11 +56,11 @@ async def run_late(context: Any) -> None:
     """Alert about a run that is not through in time; runs in the triggerer, which must not wait for it."""
     if not settings.alerts_on():
         return
-    from xiaoe.alerts import facts
+    from xiaoe.alerts import events
 
-    event = facts.lateness(context)
+    event = events.lateness(context)
     if event is None:
         return
-    from xiaoe.alerts.telling import happened
+    from xiaoe.alerts.delivery import happened
 
     await asyncio.to_thread(happened, event)

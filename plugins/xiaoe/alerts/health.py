@@ -7,11 +7,11 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from xiaoe import settings
-from xiaoe.alerts.text import beijing
+from xiaoe.alerts.messages import beijing
 from xiaoe.freshness import FRESH_WITHIN
-from xiaoe.ledger import utc_text
+from xiaoe.merge.ledger import utc_text
+from xiaoe.mysql.session import Session, Warehouse
 from xiaoe.notify import span
-from xiaoe.warehouse import Session, Warehouse
 
 FORGOTTEN = timedelta(days=30)
 """A shop or a list that nothing tried to sync for so long was taken out."""

@@ -16,8 +16,8 @@ from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import settings
-from xiaoe.alerts import text
-from xiaoe.alerts.facts import Event
+from xiaoe.alerts import messages
+from xiaoe.alerts.events import Event
 from xiaoe.notify import Message
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def begin(event: Event, reason: str, say: Callable[[Message], bool]) -> None:
     _write(mine)
     if _read().get("by") != mine["by"]:
         log.info("another task tells people that the warehouse is not reached")
-    elif say(text.warehouse_gone(event, reason, datetime.fromisoformat(mine["since"]))):
+    elif say(messages.warehouse_gone(event, reason, datetime.fromisoformat(mine["since"]))):
         _write({**mine, "is_told": True})
 
 
@@ -61,7 +61,7 @@ def end(say: Callable[[Message], bool]) -> None:
     known = _read()
     if not known:
         return
-    told = say(text.warehouse_back(datetime.fromisoformat(known["since"]), settings.now()))
+    told = say(messages.warehouse_back(datetime.fromisoformat(known["since"]), settings.now()))
     if told or not known["is_told"]:
         _write({})
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from xiaoe.alerts.facts import Event, fingerprint
-from xiaoe.ledger import utc_text
-from xiaoe.warehouse import Session
+from xiaoe.alerts.events import Event, fingerprint
+from xiaoe.merge.ledger import utc_text
+from xiaoe.mysql.session import Session
 
 TOGETHER = timedelta(hours=3)
 """What goes wrong within this time of one another is told together."""

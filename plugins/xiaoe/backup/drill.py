@@ -10,7 +10,7 @@ from xiaoe.backup import restore, tables
 from xiaoe.backup.key import Key
 from xiaoe.backup.tables import quoted
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.warehouse import Warehouse
+from xiaoe.mysql.session import Warehouse
 
 MARK = "_xiaoe_drill"
 """A table that says: a drill made this database, it may be dropped."""

@@ -11,8 +11,8 @@ from xiaoe.backup.key import Key
 from xiaoe.backup.store import BackupManifest, BackupStore
 from xiaoe.backup.tables import Content, Tally, quoted
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.pages import utc_now
-from xiaoe.warehouse import Session, Warehouse
+from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.storage.pages import utc_now
 
 END = b"-- end of the backup"
 _STATEMENT = 256 * 1024

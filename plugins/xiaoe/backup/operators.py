@@ -18,7 +18,7 @@ class XiaoeBackupOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Dump."""
-        from xiaoe.backup.command import back_up_now
+        from xiaoe.backup.service import back_up_now
 
         url, manifest = back_up_now()
         encrypted = f"encrypted for {manifest.recipient}" if manifest.recipient else "not encrypted"
@@ -40,20 +40,20 @@ class XiaoeBackupRetentionOperator(BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Remove."""
-        from xiaoe.backup import records
-        from xiaoe.backup.command import source, store_of
+        from xiaoe.backup import catalog
         from xiaoe.backup.retention import Backup, to_remove
+        from xiaoe.backup.service import source, store_of
 
         warehouse, now = source(), settings.now()
         store = store_of(warehouse)
         with warehouse.session() as session:
-            records.adopt(session, store)
-            bad = records.bad_ones(session)
+            catalog.adopt(session, store)
+            bad = catalog.bad_ones(session)
             known = [Backup(str(path), manifest.made_at, str(path) not in bad) for path, manifest in store.backups()]
             old = to_remove(known, days=settings.backup_keep_days(), months=settings.backup_keep_months())
             for backup in old:
                 store.remove(backup)
-                records.removed(session, backup.url, now)
+                catalog.removed(session, backup.url, now)
                 self.log.info("removed %s", backup.url)
         for path in store.abandoned(now):
             path.unlink()
@@ -72,14 +72,14 @@ class XiaoeBackupDrillOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Restore, compare, drop; return what was compared."""
-        from xiaoe.backup import records
-        from xiaoe.backup.command import drill_newest, source
+        from xiaoe.backup import catalog
         from xiaoe.backup.restore import NoRight
         from xiaoe.backup.retention import drill_is_due
+        from xiaoe.backup.service import drill_newest, source
 
         now = settings.now()
         with source().session() as session:
-            last = records.last_drill(session)
+            last = catalog.last_drill(session)
         if not (context["params"].get("drill") or drill_is_due(last, now)):
             raise AirflowSkipException(f"the last drill was at {last}: one a week is enough")
         try:

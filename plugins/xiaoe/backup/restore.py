@@ -17,10 +17,10 @@ from xiaoe.backup.key import Key
 from xiaoe.backup.store import MANIFEST, BackupManifest, read_manifest, sha256_of
 from xiaoe.backup.tables import quoted
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql_connection import OTHERS_WORK
-from xiaoe.places import is_local, local_name
-from xiaoe.preflight import known_migrations
-from xiaoe.warehouse import Session, Warehouse
+from xiaoe.mysql.connection import OTHERS_WORK
+from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.storage.files import is_local, local_name
+from xiaoe.sync.same_server import known_migrations
 
 _COMMIT_EVERY = 32
 _NO_RIGHT = (1044, 1142, 1227, 1370)

@@ -24,8 +24,8 @@ from xiaoe.backup.key import Key
 from xiaoe.backup.retention import Backup
 from xiaoe.backup.tables import Content
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.pages import write_whole
-from xiaoe.places import is_local, local_name
+from xiaoe.storage.files import is_local, local_name
+from xiaoe.storage.pages import write_whole
 
 MANIFEST = ".json"
 _LEVEL = 4

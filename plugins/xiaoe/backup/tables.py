@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.warehouse import Session
+from xiaoe.mysql.session import Session
 
 STRUCTURE_ONLY = frozenset({"api_tokens", "backups", "yoyo_lock"})
 """Tables whose rows stay out: a secret, the list of the files themselves, a lock."""

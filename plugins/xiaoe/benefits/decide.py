@@ -11,8 +11,8 @@ from functools import partial
 from xiaoe.benefits.policy import Policy, parse_policy
 from xiaoe.coverage import segments
 from xiaoe.exceptions import XiaoeRetriableError
-from xiaoe.ledger import beijing_text, looks_at_orders, utc_text
-from xiaoe.warehouse import Session, Warehouse, render, retry_conflicts, split_statements
+from xiaoe.merge.ledger import beijing_text, looks_at_orders, utc_text
+from xiaoe.mysql.session import Session, Warehouse, render, retry_conflicts, split_statements
 from xiaoe.windows import BEIJING
 
 CHUNK_ORDERS = 50_000

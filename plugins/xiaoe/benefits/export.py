@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from xiaoe.benefits.watch import NAMES
-from xiaoe.ledger import utc_text
-from xiaoe.spreadsheets import Column, Table
-from xiaoe.warehouse import Session
+from xiaoe.benefits.attention import NAMES
+from xiaoe.exports.sheets import Column, Table
+from xiaoe.merge.ledger import utc_text
+from xiaoe.mysql.session import Session
 from xiaoe.windows import midnight
 
 TEXT_WIDTHS = {

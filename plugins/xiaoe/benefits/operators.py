@@ -14,12 +14,12 @@ from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowSkipException
 
 from xiaoe import settings
+from xiaoe.api.shop import app_id_of
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
-from xiaoe.shop import app_id_of
 
 if TYPE_CHECKING:
     from xiaoe.benefits.policy import Policy
-    from xiaoe.warehouse import Warehouse
+    from xiaoe.mysql.session import Warehouse
 
 RESOURCE, MODE = "benefits", "decide"
 """As `sync_status` knows these runs."""
@@ -44,9 +44,9 @@ class XiaoeBenefitsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, and report."""
-        from xiaoe.benefits import decide, watch
-        from xiaoe.sync_status import failure_noted, write_done
-        from xiaoe.warehouse import Warehouse
+        from xiaoe.benefits import attention, decide
+        from xiaoe.merge.status import failure_noted, write_done
+        from xiaoe.mysql.session import Warehouse
 
         warehouse = Warehouse()
         shop_id = app_id_of(self.xiaoe_conn_id)
@@ -55,9 +55,9 @@ class XiaoeBenefitsOperator(BaseOperator):
             number, policy = self._policy(warehouse, shop_id)
             counts = decide.Decider(warehouse, shop_id, policy, number, now=now).decide()
             with warehouse.session() as session:
-                taken_back = watch.grants_taken_back(session, shop_id, now, now + watch.MOMENT)
-                waiting, longest = watch.not_observed_since(session, shop_id, now)
-                message = watch.summary(counts, taken_back, waiting, longest)
+                taken_back = attention.grants_taken_back(session, shop_id, now, now + attention.MOMENT)
+                waiting, longest = attention.not_observed_since(session, shop_id, now)
+                message = attention.summary(counts, taken_back, waiting, longest)
                 write_done(session, shop_id, RESOURCE, MODE, message)
                 session.commit()
         self.log.info("shop %s: %s", shop_id, message)
@@ -105,7 +105,7 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, list[str]]:
         """Tell, and return which channel was told of what."""
         from xiaoe.benefits import report
-        from xiaoe.warehouse import Warehouse
+        from xiaoe.mysql.session import Warehouse
 
         shop_id, patience, now = self.decided["shop_id"], settings.benefit_wait(), settings.now()
         told: dict[str, list[str]] = {}
@@ -148,7 +148,7 @@ class XiaoeBenefitExportOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the day that the run is about."""
         from xiaoe.benefits.report import export_day, report_day
-        from xiaoe.warehouse import Warehouse
+        from xiaoe.mysql.session import Warehouse
 
         run, now = context["dag_run"], settings.now()
         by_hand = str(getattr(run.run_type, "value", run.run_type)) == "manual"
@@ -215,7 +215,7 @@ class XiaoeBenefitQuestionsOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List them, at most some per shop."""
         from xiaoe.benefits.review import MOST_QUESTIONS, open_questions
-        from xiaoe.warehouse import Warehouse
+        from xiaoe.mysql.session import Warehouse
 
         found: list[dict[str, Any]] = []
         with Warehouse().session() as session:
@@ -252,7 +252,7 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         """Keep the answer, with who gave it and when."""
         from xiaoe.benefits.review import LATER, read_answer, record
-        from xiaoe.warehouse import Warehouse, retry_conflicts
+        from xiaoe.mysql.session import Warehouse, retry_conflicts
 
         answer = read_answer(self.response)
         order_id = self.about["order_id"]

@@ -10,12 +10,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xiaoe.benefits.watch import NAMES, grants_taken_back, not_observed_since
+from xiaoe.benefits.attention import NAMES, grants_taken_back, not_observed_since
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.ledger import utc_text
+from xiaoe.merge.ledger import utc_text
+from xiaoe.mysql.session import Session
 from xiaoe.notify import Message, span
-from xiaoe.pages import write_whole
-from xiaoe.warehouse import Session
+from xiaoe.storage.pages import write_whole
 from xiaoe.windows import BEIJING, midnight
 
 SHOWN_ORDERS = 20
@@ -67,7 +67,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
         What the daily message says, as JSON knows it; `files` are where they were written.
     """
     from xiaoe.benefits.export import decisions_of_day, orders_in_review, table
-    from xiaoe.spreadsheets import write_csv, write_xlsx
+    from xiaoe.exports.sheets import write_csv, write_xlsx
 
     decided, review = decisions_of_day(session, shop_id, day), orders_in_review(session, shop_id)
     counts = Counter(decided["判定"].tolist())

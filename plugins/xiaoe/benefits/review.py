@@ -11,11 +11,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from xiaoe.benefits.choices import LATER, OPTIONS
+from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.decide import merges_held
-from xiaoe.benefits.watch import NAMES
-from xiaoe.ledger import utc_text
-from xiaoe.warehouse import Session
+from xiaoe.benefits.names import LATER, OPTIONS
+from xiaoe.merge.ledger import utc_text
+from xiaoe.mysql.session import Session
 
 MOST_QUESTIONS = 50
 """Of one shop in one run; the rest is asked about in the next."""

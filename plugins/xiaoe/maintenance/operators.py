@@ -41,16 +41,16 @@ class XiaoeMaintenanceOperator(BaseOperator):
 
 
 def _steps(context: Context) -> dict[str, Callable[[Any], int | None]]:
-    from xiaoe.maintenance import files, metadata, pages, rows
+    from xiaoe.maintenance import airflow_db, old_files, old_pages, old_rows
 
     run = context["dag_run"]
     return {
-        "pages": pages.remove_old_pages,
-        "ledger": rows.compact_ledger,
-        "rejected_rows": partial(rows.remove_old_rows, rows.RESOLVED),
-        "results": partial(rows.remove_old_rows, rows.RESULTS),
-        "exports": files.remove_old_exports,
-        "logs": files.remove_old_logs,
-        "airflow_db": partial(metadata.clean_airflow_database, dag_id=run.dag_id, run_id=run.run_id),
-        "statistics": rows.refresh_statistics,
+        "pages": old_pages.remove_old_pages,
+        "ledger": old_rows.compact_ledger,
+        "rejected_rows": partial(old_rows.remove_old_rows, old_rows.RESOLVED),
+        "results": partial(old_rows.remove_old_rows, old_rows.RESULTS),
+        "exports": old_files.remove_old_exports,
+        "logs": old_files.remove_old_logs,
+        "airflow_db": partial(airflow_db.clean_airflow_database, dag_id=run.dag_id, run_id=run.run_id),
+        "statistics": old_rows.refresh_statistics,
     }

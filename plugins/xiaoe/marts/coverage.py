@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 from xiaoe.coverage import Segment, segments
-from xiaoe.ledger import beijing_text, looks_at_orders
-from xiaoe.warehouse import Session
+from xiaoe.merge.ledger import beijing_text, looks_at_orders
+from xiaoe.mysql.session import Session
 from xiaoe.windows import BEIJING, midnight
 
 _DAY = timedelta(days=1)

@@ -34,10 +34,10 @@ class XiaoeMartsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Refresh, and say how much that was."""
+        from xiaoe.api.shop import app_id_of
         from xiaoe.marts.refresh import Refresher
-        from xiaoe.shop import app_id_of
-        from xiaoe.sync_status import failure_noted, write_done
-        from xiaoe.warehouse import Warehouse
+        from xiaoe.merge.status import failure_noted, write_done
+        from xiaoe.mysql.session import Warehouse
 
         warehouse = Warehouse()
         shop_id = app_id_of(self.xiaoe_conn_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
-from xiaoe.warehouse import Session
+from xiaoe.mysql.session import Session
 from xiaoe.windows import BEIJING
 
 _DAYS = (

@@ -14,7 +14,7 @@ from typing import Any
 
 from xiaoe.marts.coverage import unknown_days, write_coverage
 from xiaoe.marts.queue import queue_days, queue_everything, queue_users
-from xiaoe.warehouse import Session, Warehouse, render, retry_conflicts, split_statements
+from xiaoe.mysql.session import Session, Warehouse, render, retry_conflicts, split_statements
 from xiaoe.windows import BEIJING
 
 DAY = timedelta(days=1)

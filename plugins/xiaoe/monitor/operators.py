@@ -19,7 +19,7 @@ class XiaoeStorageOperator(BaseOperator):
             XiaoeConfigError: Less is free than `XIAOE_MIN_FREE_DISK_GB`; also where MySQL fails because of that.
         """
         from xiaoe.monitor import storage
-        from xiaoe.warehouse import Warehouse
+        from xiaoe.mysql.session import Warehouse
 
         samples = storage.sample_store(ObjectStoragePath(settings.page_store()))
         try:

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xiaoe.benefits.watch import not_observed_since
-from xiaoe.ledger import beijing_text, utc_text
+from xiaoe.benefits.attention import not_observed_since
+from xiaoe.merge.ledger import beijing_text, utc_text
 from xiaoe.monitor.storage import Table, tables
-from xiaoe.resources import RESOURCES, Scope
-from xiaoe.warehouse import Session
+from xiaoe.mysql.session import Session
+from xiaoe.resources.base import RESOURCES, Scope
 
 Looks = NDArray[np.int64]
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from MySQLdb import Error
 
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.ledger import utc_text
-from xiaoe.places import is_local, local_name
-from xiaoe.warehouse import Session
+from xiaoe.merge.ledger import utc_text
+from xiaoe.mysql.session import Session
+from xiaoe.storage.files import is_local, local_name
 
 _NO_BINLOG = 1381
 _UNKNOWN_VARIABLE = 1193

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from xiaoe.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
+from xiaoe.monitor.i18n import LANGUAGES, Words
 from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, StorageFigure, Sync, SyncDay
-from xiaoe.monitor.words import LANGUAGES, Words
 from xiaoe.windows import BEIJING
 
 SHOWN_GAPS = 8

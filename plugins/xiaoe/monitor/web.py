@@ -19,8 +19,8 @@ from MySQLdb import Error
 from xiaoe import settings
 from xiaoe.exceptions import XiaoeError
 from xiaoe.monitor import queries, view
-from xiaoe.monitor.words import Words, choose_language
-from xiaoe.warehouse import Warehouse
+from xiaoe.monitor.i18n import Words, choose_language
+from xiaoe.mysql.session import Warehouse
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,9 @@ from statistics import median
 
 from xiaoe import settings
 from xiaoe.freshness import FreshWithin
-from xiaoe.ledger import beijing_text, utc_text
+from xiaoe.merge.ledger import beijing_text, utc_text
+from xiaoe.merge.status import read_watermark
+from xiaoe.mysql.session import Session
 from xiaoe.quality.catalogue import (
     CRITICAL,
     LEDGER_COMPLETE,
@@ -21,8 +23,6 @@ from xiaoe.quality.catalogue import (
 from xiaoe.quality.gaps import Ledger, Span, joined, judge
 from xiaoe.quality.results import NAMED, Result, found_nothing
 from xiaoe.quality.scope import Scope
-from xiaoe.sync_status import read_watermark
-from xiaoe.warehouse import Session
 from xiaoe.windows import BEIJING, midnight
 
 SETTLED = timedelta(hours=12)

@@ -32,9 +32,9 @@ from xiaoe.quality.catalogue import (
 
 if TYPE_CHECKING:
     from xiaoe.freshness import FreshWithin
+    from xiaoe.mysql.session import Session
     from xiaoe.quality.results import Result
     from xiaoe.quality.scope import Scope
-    from xiaoe.warehouse import Session
 
 
 class _OverSession:
@@ -155,7 +155,7 @@ class XiaoeDayTotalsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Ask, compare, and return how many passed and how many warn."""
-        from xiaoe.hook import XiaoeHook
+        from xiaoe.api.hook import XiaoeHook
         from xiaoe.quality.totals import day_totals
 
         number = settings.quality_sample_days()
@@ -170,9 +170,9 @@ class XiaoeDayTotalsOperator(BaseOperator):
 
 def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Callable[..., Result]) -> dict[str, int]:
     """Run checks of the shop that a connection names, over the rows that are the run's."""
+    from xiaoe.api.shop import app_id_of
     from xiaoe.quality.results import run_checks
     from xiaoe.quality.scope import Scope, is_full
-    from xiaoe.shop import app_id_of
 
     shop_id = app_id_of(xiaoe_conn_id)
     scope = Scope(shop_id, settings.now(), full=is_full(*_due(context)))

@@ -10,8 +10,8 @@ from typing import TypeVar
 from MySQLdb import Error
 
 from xiaoe.exceptions import XiaoeConfigError, XiaoeQualityError
+from xiaoe.mysql.session import TRY_AGAIN, Session, Warehouse
 from xiaoe.quality.catalogue import CRITICAL, Check
-from xiaoe.warehouse import TRY_AGAIN, Session, Warehouse
 
 log = logging.getLogger(__name__)
 

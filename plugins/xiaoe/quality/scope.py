@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from xiaoe.ledger import beijing_text, utc_text
-from xiaoe.warehouse import render
+from xiaoe.merge.ledger import beijing_text, utc_text
+from xiaoe.mysql.session import render
 from xiaoe.windows import BEIJING
 
 RECENT = timedelta(days=16)

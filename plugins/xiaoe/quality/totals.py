@@ -7,14 +7,14 @@ from datetime import date, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
+from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeIncompleteError
-from xiaoe.hook import XiaoeHook
+from xiaoe.mysql.session import Session
 from xiaoe.quality.catalogue import DAY_TOTALS
 from xiaoe.quality.figures import count_orders, covered_days, read_ledger
 from xiaoe.quality.results import NAMED, Result
 from xiaoe.quality.scope import Scope
-from xiaoe.resources import ORDERS
-from xiaoe.warehouse import Session
+from xiaoe.resources.base import ORDERS
 from xiaoe.windows import Window, midnight
 
 SETTLE_SECONDS = 10.0

@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
 from xiaoe.rows import codes, values
-from xiaoe.rows.forms import PLAIN, Forms
+from xiaoe.rows.masking import PLAIN, Forms
 
 Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 """Column of the warehouse → (field of the API, function that reads the value)."""

@@ -1,0 +1,319 @@
+"""The connection to the Xiaoe API: one token, typed errors, retries, a rate limit, one page at a time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import requests
+import tenacity
+from airflow.providers.http.hooks.http import HttpHook
+from airflow.sdk import Connection
+from airflow.sdk.log import mask_secret
+from pyrate_limiter import Limiter
+from requests.utils import get_environ_proxies
+
+from xiaoe import settings
+from xiaoe.api.errors import check_http, check_token_answer, error_for
+from xiaoe.api.rate_limit import limiter_for
+from xiaoe.api.redaction import keep_secrets_out_of_logs
+from xiaoe.api.shop import DEFAULT_HOST, MOST_AT_ONCE, Shop
+from xiaoe.api.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
+from xiaoe.exceptions import (
+    XiaoeBusyError,
+    XiaoeError,
+    XiaoeNetworkError,
+    XiaoeQuotaError,
+    XiaoeRetriableError,
+    XiaoeTokenError,
+)
+from xiaoe.mysql.session import Warehouse
+from xiaoe.rows.envelope import Listing, open_envelope, read_listing
+from xiaoe.storage.pages import utc_now
+from xiaoe.sync import same_server
+
+if TYPE_CHECKING:
+    from xiaoe.resources.base import Resource
+
+T = TypeVar("T")
+
+ATTEMPTS = 8
+LONGEST_WAIT = 30.0
+_HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
+
+keep_secrets_out_of_logs()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One successful answer.
+
+    Args:
+        observed_at: UTC, taken before the request was sent: what the rows say held then or later.
+        body: The bytes as they came.
+        listing: The rows and the total in it.
+    """
+
+    observed_at: datetime
+    body: bytes
+    listing: Listing
+
+
+class XiaoeHook(HttpHook):
+    """Calls the API for one shop. Connection, session and adapter are the HTTP provider's.
+
+    Args:
+        xiaoe_conn_id: The shop's Airflow connection, of type `xiaoe`.
+        token_store: Where the token is shared; by default in the warehouse.
+        sleep: How to wait between attempts.
+        kwargs: For `HttpHook`; `adapter` is the seam for another transport.
+
+    `counts` says how many calls, retries and token refreshes there were.
+    """
+
+    conn_name_attr = "xiaoe_conn_id"
+    default_conn_name = "xiaoe_default"
+    conn_type = "xiaoe"
+    hook_name = "小鹅通 (Xiaoe)"
+    default_host = DEFAULT_HOST
+
+    def __init__(
+        self,
+        xiaoe_conn_id: str = default_conn_name,
+        *,
+        token_store: TokenStore | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(method="POST", http_conn_id=xiaoe_conn_id, **kwargs)
+        if self.keep_alive_adapter is not None:  # by itself it keeps ten lines and drops the others
+            self.keep_alive_adapter.init_poolmanager(1, MOST_AT_ONCE)
+        self.sleep = sleep
+        self.counts: Counter[str] = Counter()
+        self._tokens = token_store
+        self._token: Token | None = None
+        self._token_until = 0.0
+        self._token_lock = threading.Lock()
+        self._limiters: dict[str, Limiter] = {}
+        self._guard = threading.Lock()
+        self._slowed = (0, 0.0)
+        self._shop: Shop | None = None
+        self._session: requests.Session | None = None
+
+    @property
+    def shop(self) -> Shop:
+        """The connection's fields, checked.
+
+        Raises:
+            XiaoeConfigError: One is missing or wrong.
+        """
+        if self._shop is None:
+            self._shop = Shop.from_connection(self.get_connection(self.http_conn_id))
+            mask_secret(self._shop.secret)
+            mask_secret(quote(self._shop.secret, safe=""))
+        return self._shop
+
+    def list_page(self, resource: Resource, fields: dict[str, Any]) -> Answer:
+        """Fetch one page of a list.
+
+        Args:
+            resource: Which interface.
+            fields: Its own fields: filters such as `begin_time`, and which page (`resource.paging.fields`).
+
+        Raises:
+            XiaoeConfigError: Credentials, rights or the address are wrong.
+            XiaoeRetriableError: It did not work in eight attempts.
+        """
+        body = {**fields, resource.size_key: self.page_size(resource)}
+        return self._with_retries(lambda: self._list(resource, body))
+
+    def page_size(self, resource: Resource) -> int:
+        """Rows per page that are asked for: the connection's, or the most that the interface allows."""
+        return min(self.shop.page_size, resource.largest_page)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """What the Test button of Admin → Connections does: get a token, list one order of the last day.
+
+        Takes the shared token where there is one: a fresh token would end that of a running task. Where the
+        warehouse cannot be reached (not set up yet), no task runs, and a token of its own hurts nobody.
+        """
+        from xiaoe.resources.base import ORDERS
+
+        body = {**ORDERS.paging.fields(1, None), ORDERS.size_key: 1}
+        try:
+            if self._tokens is None:
+                self._tokens = shared_or_own()
+            answer = self._list(ORDERS, body)
+        except XiaoeError as error:
+            return False, str(error)
+        orders = answer.listing.total or 0
+        return True, f"connected to shop {self.shop.app_id}: {orders} orders in the last 24 hours"
+
+    def close(self) -> None:
+        """Close pooled connections, and end the threads of the rate limiters."""
+        for limiter in self._limiters.values():
+            limiter.close()
+        self._limiters.clear()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _with_retries(self, call: Callable[[], T], *on: type[XiaoeRetriableError]) -> T:
+        """Call until it works; after another error than these (by default: any that may pass) no more."""
+
+        def give_up(state: tenacity.RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            return state.attempt_number >= (getattr(error, "max_attempts", None) or ATTEMPTS)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(on or XiaoeRetriableError),
+            wait=_wait,
+            stop=give_up,
+            before_sleep=self._note_retry,
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return retrying(call)
+
+    def _note_retry(self, state: tenacity.RetryCallState) -> None:
+        self._count(retries=1, waited_ms=round(1000 * state.upcoming_sleep))
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, (XiaoeBusyError, XiaoeQuotaError)):  # meant for every thread, not only for this one
+            self._slowed = (threading.get_ident(), time.monotonic() + state.upcoming_sleep)
+        self.log.warning("attempt %s: %s; trying again in %.1f s", state.attempt_number, error, state.upcoming_sleep)
+
+    def _count(self, **more: int) -> None:
+        with self._guard:
+            self.counts.update(more)
+
+    def _list(self, resource: Resource, body: dict[str, Any]) -> Answer:
+        """Call once; if the token ended, refresh it once and repeat the call once."""
+        token = self._current_token()
+        try:
+            return self._post(resource, body, token)
+        except XiaoeTokenError:
+            self.log.info("the access token ended early; refreshing it")
+        token = self._current_token(refused=token)
+        try:
+            return self._post(resource, body, token)
+        except XiaoeTokenError as error:
+            raise XiaoeBusyError(f"a fresh token was refused as well: {error}", max_attempts=4) from None
+
+    def _post(self, resource: Resource, body: dict[str, Any], token: str) -> Answer:
+        slowed_by, until = self._slowed
+        if slowed_by != threading.get_ident() and (pause := until - time.monotonic()) > 0:
+            self.sleep(pause)
+        self._limiter(resource).try_acquire(resource.endpoint)
+        observed_at = utc_now()
+        payload = json.dumps({**body, "access_token": token}).encode()
+        content = self._send("POST", resource.endpoint, data=payload, headers={"Content-Type": "application/json"})
+        envelope = open_envelope(content)
+        if (error := error_for(envelope, resource, self.shop, token)) is not None:
+            raise error
+        return Answer(observed_at, content, read_listing(envelope.data, total_field=resource.total_key))
+
+    def _current_token(self, refused: str | None = None) -> str:
+        """The shared token, or a new one; asked for with retries of its own: the other threads are waiting.
+
+        Raises:
+            XiaoeRetriableError: It did not work in eight attempts; asking for the page again would not either.
+        """
+        with self._token_lock:
+            held = self._token
+            if held is not None and held.value != refused and time.monotonic() < self._token_until:
+                return held.value
+            if self._tokens is None:
+                self._tokens = SharedTokenStore(Warehouse())
+            obtain = partial(self._tokens.obtain, self.shop, refused, self._issue_token)
+            try:
+                token = self._with_retries(obtain, XiaoeNetworkError, XiaoeBusyError)
+            except (XiaoeNetworkError, XiaoeBusyError) as error:
+                error.max_attempts = 1
+                raise
+            mask_secret(token.value)
+            self._token, self._token_until = token, time.monotonic() + token.seconds_left * 0.9
+            return token.value
+
+    def _issue_token(self) -> Token:
+        """Ask the API for a new token, once."""
+        self._count(tokens=1)
+        query = {
+            "app_id": self.shop.app_id,
+            "client_id": self.shop.client_id,
+            "secret_key": self.shop.secret,
+            "grant_type": "client_credential",
+        }
+        return check_token_answer(self._send("GET", "/token", params=query), self.shop)
+
+    def _send(self, method: str, path: str, **request: Any) -> bytes:
+        """One HTTP exchange. No exception may carry the URL of the token call: the secret is in it."""
+        self._count(calls=1)
+        largest, sent_at, session = settings.max_page_bytes(), same_server.utc_now(), self._pooled_session()
+        try:
+            response = session.request(
+                method,
+                self.shop.base_url + path,
+                timeout=(10, self.shop.timeout),
+                allow_redirects=False,
+                stream=True,
+                **request,
+            )
+            content = response.raw.read(largest + 1, decode_content=True)  # a bomb is not unpacked any further
+        except (requests.RequestException, OSError, ValueError) as error:
+            reason = type(error).__name__
+        except Exception as error:  # urllib3's own errors while the body is read
+            if not type(error).__module__.startswith("urllib3"):
+                raise
+            reason = type(error).__name__
+        else:
+            check_http(response, path, self.shop, too_long=len(content) > largest)
+            same_server.check_date(response.headers.get("Date", ""), sent_at)
+            return content
+        fix = " (its certificate: extra.verify names a CA of your own)" if reason == "SSLError" else ""
+        raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}{fix}")
+
+    def _pooled_session(self) -> requests.Session:
+        """One for all calls. The environment is read once: its proxies count, its REQUESTS_CA_BUNDLE does not."""
+        with self._guard:
+            if self._session is None:
+                session = self.get_conn()
+                if session.trust_env:
+                    session.proxies = {**get_environ_proxies(self.shop.base_url), **session.proxies}
+                    session.trust_env = False
+                self._session = session
+            return self._session
+
+    def _limiter(self, resource: Resource) -> Limiter:
+        with self._guard:
+            if resource.endpoint not in self._limiters:
+                self._limiters[resource.endpoint] = limiter_for(self.shop, resource)
+            return self._limiters[resource.endpoint]
+
+    def _configure_session_from_auth(self, session: requests.Session, connection: Any) -> requests.Session:
+        """Send no Basic header: login and password belong to the token call, those of ~/.netrc to nobody."""
+        session.auth = lambda request: request
+        return session
+
+    def _configure_session_from_extra(
+        self, session: requests.Session, connection: Any, extra_options: dict[str, Any]
+    ) -> requests.Session:
+        """Pass on proxy and certificate options; HttpHook would send every other extra field as a header."""
+        options = {name: value for name, value in connection.extra_dejson.items() if name in _HTTP_OPTIONS}
+        bare = Connection(conn_id=self.http_conn_id, conn_type="xiaoe", extra="{}")
+        return super()._configure_session_from_extra(session, bare, {**options, **extra_options})
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """As long as the API asked for, else exponential with full jitter, at most half a minute."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = getattr(error, "retry_after", None)
+    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)(state)
+    return backoff if asked is None else asked + min(backoff, 1.0)

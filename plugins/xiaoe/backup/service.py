@@ -1,0 +1,130 @@
+"""Backup, drill and restore as settings and connections say; for the tasks and for the command line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.exceptions import AirflowException
+from MySQLdb import Error
+
+from xiaoe import settings
+from xiaoe.backup import catalog, restore
+from xiaoe.backup.drill import drill
+from xiaoe.backup.dump import back_up
+from xiaoe.backup.key import Key
+from xiaoe.backup.restore import Damaged, NoRight
+from xiaoe.backup.store import BackupManifest, BackupStore
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.mysql.session import Warehouse
+from xiaoe.resources.base import RESOURCES
+from xiaoe.sync.rebuild import rebuild
+from xiaoe.sync.same_server import known_migrations
+
+
+def source() -> Warehouse:
+    """The warehouse, as the user for backups sees it."""
+    return Warehouse(settings.backup_mysql_conn_id())
+
+
+def store_of(warehouse: Warehouse) -> BackupStore:
+    """Where the backups of a warehouse lie."""
+    return BackupStore(ObjectStoragePath(settings.backup_store()), warehouse.database_name)
+
+
+def key() -> Key | None:
+    """The key that is configured; None: backups are not encrypted."""
+    return Key(conn_id) if (conn_id := settings.backup_key_conn_id()) else None
+
+
+def back_up_now() -> tuple[str, BackupManifest]:
+    """Dump the warehouse and note it in `backups`; returns the backup's URL and manifest."""
+    warehouse, started_at, secret = source(), settings.now(), key()
+    store = store_of(warehouse)
+    url = str(store.folder / store.name(started_at, encrypted=secret is not None))
+    with warehouse.session() as session:
+        catalog.begin(session, url, started_at, encrypted=secret is not None)
+    try:
+        manifest = back_up(warehouse, store, secret, started_at=started_at)
+    except Exception as error:
+        with suppress(Error, AirflowException), warehouse.session() as session:
+            catalog.fail(session, url, str(error))
+        raise
+    with warehouse.session() as session:
+        catalog.finish(session, url, manifest)
+    return url, manifest
+
+
+def drill_newest(now: datetime) -> str:
+    """Restore the newest backup into the scratch database, compare, and note what came of it.
+
+    Returns:
+        Which backup, and what was equal.
+
+    Raises:
+        NoRight: The user may not; the message names the GRANT.
+        XiaoeConfigError: There is no backup, it cannot be restored, or it differs from what was dumped.
+    """
+    warehouse = source()
+    backups = store_of(warehouse).backups()
+    if not backups:
+        raise XiaoeConfigError(
+            f"XIAOE_BACKUP_STORE={settings.backup_store()!r}: there is no backup to restore: see why `dump` failed"
+        )
+    path, manifest = backups[-1]
+
+    def note(status: str, message: str) -> None:
+        with warehouse.session() as session:
+            catalog.drilled(session, str(path), status, message, now)
+
+    try:
+        scratch = Warehouse(warehouse.conn_id, database=settings.drill_database(warehouse.database_name))
+        if different := drill(path, scratch, key()):
+            raise Damaged(
+                f"{path}: restored, it differs from what was dumped: {'; '.join(different)}. Do not rely on it: see"
+                " whether the next backup restores (trigger with `drill`), and look at the server's disk"
+            )
+    except Exception as error:
+        status = "failed" if isinstance(error, Damaged) else "impossible" if isinstance(error, NoRight) else "error"
+        note(status, str(error))
+        raise
+    message = f"{len(manifest.tables)} tables with {manifest.rows} rows were restored and are equal"
+    note("success", message)
+    return f"{path}: {message}"
+
+
+def restore_file(file: str, *, into: str | None, force: bool) -> str:
+    """Restore a backup; returns what is to be said of it.
+
+    Args:
+        file: Path or URL.
+        into: Another database than the connection's, on its server.
+        force: Drop what the database holds.
+
+    Raises:
+        XiaoeConfigError: See `restore.restore`.
+    """
+    path: Any = ObjectStoragePath(file) if "://" in file else Path(file).absolute()
+    warehouse = Warehouse(database=into)
+    manifest = restore.restore(path, warehouse, key(), force=force)
+    lines = [f"{name}: {content.rows} rows" for name, content in manifest.tables.items() if content.rows]
+    lines.append(f"{path} of {manifest.started_at} is in {warehouse.database_name}: counts and checksums are equal")
+    if known_migrations() - set(manifest.migrations):
+        lines.append("its schema is older than this checkout: run `make migrate`")
+    return "\n".join(lines)
+
+
+def rebuild_from_pages(resources: list[str], *, accept_missing: bool) -> tuple[Counter[str], list[str]]:
+    """Merge all that the page store holds; see `rebuild.rebuild`.
+
+    Raises:
+        XiaoeConfigError: There is no such resource.
+    """
+    if unknown := sorted(set(resources) - RESOURCES.keys()):
+        raise XiaoeConfigError(f"RESOURCE={unknown[0]!r}: give one of {', '.join(RESOURCES)}, or leave it out for all")
+    root = ObjectStoragePath(settings.page_store())
+    return rebuild(root, Warehouse(), resources=resources, accept_missing=accept_missing)

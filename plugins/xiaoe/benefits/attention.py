@@ -1,0 +1,64 @@
+"""What staff have to hear of: grants taken back, and orders that wait to be seen after their deadline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sized
+from datetime import datetime, timedelta
+
+from xiaoe.merge.ledger import beijing_text, utc_text
+from xiaoe.mysql.session import Session
+from xiaoe.windows import BEIJING
+
+MOMENT = timedelta(milliseconds=1)
+"""The shortest time that the log tells apart."""
+NAMES = {"grant": "发放", "revoke": "取消", "review": "人工复核", "pending": "待定", "not_applicable": "不适用"}
+"""Decision → Chinese, in the order of reports."""
+
+
+def grants_taken_back(
+    session: Session, shop_id: str, begin: datetime, end: datetime, *, after: int = 0
+) -> list[tuple[int, str]]:
+    """Orders that had been granted and were revoked in [begin, end), and still are: the benefit may be handed out.
+
+    Also those that were in review or pending in between.
+
+    Args:
+        session: The warehouse.
+        shop_id: The shop.
+        begin: With an offset.
+        end: The same; not included.
+        after: Only entries of the log behind this one.
+
+    Returns:
+        Number of the entry of the log and order, in order of the log.
+    """
+    return session.query(
+        "SELECT l.id, l.order_id FROM benefit_decision_log AS l"
+        " INNER JOIN benefit_decisions AS d ON l.shop_id = d.shop_id AND l.order_id = d.order_id"
+        " WHERE l.shop_id = %s AND l.decided_at >= %s AND l.decided_at < %s AND l.id > %s"
+        " AND l.new_decision = 'revoke' AND d.decision = 'revoke'"
+        " AND (SELECT p.new_decision FROM benefit_decision_log AS p"
+        " WHERE p.shop_id = l.shop_id AND p.order_id = l.order_id AND p.id < l.id"
+        " AND p.new_decision IN ('grant', 'revoke') ORDER BY p.id DESC LIMIT 1) = 'grant' ORDER BY l.id",
+        (shop_id, utc_text(begin), utc_text(end), after),
+    )
+
+
+def not_observed_since(session: Session, shop_id: str, now: datetime) -> tuple[int, timedelta]:
+    """How many orders passed their deadline without having been seen after it, and for how long the longest waits."""
+    [(waiting, earliest)] = session.query(
+        "SELECT COUNT(*), MIN(deadline_at) FROM benefit_decisions"
+        " WHERE shop_id = %s AND decision = 'pending' AND deadline_at < %s",
+        (shop_id, beijing_text(now)),
+    )
+    longest = now - earliest.replace(tzinfo=BEIJING) if earliest else timedelta()
+    return int(waiting), timedelta(seconds=int(longest.total_seconds()))
+
+
+def summary(counts: Counter[str], taken_back: Sized, waiting: int, longest: timedelta) -> str:
+    """One line in Chinese, for sync_status and the log."""
+    decided = "，".join(f"{text} {counts[name]}" for name, text in NAMES.items() if counts[name]) or "无变化"
+    back = f"；发放后取消 {len(taken_back)}" if taken_back else ""
+    late = f"；{waiting} 单截止后尚未再次观测，最久 {longest}" if waiting else ""
+    return f"本次判定：{decided}{back}{late}"

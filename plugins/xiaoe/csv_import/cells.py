@@ -1,0 +1,106 @@
+"""What stands in a cell of an old file → what goes into the column. Each ends in the API's own typing.
+
+A spreadsheet or a script may have put signs around a value; they are taken off. Nothing is guessed: what could mean
+two things raises ValueError with the fix, in Chinese.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from xiaoe.exports.sheets import begins_like_a_formula
+from xiaoe.rows import values
+
+Read = Callable[[Any], Any]
+
+NOTHING = ("", "--", "None", "NULL", "nan", "NaN")
+_QUOTED = re.compile(r'="(.*)"', re.DOTALL)
+_SHORTENED = re.compile(r"\d(\.\d+)?[eE]\+?\d+")
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
+_MOMENT = re.compile(
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.0+)?)?)?", re.ASCII
+)
+
+
+def bare(text: str) -> str | None:
+    """A cell without what keeps it a text in a spreadsheet (`="1"`, a tab, an apostrophe); None where it is empty."""
+    if quoted := _QUOTED.fullmatch(text):
+        text = quoted[1].replace('""', '"')
+    elif text.startswith("\t") or (text.startswith("'") and begins_like_a_formula(text[1:])):
+        text = text[1:]
+    return None if text.strip() in NOTHING else text
+
+
+def plain(text: str) -> str:
+    """For comparing headings and words: half-width, small, no blanks."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).lower()
+
+
+def identifier(value: Any) -> str | None:
+    """An id. One that a spreadsheet made a number of has lost its last digits."""
+    text = (value or "").strip()
+    if _SHORTENED.fullmatch(text):
+        raise ValueError("表格软件已把它截断为数字；请重新导出（该列设为文本），或删去这一列")
+    return values.identifier(text) or None
+
+
+def money(value: Any) -> str | None:
+    """An amount in yuan, with ¥ or 元 and commas between thousands or without."""
+    text = unicodedata.normalize("NFKC", value or "").strip().strip("¥元").strip()
+    return values.yuan(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
+
+
+def time(value: Any) -> str | None:
+    """A Beijing time, as the API writes it or as a spreadsheet does, which may have taken the seconds off."""
+    text = (value or "").strip()
+    if moment := _MOMENT.fullmatch(text):
+        year, month, day, hour, minute, second = moment.groups("")
+        if not hour and not text.startswith(values.NULL_TIMES):
+            raise ValueError("缺少时刻")
+        text = f"{year}-{month:0>2}-{day:0>2} {hour:0>2}:{minute}:{second or '00'}"
+    return values.time(text)
+
+
+def creation_time(value: Any) -> str:
+    """A time that has to be there: without it, no window of the API ever confirms the order."""
+    found = time(value)
+    if found is None:
+        raise ValueError("不能为空")
+    return found
+
+
+def code(words: Mapping[str, int]) -> Read:
+    """The function that reads a code, or the word for it.
+
+    Args:
+        words: Word, as `plain` makes it → code.
+    """
+
+    def read(value: Any) -> int | None:
+        known = words.get(plain(value or ""))
+        return values.code(value) if known is None else known
+
+    return read
+
+
+FIXES: Mapping[Read, str] = {
+    values.code: "应为代码（整数）",
+    money: "应为金额（元），如 99.00",
+    time: "应为北京时间，如 2025-01-31 08:30:00",
+    creation_time: "应为北京时间，如 2025-01-31 08:30:00",
+}
+
+
+def explained(read: Read, fix: str) -> Read:
+    """The same function; what it raises says what to write instead."""
+
+    def explaining(value: Any) -> Any:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise ValueError(f"{error}；{fix}") from None
+
+    return explaining

@@ -1,0 +1,193 @@
+"""Which column of a file is which column of `orders`: include/old_csv.yaml, and the header of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from xiaoe.csv_import import cells
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.resources.privacy import forms_of
+from xiaoe.rows import orders, values
+from xiaoe.rows.codes import texts
+from xiaoe.rows.decode import Mapping, Row, RowError, RowReader
+from xiaoe.settings import INCLUDE_DIR
+
+WORDS_FILE = INCLUDE_DIR / "old_csv.yaml"
+REQUIRED = ("order_id", "user_id", "created_time", "price", "order_state")
+"""Without them an order says nothing, and nobody could tell what it was."""
+MONEY = ("price", "coupon_price", "refund_money")
+_TIMES = ("pay_time", "refund_time", "settle_time")
+_BEHIND = re.compile(r"(.*?)(?:\((元|分|北京时间)\))?")
+_TORN = b'{"cells":'
+"""How a line begins that has another number of cells than the header."""
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of include/old_csv.yaml.
+
+    Args:
+        headings: Column → headings it is found under.
+        words: Column → word → code.
+    """
+
+    headings: dict[str, list[str]]
+    words: dict[str, dict[str, int]]
+
+
+@cache
+def known_words() -> Words:
+    """Read the file of headings and words.
+
+    Raises:
+        XiaoeConfigError: It is not YAML of that form, or names a column that there is none of.
+    """
+    try:
+        found = msgspec.yaml.decode(WORDS_FILE.read_bytes(), type=Words)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise XiaoeConfigError(
+            f"{WORDS_FILE}: {error}. Give headings: column: [heading, …], words: column: word: code"
+        ) from None
+    known = {"shop_id", *orders.MAPPING}
+    if unknown := sorted((found.headings.keys() | found.words.keys()) - known):
+        raise XiaoeConfigError(f"{WORDS_FILE}: {unknown[0]!r} is no column: give one of {', '.join(sorted(known))}")
+    return found
+
+
+class LineReader(RowReader):
+    """Types a line of a file as `ORDERS.reader` types an order of the API: the same columns, equal rows equal hashes.
+
+    All money is in yuan here. A refund that is larger than what was paid is taken for one in fen, and rejected.
+    """
+
+    def rows(self, raws: Sequence[bytes | msgspec.Raw]) -> list[Row]:
+        """Type many lines; see `RowReader.rows`."""
+        if any(map(_is_torn, raws)):
+            raise RowError("格数与表头不同；文本里是否有没加引号的逗号或换行？")
+        rows = super().rows(raws)
+        paid, returned = (self.columns.index(column) for column in ("price", "refund_money"))
+        for row in rows:
+            if row[paid] and row[returned] and Decimal(row[returned]) > Decimal(row[paid]):
+                raise RowError(
+                    f"refund_money={row[returned]!r}: 大于实付金额；该列若以分为单位，请把表头写成 退款金额（分）"
+                )
+        return rows
+
+    def kept(self, raw: bytes | msgspec.Raw) -> bytes:
+        """A line that cannot be typed, as it may be kept: cells without a name only where no policy hides any."""
+        if self._hidden and _is_torn(raw):
+            return b'"cannot be told apart, and XIAOE_PERSONAL_DATA forbids to keep it as it came"'
+        return super().kept(raw)
+
+
+def _is_torn(raw: bytes | msgspec.Raw) -> bool:
+    return bool(memoryview(raw)[: len(_TORN)] == _TORN)
+
+
+@cache
+def line_reader() -> LineReader:
+    """The reader of lines; made on first use, as it reads files."""
+    mapping: Mapping = {column: (column, _reads(column, read)) for column, (_, read) in orders.MAPPING.items()}
+    return LineReader(
+        mapping, orders.CODE_TEXTS, key="order_id", source=str(WORDS_FILE), forms=forms_of("orders")
+    )  # fmt: skip
+
+
+def _reads(column: str, read: cells.Read) -> cells.Read:
+    if column in orders.CODE_TEXTS:
+        words = {cells.plain(text): code for code, text in texts(column).items()}
+        words |= {cells.plain(word): code for word, code in known_words().words.get(column, {}).items()}
+        fix = f"应为代码，或 {'、'.join(texts(column).values())}；其他说法请写进 include/old_csv.yaml"
+        return cells.explained(cells.code(words), fix)
+    replaced: dict[cells.Read, cells.Read]
+    replaced = {values.identifier: cells.identifier, values.yuan: cells.money, values.fen: cells.money}
+    if column == "created_time":
+        read = cells.creation_time
+    else:
+        read = cells.time if column in _TIMES else replaced.get(read, read)
+    return cells.explained(read, cells.FIXES[read]) if read in cells.FIXES else read
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a file, understood.
+
+    Args:
+        headings: As they stand there.
+        places: Column → where it stands, those first that count first.
+        fen: Places of amounts in fen.
+        unknown: Headings that mean no column.
+    """
+
+    headings: Sequence[str]
+    places: dict[str, list[int]]
+    fen: frozenset[int]
+    unknown: list[str]
+
+    def value(self, column: str, line: Sequence[str]) -> str | None:
+        """What a line says of a column: the first of its cells that is filled."""
+        for place in self.places.get(column, ()):
+            if place < len(line) and (text := cells.bare(line[place])) is not None:
+                return _from_fen(text) if place in self.fen else text
+        return None
+
+    def raw(self, line: Sequence[str]) -> bytes:
+        """A line as JSON, for `LineReader`; with all of its cells if it cannot be told which is which."""
+        if len(line) == len(self.headings):
+            return msgspec.json.encode({column: self.value(column, line) for column in self.places})
+        return msgspec.json.encode({"cells": line, "order_id": self.value("order_id", line)})
+
+    def explain(self, error: RowError) -> str:
+        """An error that names the heading instead of the column."""
+        said = str(error).replace("='None'", "")
+        column = re.split("[=: ]", said, maxsplit=1)[0]
+        places = self.places.get(column)
+        return f"{self.headings[places[0]]}{said[len(column) :]}" if places else said
+
+
+def read_header(file: str, headings: Sequence[str]) -> Header:
+    """Find the columns.
+
+    Raises:
+        XiaoeConfigError: One that is required is not there; names it, what it may be called, and what was found.
+    """
+    wanted = {cells.plain(name): column for column, names in known_words().headings.items() for name in names}
+    ranks = {cells.plain(name): rank for names in known_words().headings.values() for rank, name in enumerate(names)}
+    found: dict[str, list[tuple[int, int]]] = {}
+    fen, unknown = set(), []
+    for place, heading in enumerate(headings):
+        name, behind = _parts(heading)
+        column = wanted.get(name)
+        if column is None or (behind in ("元", "分") and column not in MONEY):
+            unknown.extend([heading] if heading.strip() else [])
+            continue
+        found.setdefault(column, []).append((ranks[name], place))
+        fen.update([place] if behind == "分" else [])
+    if missing := [column for column in REQUIRED if column not in found]:
+        accepted = "; ".join(f"{column}: {'、'.join(known_words().headings[column])}" for column in missing)
+        raise XiaoeConfigError(
+            f"FILE={file}: no column is headed as what is missing: {accepted}. The file's headings are"
+            f" {'、'.join(headings)}. Rename them in the file, or add them to include/old_csv.yaml"
+        )
+    places = {column: [place for _, place in sorted(where)] for column, where in found.items()}
+    return Header(headings, places, frozenset(fen), unknown)
+
+
+def _parts(heading: str) -> tuple[str, str | None]:
+    """A heading for comparing, and the unit or zone behind it."""
+    match: Any = _BEHIND.fullmatch(cells.plain(cells.bare(heading) or ""))
+    return match[1], match[2]
+
+
+def _from_fen(text: str) -> str:
+    """An amount in fen as one in yuan; what is no whole number stays, and is refused as it stands."""
+    try:
+        return f"{Decimal(cells.plain(text)).scaleb(-2):f}"
+    except (InvalidOperation, ValueError):
+        return text

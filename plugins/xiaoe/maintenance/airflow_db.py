@@ -1,0 +1,96 @@
+"""Airflow's own database: old runs, task instances, XComs, logs of events.
+
+Airflow hides its database from tasks, so `airflow db clean` runs in a process of its own, which reads the address
+where Airflow's other parts do: airflow.cfg, or the variables `…SQL_ALCHEMY_CONN_CMD`, `…SQL_ALCHEMY_CONN_SECRET`. An
+address that is only in the environment does not reach a task; then `XIAOE_AIRFLOW_DB` has to name it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.log import mask_secret
+
+from xiaoe import settings
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.maintenance.step import Step
+
+NOT_THE_ONE = 3
+"""Exit code: the database that was found does not know the run that asks."""
+_ADDRESS = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+_OF_A_TASK = (_ADDRESS, "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "_AIRFLOW_PROCESS_CONTEXT")
+"""What Airflow puts into a task's environment to keep it from its database."""
+_PACKAGES = Path(__file__).resolve().parents[2]
+
+
+def clean_airflow_database(step: Step, dag_id: str, run_id: str) -> None:
+    """Run `airflow db clean`; skipped where the database cannot be found.
+
+    Args:
+        step: What to do.
+        dag_id: Of the run that asks.
+        run_id: Likewise: the database has to know it.
+
+    Raises:
+        XiaoeConfigError: `airflow db clean` failed; the log says why.
+    """
+    before = step.now - settings.keep("XIAOE_AIRFLOW_KEEP_DAYS", 90)
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_TASK}
+    if url := environment.pop("XIAOE_AIRFLOW_DB", ""):
+        mask_secret(url)
+        environment[_ADDRESS] = url
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGES), environment.get("PYTHONPATH"))))
+    process = subprocess.run(  # noqa: S603 - this very interpreter
+        [sys.executable, "-m", "xiaoe.maintenance.airflow_db", dag_id, run_id, before.isoformat(), str(step.dry_run)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    for line in process.stdout.splitlines():
+        step.log.info("%s", line)
+    if process.returncode == NOT_THE_ONE:
+        message = (
+            "Airflow's own database is not cleaned: its address is hidden from tasks. Name it in XIAOE_AIRFLOW_DB, or"
+            " in airflow.cfg instead of the environment, or run `airflow db clean` from cron (docs/operations.md)"
+        )
+        step.log.warning("%s", message)
+        raise AirflowSkipException(message)
+    if process.returncode:
+        raise XiaoeConfigError(
+            f"`airflow db clean` ended with {process.returncode}: the lines above say why. The syncs do not need it"
+        )
+
+
+def main(dag_id: str, run_id: str, before: str, dry_run: str) -> int:
+    """In the process of its own: look whether this is the right database, and clean it."""
+    import sqlalchemy
+    from airflow.configuration import conf
+
+    engine = sqlalchemy.create_engine(conf.get("database", "sql_alchemy_conn"))
+    asks = sqlalchemy.text("SELECT COUNT(*) FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id")
+    try:
+        with engine.connect() as connection:
+            known = connection.execute(asks, {"dag_id": dag_id, "run_id": run_id}).scalar()
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        print(f"{type(error).__name__}: the database cannot be read")
+        known = 0
+    if not known:
+        return NOT_THE_ONE
+    from airflow.__main__ import main as airflow
+
+    sys.argv = ["airflow", "db", "clean", "--clean-before-timestamp", before, "--skip-archive", "--yes"]
+    sys.argv.append("--error-on-cleanup-failure")
+    if dry_run == "True":
+        sys.argv.append("--dry-run")
+    airflow()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

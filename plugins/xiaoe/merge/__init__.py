@@ -1,0 +1,1 @@
+"""From the page store into MySQL: one transaction for each merge."""

@@ -1,0 +1,201 @@
+"""What a merge asks the server and tells it, on one session; for one thread at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from operator import itemgetter
+from typing import Any
+
+from MySQLdb import IntegrityError
+
+from xiaoe.destinations import Copy, Twins
+from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.marts.queue import queue_days
+from xiaoe.merge import ledger
+from xiaoe.merge.changes import Chunk, Incoming, Stored
+from xiaoe.merge.changes import columns as columns_of
+from xiaoe.merge.ledger import Held
+from xiaoe.merge.members import KnownMembers, Named, named_by
+from xiaoe.mysql.session import Lines, Session
+from xiaoe.resources.base import Resource
+from xiaoe.rows.decode import Row, tsv_column
+from xiaoe.storage.pages import Manifest
+
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+
+@dataclass(frozen=True)
+class Load:
+    """Rows for one table, ready to be sent."""
+
+    table: str
+    columns: Sequence[str]
+    rows: Sequence[Row] | Lines
+    twins: Twins = "refuse"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A chunk, ready to be sent: what takes the client's time is done.
+
+    Args:
+        chunk: What it is made of.
+        new: Rows that go into their tables directly.
+        staged: Rows that the merge statements take from staging, if any.
+        named: Members that the rows name.
+    """
+
+    chunk: Chunk
+    new: list[Load]
+    staged: list[Load]
+    named: list[Named]
+
+
+class Writer:
+    """Writes the chunks of one run.
+
+    Args:
+        session: In the merge's transaction.
+        resource: Whose rows.
+        statements: The merge statements.
+        manifest: Of the run.
+    """
+
+    def __init__(self, session: Session, resource: Resource, statements: list[str], manifest: Manifest) -> None:
+        self._session = session
+        self._resource = resource
+        self._statements = statements
+        self._manifest = manifest
+        self._columns = columns_of(resource)
+        self._key = self._columns.index(resource.key)
+        self._staging = f"stg_{resource.table}"
+        self._members = KnownMembers(session, manifest)
+        self._near = True
+        self._days: set[tuple[str, str]] = set()
+
+    def create_staging(self) -> None:
+        """A TEMPORARY table with the target's own types, in key order; before the transaction begins."""
+        self._session.execute(f"DROP TEMPORARY TABLE IF EXISTS {self._staging}")
+        self._session.execute(
+            f"CREATE TEMPORARY TABLE {self._staging} (PRIMARY KEY (shop_id, {self._resource.key}))"
+            f" SELECT {', '.join(self._columns)} FROM {self._resource.table} LIMIT 0"
+        )
+        self._loads_files = self._session.loads_files(self._staging)
+        self._session.commit()
+
+    def stored(self, incoming: Incoming, held: Held) -> Stored:
+        """What the warehouse holds of these rows, and perhaps of others; and which of them are `held`.
+
+        Rows of one chunk mostly lie side by side: keys tell when they were made. Then one range is several times
+        faster to read than as many single keys. Where that is not so, the first chunk shows it.
+        """
+        keys = sorted(incoming.newest)
+        if not keys:
+            return {}
+        rows: list[tuple[Any, ...]] = []
+        # utf8mb4_bin pads with spaces: what ends in a control character comes before what it begins with.
+        if self._near and not _CONTROL.search("".join(keys)):
+            limit = 2 * len(keys)
+            rows = self._look_up(held, f"BETWEEN %s AND %s LIMIT {limit}", keys[0], keys[-1])
+            self._near = len(rows) < limit
+        else:
+            self._near = False
+        if not self._near:
+            rows = self._look_up(held, f"IN ({', '.join(['%s'] * len(keys))})", *keys)
+        return {row[0].rstrip(" "): row[1:] for row in rows}
+
+    def pack(self, chunk: Chunk) -> Parcel:
+        """Make a chunk ready; asks the server nothing, so another thread may be writing."""
+        fresh, by_key = self._resource.fresh, itemgetter(self._key)
+        new = sorted(chunk.new.values(), key=by_key) if fresh else []
+        staged = sorted(chunk.changed.values() if fresh else chunk.rows, key=by_key)
+        itself = {column: column for column in self._columns[1:]}
+        copies = [Copy(self._resource.table, itself), *fresh.copies] if fresh else []
+        for kind, columns in fresh.days.items() if fresh else ():
+            places = [self._columns.index(column) for column in columns]
+            self._days.update((kind, row[place][:10]) for row in new for place in places if row[place])
+        rows = chunk.rows
+        named = [
+            named_by(member, [self._columns.index(column) for column in member.columns.values()], rows)
+            for member in self._resource.members
+        ]
+        return Parcel(
+            chunk, self._loads(new, copies), self._loads(staged, [Copy(self._staging, itself, twins="replace")]), named
+        )
+
+    def write(self, parcel: Parcel) -> None:
+        """Write a chunk.
+
+        Raises:
+            XiaoeReconciliationError: The server counts otherwise.
+        """
+        chunk = parcel.chunk
+        ledger.resolve_rejects(self._session, self._manifest, chunk.typed)
+        ledger.write_rejected(self._session, self._manifest, chunk.rejected)
+        for load in parcel.new:
+            self._insert(load)
+        staged = len(chunk.changed) if parcel.new else len(chunk.rows)
+        counts = [self._merge(load) for load in parcel.staged]
+        for named in parcel.named:
+            self._members.insert_unknown(named)
+        if sum(map(sum, counts)) != staged:  # a member that a merge of orders inserted meanwhile counts as changed
+            raise XiaoeReconciliationError(
+                f"{staged} rows of {self._resource.name} were to be written, the server says (inserted, changed)"
+                f" {counts}: {_INTRUDER.format(self._resource.table)}"
+            )
+
+    def finish(self) -> None:
+        """Have the days of new rows worked out anew; after the last chunk."""
+        for kind in sorted({kind for kind, _ in self._days}):
+            days = [date.fromisoformat(day) for one, day in self._days if one == kind]
+            queue_days(self._session, self._manifest.shop_id, kind, days)
+
+    def _look_up(self, held: Held, condition: str, *keys: str) -> list[tuple[Any, ...]]:
+        # What this run wrote, perhaps for the slice before, was not held when it began. The index is named, because
+        # MySQL misjudges a table that has just grown.
+        return self._session.query(
+            f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL,"
+            f" {held.condition} AND batch_id <> %s FROM {self._resource.table} FORCE INDEX (PRIMARY)"
+            f" WHERE shop_id = %s AND {self._resource.key} {condition}",
+            (*held.parameters, self._manifest.batch_id, self._manifest.shop_id, *keys),
+        )
+
+    def _loads(self, rows: Sequence[Row], copies: Iterable[Copy]) -> list[Load]:
+        if not rows:
+            return []
+        columns: dict[str, Sequence[Any]] = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
+        if self._loads_files:
+            columns = {name: tsv_column(values) for name, values in columns.items()}
+        loads = []
+        for copy in copies:
+            sources = ("shop_id", *copy.columns.values())
+            taken = [columns.get(str(source)) or [str(source)] * len(rows) for source in sources]
+            content = Lines.of(taken) if self._loads_files else list(zip(*taken, strict=True))
+            loads.append(Load(copy.table, ("shop_id", *copy.columns), content, copy.twins))
+        return loads
+
+    def _insert(self, load: Load) -> None:
+        """Load rows that were not there when they were looked for; under the lock, nobody else adds any."""
+        try:
+            self._session.bulk_load(load.table, load.columns, load.rows, twins=load.twins)
+        except (RuntimeError, IntegrityError) as error:
+            if "Duplicate entry" not in str(error):
+                raise
+            raise XiaoeReconciliationError(f"{error}: {_INTRUDER.format(load.table)}") from error
+
+    def _merge(self, load: Load) -> tuple[int, int]:
+        self._session.bulk_load(load.table, load.columns, load.rows)
+        counts = 0, 0
+        for statement in self._statements:
+            if re.match(rf"INSERT INTO {self._resource.table}\b", statement, re.IGNORECASE):
+                counts = self._session.upsert(statement)
+            else:
+                self._session.execute(statement)
+        self._session.execute(f"DELETE FROM {self._staging}")
+        return counts
+
+
+_INTRUDER = "is another program writing to {}? Nothing was kept; clear this task to try again"

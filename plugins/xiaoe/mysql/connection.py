@@ -1,0 +1,125 @@
+"""One connection to MySQL or MariaDB as the Airflow connection says: fields checked, TLS insisted on, files guarded."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.mysql.hooks.mysql import MySqlHook
+
+from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.mysql.errors import explained
+
+SESSION_SETTINGS = (
+    "SET SESSION time_zone = '+00:00', wait_timeout = 600, sql_mode ="
+    " 'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+)
+"""Of `wait_timeout`: a machine that lost its power says no good-bye; after so long, the server drops its locks."""
+OTHERS_WORK = "SET SESSION wait_timeout = 86400"
+"""For a session that only holds a lock while other connections work."""
+_CONNECT_SECONDS = 10
+_ANSWER_SECONDS = 3600
+"""Longer than any statement takes, and than a task waits for a lock. No time-out of Airflow's ends such a wait."""
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}
+"""A server that is gone is noticed after three minutes; what lies between sees that the connection is in use."""
+_ONLY_WHEN_LOADING = 2
+"""Of MariaDB's client library: a file is sent in answer to a LOAD statement of ours, and to nothing else."""
+_OFF = ("0", "false", "no", "off")
+_TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+
+
+class WarehouseHook(MySqlHook):
+    """The provider's hook, with files sent only when we send one, and no endless wait for a dead host.
+
+    The provider knows "off" and "whatever the server asks for, at any time". Off is not off in MariaDB's client
+    library, and any server could ask for any file of this machine (docs/decisions/0020).
+    """
+
+    def _get_conn_config_mysql_client(self, conn: Any) -> dict[str, Any]:
+        wanted = str(conn.extra_dejson.get("local_infile", True)).lower() not in _OFF
+        config: dict[str, Any] = super()._get_conn_config_mysql_client(conn)
+        return config | {
+            "local_infile": _ONLY_WHEN_LOADING if wanted else 0,
+            "connect_timeout": _CONNECT_SECONDS,
+            "read_timeout": _ANSWER_SECONDS,
+            "write_timeout": _ANSWER_SECONDS,
+        }
+
+
+def open_connection(conn_id: str, schema: str | None = None) -> tuple[Any, str]:
+    """A DB-API connection, and how messages name it: without its password.
+
+    Args:
+        conn_id: The Airflow connection.
+        schema: Another database than the connection's.
+
+    Raises:
+        XiaoeConfigError: A field of the connection is wrong, or it asks for TLS and the server has none.
+        XiaoeRetriableError: The server cannot be reached.
+    """
+    hook = WarehouseHook(mysql_conn_id=conn_id, schema=schema, init_command=SESSION_SETTINGS)
+    conn = hook.get_connection(conn_id)
+    _check_fields(conn)
+    where = f"connection {conn_id}, {conn.login}@{conn.host}:{conn.port or 3306}"
+    with explained(where):
+        connection: Any = hook.get_conn()
+        _keep_alive(connection)
+        connection.set_character_set("utf8mb4")
+        connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if _asks_for_tls(conn):
+            _insist_on_tls(connection, where)
+    return connection, where
+
+
+def _keep_alive(connection: Any) -> None:
+    """Have the kernel ask every minute whether the server is still there; by default it does after two hours."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        if line.family in (socket.AF_INET, socket.AF_INET6):
+            for name, value in _KEEPALIVE.items():
+                if hasattr(socket, name):  # not every system has all of them
+                    line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _check_fields(conn: Any) -> None:
+    """Look at what the driver would stumble over, or read in another way than it was meant."""
+    extra = conn.extra_dejson
+    where = f"connection {conn.conn_id}"
+    if (client := extra.get("client", "mysqlclient")) != "mysqlclient":
+        raise XiaoeConfigError(f"{where}: client={client!r}: only mysqlclient is supported")
+    if (mode := extra.get("ssl_mode")) and mode not in _TLS_MODES:
+        raise XiaoeConfigError(f"{where}: ssl_mode={mode!r}: give one of {', '.join(_TLS_MODES)}")
+    for name, path in _tls_files(conn).items():
+        if not Path(path).is_file():
+            raise XiaoeConfigError(f"{where}: ssl.{name}={path!r}: there is no such file on this machine")
+
+
+def _tls_files(conn: Any) -> dict[str, str]:
+    """The files that the extra field `ssl` names."""
+    ssl = conn.extra_dejson.get("ssl") or {}
+    try:
+        files = json.loads(ssl) if isinstance(ssl, str) else ssl
+        return {name: str(files[name]) for name in ("ca", "cert", "key") if files.get(name)}
+    except (ValueError, AttributeError):
+        raise XiaoeConfigError(
+            f'connection {conn.conn_id}: ssl is no JSON object: give one like {{"ca": "/etc/ssl/mysql-ca.pem"}}'
+        ) from None
+
+
+def _asks_for_tls(conn: Any) -> bool:
+    """Whether TLS is wanted in a way that MariaDB's client library does not insist on: it goes on in the clear."""
+    mode = conn.extra_dejson.get("ssl_mode")
+    return mode == "REQUIRED" or (bool(conn.extra_dejson.get("ssl")) and mode in (None, "PREFERRED"))
+
+
+def _insist_on_tls(connection: Any, where: str) -> None:
+    connection.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+    [(_, cipher)] = connection.store_result().fetch_row(0)
+    if not cipher:
+        connection.close()
+        raise XiaoeConfigError(
+            f"{where}: ssl or ssl_mode asks for TLS, and the server gives none: switch it on there, or take both out of"
+            " the connection's extra. With ssl_mode=VERIFY_CA not even the log-in is sent without TLS"
+        )

@@ -1,0 +1,288 @@
+"""The MySQL or MariaDB warehouse: sessions, server-side locks, bulk loading, retries."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, TypeVar
+
+import jinja2
+import tenacity
+from airflow.sdk import BaseHook
+from MySQLdb import Error
+from MySQLdb.cursors import SSCursor
+
+from xiaoe import disk_errors, settings
+from xiaoe.destinations import Twins
+from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
+from xiaoe.mysql.connection import open_connection
+from xiaoe.mysql.errors import explained
+from xiaoe.rows.decode import Row, tsv, tsv_column
+from xiaoe.sync import same_server
+
+T = TypeVar("T")
+
+TRY_AGAIN = {
+    1213: "deadlock",
+    1205: "lock wait time-out",
+    1020: "record changed since last read",
+    1467: "no auto-increment value",  # MariaDB's word for the first two while it waits for the table's counter
+}
+_LONGEST_LOCK_NAME = 64
+_COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
+_END = re.compile(r"(?<=;)\s*(?=[A-Z]|\Z)")
+"""Of a statement, in our own templates; sqlparse finds the same, and takes longer than a small merge."""
+_FALLBACK_BATCH = 1000
+
+
+class Warehouse:
+    """Opens sessions on the Airflow connection `xiaoe_mysql`.
+
+    Args:
+        conn_id: Another connection.
+        database: Another database on its server.
+    """
+
+    def __init__(self, conn_id: str | None = None, *, database: str | None = None) -> None:
+        self.conn_id = conn_id or settings.mysql_conn_id()
+        self._database = database
+        self._checked = False
+
+    @property
+    def database_name(self) -> str:
+        """The database that sessions are opened on."""
+        return self._database or BaseHook.get_connection(self.conn_id).schema or ""
+
+    @contextmanager
+    def session(self, *, any_schema: bool = False) -> Iterator[Session]:
+        """One connection, UTF-8, UTC, strict, REPEATABLE READ; closed on any exit, its locks with it.
+
+        The first one looks whether code and database fit together (`xiaoe.preflight`).
+
+        Args:
+            any_schema: Leave that out.
+        """
+        session = Session(*open_connection(self.conn_id, self._database))
+        try:
+            if not (self._checked or any_schema):
+                same_server.check(session)
+                self._checked = True
+            yield session
+        finally:
+            session.close()
+
+    def connect(self, schema: str | None = None) -> Any:
+        """A plain DB-API connection with this project's session settings.
+
+        Args:
+            schema: Another database than the connection's.
+
+        Raises:
+            XiaoeConfigError: A field of the connection is wrong, or it asks for TLS and the server has none.
+            XiaoeRetriableError: The server cannot be reached.
+        """
+        return open_connection(self.conn_id, schema or self._database)[0]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Rows as LOAD DATA reads them."""
+
+    content: bytes
+    count: int
+
+    @classmethod
+    def of(cls, columns: Sequence[Sequence[str]]) -> Lines:
+        """From columns as `tsv_column` makes them."""
+        return cls(tsv(columns).encode(), len(columns[0]) if columns else 0)
+
+
+class Session:
+    """One database connection with a transaction of its own."""
+
+    def __init__(self, connection: Any, where: str) -> None:
+        self._connection = connection
+        self._where = where
+        self._loads_files: bool | None = None
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return all of its rows."""
+        with self._cursor(sql, parameters) as cursor:
+            return list(cursor.fetchall())
+
+    def rows(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[tuple[Any, ...]]:
+        """Run one statement and yield its rows, holding no more than `size` of them."""
+        with explained(self._where), self._connection.cursor(SSCursor) as cursor:  # the server may end while it sends
+            cursor.execute(sql, parameters or None)
+            while rows := cursor.fetchmany(size):
+                yield from rows
+
+    def stream(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[list[Any]]:
+        """Run one statement and yield its first column in lists of `size`, without holding the result."""
+        rows = self.rows(sql, parameters, size=size)
+        while batch := [row[0] for row in islice(rows, size)]:
+            yield batch
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run one statement and return the number of affected rows."""
+        with self._cursor(sql, parameters) as cursor:
+            return int(cursor.rowcount)
+
+    def upsert(self, sql: str) -> tuple[int, int]:
+        """Run one `INSERT .. SELECT .. ON DUPLICATE KEY UPDATE` → rows inserted, rows changed.
+
+        The server counts an inserted row once and a changed row twice, and says in the OK packet how many
+        were duplicates that changed (docs/decisions/0006).
+        """
+        affected = self.execute(sql)
+        changed = _count(self._connection.info(), "Duplicates")
+        return affected - 2 * changed, changed
+
+    def insert_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows in multi-row statements."""
+        with self._connection.cursor() as cursor, explained(self._where):
+            for start in range(0, len(rows), _FALLBACK_BATCH):
+                cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
+
+    def loads_files(self, table: str) -> bool:
+        """Whether server and client let a file be loaded; asked once, with an empty file for this table."""
+        if self._loads_files is None:
+            self._loads_files = self._probe(table)
+        return self._loads_files
+
+    def bulk_load(
+        self, table: str, columns: Sequence[str], rows: Sequence[Row] | Lines, *, twins: Twins = "replace"
+    ) -> None:
+        """Put typed rows into a table; `Lines` only where files may be loaded.
+
+        Uses LOAD DATA LOCAL where the server takes it, else multi-row statements. LOAD DATA never fails on bad
+        data but only warns, so any warning and any missing row is an error here.
+
+        Args:
+            table: Usually a staging table.
+            columns: Of the rows.
+            rows: What to load.
+            twins: What becomes of the second of two rows with the same key.
+
+        Raises:
+            RuntimeError: The server warned or took another number of rows.
+        """
+        if isinstance(rows, Lines):
+            self._load_file(table, columns, rows, twins)
+        elif self.loads_files(table):
+            self._load_file(table, columns, Lines.of(list(map(tsv_column, zip(*rows, strict=True)))), twins)
+        else:
+            places = ", ".join(["%s"] * len(columns))
+            verb = "REPLACE" if twins == "replace" else "INSERT"
+            kept = f" ON DUPLICATE KEY UPDATE {columns[0]} = {table}.{columns[0]}" if twins == "keep" else ""
+            self.insert_many(f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({places}){kept}", rows)
+
+    @contextmanager
+    def lock(self, *names: str, timeout: int = 900) -> Iterator[None]:
+        """Hold a server-side lock (`GET_LOCK`); the server drops it when this connection ends.
+
+        Args:
+            names: What is locked, e.g. `("merge", shop_id, "orders")`; the database's name is added.
+            timeout: Seconds to wait for another holder.
+
+        Raises:
+            XiaoeRetriableError: Another session held it all that time.
+        """
+        [(database,)] = self.query("SELECT DATABASE()")
+        name = ".".join(("xiaoe", database, *names))
+        if len(name) > _LONGEST_LOCK_NAME:
+            name = f"xiaoe.{blake2b(name.encode(), digest_size=16).hexdigest()}"
+        [(got,)] = self.query("SELECT GET_LOCK(%s, %s)", (name, timeout))
+        if got != 1:
+            raise XiaoeRetriableError(f"another task has held the lock {name} for {timeout} s; trying again later")
+        try:
+            yield
+        finally:
+            self._release(name)
+
+    def commit(self) -> None:
+        """End the transaction and keep its changes."""
+        with explained(self._where):
+            self._connection.commit()
+
+    def rollback(self) -> None:
+        """End the transaction and drop its changes."""
+        self._connection.rollback()
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is gone. One that is closed already is no error."""
+        with suppress(Error):
+            self._connection.close()
+
+    def _release(self, name: str) -> None:
+        try:
+            self._connection.rollback()
+            self.query("SELECT RELEASE_LOCK(%s)", (name,))
+        except (Error, XiaoeError):
+            self.close()
+
+    @contextmanager
+    def _cursor(self, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
+        with self._connection.cursor() as cursor:
+            with explained(self._where):
+                cursor.execute(sql, parameters or None)
+            yield cursor
+
+    def _probe(self, table: str) -> bool:
+        """Whether server and client let a file be loaded; tried with an empty one."""
+        try:
+            self._load_file(table, (), Lines(b"", 0))
+        except Error:
+            return False
+        return True
+
+    def _load_file(self, table: str, columns: Sequence[str], lines: Lines, twins: Twins = "replace") -> None:
+        into = f"{'REPLACE ' if twins == 'replace' else ''}INTO TABLE {table} CHARACTER SET utf8mb4"
+        into += f" ({', '.join(columns)})" if columns else ""
+        with tempfile.TemporaryFile() as file:  # nameless: gone even after SIGKILL
+            with disk_errors.explained(tempfile.gettempdir()):
+                file.write(lines.content)
+                file.flush()
+            file.seek(0)
+            self.execute(f"LOAD DATA LOCAL INFILE %s {into}", (f"/dev/fd/{file.fileno()}",))
+            info = self._connection.info() or ""
+        expected = _count(info, "Skipped") if twins == "keep" else 0  # of a row that is skipped, the server warns once
+        if _count(info, "Warnings") != expected or _count(info, "Records") != lines.count:
+            warnings = self.query("SHOW WARNINGS LIMIT 5")
+            raise RuntimeError(f"LOAD DATA into {table}: {lines.count} rows sent, server says {info!r}: {warnings}")
+
+
+def render(template: str, **values: Any) -> str:
+    """A template below include/sql, as SQL."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(settings.INCLUDE_DIR / "sql"))  # noqa: S701 - no HTML
+    return environment.get_template(template).render(**values)
+
+
+def split_statements(sql: str) -> list[str]:
+    """The single statements of a rendered template, without comments; behind each stands a semicolon."""
+    return [text for text in map(str.strip, _END.split(_COMMENT.sub("", sql))) if text]
+
+
+def retry_conflicts(work: Callable[[], T]) -> T:
+    """Run a whole transaction again after a deadlock, a lock time-out or a snapshot conflict (1020)."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(
+            lambda error: isinstance(error, Error) and bool(error.args) and error.args[0] in TRY_AGAIN
+        ),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
+        stop=tenacity.stop_after_attempt(8),
+        reraise=True,
+    )
+    return retrying(work)
+
+
+def _count(info: str | None, name: str) -> int:
+    """Read a figure of the OK packet, `Records: 3  Duplicates: 1  Warnings: 0`; 0 where it is not told."""
+    _, _, rest = (info or "").partition(f"{name}: ")
+    digits = rest.split(" ", 1)[0].strip()
+    return int(digits) if digits.isdigit() else 0

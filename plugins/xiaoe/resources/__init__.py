@@ -1,0 +1,1 @@
+"""One file for each list of the API: mapping, declaration, and what it feeds."""

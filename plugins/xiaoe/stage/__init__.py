@@ -1,0 +1,1 @@
+"""From the API into the page store: every page of a window, and the proof that it is every page."""

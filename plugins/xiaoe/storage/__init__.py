@@ -1,0 +1,1 @@
+"""Whole files on a disk or in a bucket; the store of raw pages."""

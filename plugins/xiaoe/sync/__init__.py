@@ -1,0 +1,1 @@
+"""Stage and merge as Airflow operators; merging kept pages again."""

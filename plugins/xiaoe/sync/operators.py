@@ -1,0 +1,200 @@
+"""The two operators that do all syncing: stage (API → page store) and merge (page store → MySQL).
+
+Every DAG file imports this module each time it is parsed, so what only a running task needs (HTTP, MySQL,
+numpy: some 1.5 s) is imported in `execute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Context, ObjectStoragePath
+
+from xiaoe import settings
+from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
+
+if TYPE_CHECKING:
+    from xiaoe.api.hook import XiaoeHook
+    from xiaoe.mysql.session import Warehouse
+    from xiaoe.storage.pages import Manifest, RunFolder
+
+
+class XiaoeStageOperator(BaseOperator):
+    """Read one window of one resource of one shop into the page store, completely or not at all.
+
+    Returns the run's folder in the page store, for the merge. A retry goes on behind the last whole page.
+
+    Args:
+        resource: A name of `xiaoe.resources.RESOURCES`.
+        mode: Decides the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`. With `late`, the
+            orders are asked for one by one that after-sales name and no rescan looks at.
+        xiaoe_conn_id: The shop's connection.
+        named_by: With `late`: folder of the after-sales.
+    """
+
+    template_fields: Sequence[str] = ("xiaoe_conn_id", "named_by")
+    ui_color = "#e8f4fd"
+
+    def __init__(self, *, resource: str, mode: str, xiaoe_conn_id: str, named_by: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.resource = resource
+        self.mode = mode
+        self.xiaoe_conn_id = xiaoe_conn_id
+        self.named_by = named_by
+
+    def execute(self, context: Context) -> str:
+        """Stage the window that fits the mode and the run."""
+        from xiaoe.api.hook import XiaoeHook
+        from xiaoe.merge import status
+        from xiaoe.mysql.session import Warehouse
+        from xiaoe.storage.pages import RunFolder
+        from xiaoe.sync import same_server
+
+        warehouse, store = Warehouse(), ObjectStoragePath(settings.page_store())
+        with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
+            shop_id = hook.shop.app_id
+            run_id = str(context["dag_run"].run_id)
+            with status.failure_noted(warehouse, shop_id, self.resource, self.mode):
+                plan = self._plan(context, warehouse, shop_id)
+            same_server.check_kept(warehouse, store)  # what it finds is not noted: it is about where that would stand
+            with status.failure_noted(warehouse, shop_id, self.resource, self.mode):
+                folder = RunFolder.of(
+                    store,
+                    shop_id=shop_id,
+                    resource=self.resource,
+                    window=plan.window,
+                    run_id=f"{self.mode}-{run_id}",
+                )
+                self.log.info("shop %s, %s %s: %s, run %s", shop_id, self.resource, self.mode, plan.window, run_id)
+                self.log.info("pages go to %s", folder.path)
+                if plan.window.end > settings.now():
+                    self.log.warning("the window ends in the future: what is still to come is not in it")
+                stage = self._stage_late if self.mode == "late" else self._stage
+                manifest = stage(hook, folder, warehouse, plan, run_id)
+        self.log.info("staged %s rows; %s", sum(part.staged for part in manifest.slices), manifest.calls)
+        return str(folder.path)
+
+    def _stage(self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
+        from xiaoe.merge import ledger
+        from xiaoe.resources.base import RESOURCES
+        from xiaoe.stage.stager import Stager
+
+        resource = RESOURCES[self.resource]
+
+        def missing_rows(window: Any, seen: Any, keys: Any) -> list[str]:
+            with warehouse.session() as session:
+                held = ledger.Held.of(resource, hook.shop.app_id, window, seen)
+                return ledger.missing_rows(session, resource, held, keys)
+
+        return Stager(hook, resource, folder, missing_rows).stage(plan, mode=self.mode, run_id=run_id)
+
+    def _stage_late(
+        self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
+    ) -> Manifest:
+        from xiaoe.merge import ledger, status
+        from xiaoe.stage import lookup
+        from xiaoe.storage.pages import RunFolder
+
+        named_by = RunFolder(ObjectStoragePath(self.named_by)).read_manifest()
+        shop_id, now, settle = hook.shop.app_id, plan.window.end, settings.refund_overlap()
+        with warehouse.session() as session:
+            window = named_by.window
+            if named_by.moves_watermark:
+                watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
+                window = lookup.window_to_name(window, watermark, settle)
+            named = lookup.named_orders(session, shop_id, window, created_before=now - settings.rescan_days())
+            made = [one.created for one in named if one.created]
+            looks = ledger.looks_at_orders(session, shop_id, min(made), max(made)) if made else []
+        wanted = lookup.to_look_up(named, looks, now=now, settle=settle)
+        self.log.info("after-sales of %s name %s older orders, %s to ask for", window, len(named), len(wanted))
+        plan = Plan(plan.window, moves_watermark=named_by.moves_watermark)
+        return lookup.stage_orders(hook, folder, plan, wanted, mode=self.mode, run_id=run_id)
+
+    def _plan(self, context: Context, warehouse: Warehouse, shop_id: str) -> Plan:
+        run = run_of(context)
+        lag = settings.lag()
+        planners: dict[str, Callable[[], Plan]] = {
+            "incremental": lambda: self._plan_incremental(run, warehouse, shop_id),
+            "history": lambda: plan_history(run, start=settings.history_start(), lag=lag),
+            "rescan": lambda: plan_rescan(run, lookback=settings.rescan_days(), lag=lag),
+            "deep_rescan": lambda: plan_rescan(run, lookback=settings.deep_rescan_days(), lag=lag),
+            "whole": lambda: plan_whole(run),
+            "late": lambda: Plan(Window(EVER, run.now)),
+        }
+        return planners[self.mode]()
+
+    def _plan_incremental(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
+        """The first run of after-sales reads their history, that of orders what the history DAG does not cover yet."""
+        from xiaoe.merge import status
+
+        with warehouse.session() as session:
+            watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
+        lag = settings.lag()
+        if self.resource == "refunds":
+            overlap, first = settings.refund_overlap(), settings.history_start()
+        else:
+            overlap, first = settings.overlap(), run.now - lag - settings.history_interval()
+        return plan_incremental(run, watermark, overlap=overlap, lag=lag, first=first)
+
+
+class XiaoeMergeOperator(BaseOperator):
+    """Merge what a stage task left into the warehouse, in one transaction, and move the watermark.
+
+    Args:
+        resource: A name of `xiaoe.resources.RESOURCES`.
+        mode: As in the stage task.
+        folder: What the stage task returned.
+        sql: The merge statements; Airflow renders them, the UI shows them.
+    """
+
+    template_fields: Sequence[str] = ("folder", "sql")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"sql": "mysql"}  # noqa: RUF012 - declared so in Airflow's own operators
+    ui_color = "#e9f7ef"
+
+    def __init__(self, *, resource: str, mode: str, folder: Any, sql: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.resource = resource
+        self.mode = mode
+        self.folder = folder
+        self.sql = sql or f"merge/{resource}.sql"
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected."""
+        from xiaoe.merge import status
+        from xiaoe.merge.merger import Merger
+        from xiaoe.mysql.session import Warehouse
+        from xiaoe.resources.base import RESOURCES
+        from xiaoe.storage.pages import RunFolder
+        from xiaoe.sync import same_server
+
+        warehouse = Warehouse()
+        folder = RunFolder(ObjectStoragePath(self.folder))
+        manifest = folder.read_manifest()
+        same_server.check_kept(warehouse, ObjectStoragePath(settings.page_store()))
+        self.log.info(
+            "shop %s, %s %s: %s, run %s", manifest.shop_id, self.resource, self.mode, manifest.window, manifest.run_id
+        )
+        with status.failure_noted(warehouse, manifest.shop_id, self.resource, self.mode):
+            merger = Merger(warehouse, RESOURCES[self.resource], self.sql)
+            counts = merger.merge(folder, manifest, accept_missing=bool(context["params"].get("accept_missing")))
+        self.log.info("shop %s, %s %s: %s", manifest.shop_id, self.resource, manifest.window, dict(counts))
+        if counts["rejected"]:
+            self.log.warning("%s rows could not be typed: see table rejected_rows", counts["rejected"])
+        return dict(counts)
+
+
+def run_of(context: Context) -> Run:
+    """What the window functions need to know of a DAG run."""
+    dag_run = context["dag_run"]
+    params = context["params"]
+    return Run(
+        kind=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+        now=dag_run.run_after,
+        interval_begin=context.get("data_interval_start"),
+        interval_end=context.get("data_interval_end"),
+        window_from=params.get("from"),
+        window_to=params.get("to"),
+    )

@@ -1,0 +1,68 @@
+"""The warehouse from kept pages alone: every window that was read completely is merged again."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from xiaoe.exceptions import XiaoeError
+from xiaoe.merge.merger import Merger
+from xiaoe.mysql.session import Warehouse, render
+from xiaoe.resources.base import RESOURCES
+from xiaoe.storage.pages import Manifest, RunFolder
+
+log = logging.getLogger(__name__)
+
+
+def rebuild(
+    root: Any, warehouse: Warehouse, *, resources: Sequence[str] = (), accept_missing: bool = False
+) -> tuple[Counter[str], list[str]]:
+    """Merge all that the page store holds, in the order in which it was read.
+
+    The warehouse may be empty or not: newer wins, and what is there already is not written again.
+
+    Args:
+        root: Of the page store.
+        warehouse: Migrated.
+        resources: Only these; by default all.
+        accept_missing: Orders and after-sales that a later window no longer lists are marked absent.
+
+    Returns:
+        Counts as of `Merger.merge`, with `windows`; and what could not be merged, with the reason.
+    """
+    mergers = {name: Merger(warehouse, RESOURCES[name], render(f"merge/{name}.sql")) for name in resources or RESOURCES}
+    totals: Counter[str] = Counter()
+    refused: list[str] = []
+    windows: list[tuple[str, RunFolder, Manifest]] = []
+    for folder in run_folders(root):
+        if folder.path.parent.parent.name in mergers and folder.manifest_path.exists():
+            with _noted(refused, folder):
+                manifest = folder.read_manifest()
+                windows.append((max(part.observed_at for part in manifest.slices), folder, manifest))
+    for _, folder, manifest in sorted(windows, key=lambda one: one[0]):
+        with _noted(refused, folder):
+            counts = mergers[manifest.resource].merge(folder, manifest, accept_missing=accept_missing)
+            totals.update(counts, windows=1)
+            log.info("%s %s %s: %s", manifest.shop_id, manifest.resource, manifest.window, dict(counts))
+    return totals, refused
+
+
+@contextmanager
+def _noted(refused: list[str], folder: RunFolder) -> Iterator[None]:
+    """One folder that cannot be used keeps no other out."""
+    try:
+        yield
+    except XiaoeError as error:
+        refused.append(f"{folder.path}: {error}")
+        log.warning("%s", refused[-1])
+
+
+def run_folders(root: Any) -> Iterator[RunFolder]:
+    """All run folders of a page store, shop by shop."""
+    level = [root] if root.exists() else []
+    for _ in range(4):  # shop, resource, window, run
+        level = [child for parent in level for child in sorted(parent.iterdir(), key=str) if child.is_dir()]
+    yield from map(RunFolder, level)

@@ -1,0 +1,1 @@
+"""What DAG files put together: defaults, tasks and task groups."""
