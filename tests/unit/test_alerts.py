@@ -130,7 +130,7 @@ def test_a_backfill_alerts_neither_by_failure_nor_by_lateness(dag: DAG, caplog: 
 
 
 def late_context(**facts: Any) -> Any:
-    run = {"dag_id": "any", "dag_run_id": "scheduled__1", "run_type": "scheduled", "state": "running", **events}
+    run = {"dag_id": "any", "dag_run_id": "scheduled__1", "run_type": "scheduled", "state": "running", **facts}
     return {"dag_run": run, "deadline": {"id": "1", "deadline_time": NOW}}
 
 
