@@ -170,9 +170,9 @@ def fill(run: Callable[[str], Any], size: int) -> None:
 
 def refresh(*, rebuild: bool = False) -> float:
     """Bring the marts up to date; seconds."""
+    from xiaoe.clock import BEIJING
     from xiaoe.marts.refresh import Refresher
-    from xiaoe.mysql.session import Warehouse
-    from xiaoe.windows import BEIJING
+    from xiaoe.mysql.warehouse import Warehouse
 
     began = time.perf_counter()
     Refresher(Warehouse(), SHOP, now=TODAY.replace(tzinfo=BEIJING)).refresh(rebuild=rebuild)

@@ -16,8 +16,8 @@ from typing import Any
 
 import requests
 
-from xiaoe import settings
-from xiaoe.mysql.session import Warehouse
+from xiaoe import clock, settings
+from xiaoe.mysql.warehouse import Warehouse
 
 AIRFLOW = "http://api-server:8080"
 MAILPIT = "http://mailpit:8025"
@@ -75,7 +75,7 @@ def loaded() -> bool:
     """Whether every shop has its whole history, and the first of everything else."""
     shops = len(settings.conn_ids())
     interval = settings.history_interval()
-    days = (settings.now() - settings.history_start()) // interval * interval.days * shops
+    days = (clock.now() - settings.history_start()) // interval * interval.days * shops
     with Warehouse().session() as session:
         succeeded = Counter(session.query("SELECT resource, mode FROM sync_status WHERE last_success_at IS NOT NULL"))
         [(loaded_days,)] = session.query(

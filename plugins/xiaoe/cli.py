@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from xiaoe.mysql import schema
+
 ROOT = Path(__file__).resolve().parents[2]
 SYNC_DAGS = {
     "incremental": "xiaoe_orders_incremental",
@@ -114,11 +116,11 @@ def _migrate(_: argparse.Namespace) -> int:
 
     from xiaoe import settings
     from xiaoe.mysql.migrate import migrate
-    from xiaoe.mysql.session import Warehouse
+    from xiaoe.mysql.warehouse import Warehouse
     from xiaoe.sync import same_server
 
     applied = migrate()
-    if same_server.FIRST_MIGRATION in applied:
+    if schema.FIRST_MIGRATION in applied:
         same_server.begin_anew(Warehouse(), ObjectStoragePath(settings.page_store()))
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0

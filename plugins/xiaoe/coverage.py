@@ -70,3 +70,38 @@ def last_look(covered: Sequence[Segment], made: datetime) -> datetime | None:
     """When an order made at a moment was last seen by a window; None if by none."""
     place = bisect_right(covered, made, key=lambda segment: segment.begin)
     return covered[place - 1].observed_at if place else None
+
+
+class Span(NamedTuple):
+    """A span [begin, end) of creation times; covered by a window, or by none."""
+
+    begin: datetime
+    end: datetime
+
+
+def joined(windows: Iterable[Span]) -> list[Span]:
+    """The spans that windows cover together, none touching the next.
+
+    Args:
+        windows: By their begin, in order; they may overlap.
+    """
+    found: list[Span] = []
+    for window in windows:
+        if window.begin >= window.end:
+            continue
+        if found and window.begin <= found[-1].end:
+            if window.end > found[-1].end:
+                found[-1] = Span(found[-1].begin, window.end)
+        else:
+            found.append(window)
+    return found
+
+
+def gaps(covered: Iterable[Span], begin: datetime, end: datetime) -> list[Span]:
+    """What is left of [begin, end) between spans that do not overlap, in order of time."""
+    found, at = [], begin
+    for span in covered:
+        if at < min(span.begin, end):
+            found.append(Span(at, min(span.begin, end)))
+        at = max(at, span.end)
+    return [*found, Span(at, end)] if at < end else found

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-Twins = Literal["replace", "keep", "refuse"]
-"""What becomes of a row whose key is there already: it replaces the other, the other is kept, or it is an error."""
+from xiaoe.mysql.load_data import Twins
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable, DeltaDataIntervalTimetable
 
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 
 DAGS_DIR = Path(__file__).resolve().parents[2] / "dags"
 NOT_OURS = re.compile(r"_?yoyo_|bi_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from xiaoe.merge.ledger import utc_text
+from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
 from xiaoe.storage.pages import Manifest
 

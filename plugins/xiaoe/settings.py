@@ -7,8 +7,8 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from xiaoe.clock import parse_time
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.windows import BEIJING, parse_time
 
 _PACKAGE = Path(__file__).resolve().parent
 _PACKED = _PACKAGE / "include"  # in a wheel; a checkout has include/ at its top
@@ -210,11 +210,6 @@ def keep(name: str, default: int) -> timedelta:
         default: Days.
     """
     return timedelta(days=_whole_number(name, default, least=1))
-
-
-def now() -> datetime:
-    """The present moment in Beijing time; the one clock of this package."""
-    return datetime.now(BEIJING)
 
 
 def _mail_addresses(name: str) -> list[str]:

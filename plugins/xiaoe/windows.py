@@ -7,12 +7,10 @@ most 7 days per call (docs/xiaoe-api.md section 2), so a longer window is cut in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import datetime, timedelta
 
+from xiaoe.clock import BEIJING, midnight, parse_time
 from xiaoe.exceptions import XiaoeConfigError
-
-BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
-"""The API's own zone. China has had no daylight saving time since 1991, so a fixed offset is exact."""
 
 LONGEST_SLICE = timedelta(days=6)
 """A call asks for a second more (`resources.created_between`), and for 7 days at most."""
@@ -107,11 +105,6 @@ def whole_days(window: Window) -> Window:
     return Window(midnight(begin), midnight(last + timedelta(days=1)))
 
 
-def midnight(day: date) -> datetime:
-    """When a day of Beijing begins."""
-    return datetime.combine(day, time(), BEIJING)
-
-
 def plan_incremental(
     run: Run, watermark: datetime | None, *, overlap: timedelta, lag: timedelta, first: datetime
 ) -> Plan:
@@ -169,21 +162,6 @@ def plan_whole(run: Run) -> Plan:
             " leave both empty"
         )
     return Plan(Window(EVER, run.now), moves_watermark=True)
-
-
-def parse_time(name: str, value: str) -> datetime:
-    """Read a date or a date and time; without an offset it is Beijing time.
-
-    Raises:
-        XiaoeConfigError: It is neither; the message names the field and the value.
-    """
-    try:
-        moment = datetime.fromisoformat(value.strip())
-        return moment.replace(tzinfo=BEIJING) if moment.tzinfo is None else moment.astimezone(BEIJING)
-    except (ValueError, OverflowError):
-        raise XiaoeConfigError(
-            f"{name}={value!r}: give a date like 2025-01-01 or a time like '2025-01-01 08:30:00' (Beijing)"
-        ) from None
 
 
 def _chosen_window(run: Run) -> Plan | None:

@@ -26,7 +26,7 @@ def write_files(place: Place, database: str, folder: Path) -> None:
     """One file per table, in the order of its key, from a database that a first load filled."""
     from MySQLdb.cursors import SSCursor
 
-    from xiaoe.rows.decode import tsv, tsv_column
+    from xiaoe.mysql.load_data import tsv, tsv_column
 
     folder.mkdir(exist_ok=True)
     connection = place.connect(database)

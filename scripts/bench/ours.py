@@ -25,7 +25,7 @@ def stage(run_id: str, begin: datetime | None = None, end: datetime | None = Non
 def merge(folder: str) -> Cost:
     """Merge what was staged, from the page store into the connection's database; the result is counts."""
     operators = prepared()
-    from xiaoe.mysql.session import render
+    from xiaoe.mysql.templates import render
 
     operator = operators.XiaoeMergeOperator(
         task_id="merge", resource="orders", mode="rescan", folder=folder, sql=render("merge/orders.sql")
@@ -81,7 +81,7 @@ def prepared() -> Any:
 
 def context(run_id: str, begin: datetime | None = None, end: datetime | None = None) -> Any:
     """What Airflow would hand to an operator; the window is by default that of all orders."""
-    from xiaoe.windows import BEIJING
+    from xiaoe.clock import BEIJING
 
     begin, end = begin or END - timedelta(days=DAYS), end or END
     return {

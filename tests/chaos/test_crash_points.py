@@ -30,7 +30,7 @@ from support.shop import END, Database, Sync, days, differences
 from support.staged import HandMade, at, raw_order
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import merger
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import RESOURCES, Resource
 from xiaoe.storage.pages import Manifest, RunFolder
 

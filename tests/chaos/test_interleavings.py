@@ -34,7 +34,7 @@ from support.shop import APP_ID, END, START, Database, days, differences, truth_
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import status
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.windows import Window
 
 pytestmark = [

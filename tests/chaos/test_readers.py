@@ -23,7 +23,8 @@ from support.shop import APP_ID, END, Database, days, differences
 from xiaoe.benefits import decide
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import merger
-from xiaoe.mysql.session import Warehouse, render
+from xiaoe.mysql.templates import render
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.windows import Window
 
 pytestmark = [

@@ -28,7 +28,7 @@ from xiaoe.exceptions import XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.merge import merger
 from xiaoe.mysql import connection
 from xiaoe.mysql.connection import open_connection
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.windows import Window
 
 pytestmark = [pytest.mark.mysql, pytest.mark.chaos]

@@ -16,7 +16,7 @@ import pytest
 from support.fixtures import servers
 from support.inbox import MailServer, body, mail_server
 from support.shop import Database
-from xiaoe import settings
+from xiaoe import clock
 from xiaoe.alerts import callbacks, outage
 from xiaoe.alerts.health import check
 from xiaoe.exceptions import XiaoeConfigError, XiaoeNetworkError
@@ -40,7 +40,7 @@ class Airflow:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = NOON
-        monkeypatch.setattr(settings, "now", lambda: self.now)
+        monkeypatch.setattr(clock, "now", lambda: self.now)
 
     def context(
         self, dag_id: str = "rescan", task_id: str = "merge", run: str = "1", kind: str = "scheduled", *,

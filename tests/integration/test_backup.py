@@ -21,7 +21,7 @@ from emulator.running import Emulator
 from support.fixtures import servers
 from support.runs import Runs
 from support.shop import END, TABLES, Database, Sync, days, differences
-from xiaoe import cli, settings
+from xiaoe import cli, clock
 from xiaoe.backup import service
 from xiaoe.backup.drill import MARK
 from xiaoe.backup.operators import XiaoeBackupDrillOperator, XiaoeBackupOperator, XiaoeBackupRetentionOperator
@@ -288,10 +288,10 @@ def test_a_restore_that_gives_other_rows_says_so(one_backup: Path, database: Dat
 def test_a_full_store_leaves_older_backups_and_is_noted(
     one_backup: Path, database: Database, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    later = settings.now() + timedelta(hours=1)
-    monkeypatch.setattr(settings, "now", lambda: later)
+    later = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
     name = BackupStore(one_backup.parent.parent, one_backup.parent.name).name(later, encrypted=False)
-    (one_backup.parent / f"{name}.part").symlink_to("/dev/full")
+    (one_backup.parent / f"{name}.{os.getpid()}.part").symlink_to("/dev/full")
     with pytest.raises(XiaoeConfigError, match="No space left"):
         back_up()
     first, second = recorded(database)
@@ -309,8 +309,8 @@ def test_a_killed_dump_is_no_backup_and_the_next_one_cleans_up(
     database.rows("INSERT INTO backups (url, started_at, encrypted, status) VALUES ('x', '2020-01-01', 0, 'running')")
     assert XiaoeBackupRetentionOperator(task_id="retention").execute(about()) == 0
     assert killed.exists(), "it may still be written"
-    later = settings.now() + timedelta(days=3)
-    monkeypatch.setattr(settings, "now", lambda: later)
+    later = clock.now() + timedelta(days=3)
+    monkeypatch.setattr(clock, "now", lambda: later)
     assert XiaoeBackupRetentionOperator(task_id="retention").execute(about()) == 0
     assert not killed.exists()
     assert one_backup.exists()
@@ -328,7 +328,7 @@ def test_old_backups_go_and_the_record_stays(
     monkeypatch.setenv("XIAOE_BACKUP_KEEP_MONTHS", "2")
     files = []
     for moment in (END - days(40), END - days(2), END - days(1), END):
-        monkeypatch.setattr(settings, "now", lambda moment=moment: moment)
+        monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
         files.append(back_up())
     database.rows("DELETE FROM backups")  # as after a restore
     assert XiaoeBackupRetentionOperator(task_id="retention").execute(about()) == 1

@@ -31,10 +31,10 @@ from support.fixtures import servers, shop_connection
 from support.processes import Child
 from support.shop import APP_ID, END, Database, Sync, days
 from support.staged import HandMade, at, raw_order
+from xiaoe import clock, settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 from xiaoe.merge import status
-from xiaoe.mysql.session import Warehouse
-from xiaoe.sync import same_server
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -253,7 +253,7 @@ def test_a_clock_that_is_hours_off_mysql_s(
     kept: Database, monkeypatch: pytest.MonkeyPatch, hours: int, direction: str
 ) -> None:
     wrong = timedelta(hours=hours)
-    monkeypatch.setattr(same_server, "utc_now", lambda: datetime.now(timezone.utc) + wrong)
+    monkeypatch.setattr(clock, "machine_now", lambda: datetime.now(timezone.utc) + wrong)
     with pytest.raises(XiaoeConfigError, match=rf"10(800|799) s {direction} MySQL's .*NTP"), Warehouse().session():
         pass
 
@@ -277,15 +277,23 @@ def test_a_clock_that_is_hours_off_the_api_s(
 @pytest.mark.parametrize("header", ["", "yesterday", "Fri, 99 Nov 2026 04:00:00 GMT", "-1"])
 @ONE_SERVER
 def test_a_date_that_says_nothing_is_no_error(header: str, database: Database) -> None:
-    same_server.check_date(header, datetime.now(timezone.utc))
+    clock.check_date(header, datetime.now(timezone.utc), settings.max_clock_skew())
 
 
 def test_the_seconds_that_a_slow_answer_takes_are_no_wrong_clock() -> None:
     sent = datetime(2026, 11, 20, tzinfo=timezone.utc)
     for theirs in (sent, sent + timedelta(minutes=9), sent + timedelta(minutes=10), sent + timedelta(minutes=14)):
-        same_server.check_clock(theirs, sent, sent + timedelta(minutes=10), whose="the API's")
+        clock.check_clock(
+            theirs, sent, sent + timedelta(minutes=10), whose="the API's", limit=settings.max_clock_skew()
+        )
     with pytest.raises(XiaoeConfigError, match="is 301 s behind"):
-        same_server.check_clock(sent + timedelta(seconds=901), sent, sent + timedelta(minutes=10), whose="the API's")
+        clock.check_clock(
+            sent + timedelta(seconds=901),
+            sent,
+            sent + timedelta(minutes=10),
+            whose="the API's",
+            limit=settings.max_clock_skew(),
+        )
 
 
 # --- disks ---------------------------------------------------------------------------------------------
@@ -329,7 +337,7 @@ def test_what_a_disk_says(
     said = message_of(lambda: sync.stage(SPAN), kind)
     assert re.search(rf"could not be (written|used) \({os.strerror(number)}\)", said)
     assert fix in said
-    assert [path for path in sync.store.rglob("*") if path.name.endswith(".tmp")] == []
+    assert [path for path in sync.store.rglob("*") if path.name.endswith(".part")] == []
 
 
 @ONE_SERVER

@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from support.fixtures import shop_connection
 from support.inbox import ChatService, MailServer, attachments, body, chat_service, mail_server
 from support.shop import APP_ID, Database
-from xiaoe import settings
+from xiaoe import clock
 from xiaoe.benefits import report, review
 from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.operators import (
@@ -30,10 +30,10 @@ from xiaoe.benefits.operators import (
     XiaoeBenefitReportOperator,
     XiaoeBenefitsOperator,
 )
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.tasks.defaults import dag_defaults
-from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.mysql
 
@@ -107,7 +107,7 @@ def clean_env(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection("http://127.0.0.1:1"))
     for name in ("XIAOE_BENEFIT_MAIL_TO", "XIAOE_CHAT_CONN_ID", "XIAOE_BENEFIT_WAIT_HOURS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(settings, "now", lambda: NOW)
+    monkeypatch.setattr(clock, "now", lambda: NOW)
     return monkeypatch
 
 
@@ -363,7 +363,7 @@ def test_orders_that_wait_too_long_are_told_once_a_day_and_when_twice_as_many_wa
             shop.decide(name, "pending")
 
     def at(moment: datetime) -> dict[str, list[str]]:
-        clean_env.setattr(settings, "now", lambda: moment)
+        clean_env.setattr(clock, "now", lambda: moment)
         return tell()
 
     midnight = DAY.replace(tzinfo=BEIJING) - timedelta(days=1)  # the deadline of every order

@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk import DAG
 
 from support.shop import APP_ID, END, EVERYTHING, Database, Sync
-from xiaoe import settings
+from xiaoe import clock, settings
 from xiaoe.benefits import decide, policy, policy_change
 from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
@@ -29,7 +29,7 @@ TABLES = ("benefit_decisions", "benefit_decision_log", "benefit_policies", "bene
 @pytest.fixture
 def shop(sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch) -> Sync:
     """A shop with all of its orders and after-sales, decided on by the rule of 14 days."""
-    monkeypatch.setattr(settings, "now", lambda: END)
+    monkeypatch.setattr(clock, "now", lambda: END)
     propose(FORTNIGHT, monkeypatch)
     sync.run(EVERYTHING)
     sync.run(EVERYTHING, resource=REFUNDS)

@@ -63,10 +63,12 @@ from support.shop import APP_ID, END, EVERYTHING, Database, Sync, days, differen
 from support.staged import WEEK, HandMade, at, raw_order
 from xiaoe.benefits import attention
 from xiaoe.benefits import decide as deciding
+from xiaoe.clock import BEIJING
 from xiaoe.mysql import session as warehouses
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import REFUNDS
-from xiaoe.windows import BEIJING, Window
+from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
 

@@ -23,15 +23,16 @@ from support.staged import DAY_ONE, HandMade, at, raw_order
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.cli import main
+from xiaoe.clock import BEIJING
 from xiaoe.csv_import import command
 from xiaoe.csv_import.command import import_csv
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.exports.tables import export_table
 from xiaoe.merge import merger
 from xiaoe.merge.merger import Merger
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import ORDERS
-from xiaoe.windows import BEIJING, Window
+from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
 on_one_server = pytest.mark.parametrize("migrated", servers()[:1], indirect=True)

@@ -15,7 +15,8 @@ from support.marts import merge, merge_users, refresh, sales
 from support.shop import Database
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.exports.tables import SOURCES, export_table
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 
 pytestmark = pytest.mark.mysql
 

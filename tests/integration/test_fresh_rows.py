@@ -15,9 +15,9 @@ from support.staged import WEEK, HandMade, at, raw_order, together
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger, writer
 from xiaoe.merge.changes import Incoming, Stored
-from xiaoe.merge.ledger import Held
+from xiaoe.merge.expected import Expected
 from xiaoe.merge.merger import Merger
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import ORDERS
 from xiaoe.windows import Window
 
@@ -113,7 +113,7 @@ def between(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
     """Have something happen between the look-up of a chunk and its writing."""
     original = writer.Writer.stored
 
-    def stored(self: writer.Writer, incoming: Incoming, held: Held) -> Stored:
+    def stored(self: writer.Writer, incoming: Incoming, held: Expected) -> Stored:
         found = original(self, incoming, held)
         work()
         return found

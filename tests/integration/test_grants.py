@@ -18,10 +18,11 @@ from support.runs import Runs
 from support.shop import EVERYTHING, TABLES, Database, Sync, differences
 from xiaoe.backup.service import back_up_now, drill_newest
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
+from xiaoe.clock import now
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql import grants
 from xiaoe.mysql.migrate import SCHEMA_DIR, migrate
-from xiaoe.settings import drill_database, now
+from xiaoe.settings import drill_database
 
 pytestmark = pytest.mark.mysql
 

@@ -26,10 +26,11 @@ from support.shop import (
     unbalanced,
     unlike,
 )  # fmt: skip
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeBusyError, XiaoeConfigError, XiaoeReconciliationError
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.stage import lookup
-from xiaoe.windows import BEIJING, Window
+from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
 on_one_server = pytest.mark.parametrize("migrated", servers()[:1], indirect=True)

@@ -16,9 +16,10 @@ from support.shop import END, Database, Sync, days, differences, unbalanced
 from support.staged import HandMade, at, raw_order
 from xiaoe.merge.changes import BOOKKEEPING
 from xiaoe.mysql import session
-from xiaoe.mysql.session import Lines, Session, Warehouse
+from xiaoe.mysql.load_data import NULL, Lines
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import ORDERS
-from xiaoe.rows.decode import NULL
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

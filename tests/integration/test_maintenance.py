@@ -21,12 +21,13 @@ from emulator.running import Emulator
 from support.fixtures import servers
 from support.runs import Runs
 from support.shop import APP_ID, END, Database, Sync, days
-from xiaoe import settings
+from xiaoe import clock
+from xiaoe.clock import utc_text
 from xiaoe.maintenance import airflow_db, old_files, old_pages, old_rows
 from xiaoe.maintenance.operators import XiaoeMaintenanceOperator
 from xiaoe.maintenance.step import Step
-from xiaoe.merge.ledger import looks_at_orders, utc_text
-from xiaoe.mysql.session import Warehouse
+from xiaoe.merge.ledger import looks_at_orders
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.tasks.maintenance import STEPS
 from xiaoe.windows import Window
 
@@ -52,7 +53,7 @@ def folder_of(url: str) -> Path:
 
 def logged(step: Callable[[Step], int]) -> int:
     """Run a step with a log that pytest sees."""
-    return step(Step(settings.now(), False, logging.getLogger("maintenance")))
+    return step(Step(clock.now(), False, logging.getLogger("maintenance")))
 
 
 def aged(folder: Path) -> Path:
@@ -66,7 +67,7 @@ def aged(folder: Path) -> Path:
 @pytest.fixture
 def today(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files know no other clock than the machine's."""
-    monkeypatch.setattr(settings, "now", lambda: datetime.now(timezone.utc))
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(timezone.utc))
 
 
 # --- pages ---------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ def test_pages_that_were_never_merged_stay_until_something_later_covers_them(
     runs: Runs, database: Database, today: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = runs.now
-    monkeypatch.setattr(settings, "now", lambda: now)
+    monkeypatch.setattr(clock, "now", lambda: now)
     unmerged, odd, broken, list_of_products = (
         folder_of(runs.stage("orders", "incremental")),
         folder_of(runs.stage("orders", "incremental")),
@@ -102,20 +103,20 @@ def test_pages_that_were_never_merged_stay_until_something_later_covers_them(
     (odd / "manifest.json").write_text("{")
     for folder in (unmerged, odd, broken, list_of_products):
         aged(folder)
-    monkeypatch.setattr(settings, "now", lambda: datetime.now(timezone.utc))
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(timezone.utc))
     assert logged(old_pages.remove_old_pages) == 0
     assert unmerged.exists()
     assert odd.exists()
     assert broken.exists()
     assert str(unmerged) in caplog.text
-    monkeypatch.setattr(settings, "now", lambda: now)
+    monkeypatch.setattr(clock, "now", lambda: now)
     runs.sync("orders", "rescan", kind="manual", **{"from": f"{now - days(1):%Y-%m-%d}"})
-    monkeypatch.setattr(settings, "now", lambda: datetime.now(timezone.utc))
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(timezone.utc))
     assert maintain("pages") == 0, "the incremental run reads seven days, the rescan one"
-    monkeypatch.setattr(settings, "now", lambda: now)
+    monkeypatch.setattr(clock, "now", lambda: now)
     runs.sync("orders", "rescan")
     runs.sync("products", "whole")
-    monkeypatch.setattr(settings, "now", lambda: datetime.now(timezone.utc))
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(timezone.utc))
     assert maintain("pages") == 4
 
 
@@ -150,7 +151,7 @@ def test_the_ledger_says_the_same_with_fewer_lines(
         sync.run(Window(END - days(3), END - days(1)), mode="rescan")
     sync.run(Window(END - days(2), END), mode="rescan")
     database.rows("UPDATE sync_windows SET merged_at = %s", [utc_text(LONG_AGO)])
-    monkeypatch.setattr(settings, "now", lambda: END)
+    monkeypatch.setattr(clock, "now", lambda: END)
     before, looks = sorted_lines(database), seen(database)
     assert maintain("ledger", dry_run=True) == 2
     assert sorted_lines(database) == before
@@ -182,7 +183,7 @@ def seen(database: Database) -> Any:
 
 
 def test_old_rows_go_and_open_ones_stay(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "now", lambda: END)
+    monkeypatch.setattr(clock, "now", lambda: END)
     old, new = utc_text(LONG_AGO), utc_text(END - days(1))
     for number, resolved in enumerate((old, new, None)):
         database.rows(
@@ -220,7 +221,7 @@ def test_statistics_are_refreshed(database: Database, caplog: pytest.LogCaptureF
 def test_old_exports_go(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XIAOE_EXPORT_DIR", f"file://{tmp_path}/exports")
     assert maintain("exports") == 0
-    today = settings.now().date()
+    today = clock.now().date()
     for day in (today - days(91), today - days(90), today):
         folder = tmp_path / "exports" / APP_ID / f"{day}"
         folder.mkdir(parents=True)
@@ -228,7 +229,7 @@ def test_old_exports_go(database: Database, tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "exports" / APP_ID / "by hand").mkdir()
     for name, age in (("订单-全部.csv", 91), ("用户-全部.xlsx", 89), ("notes.txt", 400)):
         (tmp_path / "exports" / name).write_bytes(b"x")
-        moment = (settings.now() - days(age)).timestamp()
+        moment = (clock.now() - days(age)).timestamp()
         os.utime(tmp_path / "exports" / name, (moment, moment))
     assert maintain("exports", dry_run=True) == 2
     assert maintain("exports") == 2

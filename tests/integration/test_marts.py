@@ -13,9 +13,10 @@ from support.marts import lose, merge, merge_users, refresh, sales
 from support.shop import Database
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
+from xiaoe.clock import BEIJING
 from xiaoe.merge.status import write_done
-from xiaoe.mysql.session import Session, Warehouse
-from xiaoe.windows import BEIJING
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 
 pytestmark = pytest.mark.mysql
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from support.marts import MARTS, Sale, content, lose, merge, merge_users, refresh
 from support.shop import Database
 from xiaoe.marts.refresh import Refresher
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 
 pytestmark = pytest.mark.mysql
 

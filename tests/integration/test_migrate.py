@@ -19,7 +19,7 @@ from support.shop import EVERYTHING, TABLES, Database, Sync
 from support.staged import HandMade, at, raw_order
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql.migrate import SCHEMA_DIR, migrate
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 
 pytestmark = pytest.mark.mysql
 

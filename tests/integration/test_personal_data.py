@@ -13,7 +13,7 @@ from support.fixtures import servers
 from support.shop import Database, merge_sql
 from support.staged import HandMade, at, raw_order
 from xiaoe.merge.merger import Merger
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import ORDERS
 from xiaoe.rows import orders
 from xiaoe.rows.decode import RowReader

@@ -20,15 +20,15 @@ from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database
 from xiaoe.api import hook
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
+from xiaoe.clock import BEIJING
 from xiaoe.csv_import.command import import_csv
 from xiaoe.exceptions import XiaoeQualityError
 from xiaoe.marts.operators import XiaoeMartsOperator
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.quality import operators
 from xiaoe.quality.catalogue import CHECKS, COLUMN_CHECKS, CRITICAL, DAY_TOTALS, FIGURE_CHECKS, QUERY_CHECKS, ROW_CHECKS
 from xiaoe.quality.figures import read_ledger
 from xiaoe.quality.scope import Scope
-from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.mysql
 

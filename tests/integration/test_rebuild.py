@@ -14,7 +14,8 @@ from support.runs import Runs
 from support.shop import END, Database, days, differences
 from xiaoe import cli
 from xiaoe.backup import service
-from xiaoe.windows import BEIJING, Window
+from xiaoe.clock import BEIJING
+from xiaoe.windows import Window
 
 pytestmark = [pytest.mark.mysql, pytest.mark.parametrize("migrated", servers()[:1], indirect=True)]
 

@@ -30,11 +30,11 @@ from support.shop import (
     unlike,
 )
 from xiaoe.api.hook import XiaoeHook
+from xiaoe.clock import BEIJING, beijing_text
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeReconciliationError
-from xiaoe.merge.ledger import beijing_text
 from xiaoe.merge.merger import Merger
 from xiaoe.resources.base import LIVE_STREAMS, PRODUCTS, REFUNDS, USERS, Cursor, Resource
-from xiaoe.windows import BEIJING, Window, slices
+from xiaoe.windows import Window, slices
 
 pytestmark = pytest.mark.mysql
 on_one_server = pytest.mark.parametrize("migrated", servers()[:1], indirect=True)

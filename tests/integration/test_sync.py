@@ -26,9 +26,10 @@ from support.shop import (
     truth_by_id,
     unbalanced,
 )
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.resources.base import ORDERS
-from xiaoe.windows import BEIJING, LONGEST_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
+from xiaoe.windows import LONGEST_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
 
 pytestmark = pytest.mark.mysql
 

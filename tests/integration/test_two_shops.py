@@ -22,10 +22,10 @@ from support.runs import HOUR, Runs
 from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync, days, unlike
 from support.staged import HandMade, at, raw_order
 from xiaoe.api.hook import XiaoeHook
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge import status
 from xiaoe.resources.base import USERS
-from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.mysql
 

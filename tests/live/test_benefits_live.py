@@ -22,7 +22,7 @@ from support.fixtures import servers, shop_connection
 from support.inbox import TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
 from support.secrets_hunt import leaks
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database
-from xiaoe.windows import BEIJING
+from xiaoe.clock import BEIJING
 
 pytestmark = [
     pytest.mark.mysql,

@@ -20,9 +20,10 @@ from standalone import ROOT, Standalone, wait_until
 from support.browser import Visit, chromium
 from support.fixtures import servers, shop_connection
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from xiaoe.clock import BEIJING
 from xiaoe.monitor.operators import XiaoeStorageOperator
 from xiaoe.resources.base import RESOURCES
-from xiaoe.windows import BEIJING, EVER, Window
+from xiaoe.windows import EVER, Window
 
 pytestmark = [
     pytest.mark.mysql,

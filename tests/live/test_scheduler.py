@@ -21,7 +21,8 @@ from standalone import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.secrets_hunt import leaks
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, differences
-from xiaoe.windows import BEIJING, Window
+from xiaoe.clock import BEIJING
+from xiaoe.windows import Window
 
 pytestmark = [
     pytest.mark.mysql,

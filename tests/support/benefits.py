@@ -21,7 +21,8 @@ from MySQLdb.cursors import Cursor
 from support.shop import APP_ID, Database
 from xiaoe.benefits.decide import Decider
 from xiaoe.benefits.policy import Policy
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 
 EIGHT_HOURS = timedelta(hours=8)
 DAY, HOUR, SECOND, MILLISECOND = timedelta(1), timedelta(hours=1), timedelta(seconds=1), timedelta(milliseconds=1)

@@ -13,10 +13,11 @@ from support.runs import unhurried
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
+from xiaoe.clock import BEIJING
 from xiaoe.marts.refresh import Refresher
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, USERS
-from xiaoe.windows import BEIJING, EVER, Window
+from xiaoe.windows import EVER, Window
 
 NOW = datetime.now(BEIJING).replace(microsecond=0)
 TODAY = NOW.replace(hour=0, minute=0, second=0)

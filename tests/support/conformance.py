@@ -23,10 +23,11 @@ from unit.wire import Seen, http, serving, shop_answer
 from support.fixtures import shop_connection
 from support.shop import Database, Sync
 from xiaoe.api.hook import XiaoeHook
+from xiaoe.clock import BEIJING
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.rows import values
 from xiaoe.storage.pages import Manifest, RunFolder
-from xiaoe.windows import BEIJING, EVER, Window
+from xiaoe.windows import EVER, Window
 
 Read = Callable[[Any], Any]
 LEFT_OUT = ...

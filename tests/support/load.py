@@ -33,7 +33,7 @@ from support.chaos import tell  # noqa: E402
 from support.relay import Relay  # noqa: E402
 from support.scratch import metadata, scratch  # noqa: E402
 from support.shop import Database  # noqa: E402
-from xiaoe.windows import BEIJING  # noqa: E402
+from xiaoe.clock import BEIJING  # noqa: E402
 
 SHOPS = {
     "xiaoe_default": Credentials("appload1", "xopload1", "secret-of-the-first-shop"),

@@ -10,11 +10,13 @@ from functools import cache
 from typing import Any
 
 from support.shop import Database, merge_sql
+from xiaoe.clock import BEIJING
 from xiaoe.marts.refresh import Refresher
-from xiaoe.merge import ledger
-from xiaoe.mysql.session import Session, Warehouse, split_statements
+from xiaoe.merge import expected
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.templates import split_statements
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import ORDERS
-from xiaoe.windows import BEIJING
 
 TYPES = {"视频": 3, "图文": 1, "-": 99}
 """Text of a product type → its code; 99 is one without a text."""
@@ -122,7 +124,7 @@ def merge_users(session: Session, shop_id: str, sources: Mapping[str, str | None
 
 def lose(session: Session, sale: Sale) -> None:
     """The shop no longer lists an order, and somebody has accepted that."""
-    ledger.mark_absent(session, ORDERS, sale.shop_id, [sale.order_id])
+    expected.mark_absent(session, ORDERS, sale.shop_id, [sale.order_id])
     session.commit()
 
 

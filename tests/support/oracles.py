@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from xiaoe.exceptions import XiaoeNetworkError
+from xiaoe.mysql.load_data import NULL, tsv, tsv_column
 from xiaoe.resources.base import RESOURCES, Resource
-from xiaoe.rows import values
-from xiaoe.rows.decode import NULL, Row, RowError, row_hash, tsv, tsv_column
+from xiaoe.rows import keys, values
+from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage import paging
 from xiaoe.stage.paging import Page, Pass, Progress, Verdict
@@ -119,7 +120,7 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
             assert len(taken) < _MOST_PAGES
         totals = tuple(page.total for page in taken if page.total is not None)
         untold = sum(page.total is None and bool(page.keys) for page in taken)
-        passes.append(Pass(totals, paging.distinct(page.keys for page in taken), progress.repeated, untold))
+        passes.append(Pass(totals, keys.distinct(page.keys for page in taken), progress.repeated, untold))
         verdict = paging.judge(passes)
         if verdict in (Verdict.LAST, Verdict.ALL):
             used = passes[-1:] if verdict is Verdict.LAST else passes

@@ -16,14 +16,15 @@ import pytest
 
 from emulator.running import Emulator
 from support.shop import APP_ID, END, START, merge_sql
-from xiaoe import settings
+from xiaoe import clock
 from xiaoe.api import hook
 from xiaoe.api.hook import Answer, XiaoeHook
+from xiaoe.clock import BEIJING
 from xiaoe.resources.base import RESOURCES, Resource
 from xiaoe.stage import stager
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.windows import BEIJING, EVER, Window
+from xiaoe.windows import EVER, Window
 
 HOUR = timedelta(hours=1)
 EVERYTHING_LISTED = Window(EVER, END)
@@ -51,7 +52,7 @@ class Runs:
         self._runs = count(1)
         monkeypatch.setenv("XIAOE_PAGE_STORE", f"file://{store}")
         monkeypatch.setenv("XIAOE_HISTORY_START", f"{START:%Y-%m-%d}")
-        monkeypatch.setattr(settings, "now", lambda: self.now)
+        monkeypatch.setattr(clock, "now", lambda: self.now)
         monkeypatch.setattr(hook, "utc_now", self.utc_now)
         monkeypatch.setattr(stager, "utc_now", self.utc_now)
         monkeypatch.setattr(hook, "XiaoeHook", partial(XiaoeHook, sleep=lambda _: None))

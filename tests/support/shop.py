@@ -16,15 +16,17 @@ import MySQLdb.cursors
 
 from emulator.differences import unlike
 from emulator.running import Emulator
+from xiaoe import clock
 from xiaoe.api.hook import XiaoeHook
-from xiaoe.merge import ledger, status
+from xiaoe.clock import BEIJING
+from xiaoe.merge import expected, status
 from xiaoe.merge.merger import Merger
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import ORDERS, RESOURCES, Resource
 from xiaoe.settings import INCLUDE_DIR
 from xiaoe.stage.stager import Stager
 from xiaoe.storage.pages import Manifest, RunFolder
-from xiaoe.windows import BEIJING, Plan, Window
+from xiaoe.windows import Plan, Window
 
 APP_ID, CLIENT_ID, SECRET = "apptest1", "xoptest1", "secret-of-the-test-shop"
 NOW = "2026-11-20T12:00:00"
@@ -160,8 +162,8 @@ class Sync:
                 hook,
                 resource,
                 folder,
-                lambda part, seen, keys: ledger.missing_rows(
-                    session, resource, ledger.Held.of(resource, shop_id, part, seen), keys
+                lambda part, seen, keys: expected.missing_rows(
+                    session, resource, expected.Expected.of(resource, shop_id, part, seen), keys
                 ),
             )
             return folder, stager.stage(Plan(window, moves_watermark=moves), mode=mode, run_id=run_id)
@@ -196,7 +198,7 @@ def differences(database: Database, api: Emulator, window: Window = EVERYTHING) 
     """How `orders` and `order_items` differ from the emulator's truth, to the cent, code and second; [] is equal."""
     held = database.rows(
         "SELECT * FROM orders WHERE created_time >= %s AND created_time < %s",
-        (ledger.beijing_text(window.begin), ledger.beijing_text(window.end)),
+        (clock.beijing_text(window.begin), clock.beijing_text(window.end)),
     )
     found = unlike(held, truth_by_id(api, window).values(), "order_id")
     return found + [f"{key} has a wrong line" for key in database.wrong_lines()]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from support.shop import APP_ID
+from xiaoe.clock import BEIJING
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
-from xiaoe.windows import BEIJING, Window
+from xiaoe.windows import Window
 
 DAY_ONE = datetime(2026, 11, 1, tzinfo=BEIJING)
 WEEK = Window(DAY_ONE, DAY_ONE + timedelta(days=7))

@@ -25,8 +25,8 @@ from xiaoe.backup.restore import opened
 from xiaoe.backup.retention import Backup, drill_is_due, to_remove
 from xiaoe.backup.store import BackupManifest, BackupStore
 from xiaoe.backup.tables import Content
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.windows import BEIJING
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 MANIFEST = BackupManifest(
@@ -196,7 +196,7 @@ def test_what_a_killed_run_left_is_found_when_it_is_old(tmp_path: Path) -> None:
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     store = BackupStore(tmp_path, "xiaoe")
     store.folder.mkdir()
-    (store.folder / "xiaoe-1.sql.gz.part").symlink_to("/dev/full")
+    (store.folder / f"xiaoe-1.sql.gz.{os.getpid()}.part").symlink_to("/dev/full")
     with pytest.raises(XiaoeConfigError, match=r"XIAOE_BACKUP_STORE=.*No space left.*KEEP_DAYS"):
         store.write("xiaoe-1.sql.gz", [os.urandom(1 << 20)], None)
     assert list(store.folder.iterdir()) == []

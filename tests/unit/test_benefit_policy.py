@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xiaoe.benefits.policy import Policy, parse_policy, read_policy
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.session import render, split_statements
+from xiaoe.mysql.templates import render, split_statements
 
 GOOD = {"days": "14", "anchor": "created_time", "partial_refund": "review", "resource_types": "[]"}
 FIX = (

@@ -27,11 +27,11 @@ from support.shop import merge_sql
 from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
 from xiaoe.cli import SYNC_DAGS
+from xiaoe.clock import BEIJING
 from xiaoe.merge.changes import BOOKKEEPING
 from xiaoe.resources.base import RESOURCES
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.tasks.defaults import dag_defaults
-from xiaoe.windows import BEIJING
 
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 

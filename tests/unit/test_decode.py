@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from emulator import codes as documented
 from support.shop import Database
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.load_data import NULL, tsv, tsv_column
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, RESOURCES, USERS, Resource
 from xiaoe.rows import codes, orders, values
-from xiaoe.rows.decode import NULL, Row, RowError, RowReader, row_hash, tsv, tsv_column
+from xiaoe.rows.decode import Row, RowError, RowReader, row_hash
 
 READER = ORDERS.reader
 FIELDS = sorted({field for field, _ in orders.MAPPING.values()})

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xiaoe.api.hook import Answer
+from xiaoe.clock import BEIJING
 from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage.lookup import Look, Named, stage_orders, to_look_up, window_to_name
 from xiaoe.storage.pages import RunFolder
-from xiaoe.windows import BEIJING, EVER, Plan, Window
+from xiaoe.windows import EVER, Plan, Window
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 SETTLE = timedelta(days=3)

@@ -13,11 +13,11 @@ from airflow.timetables.base import TimeRestriction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xiaoe.clock import BEIJING
 from xiaoe.coverage import Look, last_look, segments
 from xiaoe.exports.tables import heading
 from xiaoe.marts.coverage import covered_days
 from xiaoe.marts.refresh import Entry, first_range, month_of, next_month, week_of
-from xiaoe.windows import BEIJING
 
 ROOT = Path(__file__).parents[2]
 MAY = date(2026, 5, 1)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xiaoe import coverage
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.monitor import calendar, charts, i18n, queries, view, web
 from xiaoe.monitor.i18n import Words, all_texts, choose_language
 from xiaoe.monitor.plugin import URL_PREFIX, XiaoeMonitorPlugin
 from xiaoe.monitor.storage import Sample, Table, check_free_disk
-from xiaoe.windows import BEIJING
 
 FOLDER = Path(i18n.__file__).parent
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)

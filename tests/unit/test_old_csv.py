@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from xiaoe.clock import parse_time
 from xiaoe.csv_import import cells, columns
 from xiaoe.csv_import.columns import REQUIRED, known_words, line_reader, read_header
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge import unconfirmed
 from xiaoe.rows import orders
 from xiaoe.rows.decode import RowError
-from xiaoe.windows import parse_time
 
 HEADINGS = ["订单号", "用户ID", "下单时间", "实付金额", "订单状态"]
 LINE = ["o_1", "u_1", "2024-03-01 10:00:00", "99.00", "支付成功"]

@@ -17,14 +17,15 @@ from airflow.utils.types import DagRunType
 from emulator.running import Emulator
 from support.fixtures import shop_connection
 from support.shop import APP_ID, END, SECRET, Database, merge_sql
-from xiaoe import settings
+from xiaoe import clock, settings
 from xiaoe.api import hook
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.storage.pages import RunFolder
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator, run_of
 from xiaoe.tasks.defaults import dag_defaults
-from xiaoe.windows import BEIJING, EVER, Plan, Run, Window
+from xiaoe.windows import EVER, Plan, Run, Window
 
 HALF_HOUR = timedelta(minutes=30)
 WEEK = timedelta(days=7)
@@ -58,7 +59,7 @@ def sync(mode: str = "incremental", **options: Any) -> dict[str, int]:
 def warehouse(database: Database, api: Emulator, tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> Database:
     """Everything that both operators need: an empty warehouse, a shop, a page store."""
     clean_environment.setenv("XIAOE_PAGE_STORE", f"file://{tmp_path}/pages")
-    clean_environment.setattr(settings, "now", lambda: END)
+    clean_environment.setattr(clock, "now", lambda: END)
     clean_environment.setattr(hook, "XiaoeHook", partial(hook.XiaoeHook, sleep=lambda _: None))
     return database
 

@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.shop import APP_ID
+from xiaoe.clock import BEIJING, utc_now
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
-from xiaoe.windows import BEIJING, Window
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.windows import Window
 
 SEEN = datetime(2026, 11, 20, 4, 0, 0, 123000, tzinfo=timezone.utc)
 WINDOW = Window(datetime(2026, 11, 13, tzinfo=BEIJING), datetime(2026, 11, 20, tzinfo=BEIJING))
@@ -144,7 +145,7 @@ def test_a_writer_killed_before_the_rename_leaves_no_page(on_disk: RunFolder) ->
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
-    assert [file.suffix for file in (on_disk.path / NAME).parent.iterdir()] == [".tmp"]
+    assert [file.suffix for file in (on_disk.path / NAME).parent.iterdir()] == [".part"]
     assert on_disk.read_page(NAME) is None
     assert list(on_disk.stored_pages(0, 1)) == []
     on_disk.write_page(NAME, PAGE)

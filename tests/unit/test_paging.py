@@ -16,6 +16,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from xiaoe.rows.keys import among, distinct, key_hash
 from xiaoe.stage import paging
 from xiaoe.stage.paging import (
     MOST_PASSES,
@@ -23,11 +24,8 @@ from xiaoe.stage.paging import (
     Pass,
     Progress,
     Verdict,
-    among,
-    distinct,
     follow_cursor,
     judge,
-    key_hash,
     read_pages,
     tops_up,
     union,

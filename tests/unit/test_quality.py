@@ -12,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xiaoe import settings
+from xiaoe.clock import BEIJING
+from xiaoe.coverage import Span, gaps, joined
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.quality.catalogue import CHECKS, CRITICAL, QUERY_CHECKS, WARNING, QueryCheck
 from xiaoe.quality.figures import covered_days, judge_day
-from xiaoe.quality.gaps import Ledger, Span, gaps, joined, judge
+from xiaoe.quality.gaps import Ledger, judge
 from xiaoe.quality.scope import Scope, is_full
 from xiaoe.quality.totals import Day, sample
 from xiaoe.settings import INCLUDE_DIR
-from xiaoe.windows import BEIJING
 
 DOCS = Path(__file__).parents[2] / "docs"
 DAY_ONE = datetime(2026, 11, 1, tzinfo=BEIJING)

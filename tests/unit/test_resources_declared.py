@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from emulator import codes as documented
 from support.shop import merge_sql
 from xiaoe import settings
+from xiaoe.clock import BEIJING
 from xiaoe.merge.changes import BOOKKEEPING
 from xiaoe.mysql.migrate import SCHEMA_DIR
 from xiaoe.resources.base import (
@@ -31,7 +32,7 @@ from xiaoe.resources.base import (
 )
 from xiaoe.rows import codes, values
 from xiaoe.tasks import defaults
-from xiaoe.windows import BEIJING, EVER, Window
+from xiaoe.windows import EVER, Window
 
 each = pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
 AFTER_SALES = "/xe.ecommerce.after_sale.list/1.0.0"

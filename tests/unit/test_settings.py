@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from xiaoe import settings
+from xiaoe import clock, settings
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.windows import BEIJING
 
 Environment = pytest.MonkeyPatch
 
@@ -98,4 +98,4 @@ def test_a_wrong_history_start_is_named_with_its_value(clean_environment: Enviro
 
 
 def test_now_is_beijing_time() -> None:
-    assert settings.now().utcoffset() == timedelta(hours=8)
+    assert clock.now().utcoffset() == timedelta(hours=8)

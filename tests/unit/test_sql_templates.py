@@ -8,8 +8,8 @@ import pytest
 import sqlparse
 
 from xiaoe.benefits.policy import Policy
-from xiaoe.mysql import session
-from xiaoe.mysql.session import render, split_statements
+from xiaoe.mysql import templates
+from xiaoe.mysql.templates import render, split_statements
 from xiaoe.settings import INCLUDE_DIR
 
 SQL = INCLUDE_DIR / "sql"
@@ -25,7 +25,7 @@ NAMES: dict[str, Any] = {
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_is_split_as_a_parser_of_sql_splits_it(template: str) -> None:
     sql = render(template, **NAMES)
-    parsed = [text for text in sqlparse.split(session._COMMENT.sub("", sql)) if text]
+    parsed = [text for text in sqlparse.split(templates._COMMENT.sub("", sql)) if text]
     assert split_statements(sql) == parsed
     assert parsed
 

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from xiaoe.api.hook import Answer
+from xiaoe.clock import BEIJING, utc_now
 from xiaoe.exceptions import XiaoeError
 from xiaoe.resources.base import ORDERS
 from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage import stager as stage_module
 from xiaoe.stage.stager import Stager
-from xiaoe.storage.pages import Manifest, RunFolder, utc_now
-from xiaoe.windows import BEIJING, LONGEST_SLICE, Plan, Window, slices
+from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.windows import LONGEST_SLICE, Plan, Window, slices
 
 BEGIN = datetime(2026, 9, 1, tzinfo=BEIJING)
 PAGES, SIZE = 30, 2

@@ -16,7 +16,7 @@ from xiaoe.api.hook import XiaoeHook
 from xiaoe.api.shop import Shop
 from xiaoe.api.tokens import ISSUES_PER_WINDOW, OwnTokenStore, SharedTokenStore, Token
 from xiaoe.exceptions import XiaoeBusyError, XiaoeQuotaError
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import ORDERS
 
 pytestmark = pytest.mark.mysql

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xiaoe.clock import BEIJING
 from xiaoe.coverage import Look, last_look, segments, still_needed
 from xiaoe.maintenance.old_pages import is_covered
-from xiaoe.windows import BEIJING, Window
+from xiaoe.windows import Window
 
 ZERO = datetime(2026, 1, 1, tzinfo=BEIJING)
 HOURS = range(-1, 26)

@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xiaoe.clock import BEIJING, parse_time
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.windows import (
-    BEIJING,
     EVER,
     LONGEST_SLICE,
     Plan,
     Run,
     Window,
     parse_span,
-    parse_time,
     plan_history,
     plan_incremental,
     plan_rescan,

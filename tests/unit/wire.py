@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from xiaoe.api.shop import Shop
 from xiaoe.api.tokens import Token
-from xiaoe.storage.pages import utc_now
+from xiaoe.clock import utc_now
 
 
 @dataclass(frozen=True)

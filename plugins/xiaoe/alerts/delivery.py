@@ -11,12 +11,13 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.log import redact
 from MySQLdb import Error
 
-from xiaoe import settings
+from xiaoe import clock, settings
 from xiaoe.alerts import messages, outage, state
 from xiaoe.alerts.events import Event, is_warehouse_gone
 from xiaoe.alerts.state import Alert
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
-from xiaoe.mysql.session import Session, Warehouse, retry_conflicts
+from xiaoe.mysql.session import Session, retry_conflicts
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.notify import Message, channels
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def happened(event: Event, error: BaseException | str | None = None) -> None:
         return
 
     def note(session: Session) -> int:
-        state.record(session, event, settings.now())
+        state.record(session, event, clock.now())
         return 1
 
     try:
@@ -63,7 +64,7 @@ def ended(close: Callable[[Session, datetime], int]) -> None:
         close: Closes them, and returns how many.
     """
     try:
-        _note(lambda session: close(session, settings.now()))
+        _note(lambda session: close(session, clock.now()))
     except (Error, AirflowException) as reason:
         log.warning("alerts could not be closed; the next success closes them: %s", redact(str(reason)))
 
@@ -89,7 +90,7 @@ def _tell(session: Session, wait: int) -> None:
     try:
         with session.lock("alerts", timeout=wait):
             outage.end(say)
-            now, ways = settings.now(), _ways()
+            now, ways = clock.now(), _ways()
             for item in news(state.unfinished(session), now):
                 nobody_asked = not ways and item.column == "closed_told_at"
                 if item.message is None or nobody_asked or _say(item.message, ways):

@@ -11,8 +11,9 @@ from typing import Any
 
 from airflow.sdk.log import redact
 
+from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeError, XiaoeNetworkError
-from xiaoe.windows import BEIJING, parse_span
+from xiaoe.windows import parse_span
 
 LONGEST_MESSAGE = 4000
 _NOT_REACHED = {1040, 1045, *range(2000, 3000)}

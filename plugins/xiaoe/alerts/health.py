@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from xiaoe import settings
+from xiaoe import clock
 from xiaoe.alerts.messages import beijing
+from xiaoe.clock import utc_text
 from xiaoe.freshness import FRESH_WITHIN
-from xiaoe.merge.ledger import utc_text
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.notify import span
 
 FORGOTTEN = timedelta(days=30)
@@ -28,7 +29,7 @@ class Sync(NamedTuple):
 
 def check() -> tuple[bool, list[str]]:
     """Whether all is fresh, and what to print."""
-    now = settings.now()
+    now = clock.now()
     with Warehouse().session(any_schema=True) as session:
         syncs = read(session, now)
         [(alerts,)] = session.query("SELECT COUNT(*) FROM alerts WHERE closed_at IS NULL")

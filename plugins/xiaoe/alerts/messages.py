@@ -8,8 +8,8 @@ from datetime import datetime
 
 from xiaoe.alerts.events import Event
 from xiaoe.alerts.state import Alert
+from xiaoe.clock import BEIJING
 from xiaoe.notify import Message, span
-from xiaoe.windows import BEIJING
 
 LONGEST_HEADLINE = 80
 MOST_NAMED = 12

@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowException
 
-from xiaoe import settings
+from xiaoe import clock
 from xiaoe.alerts import messages
 from xiaoe.alerts.events import Event
 from xiaoe.notify import Message
@@ -48,7 +48,7 @@ def begin(event: Event, reason: str, say: Callable[[Message], bool]) -> None:
     if known.get("is_told"):
         log.info("people were told at %s that the warehouse is not reached", known.get("since"))
         return
-    mine = {"since": known.get("since", settings.now().isoformat()), "is_told": False, "by": uuid.uuid4().hex}
+    mine = {"since": known.get("since", clock.now().isoformat()), "is_told": False, "by": uuid.uuid4().hex}
     _write(mine)
     if _read().get("by") != mine["by"]:
         log.info("another task tells people that the warehouse is not reached")
@@ -61,7 +61,7 @@ def end(say: Callable[[Message], bool]) -> None:
     known = _read()
     if not known:
         return
-    told = say(messages.warehouse_back(datetime.fromisoformat(known["since"]), settings.now()))
+    told = say(messages.warehouse_back(datetime.fromisoformat(known["since"]), clock.now()))
     if told or not known["is_told"]:
         _write({})
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from xiaoe.alerts.events import Event, fingerprint
-from xiaoe.merge.ledger import utc_text
+from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
 
 TOGETHER = timedelta(hours=3)

@@ -21,12 +21,13 @@ from airflow.sdk.log import mask_secret
 from pyrate_limiter import Limiter
 from requests.utils import get_environ_proxies
 
-from xiaoe import settings
+from xiaoe import clock, settings
 from xiaoe.api.errors import check_http, check_token_answer, error_for
 from xiaoe.api.rate_limit import limiter_for
 from xiaoe.api.redaction import keep_secrets_out_of_logs
 from xiaoe.api.shop import DEFAULT_HOST, MOST_AT_ONCE, Shop
 from xiaoe.api.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
+from xiaoe.clock import utc_now
 from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeError,
@@ -35,10 +36,8 @@ from xiaoe.exceptions import (
     XiaoeRetriableError,
     XiaoeTokenError,
 )
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.rows.envelope import Listing, open_envelope, read_listing
-from xiaoe.storage.pages import utc_now
-from xiaoe.sync import same_server
 
 if TYPE_CHECKING:
     from xiaoe.resources.base import Resource
@@ -256,7 +255,7 @@ class XiaoeHook(HttpHook):
     def _send(self, method: str, path: str, **request: Any) -> bytes:
         """One HTTP exchange. No exception may carry the URL of the token call: the secret is in it."""
         self._count(calls=1)
-        largest, sent_at, session = settings.max_page_bytes(), same_server.utc_now(), self._pooled_session()
+        largest, sent_at, session = settings.max_page_bytes(), clock.machine_now(), self._pooled_session()
         try:
             response = session.request(
                 method,
@@ -275,7 +274,7 @@ class XiaoeHook(HttpHook):
             reason = type(error).__name__
         else:
             check_http(response, path, self.shop, too_long=len(content) > largest)
-            same_server.check_date(response.headers.get("Date", ""), sent_at)
+            clock.check_date(response.headers.get("Date", ""), sent_at, settings.max_clock_skew())
             return content
         fix = " (its certificate: extra.verify names a CA of your own)" if reason == "SSLError" else ""
         raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}{fix}")

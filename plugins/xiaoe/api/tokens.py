@@ -20,7 +20,7 @@ from MySQLdb import Error
 
 from xiaoe.api.shop import Shop
 from xiaoe.exceptions import XiaoeError, XiaoeQuotaError
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 
 ISSUES_PER_WINDOW = 90
 """Of the 100 token calls that the API allows in 10 minutes; the rest is left to other programs."""

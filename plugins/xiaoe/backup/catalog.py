@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from xiaoe.backup.store import BackupManifest, BackupStore
-from xiaoe.merge.ledger import utc_text
+from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
 
 _MESSAGE_LENGTH = 2000

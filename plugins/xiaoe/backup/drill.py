@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from xiaoe.backup import restore, tables
+from xiaoe.backup import restore
 from xiaoe.backup.key import Key
-from xiaoe.backup.tables import quoted
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.session import names, quoted
+from xiaoe.mysql.warehouse import Warehouse
 
 MARK = "_xiaoe_drill"
 """A table that says: a drill made this database, it may be dropped."""
@@ -50,7 +50,7 @@ def _scratch(scratch: Warehouse) -> Iterator[None]:
     with closing(scratch.connect("information_schema")) as server:
         restore.run(server, f"CREATE DATABASE IF NOT EXISTS {quoted(name)}", name)
         with scratch.session(any_schema=True) as session:
-            found, views = tables.names(session)
+            found, views = names(session)
         if (found or views) and MARK not in found:
             raise XiaoeConfigError(
                 f"XIAOE_BACKUP_DRILL_DATABASE={name!r}: the database holds tables that no drill made, and a drill drops"

@@ -9,10 +9,11 @@ from typing import Any
 from xiaoe.backup import tables
 from xiaoe.backup.key import Key
 from xiaoe.backup.store import BackupManifest, BackupStore
-from xiaoe.backup.tables import Content, Tally, quoted
+from xiaoe.backup.tables import Content, Tally
+from xiaoe.clock import utc_now
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.session import Session, Warehouse
-from xiaoe.storage.pages import utc_now
+from xiaoe.mysql.session import Session, names, quoted
+from xiaoe.mysql.warehouse import Warehouse
 
 END = b"-- end of the backup"
 _STATEMENT = 256 * 1024
@@ -42,7 +43,7 @@ class Dumper:
             about: What the first line says.
         """
         self._session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        found, views = tables.names(self._session)
+        found, views = names(self._session)
         for text in (f"-- {about}", *_SETTINGS):
             yield _line(text)
         for name in found:
@@ -112,7 +113,7 @@ def back_up(warehouse: Warehouse, store: BackupStore, key: Key | None, *, starte
 
 def migrations(session: Session) -> list[str]:
     """Names of the migrations that the session's database has."""
-    if "_yoyo_migration" not in tables.names(session)[0]:
+    if "_yoyo_migration" not in names(session)[0]:
         return []
     return sorted(name for (name,) in session.query("SELECT migration_id FROM _yoyo_migration"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from xiaoe import settings
+from xiaoe import clock, settings
 
 
 class XiaoeBackupOperator(BaseOperator):
@@ -44,7 +44,7 @@ class XiaoeBackupRetentionOperator(BaseOperator):
         from xiaoe.backup.retention import Backup, to_remove
         from xiaoe.backup.service import source, store_of
 
-        warehouse, now = source(), settings.now()
+        warehouse, now = source(), clock.now()
         store = store_of(warehouse)
         with warehouse.session() as session:
             catalog.adopt(session, store)
@@ -77,7 +77,7 @@ class XiaoeBackupDrillOperator(BaseOperator):
         from xiaoe.backup.retention import drill_is_due
         from xiaoe.backup.service import drill_newest, source
 
-        now = settings.now()
+        now = clock.now()
         with source().session() as session:
             last = catalog.last_drill(session)
         if not (context["params"].get("drill") or drill_is_due(last, now)):

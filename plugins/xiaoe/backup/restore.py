@@ -15,12 +15,12 @@ from xiaoe.backup import tables
 from xiaoe.backup.dump import END
 from xiaoe.backup.key import Key
 from xiaoe.backup.store import MANIFEST, BackupManifest, read_manifest, sha256_of
-from xiaoe.backup.tables import quoted
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.connection import OTHERS_WORK
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.schema import known_migrations
+from xiaoe.mysql.session import Session, names, quoted
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.storage.files import is_local, local_name
-from xiaoe.sync.same_server import known_migrations
 
 _COMMIT_EVERY = 32
 _NO_RIGHT = (1044, 1142, 1227, 1370)
@@ -141,7 +141,7 @@ def load(warehouse: Warehouse, file: BinaryIO) -> None:
 
 def differences(session: Session, manifest: BackupManifest) -> list[str]:
     """How the session's database differs from what was dumped; [] is equal."""
-    held = set(tables.names(session)[0])
+    held = set(names(session)[0])
     found = []
     for name, expected in manifest.tables.items():
         if name not in held:
@@ -183,7 +183,7 @@ def run(connection: Any, statement: str | bytes, database: str | None = None) ->
 
 def drop_everything(session: Session) -> None:
     """Drop all tables and views of the session's database."""
-    found, views = tables.names(session)
+    found, views = names(session)
     session.execute("SET SESSION foreign_key_checks = 0")
     for kind, all_of in (("VIEW", views), ("TABLE", found)):
         for name in all_of:
@@ -203,7 +203,7 @@ def _grant_needed(connection: Any, database: str | None = None) -> str:
 
 
 def _make_empty(session: Session, *, force: bool) -> None:
-    found, views = tables.names(session)
+    found, views = names(session)
     if not found and not views:
         return
     if not force:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from xiaoe.windows import BEIJING
+from xiaoe.clock import BEIJING
 
 DRILL_EVERY = timedelta(days=7)
 _EARLY = timedelta(hours=12)

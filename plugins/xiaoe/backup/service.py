@@ -12,7 +12,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowException
 from MySQLdb import Error
 
-from xiaoe import settings
+from xiaoe import clock, settings
 from xiaoe.backup import catalog, restore
 from xiaoe.backup.drill import drill
 from xiaoe.backup.dump import back_up
@@ -20,10 +20,10 @@ from xiaoe.backup.key import Key
 from xiaoe.backup.restore import Damaged, NoRight
 from xiaoe.backup.store import BackupManifest, BackupStore
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.schema import known_migrations
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import RESOURCES
 from xiaoe.sync.rebuild import rebuild
-from xiaoe.sync.same_server import known_migrations
 
 
 def source() -> Warehouse:
@@ -43,7 +43,7 @@ def key() -> Key | None:
 
 def back_up_now() -> tuple[str, BackupManifest]:
     """Dump the warehouse and note it in `backups`; returns the backup's URL and manifest."""
-    warehouse, started_at, secret = source(), settings.now(), key()
+    warehouse, started_at, secret = source(), clock.now(), key()
     store = store_of(warehouse)
     url = str(store.folder / store.name(started_at, encrypted=secret is not None))
     with warehouse.session() as session:

@@ -9,13 +9,11 @@ The manifest comes last: a file without one is no backup. On a disk the file has
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -24,14 +22,29 @@ from xiaoe.backup.key import Key
 from xiaoe.backup.retention import Backup
 from xiaoe.backup.tables import Content
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.storage.files import is_local, local_name
-from xiaoe.storage.pages import write_whole
+from xiaoe.storage.files import DiskAdvice, explained, whole_file, write_whole
 
 MANIFEST = ".json"
 _LEVEL = 4
 _READ = 1 << 20
 _ABANDONED = timedelta(days=2)
 """Older than that, a file without a manifest is what a broken run left."""
+
+
+_NOTHING_MADE = "No backup was made; older ones are as they were"
+_ADVICE = DiskAdvice(
+    full=(
+        XiaoeConfigError,
+        "XIAOE_BACKUP_STORE={place!r}: {reason}: free some space there, lower XIAOE_BACKUP_KEEP_DAYS, or name another"
+        f" place. {_NOTHING_MADE}",
+    ),
+    forbidden=(
+        XiaoeConfigError,
+        "XIAOE_BACKUP_STORE={place!r}: {reason}: let the user that Airflow runs as write there, or name another place."
+        f" {_NOTHING_MADE}",
+    ),
+    other=(XiaoeRetriableError, "XIAOE_BACKUP_STORE={place!r}: {reason}; trying again later"),
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,7 @@ class BackupStore:
             XiaoeRetriableError: It could not be written for another reason.
         """
         path = self.folder / name
-        with _said_clearly(self.root), _whole_file(path) as file:
+        with explained(str(self.root), _ADVICE), whole_file(path) as file:
             target = _Hashed(file)
             chunks = _compressed(lines)
             if key:
@@ -110,7 +123,7 @@ class BackupStore:
 
     def finish(self, manifest: BackupManifest) -> None:
         """Write the manifest, which makes the file a backup."""
-        with _said_clearly(self.root):
+        with explained(str(self.root), _ADVICE):
             write_whole(self.folder / f"{manifest.file}{MANIFEST}", json.dumps(asdict(manifest), indent=1).encode())
 
     def backups(self) -> list[tuple[Any, BackupManifest]]:
@@ -124,7 +137,7 @@ class BackupStore:
     def remove(self, backup: Backup) -> None:
         """Remove a backup, manifest first: what is left if this breaks off is no backup any more."""
         name = backup.url.rpartition("/")[2]
-        with _said_clearly(self.root):
+        with explained(str(self.root), _ADVICE):
             for path in (self.folder / f"{name}{MANIFEST}", self.folder / name):
                 with suppress(FileNotFoundError):
                     path.unlink()
@@ -159,44 +172,6 @@ def read_manifest(path: Any) -> BackupManifest:
         raise XiaoeConfigError(
             f"{path}: not the manifest of a backup that this version can read ({type(error).__name__}): update the"
             " checkout, or take another backup"
-        ) from None
-
-
-@contextmanager
-def _whole_file(path: Any) -> Iterator[Any]:
-    """A file to write; it gets its name when it is whole, and is gone if it is not."""
-    if not is_local(path):  # what is uploaded of a broken backup has no manifest
-        with path.open("wb") as file:
-            yield file
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = f"{local_name(path)}.part"
-    try:
-        with open(part, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, local_name(path))
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(part)
-        raise
-
-
-@contextmanager
-def _said_clearly(root: Any) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            fix = "free some space there, lower XIAOE_BACKUP_KEEP_DAYS, or name another place"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            fix = "let the user that Airflow runs as write there, or name another place"
-        else:
-            raise XiaoeRetriableError(f"XIAOE_BACKUP_STORE={str(root)!r}: {error}; trying again later") from error
-        raise XiaoeConfigError(
-            f"XIAOE_BACKUP_STORE={str(root)!r}: {os.strerror(error.errno)}: {fix}. No backup was made; older ones are"
-            " as they were"
         ) from None
 
 

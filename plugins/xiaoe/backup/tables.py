@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.session import Session
+from xiaoe.mysql.session import Session, quoted
 
 STRUCTURE_ONLY = frozenset({"api_tokens", "backups", "yoyo_lock"})
 """Tables whose rows stay out: a secret, the list of the files themselves, a lock."""
@@ -76,18 +76,6 @@ class Tally:
     def content(self) -> Content:
         """What was taken in."""
         return Content(self._rows, f"{self._sum % 2**64:016x}")
-
-
-def quoted(name: str) -> str:
-    """A name as SQL has it."""
-    return f"`{name.replace('`', '``')}`"
-
-
-def names(session: Session) -> tuple[list[str], list[str]]:
-    """Tables and views of the session's database, by name."""
-    found = session.query("SHOW FULL TABLES")
-    tables, views = ([name for name, kind in found if kind == wanted] for wanted in ("BASE TABLE", "VIEW"))
-    return sorted(tables), sorted(views)
 
 
 def columns(session: Session, table: str) -> list[Column]:

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sized
 from datetime import datetime, timedelta
 
-from xiaoe.merge.ledger import beijing_text, utc_text
+from xiaoe.clock import BEIJING, beijing_text, utc_text
 from xiaoe.mysql.session import Session
-from xiaoe.windows import BEIJING
 
 MOMENT = timedelta(milliseconds=1)
 """The shortest time that the log tells apart."""

@@ -9,11 +9,13 @@ from datetime import datetime, timezone
 from functools import partial
 
 from xiaoe.benefits.policy import Policy, parse_policy
+from xiaoe.clock import BEIJING, beijing_text, utc_text
 from xiaoe.coverage import segments
 from xiaoe.exceptions import XiaoeRetriableError
-from xiaoe.merge.ledger import beijing_text, looks_at_orders, utc_text
-from xiaoe.mysql.session import Session, Warehouse, render, retry_conflicts, split_statements
-from xiaoe.windows import BEIJING
+from xiaoe.merge.ledger import looks_at_orders
+from xiaoe.mysql.session import Session, retry_conflicts
+from xiaoe.mysql.templates import render, split_statements
+from xiaoe.mysql.warehouse import Warehouse
 
 CHUNK_ORDERS = 50_000
 """Orders decided in one transaction: the merges wait that long, some seconds."""

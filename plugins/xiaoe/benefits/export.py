@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 
 from xiaoe.benefits.attention import NAMES
+from xiaoe.clock import midnight, utc_text
 from xiaoe.exports.sheets import Column, Table
-from xiaoe.merge.ledger import utc_text
 from xiaoe.mysql.session import Session
-from xiaoe.windows import midnight
 
 TEXT_WIDTHS = {
     "店铺ID": 22, "订单ID": 34, "判定": 10, "原因": 26, "原判定": 10, "用户ID": 30, "昵称": 18, "手机号": 16,

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowSkipException
 
-from xiaoe import settings
+from xiaoe import clock, settings
 from xiaoe.api.shop import app_id_of
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 
 if TYPE_CHECKING:
     from xiaoe.benefits.policy import Policy
-    from xiaoe.mysql.session import Warehouse
+    from xiaoe.mysql.warehouse import Warehouse
 
 RESOURCE, MODE = "benefits", "decide"
 """As `sync_status` knows these runs."""
@@ -46,11 +46,11 @@ class XiaoeBenefitsOperator(BaseOperator):
         """Decide, and report."""
         from xiaoe.benefits import attention, decide
         from xiaoe.merge.status import failure_noted, write_done
-        from xiaoe.mysql.session import Warehouse
+        from xiaoe.mysql.warehouse import Warehouse
 
         warehouse = Warehouse()
         shop_id = app_id_of(self.xiaoe_conn_id)
-        now = settings.now()
+        now = clock.now()
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             number, policy = self._policy(warehouse, shop_id)
             counts = decide.Decider(warehouse, shop_id, policy, number, now=now).decide()
@@ -105,9 +105,9 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, list[str]]:
         """Tell, and return which channel was told of what."""
         from xiaoe.benefits import report
-        from xiaoe.mysql.session import Warehouse
+        from xiaoe.mysql.warehouse import Warehouse
 
-        shop_id, patience, now = self.decided["shop_id"], settings.benefit_wait(), settings.now()
+        shop_id, patience, now = self.decided["shop_id"], settings.benefit_wait(), clock.now()
         told: dict[str, list[str]] = {}
         failures: list[XiaoeError] = []
         with Warehouse().session() as session:
@@ -148,9 +148,9 @@ class XiaoeBenefitExportOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the day that the run is about."""
         from xiaoe.benefits.report import export_day, report_day
-        from xiaoe.mysql.session import Warehouse
+        from xiaoe.mysql.warehouse import Warehouse
 
-        run, now = context["dag_run"], settings.now()
+        run, now = context["dag_run"], clock.now()
         by_hand = str(getattr(run.run_type, "value", run.run_type)) == "manual"
         day = report_day(
             context["params"].get("day"),
@@ -215,7 +215,7 @@ class XiaoeBenefitQuestionsOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List them, at most some per shop."""
         from xiaoe.benefits.review import MOST_QUESTIONS, open_questions
-        from xiaoe.mysql.session import Warehouse
+        from xiaoe.mysql.warehouse import Warehouse
 
         found: list[dict[str, Any]] = []
         with Warehouse().session() as session:
@@ -252,7 +252,8 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         """Keep the answer, with who gave it and when."""
         from xiaoe.benefits.review import LATER, read_answer, record
-        from xiaoe.mysql.session import Warehouse, retry_conflicts
+        from xiaoe.mysql.session import retry_conflicts
+        from xiaoe.mysql.warehouse import Warehouse
 
         answer = read_answer(self.response)
         order_id = self.about["order_id"]

@@ -7,11 +7,11 @@ from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime
 
-from xiaoe import settings
+from xiaoe import clock
 from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.decide import Decider, apply_policy, merges_held, policy_in_force
 from xiaoe.benefits.policy import Policy, read_policy
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 
 _NOT_IN_FORCE = 0
 Effect = dict[str, Counter[tuple[str, str]]]
@@ -35,7 +35,7 @@ def change_policy(*, apply: bool, by: str | None = None) -> str:
     if held and held[1].to_json() == policy.to_json():
         return f"规则未变（编号 {held[0]}）：{policy.to_json()}"
     lines = [f"现行规则：{held[1].to_json() if held else '无'}", f"新规则：  {policy.to_json()}"]
-    for shop_id, changes in effect(warehouse, shops, policy, settings.now()).items():
+    for shop_id, changes in effect(warehouse, shops, policy, clock.now()).items():
         lines.append(f"店铺 {shop_id}：{sum(changes.values())} 单的判定会变化")
         lines += [f"  {NAMES[old]} → {NAMES[new]}：{orders} 单" for (old, new), orders in sorted(changes.items())]
     if not apply:

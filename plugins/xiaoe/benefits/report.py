@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xiaoe.benefits.attention import NAMES, grants_taken_back, not_observed_since
+from xiaoe.clock import BEIJING, midnight, utc_text
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.merge.ledger import utc_text
 from xiaoe.mysql.session import Session
 from xiaoe.notify import Message, span
-from xiaoe.storage.pages import write_whole
-from xiaoe.windows import BEIJING, midnight
+from xiaoe.storage.files import write_whole
 
 SHOWN_ORDERS = 20
 """Order ids in a notice; the rest is counted."""

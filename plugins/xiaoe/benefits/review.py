@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.decide import merges_held
 from xiaoe.benefits.names import LATER, OPTIONS
-from xiaoe.merge.ledger import utc_text
+from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
 
 MOST_QUESTIONS = 50

@@ -21,17 +21,19 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from xiaoe import settings
 from xiaoe.api.shop import app_id_of
+from xiaoe.clock import BEIJING, utc_now
 from xiaoe.csv_import.columns import Header, LineReader, line_reader, read_header
 from xiaoe.csv_import.files import encoding_of, read_lines
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge import unconfirmed
 from xiaoe.merge.merger import Merger
-from xiaoe.mysql.session import Warehouse, render
+from xiaoe.mysql.templates import render
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import ORDERS
 from xiaoe.rows.decode import RowError
-from xiaoe.stage.paging import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
-from xiaoe.windows import BEIJING, EVER, Window
+from xiaoe.rows.keys import key_hash
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.windows import EVER, Window
 
 _NAMED = 5
 """Lines that a report names."""

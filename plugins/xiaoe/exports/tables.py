@@ -15,10 +15,11 @@ from typing import NamedTuple
 from airflow.sdk import ObjectStoragePath
 
 from xiaoe import settings
+from xiaoe.clock import parse_time
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.exports.sheets import Column, Table, write_csv, write_xlsx
-from xiaoe.mysql.session import Session, Warehouse
-from xiaoe.windows import parse_time
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 
 
 class Source(NamedTuple):

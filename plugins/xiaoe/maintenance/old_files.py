@@ -12,8 +12,8 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
 
 from xiaoe import settings
+from xiaoe.clock import BEIJING, midnight
 from xiaoe.maintenance.step import Step
-from xiaoe.windows import BEIJING, midnight
 
 
 def remove_old_exports(step: Step) -> int:

@@ -11,13 +11,14 @@ from typing import Any
 from airflow.sdk import ObjectStoragePath
 
 from xiaoe import settings
+from xiaoe.clock import BEIJING
 from xiaoe.coverage import Look, segments
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance.step import Step
-from xiaoe.mysql.session import Session, Warehouse
-from xiaoe.storage.pages import RunFolder
-from xiaoe.sync.rebuild import run_folders
-from xiaoe.windows import BEIJING, Window, parse_span
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.storage.pages import RunFolder, run_folders
+from xiaoe.windows import Window, parse_span
 
 _LATE = "late-"
 """Begins the folder of a run that asked for orders one by one: its window says nothing about what it asked for."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from xiaoe import settings
-from xiaoe.backup.tables import names, quoted
+from xiaoe.clock import utc_text
 from xiaoe.coverage import Look, still_needed
 from xiaoe.maintenance.step import Step
-from xiaoe.merge.ledger import utc_text
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.mysql.session import Session, names, quoted
+from xiaoe.mysql.warehouse import Warehouse
 
 _BATCH = 5000
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from xiaoe import settings
+from xiaoe import clock
 
 
 class XiaoeMaintenanceOperator(BaseOperator):
@@ -33,7 +33,7 @@ class XiaoeMaintenanceOperator(BaseOperator):
         """Do it."""
         from xiaoe.maintenance.step import Step
 
-        step = Step(settings.now(), bool(context["params"].get("dry_run")), self.log)
+        step = Step(clock.now(), bool(context["params"].get("dry_run")), self.log)
         count = _steps(context)[self.step](step)
         if count is not None:
             self.log.info("%s: %s%s", self.step, count, ", left as they are (dry_run)" if step.dry_run else "")

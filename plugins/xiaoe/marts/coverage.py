@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
+from xiaoe.clock import BEIJING, beijing_text, midnight
 from xiaoe.coverage import Segment, segments
-from xiaoe.merge.ledger import beijing_text, looks_at_orders
+from xiaoe.merge.ledger import looks_at_orders
 from xiaoe.mysql.session import Session
-from xiaoe.windows import BEIJING, midnight
 
 _DAY = timedelta(days=1)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from xiaoe import settings
+from xiaoe import clock
 
 RESOURCE, MODE = "marts", "refresh"
 """As `sync_status` knows these runs."""
@@ -37,12 +37,12 @@ class XiaoeMartsOperator(BaseOperator):
         from xiaoe.api.shop import app_id_of
         from xiaoe.marts.refresh import Refresher
         from xiaoe.merge.status import failure_noted, write_done
-        from xiaoe.mysql.session import Warehouse
+        from xiaoe.mysql.warehouse import Warehouse
 
         warehouse = Warehouse()
         shop_id = app_id_of(self.xiaoe_conn_id)
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
-            refresher = Refresher(warehouse, shop_id, now=settings.now())
+            refresher = Refresher(warehouse, shop_id, now=clock.now())
             counts = refresher.refresh(rebuild=bool(context["params"].get("rebuild")))
             message = ", ".join(f"{name} {number}" for name, number in counts.items())
             with warehouse.session() as session:

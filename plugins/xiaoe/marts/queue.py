@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
+from xiaoe.clock import BEIJING
 from xiaoe.mysql.session import Session
-from xiaoe.windows import BEIJING
 
 _DAYS = (
     "SELECT DISTINCT t.shop_id, t.kind, DATE(t.moment) FROM ("

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from xiaoe.clock import BEIJING
 from xiaoe.marts.coverage import unknown_days, write_coverage
 from xiaoe.marts.queue import queue_days, queue_everything, queue_users
-from xiaoe.mysql.session import Session, Warehouse, render, retry_conflicts, split_statements
-from xiaoe.windows import BEIJING
+from xiaoe.mysql.session import Session, retry_conflicts
+from xiaoe.mysql.templates import render, split_statements
+from xiaoe.mysql.warehouse import Warehouse
 
 DAY = timedelta(days=1)
 LONGEST_AGE = timedelta(days=60)

@@ -14,13 +14,14 @@ from itertools import islice, repeat
 
 from msgspec import Raw
 
+from xiaoe import clock
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import ledger
-from xiaoe.merge.ledger import Rejected
+from xiaoe.merge.rejected import Rejected
 from xiaoe.resources.base import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import rows_of
-from xiaoe.stage import paging
+from xiaoe.rows.keys import key_hash
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 
 _PAGES_AHEAD = 4
@@ -35,7 +36,7 @@ def columns(resource: Resource) -> tuple[str, ...]:
 
 Stored = dict[str, tuple[int, int, str, int, int]]
 """Key → what the warehouse knows of the row: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent,
-and whether it is one of those that the list has to bring (`ledger.Held`).
+and whether it is one of those that the list has to bring (`ledger.Expected`).
 
 The key is without the spaces at its end, which MySQL takes for nothing when it compares.
 """
@@ -65,10 +66,10 @@ class Incoming:
         if None in keys:
             lost = [raw for raw, key in zip(rows, keys, strict=True) if key is None]
             self.keyless += [(raw, observed_at) for raw in lost]
-            self.hashes.extend(map(paging.key_hash, map(bytes, lost)))
+            self.hashes.extend(map(key_hash, map(bytes, lost)))
             rows = [raw for raw, key in zip(rows, keys, strict=True) if key is not None]
         came = [key for key in keys if key is not None]
-        self.hashes.extend(map(paging.key_hash, came))
+        self.hashes.extend(map(key_hash, came))
         names = [key.rstrip(" ") for key in came]
         self.is_plain = self.is_plain and names == came
         page = dict(zip(names, zip(rows, repeat(observed_at)), strict=False))
@@ -93,7 +94,7 @@ class Chunk:
         changed: Key → typed row that it holds otherwise.
         rejected: Rows that could not be typed.
         typed: Keys of rows that could, once more, after they could not.
-        unheld: Keys that were not among the rows that the list has to bring (`ledger.Held`).
+        unheld: Keys that were not among the rows that the list has to bring (`ledger.Expected`).
     """
 
     new: dict[str, Row] = field(default_factory=dict)
@@ -133,7 +134,7 @@ def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) 
                 f"page {name} is gone from {folder.path}: clear the stage task, it reads the window again"
             )
         listing = rows_of(page.body, total_field=resource.total_key)
-        incoming.add(resource, listing.rows, ledger.utc_text(page.observed_at))
+        incoming.add(resource, listing.rows, clock.utc_text(page.observed_at))
         if len(incoming.hashes) >= size:
             yield incoming
             incoming = Incoming()
@@ -228,7 +229,7 @@ class Judge:
 
     def key_hashes(self, chunk: Chunk) -> array[int]:
         """Of the chunk's rows."""
-        return array("q", (paging.key_hash(row[self._key].rstrip(" ")) for row in chunk.rows))
+        return array("q", (key_hash(row[self._key].rstrip(" ")) for row in chunk.rows))
 
     def unknown_codes(self, chunk: Chunk) -> Counter[str]:
         """Codes without a text → rows."""
@@ -255,9 +256,9 @@ class Judge:
 
     def _was_seen_later(self, row: Row, observed_at: str) -> bool:
         """Whether a merged window saw the row, unchanged, after this page did."""
-        moment = ledger.beijing_text(self._manifest.window.begin) if self._time is None else row[self._time]
+        moment = clock.beijing_text(self._manifest.window.begin) if self._time is None else row[self._time]
         later = ledger.last_seen(self._seen_later, moment)
-        return later is not None and ledger.utc_text(later) > observed_at
+        return later is not None and clock.utc_text(later) > observed_at
 
     def _rejected(self, key: str | None, raw: Raw, observed_at: str) -> Rejected:
         try:

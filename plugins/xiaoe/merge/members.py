@@ -10,7 +10,7 @@ import numpy as np
 from xiaoe.destinations import Member
 from xiaoe.mysql.session import Session
 from xiaoe.rows.decode import Row
-from xiaoe.stage.paging import Keys, among, key_hash, merged
+from xiaoe.rows.keys import Keys, among, key_hash, merged
 from xiaoe.storage.pages import Manifest
 
 NEVER_OBSERVED = "1970-01-01 00:00:00"

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
-from xiaoe.merge import changes, ledger, reconcile, status
+from xiaoe.merge import changes, ledger, reconcile, rejected, status
 from xiaoe.merge.changes import Chunk, Incoming, Judge, Stored
-from xiaoe.merge.ledger import Held
+from xiaoe.merge.expected import Expected, count_expected, count_listed
 from xiaoe.merge.writer import Writer
-from xiaoe.mysql.session import Session, Warehouse, retry_conflicts, split_statements
+from xiaoe.mysql.session import Session, retry_conflicts
+from xiaoe.mysql.templates import split_statements
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Resource, Scope
+from xiaoe.rows.keys import Keys, among, distinct, key_hash, merged
 from xiaoe.run_log import write_run
-from xiaoe.stage import paging
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
 
 T = TypeVar("T")
@@ -40,7 +42,7 @@ class _Slice:
 
     Args:
         part: The slice.
-        held: The rows that it, or all slices together, have to bring.
+        expected: The rows that it, or all slices together, have to bring.
         keys: Of all rows that came.
         written: Of those that are new or changed.
         refused: Of those that cannot be typed.
@@ -53,7 +55,7 @@ class _Slice:
     """
 
     part: SliceManifest
-    held: Held
+    expected: Expected
     keys: list[array[int]] = field(default_factory=list)
     written: list[array[int]] = field(default_factory=list)
     refused: list[array[int]] = field(default_factory=list)
@@ -62,20 +64,20 @@ class _Slice:
     brought: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
-    distinct: paging.Keys | None = None
+    distinct: Keys | None = None
 
-    def close(self) -> paging.Keys:
+    def close(self) -> Keys:
         """The distinct keys, once all rows came; the first call adds the counts up and lets go of the rest."""
         if self.distinct is None:
-            counts, written = self.counts, paging.distinct(self.written)
+            counts, written = self.counts, distinct(self.written)
             # A row that came twice, in two chunks, may have been written or rejected twice: it counts once.
             counts["updated"] -= sum(map(len, self.written)) - len(written)
-            counts["rejected"] = int((~paging.among(paging.distinct(self.refused), written)).sum())
+            counts["rejected"] = int((~among(distinct(self.refused), written)).sum())
             del written  # each is let go before the next is made
             self.written, self.refused = [], []
-            unheld = len(paging.distinct(self.unheld))
+            unheld = len(distinct(self.unheld))
             self.unheld = []
-            self.distinct = paging.distinct(self.keys)
+            self.distinct = distinct(self.keys)
             self.keys = []
             counts["staged"] = len(self.distinct)
             counts["unchanged"] = counts["staged"] - counts["inserted"] - counts["updated"] - counts["rejected"]
@@ -157,13 +159,13 @@ class _Transaction:
         self._writer = Writer(self._session, self._resource, self._statements, self._manifest)
         self._writer.create_staging()
         self._seen_later = ledger.windows_seen_after(self._session, self._manifest)
-        unresolved = ledger.unresolved_rejects(self._session, self._manifest)
+        unresolved = rejected.unresolved_rejects(self._session, self._manifest)
         self._judge = Judge(self._resource, self._manifest, self._seen_later, unresolved)
         before = self._before()
         parts = reconcile.parts_of(self._resource, self._manifest)
         # Before anything is written: of index pages that this transaction has changed InnoDB looks up every row.
-        counts = [ledger.count_held(self._session, self._resource, part.held) if part.has_all else 0 for part in parts]
-        slices = [[_Slice(one, part.held) for one in part.slices] for part in parts]
+        counts = [count_expected(self._session, self._resource, part.expected) if part.has_all else 0 for part in parts]
+        slices = [[_Slice(one, part.expected) for one in part.slices] for part in parts]
         self._merge_rows([*chain(*slices)])
         for one in chain(*slices):
             self._close(one)
@@ -213,7 +215,7 @@ class _Transaction:
     ) -> Iterator[tuple[_Slice, Incoming, Future[Stored]]]:
         for one in slices:
             for incoming in changes.read(self._resource, self._folder, one.part, CHUNK_ROWS):
-                yield one, incoming, thread.submit(self._writer.stored, incoming, one.held)
+                yield one, incoming, thread.submit(self._writer.stored, incoming, one.expected)
 
     def _note(self, one: _Slice, incoming: Incoming, picked: Chunk) -> None:
         came, writes, unheld = incoming.hashes, len(picked.new) + len(picked.changed), len(picked.unheld)
@@ -221,9 +223,9 @@ class _Transaction:
         is_one = incoming.is_plain and writes == unheld == len(came)
         one.keys.append(came)
         one.written.append(came if is_one else self._judge.key_hashes(picked))
-        one.refused.append(array("q", (paging.key_hash(row.key or row.raw) for row in picked.rejected)))
+        one.refused.append(array("q", (key_hash(row.key or row.raw) for row in picked.rejected)))
         lost = (bytes(raw) for raw, _ in incoming.keyless)
-        one.unheld.append(came if is_one else array("q", map(paging.key_hash, (*picked.unheld, *lost))))
+        one.unheld.append(came if is_one else array("q", map(key_hash, (*picked.unheld, *lost))))
         one.is_plain = one.is_plain and incoming.is_plain
         one.unknown.update(self._judge.unknown_codes(picked))
         one.counts.update(inserted=len(picked.new), updated=len(picked.changed))
@@ -236,7 +238,7 @@ class _Transaction:
     def _before(self) -> int:
         """Rows that a whole list had the last time; of other resources nobody asks."""
         is_whole = self._resource.scope is Scope.WHOLE
-        return ledger.count_listed(self._session, self._resource, self._manifest.shop_id) if is_whole else 0
+        return count_listed(self._session, self._resource, self._manifest.shop_id) if is_whole else 0
 
     def _mark_absent(
         self, parts: list[reconcile.Part], slices: list[list[_Slice]], counts: list[int], before: int
@@ -252,7 +254,7 @@ class _Transaction:
         absent = 0
         for part, of_part, count in zip(parts, slices, counts, strict=True):
             if part.has_all and _brought(of_part) != count:
-                keys = paging.merged([one.close() for one in of_part])
+                keys = merged([one.close() for one in of_part])
                 absent += reconcile.mark_missing(
                     self._session,
                     self._resource,
@@ -269,7 +271,7 @@ def _brought(slices: list[_Slice]) -> int | None:
     """How many held rows some slices brought; None where that was not counted, because a key came oddly or twice."""
     counts = [one.brought for one in slices if one.brought is not None]
     keys = [one.close() for one in slices]
-    is_counted = len(counts) == len(slices) and sum(map(len, keys)) == len(paging.merged(keys))
+    is_counted = len(counts) == len(slices) and sum(map(len, keys)) == len(merged(keys))
     return sum(counts) if is_counted else None
 
 

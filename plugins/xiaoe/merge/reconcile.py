@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.merge import ledger, unconfirmed
-from xiaoe.merge.ledger import Held
+from xiaoe.merge import expected, unconfirmed
+from xiaoe.merge.expected import Expected
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource, Scope
-from xiaoe.stage.paging import Keys
+from xiaoe.rows.keys import Keys
 from xiaoe.storage.pages import Manifest, SliceManifest
 from xiaoe.windows import Window
 
@@ -38,13 +38,13 @@ class Part:
     Args:
         slices: Neighbours, oldest first.
         window: Theirs.
-        held: The rows of the warehouse that they are compared with.
+        expected: The rows of the warehouse that they are compared with.
         has_all: Whether they have to bring all of these.
     """
 
     slices: list[SliceManifest]
     window: Window
-    held: Held
+    expected: Expected
     has_all: bool
 
 
@@ -56,7 +56,7 @@ def parts_of(resource: Resource, manifest: Manifest) -> list[Part]:
         window = Window(slices[0].window.begin, slices[-1].window.end)
         seen = min(datetime.fromisoformat(one.observed_at) for one in slices)
         has_all = resource.covers_present(window, datetime.fromisoformat(slices[-1].observed_at))
-        found.append(Part(slices, window, Held.of(resource, manifest.shop_id, window, seen), has_all))
+        found.append(Part(slices, window, Expected.of(resource, manifest.shop_id, window, seen), has_all))
     return found
 
 
@@ -88,7 +88,7 @@ def mark_missing(
     Raises:
         XiaoeReconciliationError: Rows are missing and nobody said so; names them and the numbers.
     """
-    missing = ledger.missing_rows(session, resource, part.held, keys)
+    missing = expected.missing_rows(session, resource, part.expected, keys)
     if resource.scope is Scope.WHOLE:
         if len(missing) * 2 > before and not accept:
             raise XiaoeReconciliationError(
@@ -104,7 +104,7 @@ def mark_missing(
             " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
             " they are marked with absent_since. Otherwise clear the stage task to ask the API again"
         )
-    ledger.mark_absent(session, resource, manifest.shop_id, missing)
+    expected.mark_absent(session, resource, manifest.shop_id, missing)
     return len(missing)
 
 
@@ -118,11 +118,11 @@ def mark_not_listed(session: Session, resource: Resource, manifest: Manifest, *,
     """
     if manifest.mode == unconfirmed.MODE:
         names = unconfirmed.unlisted(session, manifest.shop_id)
-        ledger.mark_absent(session, resource, manifest.shop_id, names)
+        expected.mark_absent(session, resource, manifest.shop_id, names)
         return len(names)
     gone = [] if accept else unconfirmed.confirmed(session, resource, manifest.shop_id, manifest.not_listed)
     names = [name for name in manifest.not_listed if name not in gone]
-    ledger.mark_absent(session, resource, manifest.shop_id, names)
+    expected.mark_absent(session, resource, manifest.shop_id, names)
     if gone:
         session.commit()
         raise XiaoeReconciliationError(

@@ -9,10 +9,10 @@ from datetime import datetime
 from airflow.sdk.exceptions import AirflowException
 from MySQLdb import Error
 
-from xiaoe.merge.ledger import beijing_text
-from xiaoe.mysql.session import Session, Warehouse
+from xiaoe.clock import BEIJING, beijing_text
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.storage.pages import Manifest
-from xiaoe.windows import BEIJING
 
 _MESSAGE_LENGTH = 2000
 

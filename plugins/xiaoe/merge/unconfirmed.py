@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+from xiaoe.clock import BEIJING
 from xiaoe.coverage import last_look, segments
 from xiaoe.merge.ledger import looks_at_orders
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
-from xiaoe.windows import BEIJING, EVER
+from xiaoe.windows import EVER
 
 MODE = "csv"
 """As `sync_status` and `sync_runs` know an import."""

@@ -11,17 +11,18 @@ from typing import Any
 
 from MySQLdb import IntegrityError
 
-from xiaoe.destinations import Copy, Twins
+from xiaoe.destinations import Copy
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.marts.queue import queue_days
-from xiaoe.merge import ledger
+from xiaoe.merge import rejected
 from xiaoe.merge.changes import Chunk, Incoming, Stored
 from xiaoe.merge.changes import columns as columns_of
-from xiaoe.merge.ledger import Held
+from xiaoe.merge.expected import Expected
 from xiaoe.merge.members import KnownMembers, Named, named_by
-from xiaoe.mysql.session import Lines, Session
+from xiaoe.mysql.load_data import Lines, Twins, tsv_column
+from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
-from xiaoe.rows.decode import Row, tsv_column
+from xiaoe.rows.decode import Row
 from xiaoe.storage.pages import Manifest
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -86,7 +87,7 @@ class Writer:
         self._loads_files = self._session.loads_files(self._staging)
         self._session.commit()
 
-    def stored(self, incoming: Incoming, held: Held) -> Stored:
+    def stored(self, incoming: Incoming, expected: Expected) -> Stored:
         """What the warehouse holds of these rows, and perhaps of others; and which of them are `held`.
 
         Rows of one chunk mostly lie side by side: keys tell when they were made. Then one range is several times
@@ -99,12 +100,12 @@ class Writer:
         # utf8mb4_bin pads with spaces: what ends in a control character comes before what it begins with.
         if self._near and not _CONTROL.search("".join(keys)):
             limit = 2 * len(keys)
-            rows = self._look_up(held, f"BETWEEN %s AND %s LIMIT {limit}", keys[0], keys[-1])
+            rows = self._look_up(expected, f"BETWEEN %s AND %s LIMIT {limit}", keys[0], keys[-1])
             self._near = len(rows) < limit
         else:
             self._near = False
         if not self._near:
-            rows = self._look_up(held, f"IN ({', '.join(['%s'] * len(keys))})", *keys)
+            rows = self._look_up(expected, f"IN ({', '.join(['%s'] * len(keys))})", *keys)
         return {row[0].rstrip(" "): row[1:] for row in rows}
 
     def pack(self, chunk: Chunk) -> Parcel:
@@ -133,8 +134,8 @@ class Writer:
             XiaoeReconciliationError: The server counts otherwise.
         """
         chunk = parcel.chunk
-        ledger.resolve_rejects(self._session, self._manifest, chunk.typed)
-        ledger.write_rejected(self._session, self._manifest, chunk.rejected)
+        rejected.resolve_rejects(self._session, self._manifest, chunk.typed)
+        rejected.write_rejected(self._session, self._manifest, chunk.rejected)
         for load in parcel.new:
             self._insert(load)
         staged = len(chunk.changed) if parcel.new else len(chunk.rows)
@@ -153,14 +154,14 @@ class Writer:
             days = [date.fromisoformat(day) for one, day in self._days if one == kind]
             queue_days(self._session, self._manifest.shop_id, kind, days)
 
-    def _look_up(self, held: Held, condition: str, *keys: str) -> list[tuple[Any, ...]]:
+    def _look_up(self, expected: Expected, condition: str, *keys: str) -> list[tuple[Any, ...]]:
         # What this run wrote, perhaps for the slice before, was not held when it began. The index is named, because
         # MySQL misjudges a table that has just grown.
         return self._session.query(
             f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL,"
-            f" {held.condition} AND batch_id <> %s FROM {self._resource.table} FORCE INDEX (PRIMARY)"
+            f" {expected.condition} AND batch_id <> %s FROM {self._resource.table} FORCE INDEX (PRIMARY)"
             f" WHERE shop_id = %s AND {self._resource.key} {condition}",
-            (*held.parameters, self._manifest.batch_id, self._manifest.shop_id, *keys),
+            (*expected.parameters, self._manifest.batch_id, self._manifest.shop_id, *keys),
         )
 
     def _loads(self, rows: Sequence[Row], copies: Iterable[Copy]) -> list[Load]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 
-from xiaoe import settings
+from xiaoe import clock, settings
 
 
 class XiaoeStorageOperator(BaseOperator):
@@ -19,13 +19,13 @@ class XiaoeStorageOperator(BaseOperator):
             XiaoeConfigError: Less is free than `XIAOE_MIN_FREE_DISK_GB`; also where MySQL fails because of that.
         """
         from xiaoe.monitor import storage
-        from xiaoe.mysql.session import Warehouse
+        from xiaoe.mysql.warehouse import Warehouse
 
         samples = storage.sample_store(ObjectStoragePath(settings.page_store()))
         try:
             with Warehouse().session() as session:
                 samples += storage.sample_database(session)
-                storage.keep(session, samples, settings.now())
+                storage.keep(session, samples, clock.now())
                 session.commit()
         finally:
             storage.check_free_disk(samples, least=settings.min_free_disk(), store=settings.page_store())

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xiaoe.benefits.attention import not_observed_since
-from xiaoe.merge.ledger import beijing_text, utc_text
+from xiaoe.clock import beijing_text, utc_text
 from xiaoe.monitor.storage import Table, tables
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import RESOURCES, Scope

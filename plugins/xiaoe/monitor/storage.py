@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from MySQLdb import Error
 
+from xiaoe.clock import utc_text
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.merge.ledger import utc_text
 from xiaoe.mysql.session import Session
 from xiaoe.storage.files import is_local, local_name
 

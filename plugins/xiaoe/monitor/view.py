@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from xiaoe.clock import BEIJING
 from xiaoe.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
 from xiaoe.monitor.i18n import LANGUAGES, Words
 from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, StorageFigure, Sync, SyncDay
-from xiaoe.windows import BEIJING
 
 SHOWN_GAPS = 8
 METRICS = ("database", "page_store", "binlog", "free_disk")

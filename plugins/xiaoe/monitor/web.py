@@ -16,11 +16,11 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from MySQLdb import Error
 
-from xiaoe import settings
+from xiaoe import clock, settings
 from xiaoe.exceptions import XiaoeError
 from xiaoe.monitor import queries, view
 from xiaoe.monitor.i18n import Words, choose_language
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def create_app() -> FastAPI:
 
 def render(language: str, shop: str | None) -> tuple[int, str]:
     """HTTP status and page; where the warehouse cannot be read, a page that says so."""
-    now = settings.now()
+    now = clock.now()
     words = Words(language, now.astimezone(timezone.utc).replace(tzinfo=None))
     try:
         with Warehouse().session() as session:

@@ -16,7 +16,7 @@ from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.errors import meaning_of
 from xiaoe.mysql.migrate import database_name
-from xiaoe.mysql.session import Warehouse
+from xiaoe.mysql.warehouse import Warehouse
 
 ADMIN_CONN_ID = "xiaoe_mysql_admin"
 PASSWORDS = {

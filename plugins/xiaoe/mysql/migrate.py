@@ -14,8 +14,9 @@ from yoyo.connections import parse_uri
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.connection import OTHERS_WORK
 from xiaoe.mysql.errors import NoDatabaseError
-from xiaoe.mysql.session import Session, Warehouse
-from xiaoe.sync.same_server import SCHEMA_DIR
+from xiaoe.mysql.schema import SCHEMA_DIR
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 
 _ACCESS_DENIED = (1044, 1045, 1227)
 

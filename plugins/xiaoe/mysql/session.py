@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, TypeVar
 
-import jinja2
 import tenacity
-from airflow.sdk import BaseHook
 from MySQLdb import Error
 from MySQLdb.cursors import SSCursor
 
-from xiaoe import disk_errors, settings
-from xiaoe.destinations import Twins
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
-from xiaoe.mysql.connection import open_connection
 from xiaoe.mysql.errors import explained
-from xiaoe.rows.decode import Row, tsv, tsv_column
-from xiaoe.sync import same_server
+from xiaoe.mysql.load_data import Lines, Twins, tsv_column
+from xiaoe.rows.decode import Row
+from xiaoe.storage import files
 
 T = TypeVar("T")
 
@@ -34,72 +28,7 @@ TRY_AGAIN = {
     1467: "no auto-increment value",  # MariaDB's word for the first two while it waits for the table's counter
 }
 _LONGEST_LOCK_NAME = 64
-_COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
-_END = re.compile(r"(?<=;)\s*(?=[A-Z]|\Z)")
-"""Of a statement, in our own templates; sqlparse finds the same, and takes longer than a small merge."""
 _FALLBACK_BATCH = 1000
-
-
-class Warehouse:
-    """Opens sessions on the Airflow connection `xiaoe_mysql`.
-
-    Args:
-        conn_id: Another connection.
-        database: Another database on its server.
-    """
-
-    def __init__(self, conn_id: str | None = None, *, database: str | None = None) -> None:
-        self.conn_id = conn_id or settings.mysql_conn_id()
-        self._database = database
-        self._checked = False
-
-    @property
-    def database_name(self) -> str:
-        """The database that sessions are opened on."""
-        return self._database or BaseHook.get_connection(self.conn_id).schema or ""
-
-    @contextmanager
-    def session(self, *, any_schema: bool = False) -> Iterator[Session]:
-        """One connection, UTF-8, UTC, strict, REPEATABLE READ; closed on any exit, its locks with it.
-
-        The first one looks whether code and database fit together (`xiaoe.preflight`).
-
-        Args:
-            any_schema: Leave that out.
-        """
-        session = Session(*open_connection(self.conn_id, self._database))
-        try:
-            if not (self._checked or any_schema):
-                same_server.check(session)
-                self._checked = True
-            yield session
-        finally:
-            session.close()
-
-    def connect(self, schema: str | None = None) -> Any:
-        """A plain DB-API connection with this project's session settings.
-
-        Args:
-            schema: Another database than the connection's.
-
-        Raises:
-            XiaoeConfigError: A field of the connection is wrong, or it asks for TLS and the server has none.
-            XiaoeRetriableError: The server cannot be reached.
-        """
-        return open_connection(self.conn_id, schema or self._database)[0]
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Rows as LOAD DATA reads them."""
-
-    content: bytes
-    count: int
-
-    @classmethod
-    def of(cls, columns: Sequence[Sequence[str]]) -> Lines:
-        """From columns as `tsv_column` makes them."""
-        return cls(tsv(columns).encode(), len(columns[0]) if columns else 0)
 
 
 class Session:
@@ -245,7 +174,7 @@ class Session:
         into = f"{'REPLACE ' if twins == 'replace' else ''}INTO TABLE {table} CHARACTER SET utf8mb4"
         into += f" ({', '.join(columns)})" if columns else ""
         with tempfile.TemporaryFile() as file:  # nameless: gone even after SIGKILL
-            with disk_errors.explained(tempfile.gettempdir()):
+            with files.explained(tempfile.gettempdir()):
                 file.write(lines.content)
                 file.flush()
             file.seek(0)
@@ -255,17 +184,6 @@ class Session:
         if _count(info, "Warnings") != expected or _count(info, "Records") != lines.count:
             warnings = self.query("SHOW WARNINGS LIMIT 5")
             raise RuntimeError(f"LOAD DATA into {table}: {lines.count} rows sent, server says {info!r}: {warnings}")
-
-
-def render(template: str, **values: Any) -> str:
-    """A template below include/sql, as SQL."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(settings.INCLUDE_DIR / "sql"))  # noqa: S701 - no HTML
-    return environment.get_template(template).render(**values)
-
-
-def split_statements(sql: str) -> list[str]:
-    """The single statements of a rendered template, without comments; behind each stands a semicolon."""
-    return [text for text in map(str.strip, _END.split(_COMMENT.sub("", sql))) if text]
 
 
 def retry_conflicts(work: Callable[[], T]) -> T:
@@ -286,3 +204,15 @@ def _count(info: str | None, name: str) -> int:
     _, _, rest = (info or "").partition(f"{name}: ")
     digits = rest.split(" ", 1)[0].strip()
     return int(digits) if digits.isdigit() else 0
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it."""
+    return f"`{name.replace('`', '``')}`"
+
+
+def names(session: Session) -> tuple[list[str], list[str]]:
+    """Tables and views of the session's database, by name."""
+    found = session.query("SHOW FULL TABLES")
+    tables, views = ([name for name, kind in found if kind == wanted] for wanted in ("BASE TABLE", "VIEW"))
+    return sorted(tables), sorted(views)

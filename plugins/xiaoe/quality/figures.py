@@ -8,8 +8,9 @@ from itertools import starmap
 from statistics import median
 
 from xiaoe import settings
+from xiaoe.clock import BEIJING, beijing_text, midnight, utc_text
+from xiaoe.coverage import Span, joined
 from xiaoe.freshness import FreshWithin
-from xiaoe.merge.ledger import beijing_text, utc_text
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
 from xiaoe.quality.catalogue import (
@@ -20,10 +21,9 @@ from xiaoe.quality.catalogue import (
     WARNING,
     FigureCheck,
 )
-from xiaoe.quality.gaps import Ledger, Span, joined, judge
+from xiaoe.quality.gaps import Ledger, judge
 from xiaoe.quality.results import NAMED, Result, found_nothing
 from xiaoe.quality.scope import Scope
-from xiaoe.windows import BEIJING, midnight
 
 SETTLED = timedelta(hours=12)
 """Two weeks of the history are read at once: only after this long has the later one overtaken the earlier for good."""

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-
-class Span(NamedTuple):
-    """A span [begin, end) of creation times; covered by a window, or by none."""
-
-    begin: datetime
-    end: datetime
+from xiaoe.coverage import Span, gaps
 
 
 class Ledger(NamedTuple):
@@ -39,34 +33,6 @@ class Ledger(NamedTuple):
         """How much is covered, from 0 to 1."""
         whole = self.end - self.begin
         return 1 - self.missing / whole if whole else 1.0
-
-
-def joined(windows: Iterable[Span]) -> list[Span]:
-    """The spans that windows cover together, none touching the next.
-
-    Args:
-        windows: By their begin, in order; they may overlap.
-    """
-    found: list[Span] = []
-    for window in windows:
-        if window.begin >= window.end:
-            continue
-        if found and window.begin <= found[-1].end:
-            if window.end > found[-1].end:
-                found[-1] = Span(found[-1].begin, window.end)
-        else:
-            found.append(window)
-    return found
-
-
-def gaps(covered: Iterable[Span], begin: datetime, end: datetime) -> list[Span]:
-    """What is left of [begin, end) between spans that do not overlap, in order of time."""
-    found, at = [], begin
-    for span in covered:
-        if at < min(span.begin, end):
-            found.append(Span(at, min(span.begin, end)))
-        at = max(at, span.end)
-    return [*found, Span(at, end)] if at < end else found
 
 
 def judge(covered: list[Span], begin: datetime, now: datetime, *, frontier: datetime | None, moving: bool) -> Ledger:

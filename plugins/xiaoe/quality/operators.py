@@ -17,7 +17,7 @@ from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, S
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
 
-from xiaoe import settings
+from xiaoe import clock, settings
 from xiaoe.quality.catalogue import (
     COLUMN_CHECKS,
     DAY_TOTALS,
@@ -175,7 +175,7 @@ def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Cal
     from xiaoe.quality.scope import Scope, is_full
 
     shop_id = app_id_of(xiaoe_conn_id)
-    scope = Scope(shop_id, settings.now(), full=is_full(*_due(context)))
+    scope = Scope(shop_id, clock.now(), full=is_full(*_due(context)))
     return run_checks(shop_id, str(context["dag_run"].run_id), checks, partial(judge, scope))
 
 

@@ -10,7 +10,8 @@ from typing import TypeVar
 from MySQLdb import Error
 
 from xiaoe.exceptions import XiaoeConfigError, XiaoeQualityError
-from xiaoe.mysql.session import TRY_AGAIN, Session, Warehouse
+from xiaoe.mysql.session import TRY_AGAIN, Session
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.quality.catalogue import CRITICAL, Check
 
 log = logging.getLogger(__name__)

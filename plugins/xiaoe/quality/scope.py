@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from xiaoe.merge.ledger import beijing_text, utc_text
-from xiaoe.mysql.session import render
-from xiaoe.windows import BEIJING
+from xiaoe.clock import BEIJING, beijing_text, utc_text
+from xiaoe.mysql.templates import render
 
 RECENT = timedelta(days=16)
 """The rescan's fifteen days and one: what is new, and nearly all that changes."""

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from xiaoe.api.hook import XiaoeHook
+from xiaoe.clock import midnight
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.mysql.session import Session
 from xiaoe.quality.catalogue import DAY_TOTALS
@@ -15,7 +16,7 @@ from xiaoe.quality.figures import count_orders, covered_days, read_ledger
 from xiaoe.quality.results import NAMED, Result
 from xiaoe.quality.scope import Scope
 from xiaoe.resources.base import ORDERS
-from xiaoe.windows import Window, midnight
+from xiaoe.windows import Window
 
 SETTLE_SECONDS = 10.0
 """Before a total that does not fit is asked for again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
@@ -21,13 +20,9 @@ Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 """Column of the warehouse → (field of the API, function that reads the value)."""
 
 Row = tuple[Any, ...]
-NULL = r"\N"
 _UNREADABLE = (ValueError, RecursionError, ArithmeticError)
 """The last one: a number with an exponent beyond what a computer holds."""
 _pack = msgspec.msgpack.Encoder().encode
-_special = re.compile(r"[\\\t\n\r\0]").search
-_ESCAPES = (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r"), ("\0", r"\0"))
-"""The backslash first: the others bring some."""
 
 
 class RowError(ValueError):
@@ -188,27 +183,3 @@ def _hidden(read: Callable[[Any], Any], value: Any) -> Any:
         return read(value)
     except ValueError:
         return None
-
-
-def tsv_column(values: Sequence[Any]) -> list[str]:
-    r"""One column of strings, whole numbers and None for LOAD DATA with its default escapes; None is `\N`.
-
-    By column, because most hold few values, and most need no escape.
-    """
-    distinct = set(values)
-    texts = {value: NULL if value is None else str(value) for value in distinct}
-    words = [value for value in distinct if type(value) is str]
-    if _special("".join(words)):
-        texts |= {value: _escape(value) for value in words if _special(value)}
-    return [texts[value] for value in values]
-
-
-def _escape(value: str) -> str:
-    for plain, escaped in _ESCAPES:
-        value = value.replace(plain, escaped)
-    return value
-
-
-def tsv(columns: Iterable[Sequence[str]]) -> str:
-    """Columns side by side, a line for each row."""
-    return "".join([line + "\n" for line in map("\t".join, zip(*columns, strict=True))])

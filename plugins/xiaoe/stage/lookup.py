@@ -14,13 +14,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from xiaoe.api.hook import Answer, XiaoeHook
+from xiaoe.clock import BEIJING, beijing_text, utc_now, utc_text
 from xiaoe.coverage import Look, last_look, segments
-from xiaoe.merge.ledger import beijing_text, utc_text
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import ORDERS, created_between
-from xiaoe.stage.paging import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
-from xiaoe.windows import BEIJING, EVER, Plan, Window
+from xiaoe.rows.keys import key_hash
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.windows import EVER, Plan, Window
 
 log = logging.getLogger(__name__)
 

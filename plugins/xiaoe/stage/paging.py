@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from xiaoe.rows.keys import Keys, distinct, merged
 
 MOST_PASSES = 5
 
@@ -24,9 +25,6 @@ _MOST_UNTOLD = 10_000
 """Pages of a list that tells no total: beyond, it has no end."""
 _PAGES_ALLOWED = 3
 """Pages that a list may be longer than twice what its first page told."""
-
-Keys = npt.NDArray[np.int64]
-"""Hashes of keys: eight bytes each, so that a window of millions of rows stays small."""
 
 
 @dataclass(frozen=True)
@@ -91,28 +89,6 @@ class Verdict(enum.Enum):
     FAIL = "it does not add up, and reading it again did not help"
 
 
-key_hash = hash
-"""64 bits of a key: Python's own SipHash, which begins differently in each process, so it is not to be stored."""
-
-
-def distinct(parts: Iterable[array[int]]) -> Keys:
-    """Sorted distinct hashes of some pages, or of other parts."""
-    return _sorted(np.concatenate([np.empty(0, np.int64), *(np.frombuffer(part, np.int64) for part in parts if part)]))
-
-
-def among(hashes: Keys, keys: Keys) -> npt.NDArray[np.bool_]:
-    """Which of some hashes are among these sorted ones, of which there may be millions; nothing as large is made."""
-    places = np.searchsorted(keys, hashes)
-    places[places == len(keys)] = 0
-    return keys[places] == hashes if len(keys) else np.zeros(len(hashes), np.bool_)
-
-
-def _sorted(hashes: Keys) -> Keys:
-    hashes.sort()
-    again = hashes[1:] == hashes[:-1]
-    return hashes[np.append(True, ~again)] if again.any() else hashes
-
-
 def judge(
     passes: Sequence[Pass], most: int = MOST_PASSES, *, newest_first: bool = False, needs_total: bool = True
 ) -> Verdict:
@@ -168,11 +144,6 @@ def tops_up(passes: Sequence[Pass], page: Page) -> bool:
 def union(passes: Sequence[Pass]) -> Keys:
     """Distinct keys of several passes."""
     return merged([one.keys for one in passes])
-
-
-def merged(keys: Sequence[Keys]) -> Keys:
-    """Distinct keys, sorted, of parts that are."""
-    return keys[0] if len(keys) == 1 else _sorted(np.concatenate(keys))
 
 
 def read_pages(

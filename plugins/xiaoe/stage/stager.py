@@ -13,12 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from xiaoe.api.hook import XiaoeHook
+from xiaoe.clock import utc_now
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.rows.envelope import rows_of
+from xiaoe.rows.keys import Keys, distinct, key_hash, merged
 from xiaoe.stage import paging
-from xiaoe.stage.paging import Keys, Page, Pass, Progress, Verdict
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage, utc_now
+from xiaoe.stage.paging import Page, Pass, Progress, Verdict
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.windows import Plan, Window, slices
 
 log = logging.getLogger(__name__)
@@ -192,7 +194,7 @@ class Stager:
     def _page(self, page: StoredPage) -> Page:
         listing = rows_of(page.body, total_field=self._resource.total_key)
         reader = self._resource.reader
-        keys = array("q", (paging.key_hash(reader.key(raw) or bytes(raw)) for raw in listing.rows))
+        keys = array("q", (key_hash(reader.key(raw) or bytes(raw)) for raw in listing.rows))
         return Page(page.index, listing.total, keys, page, self._resource.paging.cursor(listing.rows))
 
     def _collect(self, number: int, pass_number: int, pages: list[tuple[str, Page]]) -> _Reading:
@@ -201,7 +203,7 @@ class Stager:
         )
         totals = tuple(page.total for _, page in pages if page.total is not None)
         untold = sum(page.total is None and bool(page.keys) for _, page in pages)
-        keys = paging.distinct(page.keys for _, page in pages)
+        keys = distinct(page.keys for _, page in pages)
         outcome = Pass(totals, keys, progress.repeated, untold, progress.is_cut)
         return _Reading(pass_number, [name for name, _ in pages], min(page.payload for _, page in pages), outcome)
 
@@ -211,7 +213,7 @@ class Stager:
             return False
         seen = min(datetime.fromisoformat(part.observed_at) for part, _ in done)
         with self._one_asks:  # a connection serves one thread at a time
-            missing = self._missing_rows(window, seen, paging.merged([keys for _, keys in done]))
+            missing = self._missing_rows(window, seen, merged([keys for _, keys in done]))
         if missing:
             log.warning("%s: the API did not list %s rows that the warehouse holds", window, len(missing))
         return bool(missing)

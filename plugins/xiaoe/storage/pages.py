@@ -12,21 +12,20 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from isal import isal_zlib
 
-from xiaoe import disk_errors, settings
+from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.storage.files import is_local, local_name
+from xiaoe.storage import files
+from xiaoe.storage.files import is_local, local_name, remove_tree, write_whole
 from xiaoe.windows import Window, span
 
 _COMPRESSION = 3
@@ -159,7 +158,7 @@ class RunFolder:
             XiaoeConfigError: It expands to more than any page can: an attack, or a fault.
         """
         try:
-            with disk_errors.explained(self._files / name):
+            with files.explained(self._files / name):
                 packed = (self._files / name).read_bytes()
         except FileNotFoundError:
             return None
@@ -234,11 +233,11 @@ class RunFolder:
     def clear(self) -> None:
         """Remove everything: the window is to be read afresh."""
         if self._files.exists():
-            _remove(self._files)
+            remove_tree(self._files)
 
     def clear_slice(self, slice_number: int) -> None:
         """Remove the pages of one slice."""
-        _remove(self._files / f"slice-{slice_number:02d}")
+        remove_tree(self._files / f"slice-{slice_number:02d}")
 
     @property
     def manifest_path(self) -> Any:
@@ -250,38 +249,9 @@ class RunFolder:
         return f"slice-{slice_number:02d}/pass-{pass_number}/finished"
 
 
-def utc_now() -> datetime:
-    """UTC in whole milliseconds, as `observed_at` columns hold it."""
-    now = datetime.now(timezone.utc)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-def write_whole(path: Any, content: bytes) -> None:
-    """Write a file whole or not at all: rename on a local disk; a bucket's put is atomic by itself."""
-    if not is_local(path):
-        path.write_bytes(content)
-        return
-    target = local_name(path)
-    temporary = f"{target}.{os.getpid()}.tmp"
-    with disk_errors.explained(target):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-
-
-def _remove(folder: Any) -> None:
-    for child in folder.iterdir():
-        if child.is_dir():
-            _remove(child)
-        else:
-            child.unlink()
-    if folder.exists():  # in a bucket, a folder is gone with its last file
-        folder.rmdir()
+def run_folders(root: Any) -> Iterator[RunFolder]:
+    """All run folders of a page store, shop by shop."""
+    level = [root] if root.exists() else []
+    for _ in range(4):  # shop, resource, window, run
+        level = [child for parent in level for child in sorted(parent.iterdir(), key=str) if child.is_dir()]
+    yield from map(RunFolder, level)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 
-from xiaoe import settings
+from xiaoe import clock, settings
+from xiaoe.merge import expected
 from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
 
 if TYPE_CHECKING:
     from xiaoe.api.hook import XiaoeHook
-    from xiaoe.mysql.session import Warehouse
+    from xiaoe.mysql.warehouse import Warehouse
     from xiaoe.storage.pages import Manifest, RunFolder
 
 
@@ -48,7 +49,7 @@ class XiaoeStageOperator(BaseOperator):
         """Stage the window that fits the mode and the run."""
         from xiaoe.api.hook import XiaoeHook
         from xiaoe.merge import status
-        from xiaoe.mysql.session import Warehouse
+        from xiaoe.mysql.warehouse import Warehouse
         from xiaoe.storage.pages import RunFolder
         from xiaoe.sync import same_server
 
@@ -69,7 +70,7 @@ class XiaoeStageOperator(BaseOperator):
                 )
                 self.log.info("shop %s, %s %s: %s, run %s", shop_id, self.resource, self.mode, plan.window, run_id)
                 self.log.info("pages go to %s", folder.path)
-                if plan.window.end > settings.now():
+                if plan.window.end > clock.now():
                     self.log.warning("the window ends in the future: what is still to come is not in it")
                 stage = self._stage_late if self.mode == "late" else self._stage
                 manifest = stage(hook, folder, warehouse, plan, run_id)
@@ -77,7 +78,6 @@ class XiaoeStageOperator(BaseOperator):
         return str(folder.path)
 
     def _stage(self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
-        from xiaoe.merge import ledger
         from xiaoe.resources.base import RESOURCES
         from xiaoe.stage.stager import Stager
 
@@ -85,8 +85,8 @@ class XiaoeStageOperator(BaseOperator):
 
         def missing_rows(window: Any, seen: Any, keys: Any) -> list[str]:
             with warehouse.session() as session:
-                held = ledger.Held.of(resource, hook.shop.app_id, window, seen)
-                return ledger.missing_rows(session, resource, held, keys)
+                listed = expected.Expected.of(resource, hook.shop.app_id, window, seen)
+                return expected.missing_rows(session, resource, listed, keys)
 
         return Stager(hook, resource, folder, missing_rows).stage(plan, mode=self.mode, run_id=run_id)
 
@@ -165,7 +165,7 @@ class XiaoeMergeOperator(BaseOperator):
         """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected."""
         from xiaoe.merge import status
         from xiaoe.merge.merger import Merger
-        from xiaoe.mysql.session import Warehouse
+        from xiaoe.mysql.warehouse import Warehouse
         from xiaoe.resources.base import RESOURCES
         from xiaoe.storage.pages import RunFolder
         from xiaoe.sync import same_server

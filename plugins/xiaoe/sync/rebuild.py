@@ -10,9 +10,10 @@ from typing import Any
 
 from xiaoe.exceptions import XiaoeError
 from xiaoe.merge.merger import Merger
-from xiaoe.mysql.session import Warehouse, render
+from xiaoe.mysql.templates import render
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import RESOURCES
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.pages import Manifest, RunFolder, run_folders
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +59,3 @@ def _noted(refused: list[str], folder: RunFolder) -> Iterator[None]:
     except XiaoeError as error:
         refused.append(f"{folder.path}: {error}")
         log.warning("%s", refused[-1])
-
-
-def run_folders(root: Any) -> Iterator[RunFolder]:
-    """All run folders of a page store, shop by shop."""
-    level = [root] if root.exists() else []
-    for _ in range(4):  # shop, resource, window, run
-        level = [child for parent in level for child in sorted(parent.iterdir(), key=str) if child.is_dir()]
-    yield from map(RunFolder, level)

@@ -1,0 +1,102 @@
+"""What time it is, and how times are read and written. Business times are Beijing wall-clock, bookkeeping is UTC."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta, timezone
+from email.utils import parsedate_to_datetime
+
+from xiaoe.exceptions import XiaoeConfigError
+
+BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""The API's own zone. China has had no daylight saving time since 1991, so a fixed offset is exact."""
+
+
+def midnight(day: date) -> datetime:
+    """When a day of Beijing begins."""
+    return datetime.combine(day, time(), BEIJING)
+
+
+def parse_time(name: str, value: str) -> datetime:
+    """Read a date or a date and time; without an offset it is Beijing time.
+
+    Raises:
+        XiaoeConfigError: It is neither; the message names the field and the value.
+    """
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return moment.replace(tzinfo=BEIJING) if moment.tzinfo is None else moment.astimezone(BEIJING)
+    except (ValueError, OverflowError):
+        raise XiaoeConfigError(
+            f"{name}={value!r}: give a date like 2025-01-01 or a time like '2025-01-01 08:30:00' (Beijing)"
+        ) from None
+
+
+def now() -> datetime:
+    """The present moment in Beijing time; the one clock of this package."""
+    return datetime.now(BEIJING)
+
+
+def utc_now() -> datetime:
+    """UTC in whole milliseconds, as `observed_at` columns hold it."""
+    now = datetime.now(timezone.utc)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def check_clock(theirs: datetime, before: datetime, after: datetime, *, whose: str, limit: timedelta) -> None:
+    """Compare another machine's clock with ours.
+
+    Which of two observations is newer, whether a window lies in the past, whether a deadline has passed: all that
+    rests on this machine's clock.
+
+    Args:
+        theirs: What the other clock said.
+        before: Ours, before it was asked.
+        after: Ours, after it answered.
+        whose: For the message.
+        limit: `settings.max_clock_skew()`.
+
+    Raises:
+        XiaoeConfigError: They differ by more than the limit, `XIAOE_MAX_CLOCK_SKEW_SECONDS`.
+    """
+    skew = max(theirs - after, before - theirs, timedelta())
+    if skew > limit:
+        direction = "behind" if theirs > after else "ahead of"
+        raise XiaoeConfigError(
+            f"this machine's clock ({after:%Y-%m-%d %H:%M:%S} UTC) is {skew.total_seconds():.0f} s {direction}"
+            f" {whose} ({theirs:%Y-%m-%d %H:%M:%S} UTC): set the one that is wrong (NTP). Nothing was read or written."
+            " If the other one cannot be helped, raise XIAOE_MAX_CLOCK_SKEW_SECONDS"
+        )
+
+
+def check_date(header: str, sent_at: datetime, limit: timedelta) -> None:
+    """Compare the API's clock, read from the `Date` header of an answer, with ours; without a header, do nothing.
+
+    Args:
+        header: E.g. `Fri, 20 Nov 2026 04:00:00 GMT`.
+        sent_at: Our clock before the request.
+        limit: `settings.max_clock_skew()`.
+
+    Raises:
+        XiaoeConfigError: They are too far apart.
+    """
+    try:
+        theirs = parsedate_to_datetime(header)
+    except ValueError:
+        return
+    aware = theirs if theirs.tzinfo else theirs.replace(tzinfo=timezone.utc)
+    check_clock(aware, sent_at, machine_now(), whose="the API's", limit=limit)
+
+
+def machine_now() -> datetime:
+    """This machine's clock; as it is, not as a test sets the shop's time."""
+    return datetime.now(timezone.utc)
+
+
+def beijing_text(moment: datetime) -> str:
+    """As a business column holds it."""
+    return f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
+
+
+def utc_text(moment: datetime) -> str:
+    """As a bookkeeping column holds it, `DATETIME(3)`."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

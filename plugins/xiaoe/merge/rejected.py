@@ -1,0 +1,79 @@
+"""Rows that could not be typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xiaoe.merge.outbox import _decide_again
+from xiaoe.mysql.session import Session
+from xiaoe.storage.pages import Manifest
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that could not be typed.
+
+    Args:
+        key: Its key; None where it has none.
+        reason: Field, value and why.
+        raw_hash: As `RowReader.raw_hash`.
+        raw: The row as it came.
+        observed_at: UTC, as text.
+        kept: What is stored of it: less personal data, where a policy says so.
+    """
+
+    key: str | None
+    reason: str
+    raw_hash: int
+    raw: bytes
+    observed_at: str
+    kept: bytes
+
+
+def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected]) -> None:
+    """Keep rows that could not be typed; one that came before, byte for byte, is counted."""
+    session.insert_many(
+        "INSERT INTO rejected_rows (shop_id, resource, raw_hash, row_key, reason, raw_json, batch_id,"
+        " first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON DUPLICATE KEY UPDATE seen_count = seen_count + (VALUES(last_seen_at) > last_seen_at),"
+        " resolved_at = IF(VALUES(last_seen_at) > last_seen_at, NULL, resolved_at),"
+        " last_seen_at = GREATEST(last_seen_at, VALUES(last_seen_at))",
+        [
+            (
+                manifest.shop_id,
+                manifest.resource,
+                one.raw_hash,
+                one.key,
+                one.reason[:1000],
+                one.kept.decode("utf-8", "replace"),
+                manifest.batch_id,
+                one.observed_at,
+                one.observed_at,
+            )
+            for one in rejected
+        ],
+    )
+    _decide_again(session, manifest.resource, manifest.shop_id, [one.key for one in rejected if one.key])
+
+
+def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:
+    """Keys of rows that could not be typed and have not been since → when they were last seen like that, UTC."""
+    rows = session.query(
+        "SELECT row_key, DATE_FORMAT(MAX(last_seen_at), '%%Y-%%m-%%d %%H:%%i:%%S.%%f') FROM rejected_rows"
+        " WHERE shop_id = %s AND resource = %s AND resolved_at IS NULL AND row_key IS NOT NULL GROUP BY row_key",
+        (manifest.shop_id, manifest.resource),
+    )
+    return {key: seen[:-3] for key, seen in rows}
+
+
+def resolve_rejects(session: Session, manifest: Manifest, names: Iterable[str]) -> None:
+    """Note that these rows could be typed when they were seen again."""
+    found = sorted(names)
+    _decide_again(session, manifest.resource, manifest.shop_id, found)
+    for name in found:
+        session.execute(
+            "UPDATE rejected_rows SET resolved_at = UTC_TIMESTAMP(3)"
+            " WHERE shop_id = %s AND resource = %s AND row_key = %s AND resolved_at IS NULL",
+            (manifest.shop_id, manifest.resource, name),
+        )

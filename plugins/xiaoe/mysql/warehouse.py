@@ -1,0 +1,63 @@
+"""The MySQL or MariaDB warehouse: opens sessions on an Airflow connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.sdk import BaseHook
+
+from xiaoe import settings
+from xiaoe.mysql import schema
+from xiaoe.mysql.connection import open_connection
+from xiaoe.mysql.session import Session
+
+
+class Warehouse:
+    """Opens sessions on the Airflow connection `xiaoe_mysql`.
+
+    Args:
+        conn_id: Another connection.
+        database: Another database on its server.
+    """
+
+    def __init__(self, conn_id: str | None = None, *, database: str | None = None) -> None:
+        self.conn_id = conn_id or settings.mysql_conn_id()
+        self._database = database
+        self._checked = False
+
+    @property
+    def database_name(self) -> str:
+        """The database that sessions are opened on."""
+        return self._database or BaseHook.get_connection(self.conn_id).schema or ""
+
+    @contextmanager
+    def session(self, *, any_schema: bool = False) -> Iterator[Session]:
+        """One connection, UTF-8, UTC, strict, REPEATABLE READ; closed on any exit, its locks with it.
+
+        The first one looks whether code and database fit together (`xiaoe.preflight`).
+
+        Args:
+            any_schema: Leave that out.
+        """
+        session = Session(*open_connection(self.conn_id, self._database))
+        try:
+            if not (self._checked or any_schema):
+                schema.check(session)
+                self._checked = True
+            yield session
+        finally:
+            session.close()
+
+    def connect(self, schema: str | None = None) -> Any:
+        """A plain DB-API connection with this project's session settings.
+
+        Args:
+            schema: Another database than the connection's.
+
+        Raises:
+            XiaoeConfigError: A field of the connection is wrong, or it asks for TLS and the server has none.
+            XiaoeRetriableError: The server cannot be reached.
+        """
+        return open_connection(self.conn_id, schema or self._database)[0]
