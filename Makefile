@@ -114,7 +114,7 @@ bench-rest: install  ## measure fetching, a small incremental, parsing the DAGs,
 	@$(RUN) bench.rest $(ARGS)
 
 docs: install  ## regenerate the tables in docs/ that are made from the code
-	@$(PYTHON_BIN) -m xiaoe.cli docs
+	@$(PYTHON_BIN) scripts/docs.py
 
 clean:  ## stop everything that was started here, remove .venv, .local and all caches
 	@scripts/clean
