@@ -66,7 +66,7 @@ class Place:
         self.home = home
         self._prefix = prefix
         self._migrated: set[str] = set()
-        command = [ROOT / "scripts" / "database", "dsn"]
+        command = [ROOT / "scripts" / "servers" / "database", "dsn"]
         self._server = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()  # noqa: S603
         os.environ |= {
             "AIRFLOW_HOME": str(home / "airflow"),

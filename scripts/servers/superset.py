@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from standalone import ROOT, free_port, stop_group, wait_until
+from servers.airflow import ROOT, free_port, stop_group, wait_until
 
 PYTHON = ROOT / ".venv-bi" / "bin" / "python"
 CODE = ROOT / "include" / "superset"

@@ -1,6 +1,6 @@
 """Look at a running stack of docker-compose.yaml with the demo from outside: does it hold what the shops hold?
 
-stack_smoke.py .env
+python -m stack.smoke .env
 """
 
 from __future__ import annotations
@@ -16,13 +16,10 @@ from typing import Any
 
 import MySQLdb
 import requests
-from demo_database import BEIJING, equal_tables, query
 
-from standalone import ROOT, wait_until
-
-sys.path[:0] = [str(ROOT / "include")]
-
-from emulator.options import Credentials  # noqa: E402 - found through the line above
+from demo.warehouse import BEIJING, equal_tables, query
+from emulator.options import Credentials
+from servers.airflow import ROOT, wait_until
 
 PATIENCE = 20 * 60
 AGAIN = ("xiaoe_orders_incremental", "xiaoe_orders_deep_rescan", "xiaoe_refunds", "xiaoe_dimensions_daily")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -14,13 +13,10 @@ from urllib.parse import urlsplit
 import MySQLdb
 from MySQLdb.cursors import DictCursor
 
-from standalone import ROOT
-
-sys.path[:0] = [str(ROOT / "include")]
-
-from emulator.differences import unlike  # noqa: E402 - found through the line above
-from emulator.options import Credentials  # noqa: E402
-from emulator.running import Emulator  # noqa: E402
+from emulator.differences import unlike
+from emulator.options import Credentials
+from emulator.running import Emulator
+from servers.airflow import ROOT
 
 BEIJING = timezone(timedelta(hours=8))
 TABLES = (
@@ -41,10 +37,10 @@ def demo_dsn() -> str:
     Raises:
         RuntimeError: There is no database server.
     """
-    command = [ROOT / "scripts" / "database", "dsn"]
+    command = [ROOT / "scripts" / "servers" / "database", "dsn"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)  # noqa: S603
     if done.returncode:
-        raise RuntimeError("scripts/database dsn failed, see above")
+        raise RuntimeError("scripts/servers/database dsn failed, see above")
     dsn = done.stdout.strip().rpartition("\n")[2]
     if "AIRFLOW_CONN_XIAOE_MYSQL" in os.environ:
         return dsn

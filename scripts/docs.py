@@ -1,24 +1,25 @@
-"""Generates what docs/ says about the schema and the DAGs (`make docs`).
+"""`make docs`: regenerates what docs/ says about the schema and the DAGs.
 
 A generated part stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. The table dictionary comes
 from information_schema and reads the same on MySQL and MariaDB; the list of DAGs comes from the DagBag.
+Airflow reads its settings on import, so that it is imported only after `main` has made them.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable, DeltaDataIntervalTimetable
+if TYPE_CHECKING:
+    from xiaoe.mysql.session import Session
+    from xiaoe.mysql.warehouse import Warehouse
 
-from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.session import Session
-from xiaoe.mysql.warehouse import Warehouse
-
-DAGS_DIR = Path(__file__).resolve().parents[2] / "dags"
+ROOT = Path(__file__).resolve().parents[1]
 NOT_OURS = re.compile(r"_?yoyo_|bi_")
 """Tables that the migration tool keeps for itself, and those that docs/bi.md lists."""
 
@@ -55,6 +56,22 @@ class Key:
     target: str = ""
 
 
+def main() -> int:
+    """Write every generated part; the exit code."""
+    from xiaoe import cli
+
+    cli.prepare_airflow()
+    os.environ["XIAOE_ALERTS"] = "on"  # the list of DAGs has their deadlines
+    from xiaoe.exceptions import XiaoeError
+
+    try:
+        print(f"wrote {write(ROOT / 'docs' / 'database.md')}")
+    except XiaoeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def write(path: Path) -> Path:
     """Regenerate the table dictionary in `path`, and the list of DAGs in the operations pages beside it.
 
@@ -74,6 +91,9 @@ def write(path: Path) -> Path:
 
 def tables(warehouse: Warehouse | None = None) -> str:
     """The dictionary of all tables, as Markdown."""
+    from xiaoe.exceptions import XiaoeConfigError
+    from xiaoe.mysql.session import Warehouse
+
     with (warehouse or Warehouse()).session() as session:
         comments = _comments(session)
         columns, keys = _columns(session), _keys(session)
@@ -90,7 +110,7 @@ def dags(language: str) -> str:
     """
     from airflow.dag_processing.dagbag import DagBag  # slow, and Airflow imports every file of the plugins folder
 
-    bag = DagBag(str(DAGS_DIR))
+    bag = DagBag(str(ROOT / "dags"))
     if bag.import_errors:
         raise ValueError(f"DAGs that cannot be imported: {bag.import_errors}")
     rows = [
@@ -192,6 +212,8 @@ def _title(dag: Any, language: str) -> str:
 
 
 def _schedule(dag: Any, language: str) -> str:
+    from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable, DeltaDataIntervalTimetable
+
     timetable = dag.timetable
     if isinstance(timetable, CronDataIntervalTimetable):
         return f"`{timetable.expression}`"
@@ -213,3 +235,7 @@ def _late_after(dag: Any, language: str) -> str:
 def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ("---",) * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,8 +1,8 @@
 """`make bi`: Superset on this machine, with the dashboards of include/superset over the demo's tables.
 
-    bi.py           start it unless it runs, bring it up to date; prints where to look and how to log in
-    bi.py stop      stop it
-    bi.py status    whether it runs; fails when not
+    python -m bi          start it unless it runs, bring it up to date; prints where to look and how to log in
+    python -m bi stop     stop it
+    python -m bi status   whether it runs; fails when not
 
 Which warehouse: the one that XIAOE_BI_URI names (mysql+pymysql://bi_reader:PASSWORD@HOST:3306/DATABASE?charset=utf8mb4);
 else that of the demo, for which it makes the user bi_reader.
@@ -20,11 +20,11 @@ import time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from demo_database import demo_dsn, query
 from rich.console import Console
-from superset_server import ADMIN, CODE, VIEWER, Superset, kept_secrets
 
-from standalone import ROOT, free_port, group_lives, stop_group
+from demo.warehouse import demo_dsn, query
+from servers.airflow import ROOT, free_port, group_lives, stop_group
+from servers.superset import ADMIN, CODE, VIEWER, Superset, kept_secrets
 
 HOME = ROOT / ".local" / "bi"
 STATE = HOME / "running.json"

@@ -19,7 +19,7 @@ from typing import Any
 
 import requests
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 START_TIMEOUT = 600
 """Seconds; a cold start takes one minute on two idle cores and three on busy ones."""

@@ -1,8 +1,8 @@
 """`make demo`: a shop, a database and Airflow on this machine, filled and running.
 
-    demo.py         start everything, load the history, notice refunds, compare every table, print what landed
-    demo.py stop    stop what it started
-    demo.py --fault-rate 0.05    any other arguments are for the emulator: here, every twentieth call fails
+    python -m demo         start everything, load the history, notice refunds, compare every table, print what landed
+    python -m demo stop    stop what it started
+    python -m demo --fault-rate 0.05    any other arguments are for the emulator: here, every twentieth call fails
 
 The two shops are the emulator in include/emulator. Its clock stands three days ago; once the history is
 loaded it moves to now, so that there are new orders and refunds to find, and goes on when all is compared.
@@ -23,16 +23,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from demo_database import connected, demo_dsn, equal_tables, query
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from standalone import ROOT, Standalone, group_lives, stop_group, wait_until
-
-sys.path[:0] = [str(ROOT / "include")]
-
-from emulator.connecting import airflow_connection  # noqa: E402 - found through the line above
-from emulator.options import Credentials  # noqa: E402
+from demo.warehouse import connected, demo_dsn, equal_tables, query
+from emulator.connecting import airflow_connection
+from emulator.options import Credentials
+from servers.airflow import ROOT, Standalone, group_lives, stop_group, wait_until
 
 BEIJING = timezone(timedelta(hours=8))
 FOLDER = ROOT / ".local" / "demo"

@@ -1,12 +1,10 @@
 """What a dashboard costs at some million orders: fills a database of its own, works out the marts, times each chart.
 
-    .venv/bin/python scripts/bench_marts.py [--size 5000000] [--keep]
+    PYTHONPATH=scripts:include .venv/bin/python -m bench.marts [--size 5000000] [--keep]
 
 Prints how long the marts take from nothing, after an hour of changes, and the median of each query.
 docs/performance.md says what the figures are worth.
 """
-
-# ruff: noqa: S608 - no value from outside gets into the SQL
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from standalone import ROOT
+from servers.airflow import ROOT
 
 NAME = "xiaoe_bench_marts"
 SHOP = "appbench000001"
@@ -30,7 +28,7 @@ DAYS, PRODUCTS, STREAMS = 690, 300, 1000
 CHUNK = 250_000
 REPEATS = 5
 FIRST = f"{TODAY - timedelta(days=DAYS):%Y-%m-%d}"
-CHARTS = ROOT / "scripts" / "bench_marts.sql"
+CHARTS = ROOT / "scripts" / "bench" / "marts.sql"
 
 # Numbers that look random and are the same each time: `n` is the order, each `salt` gives another.
 DICE = "(CRC32(CONCAT(n, '{salt}')) % {sides})"
@@ -123,7 +121,7 @@ def _database(keep: bool) -> Any:
     """A migrated database of this script's own on the private server, or on the one that the environment names."""
     import MySQLdb
 
-    command = [ROOT / "scripts" / "database", "dsn"]
+    command = [ROOT / "scripts" / "servers" / "database", "dsn"]
     dsn = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()  # noqa: S603
     parts = urlsplit(dsn)
     server = MySQLdb.connect(

@@ -19,10 +19,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import requests
-from demo_database import BEIJING, connected, equal_tables, query
-from stack_smoke import AGAIN, Stack, expect, read_env
 
-from standalone import ROOT, free_port, wait_until
+from demo.warehouse import BEIJING, connected, equal_tables, query
+from servers.airflow import ROOT, free_port, wait_until
+from stack.smoke import AGAIN, Stack, expect, read_env
 
 FOLDER = ROOT / ".local" / "stack-scale"
 PATIENCE = 30 * 60
@@ -43,7 +43,7 @@ def compose(*arguments: str, quiet: bool = True) -> str:
         subprocess.CalledProcessError: It failed; what it said is on stderr.
     """
     command = ["docker", "compose", "--progress", "quiet" if quiet else "plain", "--env-file", str(FOLDER / ".env")]
-    files = ["--file", "docker-compose.yaml", "--file", "scripts/stack-scale.yaml", "--project-directory", "."]
+    files = ["--file", "docker-compose.yaml", "--file", "scripts/stack/scale.yaml", "--project-directory", "."]
     profiles = ["--profile", "demo", "--profile", "celery"]
     done = subprocess.run(  # noqa: S603 - our own command
         [*command, *files, *profiles, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True

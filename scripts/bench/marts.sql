@@ -1,4 +1,4 @@
--- What each chart of the dashboards asks, for scripts/bench_marts.py: a name, a query.
+-- What each chart of the dashboards asks, for scripts/bench/marts.py: a name, a query.
 
 -- overview: big numbers, 90 days
 SELECT SUM(orders_paid), SUM(paid_amount), SUM(refund_amount), SUM(net_amount)
