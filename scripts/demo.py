@@ -31,8 +31,8 @@ from standalone import ROOT, Standalone, group_lives, stop_group, wait_until
 
 sys.path[:0] = [str(ROOT / "include")]
 
-from emulator.connecting import airflow_connection  # noqa: E402 - found through the line above
 from emulator.options import Credentials  # noqa: E402
+from emulator.process import airflow_connection  # noqa: E402 - found through the line above
 
 BEIJING = timezone(timedelta(hours=8))
 FOLDER = ROOT / ".local" / "demo"

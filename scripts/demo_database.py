@@ -18,9 +18,9 @@ from standalone import ROOT
 
 sys.path[:0] = [str(ROOT / "include")]
 
-from emulator.differences import unlike  # noqa: E402 - found through the line above
+from emulator.compare import unlike  # noqa: E402 - found through the line above
 from emulator.options import Credentials  # noqa: E402
-from emulator.running import Emulator  # noqa: E402
+from emulator.process import Emulator  # noqa: E402
 
 BEIJING = timezone(timedelta(hours=8))
 TABLES = (

@@ -14,8 +14,8 @@ import jinja2
 import MySQLdb
 import MySQLdb.cursors
 
-from emulator.differences import unlike
-from emulator.running import Emulator
+from emulator.compare import unlike
+from emulator.process import Emulator
 from xiaoe import ledger, sync_status
 from xiaoe.hook import XiaoeHook
 from xiaoe.merge import Merger

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.shop import EVERYTHING, Database, Sync
 from xiaoe import dictionary, settings, shop
 from xiaoe.api_errors import ADVICE
