@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 
 import MySQLdb
 
-from emulator.connecting import airflow_connection
 from emulator.options import Credentials
-from emulator.running import Emulator, running
+from emulator.process import Emulator, airflow_connection, running
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = Credentials("appbench000001", "xopbench000001", "bench-secret-0000001")

@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from demo.warehouse import connected, demo_dsn, equal_tables, query
-from emulator.connecting import airflow_connection
 from emulator.options import Credentials
+from emulator.process import airflow_connection
 from servers.airflow import ROOT, Standalone, group_lives, stop_group, wait_until
 
 BEIJING = timezone(timedelta(hours=8))

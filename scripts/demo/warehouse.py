@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import MySQLdb
 from MySQLdb.cursors import DictCursor
 
-from emulator.differences import unlike
+from emulator.compare import unlike
 from emulator.options import Credentials
-from emulator.running import Emulator
+from emulator.process import Emulator
 from servers.airflow import ROOT
 
 BEIJING = timezone(timedelta(hours=8))

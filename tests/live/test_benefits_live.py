@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 
-from emulator.running import Emulator, running
+from emulator.process import Emulator, running
 from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.inbox import TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server

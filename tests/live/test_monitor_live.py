@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from emulator.running import running
+from emulator.process import running
 from servers.airflow import ROOT, Standalone, wait_until
 from support.browser import Visit, chromium
 from support.fixtures import servers, shop_connection

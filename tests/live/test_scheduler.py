@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator, running
+from emulator.process import Emulator, running
 from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.secrets_hunt import leaks

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import docs
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.shop import EVERYTHING, Database, Sync
 from xiaoe import settings
 from xiaoe.api import shop

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from emulator.dice import between, fraction, key_of, roll
+from emulator.orders.arrivals import Rhythm
+from emulator.orders.attributes import Habits, all_habits
 from emulator.orders.catalogue import PHYSICAL, Catalogue, Product, Receiver
-from emulator.orders.habits import Habits, all_habits
-from emulator.orders.rhythm import Rhythm
-from emulator.orders.story import State, Story, may_refund, state_at, tell
+from emulator.orders.lifecycle import State, Story, may_refund, state_at, tell
+from emulator.seeded import between, fraction, key_of, roll
 
 _MASK = (1 << 48) - 1
 _SCATTER = 0xD1342543DE83  # odd, so that it can be undone

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from emulator.aftersales.book import Query, standing_at
-from emulator.aftersales.render import render
 from emulator.clock import DAY, to_unix
 from emulator.errors import ApiError
 from emulator.limits import Limit
 from emulator.listing import NumberedPages, Request, integer, request_of, shape_of
 from emulator.options import Options
+from emulator.refunds.generator import Query, standing_at
+from emulator.refunds.response import render
 from emulator.shop import Shop
 
 PAGE_SIZE = 100

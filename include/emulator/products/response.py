@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from emulator.clock import to_text
-from emulator.dice import draw
-from emulator.forms import UNKNOWN_FIELDS, Forms
-from emulator.products.book import Display, Goods
+from emulator.encodings import UNKNOWN_FIELDS, Forms
+from emulator.products.generator import Display, Goods
+from emulator.seeded import draw
 
 
 def render(goods: Goods, display: Display, salt: int) -> dict[str, object]:

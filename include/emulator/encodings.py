@@ -2,7 +2,7 @@
 
 ``Forms`` deals out bits: a row asks for the shape of one value after the other, always in the same order, so
 that the same bits give the same row, byte for byte. The order list, which is asked for most, writes its rows
-by template instead (``orders/render.py``).
+by template instead (``orders/response.py``).
 """
 
 from __future__ import annotations

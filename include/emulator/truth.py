@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import emulator.aftersales.truth as after_sales
-import emulator.lives.truth as lives
+import emulator.live_streams.truth as lives
 import emulator.orders.truth as orders
 import emulator.products.truth as products
+import emulator.refunds.truth as after_sales
 import emulator.users.truth as users
 from emulator.shop import Shop
 

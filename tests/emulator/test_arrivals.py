@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from emulator.dice import key_of
-from emulator.orders.rhythm import Rhythm
+from emulator.orders.arrivals import Rhythm
+from emulator.seeded import key_of
 
 START, DAY = 1735660800, 86_400  # 2025-01-01 00:00:00 in Beijing
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from emulator.options import Credentials
+
 _TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
 
@@ -136,3 +138,16 @@ def running(**options: object) -> Iterator[Emulator]:
                 process.wait(_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def airflow_connection(url: str, shop: Credentials, **extra: object) -> str:
+    """Return a connection of type ``xiaoe`` as ``AIRFLOW_CONN_...`` takes it; ``extra`` adds to its extra fields."""
+    return json.dumps(
+        {
+            "conn_type": "xiaoe",
+            "host": url,
+            "login": shop.client_id,
+            "password": shop.secret,
+            "extra": {"app_id": shop.app_id, **extra},
+        }
+    )

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from emulator.aftersales.story import CLOSED_WITHOUT, DONE, LONGEST, OPEN, Tale, tell
 from emulator.clock import DAY
-from emulator.dice import draw, key_of, roll, salt_of
-from emulator.orders.book import Book, Order
+from emulator.orders.generator import Book, Order
+from emulator.refunds.lifecycle import CLOSED_WITHOUT, DONE, LONGEST, OPEN, Tale, tell
+from emulator.seeded import draw, key_of, roll, salt_of
 
 _MASK = (1 << 48) - 1
 _SCATTER = 0xB5297A4D3F2B  # odd: no two after-sales of a shop share an id

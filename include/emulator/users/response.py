@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from emulator.dice import draw
-from emulator.forms import UNKNOWN_FIELDS, Forms
-from emulator.users.book import User, last_visit
+from emulator.encodings import UNKNOWN_FIELDS, Forms
+from emulator.seeded import draw
+from emulator.users.generator import User, last_visit
 
 _FIRST_ID = 10_000_000
 

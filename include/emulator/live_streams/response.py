@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from emulator.dice import draw
-from emulator.forms import UNKNOWN_FIELDS, Forms, yuan
-from emulator.lives.book import Live, Screen
+from emulator.encodings import UNKNOWN_FIELDS, Forms, yuan
+from emulator.live_streams.generator import Live, Screen
+from emulator.seeded import draw
 
 
 def render(live: Live, screen: Screen, salt: int) -> dict[str, object]:

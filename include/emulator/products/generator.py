@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from emulator.clock import DAY
-from emulator.dice import between, fraction, key_of, roll
 from emulator.orders.catalogue import PHYSICAL, SOLD, Catalogue, Product
+from emulator.seeded import between, fraction, key_of, roll
 
 _HOUR = 3600
 _PACE = 36 * _HOUR

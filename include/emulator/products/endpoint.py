@@ -11,8 +11,8 @@ from emulator.errors import ApiError
 from emulator.limits import Limit
 from emulator.listing import NumberedPages, Request, request_of, shape_of
 from emulator.options import Options
-from emulator.products.book import Goods, display_at
-from emulator.products.render import render
+from emulator.products.generator import Goods, display_at
+from emulator.products.response import render
 from emulator.shop import Shop
 
 PAGE_SIZE = 100

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from emulator.clock import DAY
-from emulator.dice import between, fraction, key_of, roll
-from emulator.products.book import Goods, ProductBook
+from emulator.products.generator import Goods, ProductBook
+from emulator.seeded import between, fraction, key_of, roll
 
 LIVE = 4  # the resource_type of a live stream (docs/xiaoe-api.md section 2)
 _MINUTE = 60

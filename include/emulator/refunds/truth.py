@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emulator.aftersales.book import Case, CaseBook, standing_at
 from emulator.clock import to_text
 from emulator.codes import AFTER_SALE_STATES, SALE_TYPES
-from emulator.forms import time_text, yuan
-from emulator.users.book import Nicknames
+from emulator.encodings import time_text, yuan
+from emulator.refunds.generator import Case, CaseBook, standing_at
+from emulator.users.generator import Nicknames
 
 # The API's name of a field where the table's differs.
 _COLUMNS = {"nick_name": "nickname"}

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from emulator.clock import DAY
-from emulator.dice import between
-from emulator.orders.book import Order
-from emulator.orders.story import PARTLY_REFUNDED, REFUND_DONE, REFUND_FAILED, REFUNDED, Refund
+from emulator.orders.generator import Order
+from emulator.orders.lifecycle import PARTLY_REFUNDED, REFUND_DONE, REFUND_FAILED, REFUNDED, Refund
+from emulator.seeded import between
 
 REFUND_ONLY, RETURN, EXCHANGE = 1, 2, 3
 DONE = (13, 14)  # money has been paid back

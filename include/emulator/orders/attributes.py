@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from emulator.dice import key_of, roll
+from emulator.seeded import key_of, roll
 
 _SETS = 4096
 _COUPONS = ("新人券", "满减🎁", '老学员"专享"', "618\\大促", "满100\t减10")

@@ -11,9 +11,9 @@ import json
 from functools import lru_cache
 
 from emulator.clock import to_text
-from emulator.dice import draw, key_of
-from emulator.orders.book import Order
-from emulator.orders.story import State
+from emulator.orders.generator import Order
+from emulator.orders.lifecycle import State
+from emulator.seeded import draw, key_of
 
 _PATTERNS = 64
 # docs/xiaoe-api.md section 9.1, as JSON

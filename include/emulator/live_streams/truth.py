@@ -19,8 +19,8 @@ from collections.abc import Iterator
 
 from emulator.clock import to_text
 from emulator.codes import ALIVE_STATES, ALIVE_TYPES
-from emulator.forms import time_text, yuan
-from emulator.lives.book import Live, LiveBook, screen_at
+from emulator.encodings import time_text, yuan
+from emulator.live_streams.generator import Live, LiveBook, screen_at
 
 # The API's name of a field where the table's differs.
 _COLUMNS = {"alive_manual_stop_at": "manual_stop_at"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from emulator.clock import BEIJING, DAY
-from emulator.dice import draw, fraction, salt_of
+from emulator.seeded import draw, fraction, salt_of
 
 _WEEKDAYS = (0.95, 0.90, 0.92, 0.95, 1.05, 1.15, 1.08)
 _MONDAY_OFFSET = 3  # 1970-01-01 was a Thursday

@@ -11,9 +11,9 @@ from emulator.errors import ApiError
 from emulator.limits import Limit
 from emulator.listing import NumberedPages, Request, integer, request_of, shape_of
 from emulator.options import Options
-from emulator.orders.book import Book
-from emulator.orders.render import render
-from emulator.orders.story import state_at
+from emulator.orders.generator import Book
+from emulator.orders.lifecycle import state_at
+from emulator.orders.response import render
 from emulator.shop import Shop
 
 PAGE_SIZE = 200

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from emulator.clock import DAY
-from emulator.dice import between, fraction, key_of, roll
 from emulator.orders.catalogue import Catalogue
-from emulator.users.crowd import Crowd, Hiding, Shown, identity
+from emulator.seeded import between, fraction, key_of, roll
+from emulator.users.registrations import Crowd, Hiding, Shown, identity
 
 _HOUR = 3600
 _NAMES = ("小鹅", "阳光", "Lily", "静水流深", "老王", "糖糖妈妈", "David", "平安是福", "匿名用户", "")

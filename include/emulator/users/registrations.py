@@ -13,8 +13,8 @@ from functools import lru_cache
 from math import floor
 
 from emulator.clock import DAY
-from emulator.dice import draw, fraction, salt_of
-from emulator.orders.rhythm import Rhythm
+from emulator.orders.arrivals import Rhythm
+from emulator.seeded import draw, fraction, salt_of
 
 _EARLY = 49  # buyers who may have made the very first order
 _EARLY_PACE = 14 * 3600  # seconds between two of them, before the shop's first order

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from emulator.aftersales.book import Case, Standing
 from emulator.clock import to_text
 from emulator.codes import AFTER_SALE_STATES
-from emulator.dice import draw
-from emulator.forms import UNKNOWN_FIELDS, Forms
+from emulator.encodings import UNKNOWN_FIELDS, Forms
+from emulator.refunds.generator import Case, Standing
+from emulator.seeded import draw
 
 
 def render(case: Case, standing: Standing, nickname: str, salt: int) -> dict[str, object]:

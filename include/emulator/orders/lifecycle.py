@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from emulator.clock import DAY
-from emulator.dice import between, fraction
+from emulator.seeded import between, fraction
 
 DEADLINE = 14 * DAY  # the refund deadline that refunds are crowded around
 _HOUR = 3600

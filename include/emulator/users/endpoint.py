@@ -12,9 +12,9 @@ from emulator.limits import Limit
 from emulator.listing import integer, shape_of, window_key
 from emulator.options import Options
 from emulator.shop import Shop
-from emulator.users.book import UserBook
-from emulator.users.crowd import Shown
-from emulator.users.render import number_of, render
+from emulator.users.generator import UserBook
+from emulator.users.registrations import Shown
+from emulator.users.response import number_of, render
 
 PAGE_SIZE = 50
 

@@ -8,8 +8,8 @@ import msgspec
 
 from emulator.limits import Limit
 from emulator.listing import NumberedPages, Request, request_of, shape_of
-from emulator.lives.book import Live, screen_at
-from emulator.lives.render import render
+from emulator.live_streams.generator import Live, screen_at
+from emulator.live_streams.response import render
 from emulator.options import Options
 from emulator.shop import Shop
 
