@@ -14,8 +14,8 @@ from support.shop import Database, merge_sql
 from support.staged import HandMade, at, raw_order
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.resources import orders
 from xiaoe.resources.base import ORDERS
-from xiaoe.rows import orders
 from xiaoe.rows.decode import RowReader
 from xiaoe.rows.masking import Forms, hashed
 

@@ -19,8 +19,9 @@ from support.shop import Database
 from xiaoe.mysql.load_data import NULL, tsv, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.resources import orders
 from xiaoe.resources.base import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, RESOURCES, USERS, Resource
-from xiaoe.rows import codes, orders, values
+from xiaoe.rows import codes, values
 from xiaoe.rows.decode import Row, RowError, RowReader, row_hash
 
 READER = ORDERS.reader

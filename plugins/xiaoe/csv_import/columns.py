@@ -13,8 +13,9 @@ import msgspec
 
 from xiaoe.csv_import import cells
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.resources import orders
 from xiaoe.resources.privacy import forms_of
-from xiaoe.rows import orders, values
+from xiaoe.rows import values
 from xiaoe.rows.codes import texts
 from xiaoe.rows.decode import Mapping, Row, RowError, RowReader
 from xiaoe.settings import INCLUDE_DIR

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from xiaoe.destinations import Copy, Fresh, Member
+from xiaoe.resources import live_streams, orders, products, refunds, users
 from xiaoe.resources.privacy import forms_of
-from xiaoe.rows import live_streams, orders, products, refunds, users
 from xiaoe.rows.decode import RowReader
 from xiaoe.windows import Window, whole_days
 
