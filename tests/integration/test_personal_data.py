@@ -36,7 +36,7 @@ class Shop:
 
     def merge(self, forms: Forms) -> dict[str, int]:
         """See the same rows again, a second later, under this policy."""
-        reader = RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", source=orders.__file__, forms=forms)
+        reader = RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", forms=forms)
         second = next(self._seconds)
         run = HandMade([(at(second), ROWS)], run_id=f"run-{second}").write(self._store)
         return Merger(Warehouse(), replace(ORDERS, reader=reader), merge_sql("orders")).merge(*run)

@@ -33,7 +33,7 @@ def environment(clean_environment: Environment) -> Iterator[Environment]:
 
 
 def reader(forms: Forms) -> RowReader:
-    return RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", source=orders.__file__, forms=forms)
+    return RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", forms=forms)
 
 
 def raw(**fields: Any) -> bytes:
