@@ -157,7 +157,7 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _rebuild(options: argparse.Namespace) -> int:
     """Merge the kept pages; the exit code tells whether all could be merged."""
-    from xiaoe.backup.service import rebuild_from_pages
+    from xiaoe.sync.rebuild import rebuild_from_pages
 
     counts, refused = rebuild_from_pages(options.resource, accept_missing=options.accept_missing)
     print(f"merged {counts['windows']} windows: {counts['inserted']} rows new, {counts['updated']} changed")

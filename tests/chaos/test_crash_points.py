@@ -31,7 +31,8 @@ from support.staged import HandMade, at, raw_order
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import merger
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.storage.pages import Manifest, RunFolder
 
 pytestmark = [

@@ -19,7 +19,8 @@ from support.fixtures import servers
 from support.oracles import answer_of, check_answer, check_paging
 from support.runs import write_list
 from support.shop import Database, Sync
-from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.storage.pages import RunFolder
 
 pytestmark = pytest.mark.chaos

@@ -18,7 +18,9 @@ from support.processes import Child
 from support.shop import Database
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeConfigError, XiaoeNetworkError
-from xiaoe.resources.base import ORDERS, RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.storage.pages import RunFolder
 
 pytestmark = pytest.mark.chaos

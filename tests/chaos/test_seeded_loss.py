@@ -21,7 +21,8 @@ from support.conformance import Bench, Item, ListServer, Sheet, bench
 from support.fixtures import Connect, servers
 from support.shop import END, Database, Sync, days, differences, unbalanced
 from xiaoe.exceptions import XiaoeIncompleteError, XiaoeReconciliationError
-from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import Window
 
 pytestmark = [

@@ -21,7 +21,7 @@ from support.inbox import ChatService, MailServer, attachments, body, chat_servi
 from support.shop import APP_ID, Database
 from xiaoe import clock
 from xiaoe.benefits import report, review
-from xiaoe.benefits.attention import NAMES
+from xiaoe.benefits.names import NAMES
 from xiaoe.benefits.operators import (
     XiaoeBenefitAnswerOperator,
     XiaoeBenefitExportOperator,

@@ -25,7 +25,8 @@ from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeReconcil
 from xiaoe.merge import merger
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import RESOURCES, Cursor, Resource, Scope
+from xiaoe.resources.base import Cursor, Resource, Scope
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows import values
 from xiaoe.rows.decode import RowReader
 

@@ -31,7 +31,7 @@ from xiaoe.exports.tables import export_table
 from xiaoe.merge import merger
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

@@ -16,7 +16,8 @@ from support.shop import APP_ID, END, Database, Sync, days, differences, unbalan
 from support.staged import HandMade, at, raw_order
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger
-from xiaoe.resources.base import PRODUCTS, USERS
+from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.users import USERS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

@@ -23,7 +23,7 @@ from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 from xiaoe.monitor import calendar, queries, storage, web
 from xiaoe.monitor.operators import XiaoeStorageOperator
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import RESOURCES
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

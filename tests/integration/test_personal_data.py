@@ -15,7 +15,7 @@ from support.staged import HandMade, at, raw_order
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources import orders
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.decode import RowReader
 from xiaoe.rows.masking import Forms, hashed
 

@@ -33,7 +33,11 @@ from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING, beijing_text
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeReconciliationError
 from xiaoe.merge.merger import Merger
-from xiaoe.resources.base import LIVE_STREAMS, PRODUCTS, REFUNDS, USERS, Cursor, Resource
+from xiaoe.resources.base import Cursor, Resource
+from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.refunds import REFUNDS
+from xiaoe.resources.users import USERS
 from xiaoe.windows import Window, slices
 
 pytestmark = pytest.mark.mysql

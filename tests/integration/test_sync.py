@@ -28,7 +28,7 @@ from support.shop import (
 )
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import LONGEST_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
 
 pytestmark = pytest.mark.mysql

@@ -24,7 +24,7 @@ from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge import status
-from xiaoe.resources.base import USERS
+from xiaoe.resources.users import USERS
 
 pytestmark = pytest.mark.mysql
 

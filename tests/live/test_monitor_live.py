@@ -22,7 +22,7 @@ from support.fixtures import servers, shop_connection
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
 from xiaoe.clock import BEIJING
 from xiaoe.monitor.operators import XiaoeStorageOperator
-from xiaoe.resources.base import RESOURCES
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import EVER, Window
 
 pytestmark = [

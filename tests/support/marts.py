@@ -16,7 +16,7 @@ from xiaoe.merge import expected
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.templates import split_statements
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 
 TYPES = {"视频": 3, "图文": 1, "-": 99}
 """Text of a product type → its code; 99 is one without a text."""

@@ -34,7 +34,7 @@ from xiaoe.exceptions import (
     XiaoeQuotaError,
     XiaoeTokenError,
 )
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import Window
 
 WEEK = ORDERS.filters(Window(END.replace(day=10), END.replace(day=16)))

@@ -17,7 +17,7 @@ from xiaoe.api.shop import Shop
 from xiaoe.api.tokens import ISSUES_PER_WINDOW, OwnTokenStore, SharedTokenStore, Token
 from xiaoe.exceptions import XiaoeBusyError, XiaoeQuotaError
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 
 pytestmark = pytest.mark.mysql
 
