@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON_BIN := .venv/bin/python
-BENCH = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
+RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
@@ -39,10 +39,10 @@ lock: install  ## compile all requirements*.txt from their .in files (ARGS=--upg
 	@scripts/lock $(ARGS)
 
 mysql:  ## start the private MySQL unless it runs; the last line is its DSN
-	@scripts/database start
+	@scripts/servers/database start
 
 mysql-stop:  ## stop the private database servers
-	@scripts/database stop
+	@scripts/servers/database stop
 
 migrate: install  ## bring the schema of the database that the connection xiaoe_mysql names up to date
 	@$(PYTHON_BIN) -m xiaoe.cli migrate
@@ -82,39 +82,39 @@ import-csv: install  ## orders from an old script's CSV or xlsx: what would come
 	@$(PYTHON_BIN) -m xiaoe.cli import-csv --file '$(FILE)' $(if $(SHOP),--shop '$(SHOP)') $(if $(APPLY),--apply)
 
 demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look (ARGS= for the emulator)
-	@$(PYTHON_BIN) scripts/demo.py $(ARGS)
+	@$(RUN) demo $(ARGS)
 
 demo-stop:  ## stop what `make demo` started
-	@$(PYTHON_BIN) scripts/demo.py stop
+	@$(RUN) demo stop
 
 bi: install  ## Superset on this machine, with the dashboards over the demo's tables; prints address and logins
-	@scripts/install-bi
-	@$(PYTHON_BIN) scripts/bi.py
+	@scripts/bi/install
+	@$(RUN) bi
 
 bi-stop:  ## stop what `make bi` started
-	@$(PYTHON_BIN) scripts/bi.py stop
+	@$(RUN) bi stop
 
 env:  ## secrets and settings for docker compose: .env, airflow.env (DEMO=1: with the shops of the demo)
 	@scripts/env $(if $(DEMO),--demo)
 
 stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
-	@scripts/stack-test
+	@scripts/stack/test
 
 stack-scale: install  ## measure several workers, kill some, try the API's limit; needs a Docker engine (ARGS=--help)
-	@$(PYTHON_BIN) scripts/stack_scale.py $(ARGS)
+	@$(RUN) stack.scale $(ARGS)
 
 bench: install  ## measure first load and rescan against dlt, plain scripts and LOAD DATA (SIZE=number of orders ARGS=)
-	@scripts/install-bench
-	@$(BENCH) bench $(if $(SIZE),--size '$(SIZE)') $(ARGS)
+	@scripts/bench/install
+	@$(RUN) bench $(if $(SIZE),--size '$(SIZE)') $(ARGS)
 
 bench-growth: install  ## measure how time and memory grow, up to a million orders a window and ten million in the table
-	@$(BENCH) bench.growth $(ARGS)
+	@$(RUN) bench.growth $(ARGS)
 
 bench-rest: install  ## measure fetching, a small incremental, parsing the DAGs, an idle scheduler
-	@$(BENCH) bench.rest $(ARGS)
+	@$(RUN) bench.rest $(ARGS)
 
 docs: install  ## regenerate the tables in docs/ that are made from the code
-	@$(PYTHON_BIN) -m xiaoe.cli docs
+	@$(PYTHON_BIN) scripts/docs.py
 
 clean:  ## stop everything that was started here, remove .venv, .local and all caches
 	@scripts/clean

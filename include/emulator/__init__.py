@@ -9,6 +9,6 @@ is guessed.
         ...  # call shop_api.url
 """
 
-from emulator.running import Emulator, running
+from emulator.process import Emulator, running
 
 __all__ = ["Emulator", "running"]

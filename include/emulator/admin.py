@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from emulator.admin_fields import integer, number, text_or_none
 from emulator.api import Api
 from emulator.clock import to_text, to_unix
-from emulator.orders.book import Order
-from emulator.orders.story import state_at
-from emulator.reading import integer, number, text_or_none
+from emulator.orders.generator import Order
+from emulator.orders.lifecycle import state_at
 from emulator.shop import Shop
-from emulator.truths import TRUTHS, Rows
-from emulator.users.crowd import Hiding
+from emulator.truth import TRUTHS, Rows
+from emulator.users.registrations import Hiding
 
 _CHUNK = 200  # rows between two looks at other requests
 _FOREVER = 1 << 62
@@ -86,7 +86,7 @@ class Admin:
         return JSONResponse({shop.app_id: asdict(shop.users.hiding) for shop in shops})
 
     async def truth(self, request: Request) -> Response:
-        """Stream the expected rows of a table, one JSON object a line (see ``truths.py``)."""
+        """Stream the expected rows of a table, one JSON object a line (see ``truth.py``)."""
         shop, now = self._api.shop(request.query_params.get("shop_id")), self._api.clock.now()
         rows = TRUTHS[request.path_params["table"]](shop, *_bounds(request), now)
         return StreamingResponse(_ndjson(rows), media_type="application/x-ndjson")

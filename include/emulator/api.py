@@ -11,20 +11,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from emulator.aftersales.interface import AfterSaleList
 from emulator.clock import Clock, to_unix
 from emulator.errors import ApiError
 from emulator.faults import HTTP_FAULTS, FaultPlan
 from emulator.limits import Limit, Quota
 from emulator.listing import Interface, Listing, page_of, render
-from emulator.lives.interface import LiveList
+from emulator.live_streams.endpoint import LiveList
 from emulator.options import Options
-from emulator.orders.interface import OrderList
-from emulator.products.interface import ProductList
+from emulator.orders.endpoint import OrderList
+from emulator.products.endpoint import ProductList
+from emulator.refunds.endpoint import AfterSaleList
 from emulator.shop import Shop, open_shop
 from emulator.stats import Stats
 from emulator.tokens import Token
-from emulator.users.interface import UserList
+from emulator.users.endpoint import UserList
 
 _ALL: tuple[Interface, ...] = (OrderList(), AfterSaleList(), UserList(), ProductList(), LiveList())
 INTERFACES = {interface.path: interface for interface in _ALL}

@@ -11,11 +11,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from emulator.admin_fields import integer, integer_or_none, number, objects, text, text_or_none, texts
 from emulator.data_faults import DATA_FAULTS, DEFAULT_PAGE, PERMANENT, Place
-from emulator.dice import draw, fraction, salt_of
 from emulator.errors import MESSAGES
 from emulator.listing import Cut, Listing
-from emulator.reading import integer, integer_or_none, number, objects, text, text_or_none, texts
+from emulator.seeded import draw, fraction, salt_of
 from emulator.tokens import Token
 
 HTTP_FAULTS = ("http_500", "http_502", "http_429", "stall", "cut", "non_json")

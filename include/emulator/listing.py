@@ -1,6 +1,6 @@
 """The skeleton of a listing interface: a request becomes a ``Listing``, of which any cut can be rendered.
 
-A further resource is a module like ``products/interface.py``: a class with ``path``, ``limit`` and ``listing``,
+A further resource is a module like ``products/endpoint.py``: a class with ``path``, ``limit`` and ``listing``,
 entered in ``api.INTERFACES``. Faults in the data work on cuts and so serve every listing.
 """
 
@@ -12,10 +12,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from emulator.dice import key_of
 from emulator.errors import ApiError
 from emulator.limits import Limit
 from emulator.options import Options
+from emulator.seeded import key_of
 from emulator.shop import Shop
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emulator.aftersales.book import CaseBook
 from emulator.clock import to_unix
-from emulator.dice import key_of
-from emulator.lives.book import LiveBook
+from emulator.live_streams.generator import LiveBook
 from emulator.options import Credentials, Options
-from emulator.orders.book import Book
-from emulator.orders.rhythm import Rhythm
-from emulator.products.book import ProductBook
+from emulator.orders.arrivals import Rhythm
+from emulator.orders.generator import Book
+from emulator.products.generator import ProductBook
+from emulator.refunds.generator import CaseBook
+from emulator.seeded import key_of
 from emulator.tokens import TokenOffice
-from emulator.users.book import UserBook
-from emulator.users.crowd import Crowd, Hiding
+from emulator.users.generator import UserBook
+from emulator.users.registrations import Crowd, Hiding
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""`python -m xiaoe.cli`: the schema, one sync in the foreground, generated documentation.
+"""`python -m xiaoe.cli`: the schema, one sync in the foreground, backups, exports.
 
 Airflow reads its settings on import, so it is imported only after they are made.
 """
@@ -33,7 +33,7 @@ SYNC_DAGS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    _prepare_airflow()
+    prepare_airflow()
     from xiaoe.exceptions import XiaoeError
 
     try:
@@ -55,7 +55,6 @@ def _parser() -> argparse.ArgumentParser:
 
     command("migrate", _migrate, "bring the warehouse's schema up to date")
     command("health", _health, "what is stale; the exit code is 1 if something is")
-    command("docs", _docs, "write the generated tables in docs/")
     sync = command("sync", _sync, "one run of a sync DAG, without a scheduler")
     sync.add_argument("--type", required=True, choices=SYNC_DAGS)
     sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
@@ -89,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prepare_airflow() -> None:
+def prepare_airflow() -> None:
     """An Airflow home that lives as long as this command.
 
     A run in the foreground must not meet a live scheduler's database, nor another such run's.
@@ -132,14 +131,6 @@ def _health(_: argparse.Namespace) -> int:
     fresh, lines = check()
     print("\n".join(lines))
     return 0 if fresh else 1
-
-
-def _docs(_: argparse.Namespace) -> int:
-    os.environ["XIAOE_ALERTS"] = "on"  # the list of DAGs tells their deadlines
-    from xiaoe.dictionary import write
-
-    print(f"wrote {write(ROOT / 'docs' / 'database.md')}")
-    return 0
 
 
 def _benefit_policy(options: argparse.Namespace) -> int:

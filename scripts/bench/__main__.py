@@ -26,7 +26,7 @@ def main() -> int:
     arguments = parser.parse_args()
     names = arguments.peers.split(",")
     if not DLT.exists() and any(name.startswith("dlt") for name in names):
-        parser.error("dlt is not installed: run scripts/install-bench, or leave it out of --peers")
+        parser.error("dlt is not installed: run scripts/bench/install, or leave it out of --peers")
     with tempfile.TemporaryDirectory(prefix="xiaoe-bench-") as home:
         place = Place(Path(home), arguments.database)
         try:

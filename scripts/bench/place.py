@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 
 import MySQLdb
 
-from emulator.connecting import airflow_connection
 from emulator.options import Credentials
-from emulator.running import Emulator, running
+from emulator.process import Emulator, airflow_connection, running
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = Credentials("appbench000001", "xopbench000001", "bench-secret-0000001")
@@ -66,7 +65,7 @@ class Place:
         self.home = home
         self._prefix = prefix
         self._migrated: set[str] = set()
-        command = [ROOT / "scripts" / "database", "dsn"]
+        command = [ROOT / "scripts" / "servers" / "database", "dsn"]
         self._server = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()  # noqa: S603
         os.environ |= {
             "AIRFLOW_HOME": str(home / "airflow"),

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import ours
 from bench.place import END, ROOT, Place, in_child, note
-from standalone import Standalone
+from servers.airflow import Standalone
 
 JSON = ROOT / ".local" / "bench-rest.json"
 API_LIMIT = 300

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.fixtures import SERVERS, servers
 from support.runs import Runs
 from support.shop import END, Database, days, differences

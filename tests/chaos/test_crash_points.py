@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.bucket import KEY_ID, bucket
 from support.bucket import SECRET as BUCKET_SECRET
 from support.chaos import by_level, spread, tell

@@ -23,8 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from emulator.differences import unlike
-from emulator.running import Emulator
+from emulator.compare import unlike
+from emulator.process import Emulator
 from support import benefits
 from support.chaos import by_level, tell
 from support.fixtures import servers

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support import benefits
 from support.chaos import by_level, tell
 from support.fixtures import servers

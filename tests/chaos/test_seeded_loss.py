@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.chaos import by_level, tell
 from support.conformance import Bench, Item, ListServer, Sheet, bench
 from support.fixtures import Connect, servers

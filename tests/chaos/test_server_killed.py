@@ -31,7 +31,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         trees = os.environ.get("XIAOE_TREES") or os.environ.get("XIAOE_LOCAL") or str(REPO / ".local")
         if not (Path(trees) / "mysql" / "tree").is_dir():
-            pytest.skip("scripts/database fetch mysql was not run")
+            pytest.skip("scripts/servers/database fetch mysql was not run")
         self.folder = folder
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
@@ -40,9 +40,9 @@ class Server:
         }
 
     def script(self, verb: str) -> str:
-        """`scripts/database VERB mysql`; its last line."""
+        """`scripts/servers/database VERB mysql`; its last line."""
         done = subprocess.run(
-            [REPO / "scripts" / "database", verb, "mysql"],
+            [REPO / "scripts" / "servers" / "database", verb, "mysql"],
             env=self._environment,
             capture_output=True,
             text=True,

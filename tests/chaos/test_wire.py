@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.chaos import by_level, more_than_a_sample, spread, tell
 from support.fixtures import servers, shop_connection
 from support.processes import Child, Gate

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "include"))
 from emulator import Emulator, running
 from emulator.api import Api
 from emulator.options import parse
-from emulator.running import flags
+from emulator.process import flags
 from emulator.server import make_app
 
 PATH = "/xe.order.list.get/1.0.1"

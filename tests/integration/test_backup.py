@@ -17,7 +17,7 @@ import pyrage
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.fixtures import servers
 from support.runs import Runs
 from support.shop import END, TABLES, Database, Sync, days, differences
@@ -179,7 +179,7 @@ def test_the_commands_of_make(
     encrypted: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cli, "_prepare_airflow", lambda: None)  # it would change the environment of all tests
+    monkeypatch.setattr(cli, "prepare_airflow", lambda: None)  # it would change the environment of all tests
     sync.run(LAST_DAYS)
     assert cli.main(["backup"]) == 0
     [row] = recorded(database)

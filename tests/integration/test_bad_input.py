@@ -24,7 +24,7 @@ import MySQLdb
 import pytest
 from unit.wire import http, serving, shop_answer
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.certificates import Authority
 from support.false_mysql import error, file_request, lying_server, tapped_way, tls_in_front
 from support.fixtures import servers, shop_connection

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support import benefits
 from support.benefits import (
     ABSENT,

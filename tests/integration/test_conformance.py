@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -20,10 +20,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.conformance import BUSY, LEFT_OUT, MOST_CALLS, Bench, Item, ListServer, Sheet, Trap, bench
-from support.shop import Database, unbalanced
+from support.shop import Database, merge_sql, unbalanced
 from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeReconciliationError
+from xiaoe.merge import merger
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import RESOURCES, Cursor, Resource, Scope
 from xiaoe.rows import values
+from xiaoe.rows.decode import RowReader
 
 pytestmark = [
     pytest.mark.mysql,
@@ -406,15 +410,122 @@ def test_the_same_bytes_are_not_even_typed(shop: Bench) -> None:
     assert {row["row_hash"] for row in shop.table()} == {1}
 
 
-def test_other_bytes_that_say_the_same_write_nothing(shop: Bench) -> None:
+def test_other_bytes_that_say_the_same_write_nothing_but_their_hash(shop: Bench, typed: Typed) -> None:
     shop.server.items = items(ROWS)
     shop.run()
     before = shop.table()
-    raw = [json.loads(shop.specimens.raw(item)) for item in shop.server.items]
-    other = [json.dumps({"news": 1, **dict(reversed(row.items()))}, indent=1).encode() for row in raw]
-    shop.server.items = [replace(item, raw=raw) for item, raw in zip(shop.server.items, other, strict=True)]
-    assert shop.run()["unchanged"] == ROWS
-    assert shop.table() == before
+    shop.server.items = [reworded(shop, item) for item in items(ROWS)]
+    for expected in (ROWS, 0):
+        typed.clear()
+        assert shop.run()["unchanged"] == ROWS
+        assert len(typed) == expected
+        assert shop.table() == [
+            {**row, "raw_hash": shop.resource.reader.raw_hash(item.raw or b"")}
+            for row, item in zip(before, shop.server.items, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_after_a_change_of_the_rules_rows_are_typed_once(
+    shop: Bench, typed: Typed, monkeypatch: pytest.MonkeyPatch, by_file: bool
+) -> None:
+    """Where they say the same as before, nothing counts as updated, is logged or queued: as after any other look."""
+    if not by_file:
+        monkeypatch.setattr(Session, "_probe", lambda self, table: False)
+    shop.server.items = items(ROWS)
+    shop.run()
+    for queue in ("benefit_queue", "mart_queue"):
+        shop.database.rows(f"DELETE FROM {queue}")
+    shop.run()
+    before, rows = everything_but_the_ledger(shop), shop.table()
+    changed = by_other_rules(shop.resource)
+    by_rules = merger.Merger(Warehouse(), changed, merge_sql(changed.name))
+    for expected in (ROWS, 0):
+        typed.clear()
+        counts = by_rules.merge(*shop.observe(items(ROWS)))
+        assert len(typed) == expected
+        assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (0, 0, ROWS)
+        assert everything_but_the_ledger(shop) == before
+        hashes = [changed.reader.raw_hash(shop.specimens.raw(item)) for item in items(ROWS)]
+        assert shop.table() == [{**row, "raw_hash": one} for row, one in zip(rows, hashes, strict=True)]
+        assert {column: shop.ledger()[column] for column in ("updated", "unchanged")} == {
+            "updated": 0, "unchanged": ROWS,
+        }  # fmt: skip
+    typed.clear()
+    assert by_rules.merge(*shop.observe([Item(0, 1), *items(ROWS)[1:]]))["updated"] == 1
+    assert len(typed) == 1
+    assert shop.wrong() == []
+    assert unbalanced(shop.database) == []
+
+
+def test_a_row_that_changes_while_it_is_read_keeps_the_hash_of_what_is_stored(
+    shop: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes twice, in two chunks: first in other words, then changed. Its first words come again: it is typed."""
+    monkeypatch.setattr(merger, "CHUNK_ROWS", 1)
+    shop.run_of(items(ROWS))
+    first, second = reworded(shop, Item(0)), Item(0, 1)
+    shop.server.items = [first, *items(ROWS)[1:]]
+    shop.server.set(lambda to, sheet: {"rows": [to.specimens.raw(second), *sheet.rows]} if sheet.page == 2 else None)
+    shop.run()
+    shop.server.set()
+    [row] = [row for row in shop.table() if row[shop.resource.key] == shop.specimens.name(first)]
+    assert row["raw_hash"] == shop.resource.reader.raw_hash(shop.specimens.raw(second))
+    assert shop.wrong([second, *items(ROWS)[1:]]) == []
+    assert shop.run_of([first, *items(ROWS)[1:]])["updated"] == 1
+    assert shop.wrong(items(ROWS)) == []
+
+
+def test_an_older_look_merged_late_takes_no_hash_back(shop: Bench, typed: Typed) -> None:
+    """Three wordings of the same rows: those that came last stay known."""
+    words = [[reworded(shop, item, word) for item in items(5)] for word in range(3)]
+    runs = [shop.observe(one) for one in words]
+    for number in (0, 2, 1):
+        shop.sync.merge(*runs[number])
+    typed.clear()
+    assert shop.run_of(words[2])["unchanged"] == 5
+    assert typed == []
+
+
+Typed = list[bytes]
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """Collects every row that is typed."""
+    found: Typed = []
+    rows = RowReader.rows
+
+    def noting(self: RowReader, raws: Sequence[Any]) -> list[Any]:
+        found.extend(map(bytes, raws))
+        return rows(self, raws)
+
+    monkeypatch.setattr(RowReader, "rows", noting)
+    return found
+
+
+def reworded(shop: Bench, item: Item, word: int = 1) -> Item:
+    """The same row in other bytes."""
+    fields = json.loads(shop.specimens.raw(item))
+    return replace(item, raw=json.dumps({"news": word, **dict(reversed(fields.items()))}, indent=1).encode())
+
+
+def by_other_rules(resource: Resource) -> Resource:
+    """The same, its key read by a function of another name: every raw hash is another one, and no typed row."""
+
+    def read(value: Any) -> str | None:
+        return values.identifier(value)
+
+    reader = resource.reader
+    mapping = {**reader._mapping, resource.key: (reader._mapping[resource.key][0], read)}
+    changed = RowReader(mapping, reader._code_texts, key=resource.key, forms=reader._forms)
+    return replace(resource, reader=changed)
+
+
+def everything_but_the_ledger(shop: Bench) -> dict[str, Any]:
+    """All tables, less what every merge adds to, and raw hashes."""
+    found = shop.database.snapshot("raw_hash")
+    return {table: rows for table, rows in found.items() if table not in ("sync_windows", "sync_status")}
 
 
 # 5 A reading that breaks off

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.shop import APP_ID, END, Database, Sync, days, merge_sql, unbalanced
 from support.staged import WEEK, HandMade, at, raw_order, together
 from xiaoe.exceptions import XiaoeReconciliationError

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import MySQLdb
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.runs import Runs
 from support.shop import EVERYTHING, TABLES, Database, Sync, differences
 from xiaoe.backup.service import back_up_now, drill_newest

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.fixtures import Connect
 from support.processes import Fuse, killed_everywhere
 from support.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator, running
+from emulator.process import Emulator, running
 from support.fixtures import Connect, servers
 from support.runs import HOUR, Runs
 from support.shop import (

@@ -11,7 +11,7 @@ from typing import Any
 import MySQLdb
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.shop import END, Database, Sync, days, differences, unbalanced
 from support.staged import HandMade, at, raw_order
 from xiaoe.merge.changes import BOOKKEEPING

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.fixtures import servers
 from support.runs import Runs
 from support.shop import APP_ID, END, Database, Sync, days

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.processes import together
 from support.runs import EVERYTHING_LISTED, write_list
 from support.shop import APP_ID, END, Database, Sync, days, differences, unbalanced, unlike

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.processes import Fuse, killed_everywhere, together
 from support.shop import EVERYTHING, TABLES, Database, Sync
 from support.staged import HandMade, at, raw_order

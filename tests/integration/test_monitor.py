@@ -15,7 +15,7 @@ import fsspec
 import MySQLdb
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.fixtures import servers
 from support.shop import APP_ID, END, START, Database, Sync
 from xiaoe.clock import BEIJING

@@ -14,8 +14,8 @@ from support.shop import Database, merge_sql
 from support.staged import HandMade, at, raw_order
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.resources import orders
 from xiaoe.resources.base import ORDERS
-from xiaoe.rows import orders
 from xiaoe.rows.decode import RowReader
 from xiaoe.rows.masking import Forms, hashed
 
@@ -36,7 +36,7 @@ class Shop:
 
     def merge(self, forms: Forms) -> dict[str, int]:
         """See the same rows again, a second later, under this policy."""
-        reader = RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", source=orders.__file__, forms=forms)
+        reader = RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", forms=forms)
         second = next(self._seconds)
         run = HandMade([(at(second), ROWS)], run_id=f"run-{second}").write(self._store)
         return Merger(Warehouse(), replace(ORDERS, reader=reader), merge_sql("orders")).merge(*run)

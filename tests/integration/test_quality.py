@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import running
+from emulator.process import running
 from support.fixtures import shop_connection
 from support.runs import Runs
 from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.fixtures import Connect
 from support.processes import Child, Gate, children, together
 from support.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id, unbalanced

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator, running
+from emulator.process import Emulator, running
 from support.fixtures import Connect, servers
 from support.runs import EVERYTHING_LISTED as WHOLE
 from support.runs import HOUR, Interrupted, Runs, unhurried, write_list

@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from emulator.connecting import airflow_connection
 from emulator.options import Credentials
-from emulator.running import Emulator, running
+from emulator.process import Emulator, airflow_connection, running
 from support.fixtures import servers
 from support.processes import together
 from support.runs import HOUR, Runs

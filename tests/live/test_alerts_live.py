@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from standalone import ROOT, Standalone, wait_until
+from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers
 from support.inbox import MailServer, body, mail_server
 from support.relay import Relay

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 
-from emulator.running import Emulator, running
-from standalone import ROOT, Standalone, wait_until
+from emulator.process import Emulator, running
+from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.inbox import TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
 from support.secrets_hunt import leaks

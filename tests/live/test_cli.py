@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.fixtures import servers, shop_connection
 from support.shop import END, SECRET, START, Database, differences
 from xiaoe.windows import Window

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from emulator.running import running
-from standalone import ROOT, Standalone, wait_until
+from emulator.process import running
+from servers.airflow import ROOT, Standalone, wait_until
 from support.browser import Visit, chromium
 from support.fixtures import servers, shop_connection
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync

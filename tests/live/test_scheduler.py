@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator, running
-from standalone import ROOT, Standalone, wait_until
+from emulator.process import Emulator, running
+from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.secrets_hunt import leaks
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, differences

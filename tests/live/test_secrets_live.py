@@ -22,8 +22,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from emulator.running import Emulator
-from standalone import ROOT, free_port
+from emulator.process import Emulator
+from servers.airflow import ROOT, free_port
 from support.fixtures import servers, shop_connection
 from support.full_of_errors import STATES
 from support.inbox import TOKEN, MailServer, chat_service

@@ -25,9 +25,9 @@ import openpyxl
 import pytest
 import requests
 from playwright.sync_api import Page, sync_playwright
-from superset_server import ADMIN, PYTHON, VIEWER, Superset
 
-from standalone import ROOT
+from servers.airflow import ROOT
+from servers.superset import ADMIN, PYTHON, VIEWER, Superset
 from support import bi_shop
 from support.fixtures import servers
 from support.shop import Database
@@ -168,7 +168,7 @@ def needed(thing: str, there: object) -> None:
 @pytest.fixture(scope="module")
 def warehouse(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Database:
     needed("there is no chromium (apt-get install chromium fonts-noto-cjk)", CHROMIUM)
-    needed("there is no .venv-bi (scripts/install-bi)", PYTHON.exists())
+    needed("there is no .venv-bi (scripts/bi/install)", PYTHON.exists())
     return Database(migrated)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from standalone import ROOT
+from servers.airflow import ROOT
 
 
 def test_a_part_that_does_not_exist_is_named_before_anything_runs() -> None:

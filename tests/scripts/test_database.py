@@ -1,4 +1,4 @@
-"""scripts/database: private servers that start, say where they are, and stop, and nobody else's."""
+"""scripts/servers/database: private servers that start, say where they are, and stop, and nobody else's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import MySQLdb
 import pytest
 
 REPO = Path(__file__).parents[2]
-SCRIPT = REPO / "scripts" / "database"
+SCRIPT = REPO / "scripts" / "servers" / "database"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -58,7 +58,7 @@ def only_tools(folder: Path) -> str:
 def server(request: pytest.FixtureRequest) -> str:
     """A server whose packages are unpacked already: these tests download nothing."""
     if not (trees() / request.param / "tree").is_dir():
-        pytest.skip(f"scripts/database fetch {request.param} was not run")
+        pytest.skip(f"scripts/servers/database fetch {request.param} was not run")
     return str(request.param)
 
 
@@ -174,7 +174,7 @@ def test_a_connection_in_json_becomes_a_uri(run: Run) -> None:
 @pytest.mark.slow
 def test_without_the_environment_it_is_the_private_mysql(run: Run, local: Path) -> None:
     if not (trees() / "mysql" / "tree").is_dir():
-        pytest.skip("scripts/database fetch mysql was not run")
+        pytest.skip("scripts/servers/database fetch mysql was not run")
     dsn = run("dsn", XIAOE_TREES=str(trees())).stdout.strip()
     assert "MariaDB" not in str(query(dsn, "SELECT VERSION()")[0][0])
     assert run("dsn", "mysql").stdout.strip() == dsn

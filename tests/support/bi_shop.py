@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.running import running
+from emulator.process import running
 from support.fixtures import shop_connection
 from support.runs import unhurried
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync

@@ -234,6 +234,10 @@ class Bench:
         self.server.items = list(items)
         return self.stage()
 
+    def run_of(self, items: Iterable[Item]) -> Counter[str]:
+        """Stage a list that says this, and merge it."""
+        return self.sync.merge(*self.observe(items))
+
     def table(self) -> list[dict[str, Any]]:
         """The shop's rows as they are, bookkeeping and all, in key order."""
         sql = f"SELECT * FROM {self.resource.table} WHERE shop_id = %s ORDER BY {self.resource.key}"

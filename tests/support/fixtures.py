@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.connecting import airflow_connection
 from emulator.options import Credentials
-from emulator.running import Emulator, running
+from emulator.process import Emulator, airflow_connection, running
 from support.scratch import metadata, scratch
 from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync
 

@@ -18,7 +18,7 @@ def main() -> None:
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
 
-    from emulator.running import Emulator
+    from emulator.process import Emulator
     from xiaoe.api import hook
     from xiaoe.tasks import defaults
 

@@ -15,7 +15,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from standalone import free_port
+from servers.airflow import free_port
 
 TOKEN = "chat-token-that-nobody-may-read"
 PASSWORD = "mail-password-that-nobody-may-read"

@@ -24,11 +24,10 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("plugins", "include", "scripts", "tests")]
 
-from emulator.connecting import airflow_connection  # noqa: E402
-from emulator.differences import unlike  # noqa: E402
+from emulator.compare import unlike  # noqa: E402
 from emulator.options import Credentials  # noqa: E402
-from emulator.running import Emulator, running  # noqa: E402
-from standalone import Standalone, group_lives, wait_until  # noqa: E402
+from emulator.process import Emulator, airflow_connection, running  # noqa: E402
+from servers.airflow import Standalone, group_lives, wait_until  # noqa: E402
 from support.chaos import tell  # noqa: E402
 from support.relay import Relay  # noqa: E402
 from support.scratch import metadata, scratch  # noqa: E402

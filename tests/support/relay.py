@@ -6,7 +6,7 @@ import socket
 import threading
 from contextlib import suppress
 
-from standalone import free_port
+from servers.airflow import free_port
 
 
 class Relay:

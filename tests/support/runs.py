@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.shop import APP_ID, END, START, merge_sql
 from xiaoe import clock
 from xiaoe.api import hook

@@ -14,8 +14,8 @@ import jinja2
 import MySQLdb
 import MySQLdb.cursors
 
-from emulator.differences import unlike
-from emulator.running import Emulator
+from emulator.compare import unlike
+from emulator.process import Emulator
 from xiaoe import clock
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING

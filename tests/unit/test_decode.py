@@ -3,7 +3,7 @@ r"""Rows: one raw order becomes one tuple or one reason; hashes; the way of a tu
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,15 +13,18 @@ import MySQLdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_64_intdigest
 
 from emulator import codes as documented
 from support.shop import Database
 from xiaoe.mysql.load_data import NULL, tsv, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.resources import orders
 from xiaoe.resources.base import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, RESOURCES, USERS, Resource
-from xiaoe.rows import codes, orders, values
+from xiaoe.rows import codes, values
 from xiaoe.rows.decode import Row, RowError, RowReader, row_hash
+from xiaoe.rows.masking import Forms, hashed, masked
 
 READER = ORDERS.reader
 FIELDS = sorted({field for field, _ in orders.MAPPING.values()})
@@ -289,40 +292,127 @@ def test_raw_hashes_are_equal_exactly_when_the_bytes_are(left: bytes, right: byt
     assert 0 <= READER.raw_hash(left) < 2**64
 
 
-def reader(source: str = orders.__file__) -> RowReader:
-    return RowReader(orders.MAPPING, {"order_state": codes.texts("order_state")}, key="order_id", source=source)
+def reader(**changed: Any) -> RowReader:
+    rules = {"mapping": orders.MAPPING, "code_texts": orders.CODE_TEXTS, "key": "order_id", **changed}
+    return RowReader(rules.pop("mapping"), rules.pop("code_texts"), **rules)
 
 
-def test_a_changed_code_text_makes_every_row_be_looked_at_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = raw(order_state=3)
-    before = reader()
-    shutil.copytree(codes.CODES_DIR, tmp_path / "codes")
-    monkeypatch.setattr(codes, "CODES_DIR", tmp_path / "codes")
+def renamed(name: str) -> Callable[[Any], Any]:
+    """A reader that reads as `values.text` does."""
+
+    def read(value: Any) -> str | None:
+        return values.text(value)
+
+    read.__qualname__ = name
+    return read
+
+
+class OtherReader(RowReader):
+    """Types as the other one does."""
+
+
+FIRST = orders.MAPPING
+TITLE = FIRST["title"]
+STATES = orders.CODE_TEXTS["order_state"]
+CHANGES: dict[str, Callable[[], RowReader]] = {
+    "a column renamed": lambda: reader(mapping={"name" if at == "title" else at: to for at, to in FIRST.items()}),
+    "a column left out": lambda: reader(mapping={at: to for at, to in FIRST.items() if at != "title"}),
+    "columns in another order": lambda: reader(mapping=dict(reversed(FIRST.items()))),
+    "another field": lambda: reader(mapping={**FIRST, "title": ("name", TITLE[1])}),
+    "another function": lambda: reader(mapping={**FIRST, "title": (TITLE[0], values.identifier)}),
+    "a function of another name": lambda: reader(mapping={**FIRST, "title": (TITLE[0], renamed("other"))}),
+    "a function of the same name elsewhere": lambda: reader(mapping={**FIRST, "title": (TITLE[0], renamed("text"))}),
+    "a code's text": lambda: reader(code_texts={**orders.CODE_TEXTS, "order_state": {**STATES, 3: "退款完"}}),
+    "one more code": lambda: reader(code_texts={**orders.CODE_TEXTS, "order_state": {**STATES, 99: "新"}}),
+    "one more column with texts": lambda: reader(code_texts={**orders.CODE_TEXTS, "pay_way": STATES}),
+    "texts of another column": lambda: reader(code_texts={**orders.CODE_TEXTS, "ship_state": STATES}),
+    "another key": lambda: reader(key="out_order_id"),
+    "a column masked": lambda: reader(forms=Forms({"title": "masked"})),
+    "a column hashed": lambda: reader(forms=Forms({"title": "hash"}, lambda: b"0123456789abcdef")),
+    "hashed with another key": lambda: reader(forms=Forms({"title": "hash"}, lambda: b"0123456789abcdeF")),
+    "another class": lambda: OtherReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id"),
+}
+
+
+def test_every_change_of_the_rules_makes_every_row_be_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes = {"unchanged": reader().raw_hash(b"{}")} | {name: of().raw_hash(b"{}") for name, of in CHANGES.items()}
+    monkeypatch.setattr(values, "RULES", values.RULES + 1)
+    hashes["RULES"] = reader().raw_hash(b"{}")
+    assert len(set(hashes.values())) == len(CHANGES) + 2, hashes
+
+
+def test_the_same_rules_give_the_same_raw_hash_whatever_the_files_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A docstring mended, a module moved, a list of codes sorted: nothing of that is a rule."""
+    backwards = {column: dict(reversed(of.items())) for column, of in reversed(orders.CODE_TEXTS.items())}
+    expected = reader().raw_hash(b"{}")
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise AssertionError("a file was read")
+
+    for name in ("read_bytes", "read_text", "open"):
+        monkeypatch.setattr(Path, name, refuse)
+    monkeypatch.setattr("builtins.open", refuse)
+    assert reader().raw_hash(b"{}") == reader(code_texts=backwards).raw_hash(b"{}") == expected
+    monkeypatch.setattr(values, "__doc__", "changed")
+    monkeypatch.setattr(values.text, "__doc__", "changed")
+    monkeypatch.setattr(values.text, "__module__", "elsewhere.values")
+    assert reader().raw_hash(b"{}") == expected
+
+
+def test_raw_hashes_are_the_same_in_every_process() -> None:
+    """Of fixed rules. A figure, as it has to last from one version of Python to the next."""
+    fixed = RowReader(
+        {"id": ("id", values.identifier), "state": ("state", values.code), "name": ("name", values.text)},
+        {"state": {1: "一", 2: "二"}},
+        key="id",
+        forms=Forms({"name": "masked"}),
+    )
+    assert fixed.rules()[1:] == [
+        "RowReader",
+        "id",
+        [("id", "id", "values.identifier"), ("state", "state", "values.code"), ("name", "name", "values.text")],
+        [("state", [(1, "一"), (2, "二")])],
+        b"name=masked",
+    ]
+    assert fixed.raw_hash(b"{}") == FIXED[values.RULES]
+
+
+FIXED = {1: 8536473130660982317}
+
+
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
+def test_the_name_of_a_reader_says_all_of_it(resource: Resource) -> None:
+    """Two functions made by a third have one name, and read otherwise: `RowReader.rules` would not notice."""
+    for _, read in resource.reader._mapping.values():
+        assert "<" not in read.__qualname__
+
+
+def test_values_read_as_they_did_when_the_rules_were_numbered() -> None:
+    """Stored rows keep what they were typed as for as long as their raw hashes match."""
+    functions = (values.code, values.yuan, values.fen, values.number, values.time, values.milliseconds, values.text,
+                 values.identifier)  # fmt: skip
+    found = [[outcome(read, value) for value in SPECIMENS] for read in functions]
+    forms = [[masked(text), hashed(text, b"0123456789abcdef")] for text in ("", "张三", "138-1234-5678-9")]
+    digest = xxh3_64_intdigest(repr((found, forms)).encode())
+    assert digest == READ_AS[values.RULES], "values come out otherwise: raise values.RULES, and note the digest here"
+
+
+def outcome(read: Callable[[Any], Any], value: Any) -> Any:
     try:
-        clear_codes()
-        assert reader().raw_hash(data) == before.raw_hash(data)
-        file = tmp_path / "codes" / "order_state.json"
-        file.write_text(file.read_text("utf-8").replace("已退款", "退款完"), "utf-8")
-        clear_codes()
-        after = reader()
-        assert after.raw_hash(data) != before.raw_hash(data)
-        assert row_hash(after.row(data)) != row_hash(before.row(data))
-    finally:
-        monkeypatch.undo()
-        clear_codes()
+        return read(value)
+    except ValueError:
+        return ValueError
 
 
-def clear_codes() -> None:
-    codes.texts.cache_clear()
-    codes.fingerprint.cache_clear()
-
-
-def test_a_changed_mapping_makes_every_row_be_looked_at_again(tmp_path: Path) -> None:
-    changed = tmp_path / "orders.py"
-    changed.write_bytes(Path(orders.__file__).read_bytes() + b"# changed\n")
-    assert reader(str(changed)).raw_hash(b"{}") != reader().raw_hash(b"{}")
+SPECIMENS: tuple[Any, ...] = (
+    None, True, False, 0, 1, -7, 12345, 2**31, 1700000000123, 10**15, 10**20, "", " ", "--", "7", " 7 ", "07", "-0",
+    "12.30", "12.345", "1e5", "1_0", "NaN", "x", Decimal("199.99000000000001"), Decimal("0.5"), Decimal("1.00001"),
+    Decimal("9999999999.99"), Decimal("1E+12"), "2026-01-31 08:30:00", " 2026-01-31 08:30:00 ", "2026-02-30 00:00:00",
+    "2026-01-31", "0000-00-00 00:00:00", "-0001-11-30 00:00:00", "0999-01-01 00:00:00", "中文", "a" * 129,
+    "a" * 65_535, "课" * 21_846, [], [1, "二"], {"b": 1, "a": [None]},
+)  # fmt: skip
+READ_AS = {1: 9733704220425216084}
+"""`values.RULES` → a digest of what `SPECIMENS` are read as."""
 
 
 # --- TSV -----------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from emulator.running import Emulator
+import docs
+from emulator.process import Emulator
 from support.shop import EVERYTHING, Database, Sync
-from xiaoe import dictionary, settings
+from xiaoe import settings
 from xiaoe.api import shop
 from xiaoe.api.errors import ADVICE
 from xiaoe.provider_info import get_provider_info
@@ -48,10 +49,10 @@ def anchors(path: Path) -> set[str]:
 
 @pytest.mark.mysql
 def test_generated_parts_are_up_to_date(database: Database, tmp_path: Path) -> None:
-    names = ("database.md", *dictionary.OPERATIONS)
+    names = ("database.md", *docs.OPERATIONS)
     for name in names:
         shutil.copy(DOCS / name, tmp_path)
-    assert dictionary.write(tmp_path / "database.md") == tmp_path / "database.md"
+    assert docs.write(tmp_path / "database.md") == tmp_path / "database.md"
     for name in names:
         assert (tmp_path / name).read_text("utf-8") == (DOCS / name).read_text("utf-8"), f"run `make docs`: {name}"
 
@@ -61,7 +62,7 @@ def test_missing_markers_are_an_error(database: Database, tmp_path: Path) -> Non
     page = tmp_path / "database.md"
     page.write_text("<!-- tables:begin -->", "utf-8")
     with pytest.raises(ValueError, match="tables:end"):
-        dictionary.write(page)
+        docs.write(page)
     assert page.read_text("utf-8") == "<!-- tables:begin -->"
 
 
@@ -70,7 +71,7 @@ def test_views_are_listed_and_the_migration_tools_own_tables_are_not(database: D
     connection = database.connect()
     connection.query("CREATE VIEW docs_view AS SELECT shop_id, price FROM orders")
     try:
-        text = dictionary.tables()
+        text = docs.tables()
     finally:
         connection.query("DROP VIEW docs_view")
         connection.close()
@@ -80,7 +81,7 @@ def test_views_are_listed_and_the_migration_tools_own_tables_are_not(database: D
 
 @pytest.mark.mysql
 def test_every_column_has_a_comment(database: Database) -> None:
-    assert "|  |" not in dictionary.tables()
+    assert "|  |" not in docs.tables()
 
 
 @pytest.mark.mysql
@@ -198,7 +199,7 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def test_every_code_that_stops_a_task_is_in_the_list_of_failures() -> None:
-    for name in dictionary.OPERATIONS:
+    for name in docs.OPERATIONS:
         page = (DOCS / name).read_text("utf-8")
         first, last = map(int, re.search(r"code (2001)` \S+ `(2006)", page).groups())  # type: ignore[union-attr]
         listed = set(map(int, re.findall(r"\b(\d{4})`", page))) | set(range(first, last + 1))

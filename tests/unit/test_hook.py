@@ -19,7 +19,7 @@ import pytest
 import requests
 import urllib3
 
-from emulator.running import Emulator, running
+from emulator.process import Emulator, running
 from support.fixtures import shop_connection
 from support.shop import APP_ID, CLIENT_ID, END, NOW, SECRET
 from unit.wire import MemoryTokens, Seen, Wire, answer_json, http, orders, serving, shop_answer, token

@@ -14,7 +14,7 @@ from xiaoe.csv_import import cells, columns
 from xiaoe.csv_import.columns import REQUIRED, known_words, line_reader, read_header
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge import unconfirmed
-from xiaoe.rows import orders
+from xiaoe.resources import orders
 from xiaoe.rows.decode import RowError
 
 HEADINGS = ["订单号", "用户ID", "下单时间", "实付金额", "订单状态"]

@@ -14,7 +14,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.utils.types import DagRunType
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.fixtures import shop_connection
 from support.shop import APP_ID, END, SECRET, Database, merge_sql
 from xiaoe import clock, settings

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.resources import privacy
+from xiaoe.resources import orders, privacy
 from xiaoe.resources.base import RESOURCES
 from xiaoe.resources.privacy import COLUMNS, forms_of
-from xiaoe.rows import orders, values
+from xiaoe.rows import values
 from xiaoe.rows.decode import RowError, RowReader
 from xiaoe.rows.masking import PLAIN, Forms, hashed, masked
 
@@ -33,7 +33,7 @@ def environment(clean_environment: Environment) -> Iterator[Environment]:
 
 
 def reader(forms: Forms) -> RowReader:
-    return RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", source=orders.__file__, forms=forms)
+    return RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", forms=forms)
 
 
 def raw(**fields: Any) -> bytes:

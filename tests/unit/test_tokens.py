@@ -10,7 +10,7 @@ from threading import Barrier
 
 import pytest
 
-from emulator.running import Emulator
+from emulator.process import Emulator
 from support.shop import APP_ID, CLIENT_ID, SECRET, Database
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.api.shop import Shop

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from emulator.dice import key_of, roll
+from emulator.seeded import key_of, roll
 
 PHYSICAL = 21
 SOLD = 240  # products that orders name

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from emulator.clock import to_text
 from emulator.codes import ORDER_STATES, RESOURCE_TYPES, SHIP_STATES
-from emulator.forms import time_text, yuan
-from emulator.orders.book import Book, Order
-from emulator.orders.story import State, state_at
+from emulator.encodings import time_text, yuan
+from emulator.orders.generator import Book, Order
+from emulator.orders.lifecycle import State, state_at
 
 # The API's name of a field where the table's differs.
 _COLUMNS = {"count": "quantity"}

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 from emulator.clock import to_text
 from emulator.codes import RESOURCE_TYPES, SALE_STATUSES
-from emulator.forms import time_text, yuan
-from emulator.products.book import Goods, ProductBook, display_at
+from emulator.encodings import time_text, yuan
+from emulator.products.generator import Goods, ProductBook, display_at
 
 
 def rows(shop_id: str, book: ProductBook, begin: int, end: int, now: int) -> Iterator[dict[str, object]]:

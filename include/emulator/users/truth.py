@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emulator.forms import time_text
-from emulator.users.book import User, UserBook, last_visit
+from emulator.encodings import time_text
+from emulator.users.generator import User, UserBook, last_visit
 
 # The API's name of a field where the table's differs.
 _COLUMNS = {"from": "source"}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xiaoe import clock
 from xiaoe.alerts.messages import beijing
 from xiaoe.clock import utc_text
-from xiaoe.freshness import FRESH_WITHIN
+from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.notify import span

@@ -13,8 +13,9 @@ import msgspec
 
 from xiaoe.csv_import import cells
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.resources import orders
 from xiaoe.resources.privacy import forms_of
-from xiaoe.rows import orders, values
+from xiaoe.rows import values
 from xiaoe.rows.codes import texts
 from xiaoe.rows.decode import Mapping, Row, RowError, RowReader
 from xiaoe.settings import INCLUDE_DIR
@@ -79,6 +80,10 @@ class LineReader(RowReader):
                 )
         return rows
 
+    def rules(self) -> list[Any]:
+        """See `RowReader.rules`; and the words that its functions know."""
+        return [*super().rules(), sorted((column, sorted(of.items())) for column, of in known_words().words.items())]
+
     def kept(self, raw: bytes | msgspec.Raw) -> bytes:
         """A line that cannot be typed, as it may be kept: cells without a name only where no policy hides any."""
         if self._hidden and _is_torn(raw):
@@ -94,9 +99,7 @@ def _is_torn(raw: bytes | msgspec.Raw) -> bool:
 def line_reader() -> LineReader:
     """The reader of lines; made on first use, as it reads files."""
     mapping: Mapping = {column: (column, _reads(column, read)) for column, (_, read) in orders.MAPPING.items()}
-    return LineReader(
-        mapping, orders.CODE_TEXTS, key="order_id", source=str(WORDS_FILE), forms=forms_of("orders")
-    )  # fmt: skip
+    return LineReader(mapping, orders.CODE_TEXTS, key="order_id", forms=forms_of("orders"))
 
 
 def _reads(column: str, read: cells.Read) -> cells.Read:

@@ -92,6 +92,7 @@ class Chunk:
     Args:
         new: Key → typed row that the warehouse does not hold.
         changed: Key → typed row that it holds otherwise.
+        rehashed: Key → shop, key and `BOOKKEEPING` of a row that it holds as it is, with another raw hash.
         rejected: Rows that could not be typed.
         typed: Keys of rows that could, once more, after they could not.
         unheld: Keys that were not among the rows that the list has to bring (`ledger.Expected`).
@@ -99,6 +100,7 @@ class Chunk:
 
     new: dict[str, Row] = field(default_factory=dict)
     changed: dict[str, Row] = field(default_factory=dict)
+    rehashed: dict[str, Row] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     typed: set[str] = field(default_factory=set)
     unheld: set[str] = field(default_factory=set)
@@ -113,12 +115,13 @@ class Chunk:
         self.new |= other.new
         for key, row in other.changed.items():
             (self.new if key in self.new else self.changed)[key] = row
+        self.rehashed |= other.rehashed
         self.rejected += other.rejected
         self.typed |= other.typed
 
     def is_due(self, size: int) -> bool:
         """Whether to write it now. Statements cost something, too; but what was rejected has to stay in its order."""
-        return len(self.new) + len(self.changed) >= size or bool(self.rejected or self.typed)
+        return len(self.new) + len(self.changed) + len(self.rehashed) >= size or bool(self.rejected or self.typed)
 
 
 def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) -> Iterator[Incoming]:
@@ -196,10 +199,13 @@ class Judge:
                 chunk.rejected.append(self._rejected(key, raw, observed_at))
                 continue
             hashed = row_hash(row)
-            if old and (known(old, observed_at, old[1] == hashed) or self._was_seen_later(row, observed_at)):
+            bookkeeping = (hashed, raw_hash, observed_at, batch_id)
+            if old and self._was_seen_later(row, observed_at):
                 continue
-            whole = (shop_id, *row, hashed, raw_hash, observed_at, batch_id)
-            (chunk.changed if old else chunk.new)[key] = whole
+            if old and known(old, observed_at, old[1] == hashed):
+                chunk.rehashed[key] = (shop_id, key, *bookkeeping)
+                continue
+            (chunk.changed if old else chunk.new)[key] = (shop_id, *row, *bookkeeping)
         chunk.rejected += self._twins(incoming)
         if self._unresolved:
             rejected = {one.key for one in chunk.rejected}

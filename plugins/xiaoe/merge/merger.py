@@ -16,13 +16,13 @@ from typing import TypeVar
 from xiaoe.merge import changes, ledger, reconcile, rejected, status
 from xiaoe.merge.changes import Chunk, Incoming, Judge, Stored
 from xiaoe.merge.expected import Expected, count_expected, count_listed
+from xiaoe.merge.run_log import write_run
 from xiaoe.merge.writer import Writer
 from xiaoe.mysql.session import Session, retry_conflicts
 from xiaoe.mysql.templates import split_statements
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Resource, Scope
 from xiaoe.rows.keys import Keys, among, distinct, key_hash, merged
-from xiaoe.run_log import write_run
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from xiaoe.destinations import Copy
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.marts.queue import queue_days
 from xiaoe.merge import rejected
-from xiaoe.merge.changes import Chunk, Incoming, Stored
+from xiaoe.merge.changes import BOOKKEEPING, Chunk, Incoming, Stored
 from xiaoe.merge.changes import columns as columns_of
 from xiaoe.merge.expected import Expected
 from xiaoe.merge.members import KnownMembers, Named, named_by
@@ -147,6 +147,8 @@ class Writer:
                 f"{staged} rows of {self._resource.name} were to be written, the server says (inserted, changed)"
                 f" {counts}: {_INTRUDER.format(self._resource.table)}"
             )
+        if chunk.rehashed:
+            self._rehash([chunk.rehashed[key] for key in sorted(chunk.rehashed)])
 
     def finish(self) -> None:
         """Have the days of new rows worked out anew; after the last chunk."""
@@ -197,6 +199,20 @@ class Writer:
                 self._session.execute(statement)
         self._session.execute(f"DELETE FROM {self._staging}")
         return counts
+
+    def _rehash(self, rows: list[Row]) -> None:
+        """Set the raw hash of rows that still are what those bytes say; nothing else of them changes.
+
+        A row that came once more, in a later chunk, may be another one by now: `row_hash` tells.
+        """
+        key = self._resource.key
+        self._session.bulk_load(self._staging, ("shop_id", key, *BOOKKEEPING), rows)
+        self._session.execute(
+            f"UPDATE {self._staging} AS s STRAIGHT_JOIN {self._resource.table} AS t"
+            f" ON t.shop_id = s.shop_id AND t.{key} = s.{key} SET t.raw_hash = s.raw_hash"
+            " WHERE t.row_hash = s.row_hash"
+        )
+        self._session.execute(f"DELETE FROM {self._staging}")
 
 
 _INTRUDER = "is another program writing to {}? Nothing was kept; clear this task to try again"

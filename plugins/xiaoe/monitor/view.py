@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from xiaoe.clock import BEIJING
-from xiaoe.freshness import FRESH_WITHIN
+from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
 from xiaoe.monitor.i18n import LANGUAGES, Words
 from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, StorageFigure, Sync, SyncDay

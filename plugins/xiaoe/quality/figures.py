@@ -10,7 +10,7 @@ from statistics import median
 from xiaoe import settings
 from xiaoe.clock import BEIJING, beijing_text, midnight, utc_text
 from xiaoe.coverage import Span, joined
-from xiaoe.freshness import FreshWithin
+from xiaoe.merge.freshness import FreshWithin
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
 from xiaoe.quality.catalogue import (

@@ -31,7 +31,7 @@ from xiaoe.quality.catalogue import (
 )
 
 if TYPE_CHECKING:
-    from xiaoe.freshness import FreshWithin
+    from xiaoe.merge.freshness import FreshWithin
     from xiaoe.mysql.session import Session
     from xiaoe.quality.results import Result
     from xiaoe.quality.scope import Scope

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from xiaoe.destinations import Copy, Fresh, Member
+from xiaoe.resources import live_streams, orders, products, refunds, users
 from xiaoe.resources.privacy import forms_of
-from xiaoe.rows import live_streams, orders, products, refunds, users
 from xiaoe.rows.decode import RowReader
 from xiaoe.windows import Window, whole_days
 
@@ -184,7 +184,6 @@ ORDERS = Resource(
         orders.MAPPING,
         orders.CODE_TEXTS,
         key="order_id",
-        source=orders.__file__,
         forms=forms_of("orders"),
     ),
     members=(
@@ -238,7 +237,6 @@ REFUNDS = Resource(
         refunds.MAPPING,
         refunds.CODE_TEXTS,
         key="aftersale_id",
-        source=refunds.__file__,
         forms=forms_of("refunds"),
     ),
 )
@@ -257,7 +255,7 @@ USERS = Resource(
     filters=_everything,
     key="user_id",
     time=None,
-    reader=RowReader(users.MAPPING, {}, key="user_id", source=users.__file__, forms=forms_of("users")),
+    reader=RowReader(users.MAPPING, {}, key="user_id", forms=forms_of("users")),
 )
 
 PRODUCTS = Resource(
@@ -274,7 +272,7 @@ PRODUCTS = Resource(
     filters=_everything,
     key="resource_id",
     time=None,
-    reader=RowReader(products.MAPPING, products.CODE_TEXTS, key="resource_id", source=products.__file__),
+    reader=RowReader(products.MAPPING, products.CODE_TEXTS, key="resource_id"),
 )
 
 LIVE_STREAMS = Resource(
@@ -292,7 +290,7 @@ LIVE_STREAMS = Resource(
     key="live_id",
     time=None,
     tells_total=False,
-    reader=RowReader(live_streams.MAPPING, live_streams.CODE_TEXTS, key="live_id", source=live_streams.__file__),
+    reader=RowReader(live_streams.MAPPING, live_streams.CODE_TEXTS, key="live_id"),
 )
 
 RESOURCES = {resource.name: resource for resource in (ORDERS, REFUNDS, USERS, PRODUCTS, LIVE_STREAMS)}

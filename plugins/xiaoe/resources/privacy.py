@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.rows import orders, refunds, users
+from xiaoe.resources import orders, refunds, users
 from xiaoe.rows.masking import METHODS, Forms
 
 COLUMNS = {"orders": orders.PERSONAL, "refunds": refunds.PERSONAL, "users": users.PERSONAL}

@@ -20,11 +20,5 @@ def texts(name: str) -> dict[int, str]:
     return {int(code): text for code, text in json.loads(_path(name).read_text("utf-8")).items()}
 
 
-@cache
-def fingerprint() -> bytes:
-    """Changes when any text changes, so that stored hashes no longer match and rows are typed again."""
-    return b"".join(path.read_bytes() for path in sorted(CODES_DIR.glob("*.json")))
-
-
 def _path(name: str) -> Path:
     return CODES_DIR / f"{name}.json"

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
-from xiaoe.rows import codes, values
+from xiaoe.rows import values
 from xiaoe.rows.masking import PLAIN, Forms
 
 Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
@@ -36,8 +35,6 @@ class RowReader:
         mapping: Columns in the order of the row, see `Mapping`; each field of the API at most once.
         code_texts: Columns whose code gets a Chinese text in `<column>_text`.
         key: The column that has to be there: without it there is no row.
-        source: The module file of the mapping; part of the raw hash, so that rows are typed anew
-            after a change of the mapping.
         forms: Columns that are not stored as they come, and what becomes of them.
     """
 
@@ -47,13 +44,11 @@ class RowReader:
         code_texts: dict[str, dict[int, str]],
         *,
         key: str,
-        source: str,
         forms: Forms = PLAIN,
     ) -> None:
         self._mapping = mapping
         self._code_texts = code_texts
         self._key = key
-        self._source = source
         self._forms = forms
         self._hidden = {mapping[column][0]: column for column in forms.columns}
         self._reads = [forms.around(column, read) for column, (_, read) in mapping.items()]
@@ -139,14 +134,22 @@ class RowReader:
         raise AssertionError("a row that could not be typed can be now")
 
     def raw_hash(self, raw: bytes | msgspec.Raw) -> int:
-        """64 bits over the bytes as they came; equal means that nothing needs to be looked at."""
+        """64 bits over the bytes as they came and over `rules`; equal means that nothing needs to be looked at."""
         return xxh3_64_intdigest(raw, self._seed)
+
+    def rules(self) -> list[Any]:
+        """What decides how a row is typed, as plain data; part of every raw hash: after a change rows are typed again.
+
+        A reader is named by its module, without the package, and its qualified name. What a function closes over, a
+        subclass adds; what a function does, `values.RULES` stands for.
+        """
+        columns = [(column, field, _name(read)) for column, (field, read) in self._mapping.items()]
+        texts = [(column, sorted(self._code_texts[column].items())) for column in self._code_texts]
+        return [values.RULES, type(self).__qualname__, self._key, columns, sorted(texts), self._forms.fingerprint()]
 
     @cached_property
     def _seed(self) -> int:
-        """Changes with the rules that rows are typed by, so that they are typed again."""
-        rules = codes.fingerprint() + Path(self._source).read_bytes() + Path(values.__file__).read_bytes()
-        return xxh3_64_intdigest(rules + self._forms.fingerprint())
+        return xxh3_64_intdigest(_pack(self.rules()))
 
     def kept(self, raw: bytes | msgspec.Raw) -> bytes:
         """A row that cannot be typed, as it may be kept: without what is not to be stored plain."""
@@ -176,6 +179,10 @@ class RowReader:
 def row_hash(row: Row) -> int:
     """64 bits over the typed values; equal means that nothing needs to be written."""
     return xxh3_64_intdigest(_pack(row))
+
+
+def _name(read: Callable[[Any], Any]) -> str:
+    return f"{read.__module__.rpartition('.')[2]}.{read.__qualname__}"
 
 
 def _hidden(read: Callable[[Any], Any], value: Any) -> Any:

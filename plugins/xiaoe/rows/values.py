@@ -17,6 +17,13 @@ import msgspec
 
 T = TypeVar("T")
 
+RULES = 1
+"""Part of every raw hash (`RowReader.rules`).
+
+Raise it when a value or a form (`rows.masking`) comes out otherwise than before, or `RowReader` types a row otherwise:
+rows whose bytes are the same are typed again then. Not for comments, names or speed.
+"""
+
 NULL_TIMES = ("0000-00-00", "-0001-11-30")
 EMPTY = ("", "--")
 LONGEST_TEXT = 65_535

@@ -7,7 +7,7 @@ from datetime import timedelta
 from airflow.sdk import task_group
 
 from xiaoe import settings
-from xiaoe.freshness import FRESH_WITHIN
+from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor.operators import XiaoeStorageOperator
 from xiaoe.quality.operators import (
     XiaoeColumnChecksOperator,

@@ -1,0 +1,53 @@
+"""The expected rows of a table, by its name in the warehouse (docs of the tables: the ``truth`` module of each).
+
+``begin`` and ``end`` bound, half open and in unix seconds: the time of creation of orders, after-sales and
+products, of registration of users, of planned start of live streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import emulator.live_streams.truth as lives
+import emulator.orders.truth as orders
+import emulator.products.truth as products
+import emulator.refunds.truth as after_sales
+import emulator.users.truth as users
+from emulator.shop import Shop
+
+# A row, or nothing, which gives other requests a turn.
+Rows = Iterator[dict[str, object] | None]
+
+
+def _orders(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return orders.rows(shop.app_id, shop.orders, begin, end, now)
+
+
+def _rejects(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return orders.rejects(shop.app_id, shop.orders, begin, end, now)
+
+
+def _refunds(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return after_sales.rows(shop.app_id, shop.after_sales, shop.users.nicknames, begin, end, now)
+
+
+def _users(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return users.rows(shop.app_id, shop.users, begin, end, now)
+
+
+def _products(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return products.rows(shop.app_id, shop.products, begin, end, now)
+
+
+def _live_streams(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return lives.rows(shop.app_id, shop.lives, begin, end, now)
+
+
+TRUTHS: dict[str, Callable[[Shop, int, int, int], Rows]] = {
+    "orders": _orders,
+    "rejects": _rejects,
+    "refunds": _refunds,
+    "users": _users,
+    "products": _products,
+    "live_streams": _live_streams,
+}

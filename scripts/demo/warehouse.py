@@ -1,0 +1,110 @@
+"""The demo's look into the warehouse: queries, and whether every table equals the shops."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+import MySQLdb
+from MySQLdb.cursors import DictCursor
+
+from emulator.compare import unlike
+from emulator.options import Credentials
+from emulator.process import Emulator
+from servers.airflow import ROOT
+
+BEIJING = timezone(timedelta(hours=8))
+TABLES = (
+    ("orders", "order_id", "TRUE"),
+    ("refunds", "aftersale_id", "absent_since IS NULL"),
+    ("users", "user_id", "absent_since IS NULL AND is_inferred = 0"),
+    ("products", "resource_id", "absent_since IS NULL AND is_inferred = 0"),
+    ("live_streams", "live_id", "absent_since IS NULL"),
+)
+"""Table, its key, and which of its rows the shop's list holds now."""
+
+
+def demo_dsn() -> str:
+    """The warehouse of the demo: `xiaoe_demo` on the private server, which is started if need be.
+
+    One that the environment names is used as it is.
+
+    Raises:
+        RuntimeError: There is no database server.
+    """
+    command = [ROOT / "scripts" / "servers" / "database", "dsn"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)  # noqa: S603
+    if done.returncode:
+        raise RuntimeError("scripts/servers/database dsn failed, see above")
+    dsn = done.stdout.strip().rpartition("\n")[2]
+    if "AIRFLOW_CONN_XIAOE_MYSQL" in os.environ:
+        return dsn
+    return urlsplit(dsn)._replace(path="/xiaoe_demo").geturl()
+
+
+def equal_tables(dsn: str, url: str, shops: Sequence[Credentials], *, since: datetime) -> Iterator[str]:
+    """Compare each table with what the shops hold; yield what was equal.
+
+    Orders are compared from `since` to the watermark, all else whole.
+
+    Raises:
+        RuntimeError: A row differs.
+    """
+    emulator = Emulator(url)
+    for shop in shops:
+        counts = []
+        for table, key, condition in TABLES:
+            span: tuple[int | None, int | None] = (None, None)
+            if table == "orders":
+                span = (int(since.timestamp()), _watermark(dsn, shop.app_id))
+            truth = getattr(emulator, f"truth_{table}")(shop.app_id, *span)
+            held = rows(dsn, f"SELECT * FROM {table} WHERE shop_id = %s AND {condition}", (shop.app_id,))  # noqa: S608
+            if found := unlike(held, truth, key):
+                raise RuntimeError(f"{table} of {shop.app_id} and the shop differ in {len(found)} places: {found[:5]}")
+            counts.append(f"{table} {len(held)}")
+        yield f"equal to shop {shop.app_id}, row by row and column by column: {', '.join(counts)}"
+
+
+def _watermark(dsn: str, shop_id: str) -> int:
+    [[watermark]] = query(
+        dsn,
+        "SELECT watermark FROM sync_status WHERE shop_id = %s AND resource = 'orders' AND mode = 'incremental'",
+        (shop_id,),
+    )
+    return int(watermark.replace(tzinfo=BEIJING).timestamp())
+
+
+@contextmanager
+def connected(dsn: str, database: str | None = None) -> Iterator[Any]:
+    """A connection to the database that the DSN names, or to another one on its server."""
+    parts = urlsplit(dsn)
+    connection = MySQLdb.connect(
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=parts.username,
+        passwd=parts.password or "",
+        db=parts.path.lstrip("/") if database is None else database,
+        charset="utf8mb4",
+        autocommit=True,
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def query(dsn: str, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+    """Rows of one statement."""
+    return [list(row.values()) for row in rows(dsn, sql, parameters)]
+
+
+def rows(dsn: str, sql: str, parameters: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+    """Rows of one statement, by column."""
+    with connected(dsn) as connection, connection.cursor(DictCursor) as cursor:
+        cursor.execute(sql, parameters or None)
+        return list(cursor.fetchall())

@@ -1,0 +1,182 @@
+"""A private Airflow on loopback: `airflow standalone` in a folder of its own, driven over its REST API.
+
+Used by the demo and by the tests that need a live scheduler. Nobody has to log in, so it must never
+listen on anything but loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+START_TIMEOUT = 600
+"""Seconds; a cold start takes one minute on two idle cores and three on busy ones."""
+
+
+class Standalone:
+    """One Airflow.
+
+    Args:
+        home: Its AIRFLOW_HOME: logs, page store, SQLite.
+        port: Of the web server; None takes a free one.
+        database: Of its own tables, as Airflow takes it; None takes SQLite in `home`.
+    """
+
+    def __init__(self, home: Path, port: int | None = None, database: str | None = None) -> None:
+        self.home = home
+        self.database = database or f"sqlite:///{home}/airflow.db"
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._headers: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+        self._jwt_secret = secrets.token_urlsafe(64)
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start it in a process group of its own; `wait_healthy` tells when it is up."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with open(self.home / "standalone.log", "ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [Path(sys.executable).with_name("airflow"), "standalone"],
+                env={**os.environ, **self.settings(), **environment},
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_healthy(self, note: Callable[[str], None] = lambda text: None) -> None:
+        """Wait until every component says that it is healthy, and get a token for the REST API.
+
+        Raises:
+            RuntimeError: It ended, or was not up in ten minutes; the message says where the log is.
+        """
+
+        def healthy() -> bool:
+            if self.process and self.process.poll() is not None:
+                raise RuntimeError(f"Airflow ended at once: see {self.home / 'standalone.log'}")
+            try:
+                health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+            except (requests.RequestException, ValueError):
+                return False
+            waiting = [name for name in COMPONENTS if (health.get(name) or {}).get("status") != "healthy"]
+            if waiting:
+                note(f"waiting for {', '.join(waiting)}")
+            return not waiting
+
+        wait_until(healthy, START_TIMEOUT, f"Airflow did not come up: see {self.home / 'standalone.log'}")
+        self._headers = {"Authorization": f"Bearer {self.token()}"}
+
+    def token(self) -> str:
+        """One for the REST API; nobody is asked who they are."""
+        return str(requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"])
+
+    def api(self, method: str, path: str, **body: Any) -> Any:
+        """Call the REST API below /api/v2.
+
+        Raises:
+            RuntimeError: It answered with an error; the message holds its text.
+        """
+        answer = requests.request(
+            method, f"{self.url}/api/v2/{path}", json=body or None, headers=self._headers, timeout=60
+        )
+        if not answer.ok:
+            raise RuntimeError(f"{method} {path}: HTTP {answer.status_code}: {answer.text[:500]}")
+        return answer.json() if answer.content else None
+
+    def wait_for_dags(self, *names: str) -> None:
+        """Wait until the DAG processor has brought these DAGs."""
+        wait_until(
+            lambda: set(names) <= {dag["dag_id"] for dag in self.api("GET", "dags?limit=100")["dags"]},
+            START_TIMEOUT,
+            f"the DAGs did not appear: see {self.home / 'standalone.log'}",
+        )
+
+    def stop(self) -> None:
+        """End the whole group: a signal to the parent alone would leave its children running."""
+        if self.process is not None:
+            stop_group(self.process.pid)
+            self.process.wait()
+            self.process = None
+
+    def settings(self) -> dict[str, str]:
+        """The environment that a command has to run in to mean this Airflow."""
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            # `airflow standalone` starts its parts by the bare name `airflow`.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH": "20000",  # the merge's SQL, whole
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database,
+            "XIAOE_AIRFLOW_DB": self.database,  # which Airflow hides from tasks
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API_AUTH__JWT_SECRET": self._jwt_secret,
+            # A machine that is busy starting everything at once answers its own workers late.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        }
+
+
+def free_port() -> int:
+    """A port on loopback that nothing listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def stop_group(leader: int, patience: float = 20) -> None:
+    """Ask a process group to end, wait, and end it by force if it does not."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(leader, number)
+        except ProcessLookupError:
+            return
+        try:
+            wait_until(lambda: not group_lives(leader), patience, "still running")
+            return
+        except RuntimeError:
+            continue
+
+
+def group_lives(leader: int) -> bool:
+    """Whether a process of the group runs; one that ended and was not waited for does not count."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == leader and fields[0] != "Z":
+            return True
+    return False
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, complaint: str) -> None:
+    """Poll until the condition holds.
+
+    Raises:
+        RuntimeError: It did not in time.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(complaint)
+        time.sleep(0.5)
