@@ -95,7 +95,7 @@ def write(path: Path) -> Path:
 def tables(warehouse: Warehouse | None = None) -> str:
     """The dictionary of all tables, as Markdown."""
     from xiaoe.exceptions import XiaoeConfigError
-    from xiaoe.mysql.session import Warehouse
+    from xiaoe.mysql.warehouse import Warehouse
 
     with (warehouse or Warehouse()).session() as session:
         comments = _comments(session)
