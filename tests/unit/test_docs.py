@@ -86,7 +86,7 @@ def test_every_column_has_a_comment(database: Database) -> None:
 
 @pytest.mark.mysql
 def test_a_column_of_many_tables_is_explained_once(database: Database) -> None:
-    text = dictionary.tables()
+    text = docs.tables()
     assert text.count("| `row_hash` |") == 1
     assert text.count("`row_hash`") == 1 + 5  # each list's table names it
 
