@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from xiaoe.mysql.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_OURS = re.compile(r"_?yoyo_|bi_")
-"""Tables that the migration tool keeps for itself, and those that docs/bi.md lists."""
+LEFT_OUT = re.compile(r"_?yoyo_|bi_|mart_(cohorts|products)")
+"""Tables of the migration tool, those that docs/bi.md lists, and those behind a view that it lists."""
+SHARED_BY = 3
+"""A column that is the same in this many tables is explained once, above them all."""
 
 OPERATIONS = {"operations.md": "en", "operations.zh-CN.md": "zh"}
 """Pages beside the dictionary that hold the list of DAGs, and their language."""
@@ -92,14 +95,17 @@ def write(path: Path) -> Path:
 def tables(warehouse: Warehouse | None = None) -> str:
     """The dictionary of all tables, as Markdown."""
     from xiaoe.exceptions import XiaoeConfigError
-    from xiaoe.mysql.session import Warehouse
+    from xiaoe.mysql.warehouse import Warehouse
 
     with (warehouse or Warehouse()).session() as session:
         comments = _comments(session)
         columns, keys = _columns(session), _keys(session)
     if not comments:
         raise XiaoeConfigError("the database of connection xiaoe_mysql holds no tables: run `make migrate`")
-    return "\n\n".join(_table(name, comments[name], columns[name], keys.get(name, [])) for name in sorted(comments))
+    listed = {name: columns[name] for name in sorted(comments)}
+    shared = _shared(listed.values())
+    parts = [_table(name, comments[name], listed[name], keys.get(name, []), shared) for name in listed]
+    return "\n\n".join(["### Columns of many tables", _columns_table(shared), *parts])
 
 
 def dags(language: str) -> str:
@@ -133,7 +139,7 @@ def _comments(session: Session) -> dict[str, str]:
     rows = session.query(
         "SELECT table_name, table_type, table_comment FROM information_schema.tables WHERE table_schema = DATABASE()"
     )
-    return {name: "" if kind == "VIEW" else comment for name, kind, comment in rows if not NOT_OURS.match(name)}
+    return {name: "" if kind == "VIEW" else comment for name, kind, comment in rows if not LEFT_OUT.match(name)}
 
 
 def _columns(session: Session) -> dict[str, list[Column]]:
@@ -179,24 +185,34 @@ def _default(default: str | None) -> str | None:
     return None if default is None or default.upper() == "NULL" else default.strip("'")
 
 
-def _table(name: str, comment: str, columns: list[Column], keys: list[Key]) -> str:
-    primary = next((key.columns for key in keys if key.kind == "primary key"), ())
-    rows = [
-        (
-            f"`{column.name}`" + (" 🔑" if column.name in primary else ""),
-            column.type + (", automatic" if column.automatic else ""),
-            ("yes" if column.null else "no") + ("" if column.default is None else f", default {column.default}"),
-            column.comment,
-        )
-        for column in columns
-    ]
-    parts = [
-        f"### `{name}` {comment}".rstrip(),
-        _markdown(("Column", "Type", "May be NULL", "中文说明"), rows),
-    ]
+def _shared(tables: Iterable[list[Column]]) -> list[Column]:
+    """Columns that are the same in `SHARED_BY` tables or more, in the order in which they first come."""
+    counts = Counter(column for columns in tables for column in columns)
+    return [column for column, count in counts.items() if count >= SHARED_BY]
+
+
+def _table(name: str, comment: str, columns: list[Column], keys: list[Key], shared: list[Column]) -> str:
+    parts = [f"### `{name}` {comment}".rstrip()]
+    if own := [column for column in columns if column not in shared]:
+        parts.append(_columns_table(own))
+    if common := [f"`{column.name}`" for column in columns if column in shared]:
+        parts.append(f"{'Also' if own else 'Columns:'} {', '.join(common)}.")
     if keys:
         parts.append("Keys: " + "; ".join(map(_key, keys)) + ".")
     return "\n\n".join(parts)
+
+
+def _columns_table(columns: list[Column]) -> str:
+    return _markdown(
+        ("Column", "Type", "中文说明"), [(f"`{column.name}`", _full_type(column), column.comment) for column in columns]
+    )
+
+
+def _full_type(column: Column) -> str:
+    """The type with what else a writer has to know: `varchar(64) NULL`, `int default 0`."""
+    default = None if column.default is None else f"default {column.default or repr('')}"
+    words = (column.type, "automatic" if column.automatic else None, "NULL" if column.null else None, default)
+    return " ".join(word for word in words if word)
 
 
 def _key(key: Key) -> str:

@@ -84,6 +84,13 @@ def test_every_column_has_a_comment(database: Database) -> None:
     assert "|  |" not in docs.tables()
 
 
+@pytest.mark.mysql
+def test_a_column_of_many_tables_is_explained_once(database: Database) -> None:
+    text = docs.tables()
+    assert text.count("| `row_hash` |") == 1
+    assert text.count("`row_hash`") == 1 + 5  # each list's table names it
+
+
 # Queries
 
 
