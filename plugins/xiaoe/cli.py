@@ -14,8 +14,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from xiaoe.mysql import schema
-
 ROOT = Path(__file__).resolve().parents[2]
 SYNC_DAGS = {
     "incremental": "xiaoe_orders_incremental",
@@ -114,6 +112,7 @@ def _migrate(_: argparse.Namespace) -> int:
     from airflow.sdk import ObjectStoragePath
 
     from xiaoe import settings
+    from xiaoe.mysql import schema
     from xiaoe.mysql.migrate import migrate
     from xiaoe.mysql.warehouse import Warehouse
     from xiaoe.sync import same_server
