@@ -14,8 +14,8 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import SERVERS, servers
-from support.runs import Runs
-from support.shop import END, Database, days, differences
+from support.worlds.runs import Runs
+from support.worlds.shop import END, Database, days, differences
 from xiaoe.backup import service
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.migrate import migrate

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from airflow.sdk import DAG
 
-from support.shop import APP_ID, END, EVERYTHING, Database, Sync
+from support.worlds.shop import APP_ID, END, EVERYTHING, Database, Sync
 from xiaoe import clock, settings
 from xiaoe.benefits import decide, policy, policy_change
 from xiaoe.benefits.names import NAMES

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.shop import APP_ID, END, Database, Sync, days, merge_sql, unbalanced
-from support.staged import WEEK, HandMade, at, raw_order, together
+from support.worlds.shop import APP_ID, END, Database, Sync, days, merge_sql, unbalanced
+from support.worlds.staged import WEEK, HandMade, at, raw_order, together
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger, writer
 from xiaoe.merge.changes import Incoming, Stored

@@ -19,8 +19,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.runs import Runs
-from support.shop import APP_ID, END, Database, Sync, days
+from support.worlds.runs import Runs
+from support.worlds.shop import APP_ID, END, Database, Sync, days
 from xiaoe import clock
 from xiaoe.clock import utc_text
 from xiaoe.maintenance import airflow_db, old_files, old_pages, old_rows

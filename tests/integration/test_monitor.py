@@ -17,7 +17,7 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.shop import APP_ID, END, START, Database, Sync
+from support.worlds.shop import APP_ID, END, START, Database, Sync
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 from xiaoe.monitor import calendar, queries, storage, web

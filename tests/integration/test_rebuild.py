@@ -10,8 +10,8 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.runs import Runs
-from support.shop import END, Database, days, differences
+from support.worlds.runs import Runs
+from support.worlds.shop import END, Database, days, differences
 from xiaoe import cli
 from xiaoe.backup import service
 from xiaoe.clock import BEIJING

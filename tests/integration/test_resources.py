@@ -13,9 +13,9 @@ import pytest
 
 from emulator.process import Emulator, running
 from support.fixtures import Connect, servers
-from support.runs import EVERYTHING_LISTED as WHOLE
-from support.runs import HOUR, Interrupted, Runs, unhurried, write_list
-from support.shop import (
+from support.worlds.runs import EVERYTHING_LISTED as WHOLE
+from support.worlds.runs import HOUR, Interrupted, Runs, unhurried, write_list
+from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
     END,

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.process import Emulator, running
 from support.fixtures import Connect
-from support.shop import (
+from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
     END,

@@ -16,7 +16,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.log import mask_secret
 
-from support.inbox import ChatService, MailServer, body, chat_service, mail_server
+from support.servers.inbox import ChatService, MailServer, body, chat_service, mail_server
 from xiaoe import settings
 from xiaoe.alerts import callbacks, events, messages
 from xiaoe.alerts.delivery import OLDEST_NEWS, news, say

@@ -23,7 +23,7 @@ from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from support.shop import merge_sql
+from support.worlds.shop import merge_sql
 from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
 from xiaoe.cli import SYNC_DAGS

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
 from emulator import codes as documented
-from support.shop import Database
+from support.worlds.shop import Database
 from xiaoe.mysql.load_data import NULL, tsv, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator import codes as documented
-from support.shop import merge_sql
+from support.worlds.shop import merge_sql
 from xiaoe import settings
 from xiaoe.clock import BEIJING
 from xiaoe.merge.sql import template_of

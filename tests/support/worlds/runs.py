@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.shop import APP_ID, END, START, merge_sql
+from support.worlds.shop import APP_ID, END, START, merge_sql
 from xiaoe import clock
 from xiaoe.api import hook
 from xiaoe.api.hook import Answer, XiaoeHook

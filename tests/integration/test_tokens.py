@@ -11,7 +11,7 @@ from threading import Barrier
 import pytest
 
 from emulator.process import Emulator
-from support.shop import APP_ID, CLIENT_ID, SECRET, Database
+from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.api.shop import Shop
 from xiaoe.api.tokens import ISSUES_PER_WINDOW, OwnTokenStore, SharedTokenStore, Token

@@ -9,8 +9,8 @@ import pytest
 
 from emulator.process import running
 from support.fixtures import shop_connection
-from support.runs import unhurried
-from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from support.worlds.runs import unhurried
+from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.clock import BEIJING

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from support.shop import Database, merge_sql
+from support.worlds.shop import Database, merge_sql
 from xiaoe.clock import BEIJING
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import expected
