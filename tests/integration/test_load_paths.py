@@ -14,7 +14,6 @@ import pytest
 from emulator.process import Emulator
 from support.worlds.shop import END, Database, Sync, days, differences, unbalanced
 from support.worlds.staged import HandMade, at, raw_order
-from xiaoe.merge.changes import BOOKKEEPING
 from xiaoe.mysql import session
 from xiaoe.mysql.load_data import NULL, Lines
 from xiaoe.mysql.session import Session
