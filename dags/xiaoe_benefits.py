@@ -25,7 +25,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
-from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, decide_benefits
+from xiaoe.tasks.benefits import decide_benefits
+from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults
 
 with DAG(
     dag_id="xiaoe_benefits",

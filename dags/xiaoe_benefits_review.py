@@ -22,7 +22,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, review_benefits
+from xiaoe.tasks.benefits import review_benefits
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
 
 with DAG(
     dag_id="xiaoe_benefits_review",

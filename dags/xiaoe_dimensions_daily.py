@@ -19,7 +19,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import ACCEPT_MISSING, TIMEZONE, dag_defaults, sync_shops
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.sync import ACCEPT_MISSING, sync_shops
 
 with DAG(
     dag_id="xiaoe_dimensions_daily",

@@ -21,7 +21,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
-from xiaoe.tasks.defaults import ASSETS, REBUILD_PARAM, TIMEZONE, dag_defaults, refresh_marts
+from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults
+from xiaoe.tasks.marts import REBUILD_PARAM, refresh_marts
 
 with DAG(
     dag_id="xiaoe_marts",

@@ -24,7 +24,8 @@ import pendulum
 from airflow.sdk import DAG, DeltaDataIntervalTimetable
 
 from xiaoe import settings
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, sync_shops
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_history",
@@ -35,6 +36,6 @@ with DAG(
     catchup=True,
     max_active_runs=2,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("orders", "history", late_after=timedelta(hours=6)),
+    **dag_defaults("orders", "history", params=WINDOW_PARAMS, late_after=timedelta(hours=6)),
 ):
     sync_shops("orders", "history", timeout=timedelta(hours=6))

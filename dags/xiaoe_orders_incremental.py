@@ -19,7 +19,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, sync_shops
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_incremental",
@@ -30,6 +31,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
-    **dag_defaults("orders", "incremental", late_after=timedelta(minutes=15)),
+    **dag_defaults("orders", "incremental", params=WINDOW_PARAMS, late_after=timedelta(minutes=15)),
 ):
     sync_shops("orders", "incremental", timeout=timedelta(hours=2))

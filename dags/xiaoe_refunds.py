@@ -20,7 +20,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, sync_shops
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_refunds",
@@ -31,6 +32,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("refunds", late_after=timedelta(minutes=45)),
+    **dag_defaults("refunds", params=WINDOW_PARAMS, late_after=timedelta(minutes=45)),
 ):
     sync_shops("refunds", "incremental", timeout=timedelta(hours=6), late_orders=True)

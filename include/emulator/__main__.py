@@ -1,4 +1,4 @@
-"""``python -m emulator``: serve until SIGTERM; one line of JSON on stdout tells where."""
+"""`python -m emulator`: serve until SIGTERM; prints one line of JSON with its URL and process id."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from emulator.server import make_app
 
 
 class Server(uvicorn.Server):
-    """A server that says where it listens once it does, and has its signal handlers in place."""
+    """A server that prints its address once it listens and its signal handlers are installed."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the line that ``running`` waits for."""
+        """Start, then print the line that `process.running` waits for."""
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         print(json.dumps({"url": f"http://{host}:{port}", "pid": os.getpid()}), flush=True)
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one emulator."""
     options = parse(arguments)
     app = make_app(Api(options))
-    # A connection cut on purpose is an error to uvicorn; nobody needs to read that.
+    # uvicorn logs a deliberately cut connection as an error.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    # uvicorn shuts down and then raises the signal again, for this handler.
+    # uvicorn shuts down and then raises the signal again for this handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
         app,

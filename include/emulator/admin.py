@@ -1,4 +1,4 @@
-"""Endpoints under ``/_emulator/`` for whoever runs a demo or a test; they are never counted or limited."""
+"""Admin endpoints under `/_emulator/` for demos and tests; they are neither counted nor limited."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from emulator.admin_fields import integer, number, text_or_none
 from emulator.api import Api
 from emulator.clock import to_text, to_unix
 from emulator.orders.generator import Order
-from emulator.orders.lifecycle import state_at
+from emulator.orders.lifecycle import snapshot_at
 from emulator.shop import Shop
 from emulator.truth import TRUTHS, Rows
-from emulator.users.registrations import Hiding
+from emulator.users.registrations import Visibility
 
-_CHUNK = 200  # rows between two looks at other requests
+_CHUNK = 200  # rows after which other requests get a turn
 _FOREVER = 1 << 62
 
 
 class Admin:
-    """Moves the clock, orders faults, and tells the truth."""
+    """Sets the clock and the faults, and serves the truth."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     def app(self) -> Starlette:
-        """Return the ASGI application; a request it cannot read is answered with 400 and the reason."""
+        """The ASGI application; an invalid request is answered with 400 and the reason."""
         routes = [
             Route("/clock", self.clock, methods=["GET", "POST"]),
             Route("/faults", self.faults, methods=["GET", "POST"]),
@@ -46,26 +46,26 @@ class Admin:
         return Starlette(routes=routes, exception_handlers=dict.fromkeys((ValueError, KeyError, TypeError), _refuse))
 
     async def clock(self, request: Request) -> Response:
-        """Tell shop time; POST changes it: ``now`` (ISO), ``advance`` (seconds), ``frozen``."""
+        """Shop time; POST changes it: `now` (ISO), `advance` (seconds), `frozen`."""
         clock = self._api.clock
-        wish = await _body(request)
-        if "frozen" in wish:
-            clock.freeze(bool(wish["frozen"]))
-        if "now" in wish:
-            clock.set(to_unix(str(wish["now"])))
-        if "advance" in wish:
-            clock.set(clock.now() + integer(wish, "advance"))
+        fields = await _body(request)
+        if "frozen" in fields:
+            clock.freeze(bool(fields["frozen"]))
+        if "now" in fields:
+            clock.set(to_unix(str(fields["now"])))
+        if "advance" in fields:
+            clock.set(clock.now() + integer(fields, "advance"))
         now = clock.now()
         return JSONResponse({"now": to_text(now), "unix": now, "frozen": clock.frozen})
 
     async def faults(self, request: Request) -> Response:
-        """Tell the fault plan; POST replaces it (see ``FaultPlan.set``), ``{}`` ends all faults."""
+        """The fault plan; POST replaces it (see `FaultPlan.set`), `{}` clears it."""
         if request.method == "POST":
             self._api.faults.set(await _body(request))
         return JSONResponse(self._api.faults.as_dict())
 
     async def revoke_token(self, request: Request) -> Response:
-        """End the tokens of ``{"shop_id"}``, or of every shop."""
+        """Expire the tokens of `{"shop_id"}`, or of all shops."""
         shop_id = text_or_none(await _body(request), "shop_id")
         shops = self._of(shop_id)
         for shop in shops:
@@ -73,26 +73,26 @@ class Admin:
         return JSONResponse({"revoked": [shop.app_id for shop in shops]})
 
     async def stats(self, request: Request) -> Response:
-        """Tell what was seen since the start."""
+        """Counts of calls and answers since the start."""
         issued = {shop.app_id: shop.tokens.issued for shop in self._api.shops}
         return JSONResponse(self._api.stats.as_dict(issued))
 
     async def users(self, request: Request) -> Response:
-        """Tell which users are hidden; POST changes it (see ``Hiding``), in the shop ``shop_id`` or in all."""
-        wish = await _body(request)
-        shops = self._of(text_or_none(wish, "shop_id"))
+        """Which users are visible; POST changes it (see `Visibility`) in the shop `shop_id` or in all shops."""
+        fields = await _body(request)
+        shops = self._of(text_or_none(fields, "shop_id"))
         for shop in shops:
-            shop.users.hiding = _hiding(shop.users.hiding, wish)
-        return JSONResponse({shop.app_id: asdict(shop.users.hiding) for shop in shops})
+            shop.users.visibility = _visibility(shop.users.visibility, fields)
+        return JSONResponse({shop.app_id: asdict(shop.users.visibility) for shop in shops})
 
     async def truth(self, request: Request) -> Response:
-        """Stream the expected rows of a table, one JSON object a line (see ``truth.py``)."""
+        """Stream the expected rows of a table, one JSON object per line (see `truth.py`)."""
         shop, now = self._api.shop(request.query_params.get("shop_id")), self._api.clock.now()
         rows = TRUTHS[request.path_params["table"]](shop, *_bounds(request), now)
         return StreamingResponse(_ndjson(rows), media_type="application/x-ndjson")
 
     async def truth_summary(self, request: Request) -> Response:
-        """Tell counts and sums per shop."""
+        """Counts and sums per shop."""
         now = self._api.clock.now()
         shops = {shop.app_id: await _summary(shop, *_bounds(request), now) for shop in self._api.shops}
         return JSONResponse({"now": to_text(now), "shops": shops})
@@ -122,14 +122,14 @@ def _orders(shop: Shop, begin: int, end: int, now: int) -> Iterator[Order]:
     return map(shop.orders.order, shop.orders.created_between(begin, end, now))
 
 
-def _hiding(old: Hiding, wish: dict[str, object]) -> Hiding:
-    told = {**asdict(old), **wish}
-    vanish_at = to_unix(str(wish["vanish_at"])) if "vanish_at" in wish else old.vanish_at
-    return Hiding(_share(told, "share"), _share(told, "vanish_share"), vanish_at)
+def _visibility(old: Visibility, fields: dict[str, object]) -> Visibility:
+    merged = {**asdict(old), **fields}
+    vanish_at = to_unix(str(fields["vanish_at"])) if "vanish_at" in fields else old.vanish_at
+    return Visibility(_share(merged, "share"), _share(merged, "vanish_share"), vanish_at)
 
 
-def _share(wish: dict[str, object], name: str) -> float:
-    share = number(wish, name)
+def _share(fields: dict[str, object], name: str) -> float:
+    share = number(fields, name)
     if not 0 <= share <= 1:
         raise ValueError(f"{name}: expected a share between 0 and 1, got {share}")
     return share
@@ -148,17 +148,17 @@ async def _ndjson(lines: Rows) -> AsyncIterator[bytes]:
 
 
 async def _summary(shop: Shop, begin: int, end: int, now: int) -> dict[str, object]:
-    """Return counts, and sums in yuan, over the rows that can be typed."""
+    """Counts, and sums in yuan, of the rows that can be typed."""
     states: Counter[str] = Counter()
     paid = refunded = rejects = 0
     for count, order in enumerate(_orders(shop, begin, end, now), 1):
-        state = state_at(order.story, now)
+        snapshot = snapshot_at(order.lifecycle, now)
         if order.bad_row:
             rejects += 1
         else:
-            states[str(state.order_state)] += 1
-            paid += order.price if state.pay_time else 0
-            refunded += state.refund_money or 0
+            states[str(snapshot.order_state)] += 1
+            paid += order.price if snapshot.pay_time else 0
+            refunded += snapshot.refund_money or 0
         if count % _CHUNK == 0:
             await asyncio.sleep(0)
     return {

@@ -1,6 +1,6 @@
-"""The API without HTTP: a request's method, path, parameters and body become a reply.
+"""The API without HTTP: maps a request's method, path, parameters and body to a reply.
 
-A call is checked in this order (a guess): interface, method, token, permission, limits, faults, parameters.
+Checks run in this order (a guess): endpoint, method, token, permission, limits, faults, parameters.
 """
 
 from __future__ import annotations
@@ -15,26 +15,32 @@ from emulator.clock import Clock, to_unix
 from emulator.errors import ApiError
 from emulator.faults import HTTP_FAULTS, FaultPlan
 from emulator.limits import Limit, Quota
-from emulator.listing import Interface, Listing, page_of, render
-from emulator.live_streams.endpoint import LiveList
+from emulator.listing import Endpoint, Listing, encode, requested_span
+from emulator.live_streams.endpoint import LiveStreamEndpoint
 from emulator.options import Options
-from emulator.orders.endpoint import OrderList
-from emulator.products.endpoint import ProductList
-from emulator.refunds.endpoint import AfterSaleList
+from emulator.orders.endpoint import OrderEndpoint
+from emulator.products.endpoint import ProductEndpoint
+from emulator.refunds.endpoint import AfterSaleEndpoint
 from emulator.shop import Shop, open_shop
 from emulator.stats import Stats
 from emulator.tokens import Token
-from emulator.users.endpoint import UserList
+from emulator.users.endpoint import UserEndpoint
 
-_ALL: tuple[Interface, ...] = (OrderList(), AfterSaleList(), UserList(), ProductList(), LiveList())
-INTERFACES = {interface.path: interface for interface in _ALL}
+_ALL: tuple[Endpoint, ...] = (
+    OrderEndpoint(),
+    AfterSaleEndpoint(),
+    UserEndpoint(),
+    ProductEndpoint(),
+    LiveStreamEndpoint(),
+)
+ENDPOINTS = {endpoint.path: endpoint for endpoint in _ALL}
 _TOKEN_WINDOW = 600.0
-# Which pages of the documentation spell the envelope's text "message" is not settled; the gateway's do here.
+# Which answers spell the envelope's text "message" is not documented; here the gateway's do.
 _SPELLED_MESSAGE = (2017, 2051, 2052, 2053, 2054, 2055)
 
 
 class Reply(NamedTuple):
-    """An answer: its JSON body, and how it is spoilt on the way (one of ``HTTP_FAULTS``) if it is."""
+    """An answer: its JSON body, and the fault applied in transit (one of `HTTP_FAULTS`) if any."""
 
     payload: bytes
     label: str  # the envelope's code, or the fault
@@ -42,7 +48,7 @@ class Reply(NamedTuple):
 
 
 class Api:
-    """All shops of one emulator behind one address."""
+    """All shops of one emulator at one address."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -54,31 +60,31 @@ class Api:
         self._calls = 0
 
     def token(self, method: str, query: Mapping[str, str], ip: str) -> Reply:
-        """Answer ``/token``."""
+        """Answer `/token`."""
         fault = self.faults.scripted("token", query.get("app_id"), query, lambda: 1)
         return self._reply(lambda: self._issue(method, query, ip), fault)
 
     def call(self, method: str, path: str, raw: bytes) -> Reply:
-        """Answer a business call, or any other path."""
+        """Answer a business call or a call of an unknown path."""
         self._calls += 1
         try:
-            interface = INTERFACES.get(path)
-            if interface is None:
+            endpoint = ENDPOINTS.get(path)
+            if endpoint is None:
                 raise ApiError(2052, path)
             if method != "POST":
                 raise ApiError(2055, method)
             body = _read(raw)
-            shop, token = self._admit(interface, body)
+            shop, token = self._admit(endpoint, body)
         except ApiError as error:
             return self._failure(error)
-        fault = self.faults.scripted(path, shop.app_id, body, lambda: self._page(interface, shop, body))
+        fault = self.faults.scripted(path, shop.app_id, body, lambda: self._page(endpoint, shop, body))
         fault = fault or self.faults.by_rate(shop.app_id, body, token, self.clock.elapsed())
         if fault == "code_2008":
             shop.tokens.revoke()
-        return self._reply(lambda: self._list(interface, shop, body), fault)
+        return self._reply(lambda: self._list(endpoint, shop, body), fault)
 
     def shop(self, app_id: str | None) -> Shop:
-        """Return the shop of that id, or the first one."""
+        """The shop with this id, or the first shop. Raises KeyError for an unknown id."""
         for shop in self.shops:
             if app_id in (None, shop.app_id):
                 return shop
@@ -94,7 +100,7 @@ class Api:
         self._spend((shop.app_id, "token"), Limit(self.options.token_quota, _TOKEN_WINDOW), at)
         self._check_secret(shop, query)
         token = shop.tokens.issue(at)
-        left = round(token.ends_at - at, 3)  # a difference of floats may fall a hair short of 7200
+        left = round(token.ends_at - at, 3)  # a difference of floats may be slightly below 7200
         return {"access_token": token.value, "expires_in": int(left)}
 
     def _identify(self, query: Mapping[str, str]) -> Shop:
@@ -118,7 +124,7 @@ class Api:
             if not holds:
                 raise ApiError(code)
 
-    def _admit(self, interface: Interface, body: Mapping[str, object]) -> tuple[Shop, Token]:
+    def _admit(self, endpoint: Endpoint, body: Mapping[str, object]) -> tuple[Shop, Token]:
         value = body.get("access_token")
         if not value:
             raise ApiError(2007)
@@ -127,13 +133,13 @@ class Api:
         shop, token = next(((shop, token) for shop, token in held if token), (None, None))
         if shop is None or token is None:
             raise ApiError(2008)
-        if interface.path in self.options.deny:
-            raise ApiError(2017, interface.path)
-        self._spend((shop.app_id, interface.path), interface.limit(self.options), at)
+        if endpoint.path in self.options.deny:
+            raise ApiError(2017, endpoint.path)
+        self._spend((shop.app_id, endpoint.path), endpoint.limit(self.options), at)
         return shop, token
 
     def _spend(self, who: tuple[str, str], limit: Limit, at: float) -> None:
-        """Count a call against its limit and against bursts."""
+        """Count a call against its limit and against the burst limit."""
         if not self.options.limits:
             return
         quota = self._quotas.setdefault(who, Quota(limit))
@@ -146,17 +152,17 @@ class Api:
         if self.options.burst:
             burst.count(at)
 
-    def _list(self, interface: Interface, shop: Shop, body: dict[str, object]) -> object:
-        listing = self._listing(interface, shop, body)
-        cut = self.faults.falsify(page_of(listing), interface.path, shop.app_id, body, listing)
-        return render(listing, cut)
+    def _list(self, endpoint: Endpoint, shop: Shop, body: dict[str, object]) -> object:
+        listing = self._listing(endpoint, shop, body)
+        span = self.faults.falsify(requested_span(listing), endpoint.path, shop.app_id, body, listing)
+        return encode(listing, span)
 
-    def _listing(self, interface: Interface, shop: Shop, body: dict[str, object]) -> Listing:
-        return interface.listing(shop, body, self.clock.now(), self._calls, self.options)
+    def _listing(self, endpoint: Endpoint, shop: Shop, body: dict[str, object]) -> Listing:
+        return endpoint.listing(shop, body, self.clock.now(), self._calls, self.options)
 
-    def _page(self, interface: Interface, shop: Shop, body: dict[str, object]) -> int:
+    def _page(self, endpoint: Endpoint, shop: Shop, body: dict[str, object]) -> int:
         try:
-            return self._listing(interface, shop, body).page
+            return self._listing(endpoint, shop, body).page
         except ApiError:
             return 1
 
@@ -185,7 +191,7 @@ class Api:
 
 
 def _read(raw: bytes) -> dict[str, object]:
-    """Read a JSON body; one that is no object holds no token."""
+    """Parse a JSON body; anything but an object counts as empty."""
     try:
         body = json.loads(raw)
     except ValueError:

@@ -19,22 +19,22 @@ def _date_text(day: int) -> str:
 
 
 def to_text(unix: int) -> str:
-    """Render unix seconds as ``YYYY-MM-DD HH:MM:SS`` in Beijing."""
+    """Render unix seconds as `YYYY-MM-DD HH:MM:SS` in Beijing."""
     day, second = divmod(unix + _OFFSET, DAY)
     return _date_text(day) + _MINUTES[second // 60] + _SECONDS[second % 60]
 
 
 def to_unix(text: str) -> int:
-    """Read an ISO date or date-time as Beijing wall-clock, unless it carries its own offset."""
+    """Parse an ISO date or date-time as Beijing wall-clock time, unless it has an offset; unix seconds."""
     moment = datetime.fromisoformat(text)
     return int((moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)).timestamp())
 
 
 class Clock:
-    """Shop time, which tests may stop and move, and elapsed time, which tokens and limits run on.
+    """Shop time, which tests can freeze and set, and elapsed time, which token lifetimes and limits use.
 
-    Elapsed seconds follow real time even while shop time stands still, and jump forward with it: after
-    ``advance(7200)`` a two-hour token is over and every limit's window is empty again.
+    Elapsed time follows real time even while shop time is frozen, and jumps forward with it: after
+    `advance(7200)` a two-hour token has expired and every limit's window is empty.
     """
 
     def __init__(self, now: int | None = None, *, frozen: bool = False) -> None:
@@ -44,19 +44,19 @@ class Clock:
         self.frozen = frozen
 
     def now(self) -> int:
-        """Return shop time in unix seconds."""
+        """Shop time in unix seconds."""
         return int(self._base if self.frozen else self._base + time.monotonic() - self._since)
 
     def elapsed(self) -> float:
-        """Return seconds that never stand still, for token lives and limits."""
+        """Monotonic seconds for token lifetimes and limits; never frozen."""
         return time.monotonic() + self._jumped
 
     def set(self, now: int) -> None:
-        """Move shop time to ``now``; a jump back leaves elapsed time alone."""
+        """Set shop time to `now` (unix seconds); a jump back does not change elapsed time."""
         self._jumped += max(0.0, now - self.now())
         self._base, self._since = float(now), time.monotonic()
 
     def freeze(self, frozen: bool) -> None:
-        """Stop shop time, or let it tick with real time again."""
+        """Freeze shop time, or let it run with real time."""
         self.set(self.now())
         self.frozen = frozen

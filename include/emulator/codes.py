@@ -1,4 +1,4 @@
-"""Chinese texts of codes (docs/xiaoe-api.md section 2 and on), kept apart from the client's own copy on purpose."""
+"""Chinese texts of codes (docs/xiaoe-api.md), deliberately a separate copy from the client's."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ RESOURCE_TYPES = {
     21001: "购物车",
 }
 
-# Section 3. The section gives the texts of sale_type in English only; these are a guess.
+# Section 3. The texts of sale_type are documented in English only; these are a guess.
 AFTER_SALE_STATES = {
     0: "未受理",
     1: "用户取消",

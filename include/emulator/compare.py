@@ -1,4 +1,4 @@
-"""How rows of a warehouse differ from the truth that the emulator tells."""
+"""Differences between the rows of a warehouse and the emulator's truth."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from decimal import Decimal
 
 
 def unlike(held: Iterable[Mapping[str, object]], truth: Iterable[Mapping[str, object]], key: str) -> list[str]:
-    """Name every difference, to the cent, code and second, in the columns that the truth tells; [] is equal.
+    """Every difference (exact to the cent, code and second) in the columns of the truth; [] means equal.
 
     Args:
-        held: Rows of one shop as the database driver gives them.
-        truth: As the ``truth`` endpoints tell them.
-        key: The column that both are known by.
+        held: Rows of one shop as the database driver returns them.
+        truth: Rows from the `truth` endpoints.
+        key: The column that identifies a row in both.
     """
     expected = {row[key]: row for row in truth}
     rows = {row[key]: row for row in held}
@@ -33,4 +33,4 @@ def _same(value: object, right: object) -> bool:
         return value == Decimal(str(right))
     if isinstance(value, int):
         return value == right
-    return str(value) == str(right)  # of what the API may send as number or text, a warehouse keeps the text
+    return str(value) == str(right)  # the warehouse stores as text what the API sends as number or text

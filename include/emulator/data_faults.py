@@ -1,7 +1,7 @@
-"""Faults in the data of a listing, as functions from a true cut to a false one.
+"""Faults in the data of a listing, as functions from a correct `RowSpan` to a faulty one.
 
-``at`` is the page (from 1) where the fault sits, ``amount`` how many rows it concerns. Except where said
-otherwise the total told stays the true one, so that a client that counts distinct ids can see what happened.
+`at` is the page (from 1) where the fault starts, `amount` the number of rows affected. Unless stated
+otherwise the total stays correct, so that a client that counts distinct ids can detect the fault.
 """
 
 from __future__ import annotations
@@ -9,81 +9,81 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from emulator.listing import Cut, Listing
+from emulator.listing import Listing, RowSpan
 
 
-class Place(NamedTuple):
-    """The page where a data fault sits and the number of rows it concerns."""
+class FaultPlace(NamedTuple):
+    """The page where a data fault starts and the number of rows it affects."""
 
     at: int
     amount: int
 
 
-def _shift(cut: Cut, listing: Listing, by: int) -> Cut:
-    """Move a page by rows; a page that was full stays full while there are rows."""
+def _shift(span: RowSpan, listing: Listing, by: int) -> RowSpan:
+    """Shift a page by a number of rows; a full page stays full as long as rows are left."""
     start = listing.start + by
     stop = min(start + listing.page_size, listing.total)
-    return cut._replace(start=min(start, listing.total), stop=stop)
+    return span._replace(start=min(start, listing.total), stop=stop)
 
 
-def _is_shifted(listing: Listing, place: Place) -> bool:
-    """Tell whether a page meets a shift that began on page ``at``; pages of a cursor follow by themselves."""
+def _is_shifted(listing: Listing, place: FaultPlace) -> bool:
+    """Whether a shift that started on page `at` applies to this page; cursor pages shift by themselves."""
     return listing.page == place.at if listing.follows else listing.page >= place.at
 
 
-def _duplicate_row(cut: Cut, listing: Listing, place: Place) -> Cut:
-    """Repeat the last row of a page at the top of the next; all later rows move down, none is left out."""
-    return _shift(cut, listing, -place.amount) if _is_shifted(listing, place) else cut
+def _duplicate_row(span: RowSpan, listing: Listing, place: FaultPlace) -> RowSpan:
+    """Repeat the last row of a page as the first of the next; later rows move down, none is missing."""
+    return _shift(span, listing, -place.amount) if _is_shifted(listing, place) else span
 
 
-def _slipped_row(cut: Cut, listing: Listing, place: Place) -> Cut:
-    """Lose a row between two pages because one before it left the window; from there on the total is less."""
+def _slipped_row(span: RowSpan, listing: Listing, place: FaultPlace) -> RowSpan:
+    """Skip a row between two pages because an earlier one left the window; the total shrinks from there on."""
     if listing.page < place.at:
-        return cut
-    cut = _shift(cut, listing, place.amount) if _is_shifted(listing, place) else cut
-    return cut._replace(total=listing.total - place.amount)
+        return span
+    span = _shift(span, listing, place.amount) if _is_shifted(listing, place) else span
+    return span._replace(total=listing.total - place.amount)
 
 
-def _moving_total(cut: Cut, listing: Listing, place: Place) -> Cut:
-    """Tell one more on even pages and one less on odd ones after the first."""
+def _moving_total(span: RowSpan, listing: Listing, place: FaultPlace) -> RowSpan:
+    """Report a larger total on even pages and a smaller one on odd pages after the first."""
     if listing.page == 1:
-        return cut
-    return cut._replace(total=max(0, listing.total + (1 if listing.page % 2 == 0 else -1) * place.amount))
+        return span
+    return span._replace(total=max(0, listing.total + (1 if listing.page % 2 == 0 else -1) * place.amount))
 
 
-def _short_page(cut: Cut, listing: Listing, place: Place) -> Cut:
-    """Send half a page in the middle; its other half comes with the next page, and so on to an extra page."""
+def _short_page(span: RowSpan, listing: Listing, place: FaultPlace) -> RowSpan:
+    """Send half a page in the middle; the rest moves to the following pages, with an extra page at the end."""
     half = listing.page_size // 2
     if listing.page == place.at:
-        return cut._replace(stop=min(cut.start + half, cut.stop))
+        return span._replace(stop=min(span.start + half, span.stop))
     moves = listing.page > place.at and not listing.follows
-    return _shift(cut, listing, half - listing.page_size) if moves else cut
+    return _shift(span, listing, half - listing.page_size) if moves else span
 
 
-def _empty_last_page(cut: Cut, listing: Listing, place: Place) -> Cut:
-    """Send nothing where the last rows should be."""
-    return cut._replace(stop=cut.start) if cut.stop == listing.total else cut
+def _empty_last_page(span: RowSpan, listing: Listing, place: FaultPlace) -> RowSpan:
+    """Send an empty page in place of the last rows."""
+    return span._replace(stop=span.start) if span.stop == listing.total else span
 
 
-def _repeated_page(cut: Cut, listing: Listing, place: Place) -> Cut:
-    """Send the page before once more in place of this one."""
-    return _shift(cut, listing, -listing.page_size) if listing.page == place.at else cut
+def _repeated_page(span: RowSpan, listing: Listing, place: FaultPlace) -> RowSpan:
+    """Send the previous page in place of this one."""
+    return _shift(span, listing, -listing.page_size) if listing.page == place.at else span
 
 
-def _lying_total(cut: Cut, listing: Listing, place: Place) -> Cut:
-    """Tell a total that is too large, on every page."""
-    return cut._replace(total=listing.total + place.amount)
+def _lying_total(span: RowSpan, listing: Listing, place: FaultPlace) -> RowSpan:
+    """Report a total that is too large on every page."""
+    return span._replace(total=listing.total + place.amount)
 
 
-def _lost_rows(cut: Cut, listing: Listing, place: Place) -> Cut:
-    """Leave rows out of the middle of a page while the total still counts them."""
+def _lost_rows(span: RowSpan, listing: Listing, place: FaultPlace) -> RowSpan:
+    """Omit rows from the middle of a page while the total still counts them."""
     if listing.page != place.at:
-        return cut
-    middle = (cut.start + cut.stop) // 2
-    return cut._replace(lost=frozenset(range(middle, min(middle + place.amount, cut.stop))))
+        return span
+    middle = (span.start + span.stop) // 2
+    return span._replace(lost=frozenset(range(middle, min(middle + place.amount, span.stop))))
 
 
-DATA_FAULTS: dict[str, Callable[[Cut, Listing, Place], Cut]] = {
+DATA_FAULTS: dict[str, Callable[[RowSpan, Listing, FaultPlace], RowSpan]] = {
     "duplicate_row": _duplicate_row,
     "slipped_row": _slipped_row,
     "moving_total": _moving_total,
@@ -94,7 +94,7 @@ DATA_FAULTS: dict[str, Callable[[Cut, Listing, Place], Cut]] = {
     "lost_rows": _lost_rows,
 }
 
-# These are meant to last: a client that retries must still end in an error.
+# Permanent by default: a client that retries must still end in an error.
 PERMANENT = ("lying_total", "lost_rows")
-# Where a fault sits if the script does not say.
+# The page where a fault starts unless the script names one.
 DEFAULT_PAGE = {"lost_rows": 1}

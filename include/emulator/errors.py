@@ -1,6 +1,6 @@
 """Error codes of the envelope (docs/xiaoe-api.md section 7) and the exception that carries one.
 
-The documentation gives 2001-2006 as a group; which of them means what within the group is a guess here.
+The documentation lists 2001-2006 as a group; which code means what within the group is a guess.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MESSAGES = {
 
 
 class ApiError(Exception):
-    """A call that ends in ``code != 0``."""
+    """A call answered with `code != 0`."""
 
     def __init__(self, code: int, detail: str = "") -> None:
         self.code = code

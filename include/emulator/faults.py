@@ -1,8 +1,8 @@
-"""Which call meets which fault: at a rate, deterministic from the seed, or by a script of next failures.
+"""Which call gets which fault: at a rate, deterministic from the seed, or from a script of upcoming failures.
 
-Answer faults spoil one answer; ``code_N`` answers with any documented code N. Data faults
-(``data_faults.py``) falsify one window: the first that matches is theirs, for ``times`` passes over it,
-where asking again for a page that was asked for already begins the next pass.
+Answer faults damage one answer; `code_N` answers with the documented code N. Data faults
+(`data_faults.py`) falsify one window: the first that matches, for `times` passes over it. Requesting
+a page for the second time starts the next pass.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from emulator.admin_fields import integer, integer_or_none, number, objects, text, text_or_none, texts
-from emulator.data_faults import DATA_FAULTS, DEFAULT_PAGE, PERMANENT, Place
+from emulator.data_faults import DATA_FAULTS, DEFAULT_PAGE, PERMANENT, FaultPlace
 from emulator.errors import MESSAGES
-from emulator.listing import Cut, Listing
+from emulator.listing import Listing, RowSpan
 from emulator.seeded import draw, fraction, salt_of
 from emulator.tokens import Token
 
 HTTP_FAULTS = ("http_500", "http_502", "http_429", "stall", "cut", "non_json")
 CODE_FAULTS = ("code_1001", "code_1002", "code_2008", "code_2053", "code_2054")
-# What --fault-rate draws from: a right client survives each of them by asking again.
+# What --fault-rate draws from: a correct client recovers from each of them by retrying.
 RETRIABLE = (*HTTP_FAULTS, *CODE_FAULTS, "null_data")
 KINDS = {*HTTP_FAULTS, "null_data", *DATA_FAULTS, *(f"code_{code}" for code in MESSAGES)}
-# A rate ends no token younger than this, except a shop's first: a client may give up on two 2008 in a row,
+# A rate expires no token younger than this, except a shop's first: a client may give up after two 2008 in a row,
 # and may fetch only 100 tokens in 10 minutes.
 _SPARED_TOKEN_AGE = 15.0
-_OWN_KEYS = ("kind", "times", "interface", "shop_id", "page_index", "amount")  # of a script's line
+_OWN_KEYS = ("kind", "times", "interface", "shop_id", "page_index", "amount")  # of a script entry
 _NO_PLAN: dict[str, object] = {
     "rate": 0.0,
     "kinds": RETRIABLE,
@@ -38,9 +38,9 @@ _NO_PLAN: dict[str, object] = {
 
 @dataclass
 class Entry:
-    """One line of a script. ``times=None``: for ever. ``match``: parameters the request must hold.
+    """One entry of a script. `times=None`: permanent. `match`: parameters the request must have.
 
-    ``page_index`` counts pages from 1 whatever the interface calls them, the pages of a cursor as well.
+    `page_index` counts pages from 1 for every interface, including those paged by cursor.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Entry:
 
     @classmethod
     def read(cls, raw: Mapping[str, object]) -> Entry:
-        """Read a line, e.g. ``{"kind": "http_500", "times": 2, "page_index": 3}``; other keys are matches."""
+        """Parse an entry, e.g. `{"kind": "http_500", "times": 2, "page_index": 3}`; other keys are matches."""
         kind = text(raw, "kind")
         if kind not in KINDS:
             raise ValueError(f"unknown fault kind {kind!r}; known: {', '.join(sorted(KINDS))}")
@@ -71,11 +71,11 @@ class Entry:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether it has happened as often as it should."""
+        """Whether it has been applied `times` times."""
         return self.times is not None and self.times <= 0
 
     def concerns(self, interface: str, shop_id: str | None, body: Mapping[str, object]) -> bool:
-        """Tell whether a call is one it is meant for."""
+        """Whether it applies to a call."""
         return (
             not self.is_over
             and (self.interface == interface if self.interface else interface != "token")
@@ -84,7 +84,7 @@ class Entry:
         )
 
     def is_on(self, listing: Listing) -> bool:
-        """Tell, and note, whether a page meets this data fault."""
+        """Whether a page gets this data fault; records the page."""
         if self.times is None:
             return True
         self.window = self.window or listing.key
@@ -98,7 +98,7 @@ class Entry:
 
 
 class FaultPlan:
-    """All faults in force."""
+    """All active faults."""
 
     def __init__(self, seed: int, rate: float, stall_seconds: float) -> None:
         self._salt = salt_of(seed, "faults")
@@ -107,7 +107,7 @@ class FaultPlan:
         self.set({"rate": rate, "stall_seconds": stall_seconds})
 
     def set(self, plan: Mapping[str, object]) -> None:
-        """Replace the plan: ``rate``, ``kinds``, ``next``, ``stall_seconds``, ``retry_after``."""
+        """Replace the plan: `rate`, `kinds`, `next`, `stall_seconds`, `retry_after`."""
         unknown = plan.keys() - _NO_PLAN.keys()
         plan = {**_NO_PLAN, **plan}
         kinds = texts(plan, "kinds")
@@ -120,7 +120,7 @@ class FaultPlan:
         self.retry_after = integer(plan, "retry_after")
 
     def as_dict(self) -> dict[str, object]:
-        """Return what is in force, with what is left of the script."""
+        """The active plan, with the remaining script entries."""
         return {
             "rate": self._rate,
             "kinds": self._kinds,
@@ -132,7 +132,7 @@ class FaultPlan:
     def scripted(
         self, interface: str, shop_id: str | None, body: Mapping[str, object], page: Callable[[], int]
     ) -> str | None:
-        """Return the answer fault the script has for a call, and take it off the script."""
+        """Take the scripted answer fault for a call off the script."""
         for entry in self._script:
             if (
                 entry.kind not in DATA_FAULTS
@@ -145,7 +145,7 @@ class FaultPlan:
         return None
 
     def by_rate(self, shop_id: str, body: Mapping[str, object], token: Token, at: float) -> str | None:
-        """Return the answer fault the rate has for a call; the same request is never hit twice in a row."""
+        """Draw the answer fault for a call; the same request never fails twice in a row."""
         if not self._rate:
             return None
         self._calls += 1
@@ -159,10 +159,12 @@ class FaultPlan:
         spared = token.serial > 1 and at - token.issued_at < _SPARED_TOKEN_AGE
         return "code_1001" if kind == "code_2008" and spared else kind
 
-    def falsify(self, cut: Cut, interface: str, shop_id: str, body: Mapping[str, object], listing: Listing) -> Cut:
-        """Apply the data faults a page meets."""
+    def falsify(
+        self, span: RowSpan, interface: str, shop_id: str, body: Mapping[str, object], listing: Listing
+    ) -> RowSpan:
+        """Apply the data faults of a page."""
         for entry in self._script:
             if entry.kind in DATA_FAULTS and entry.concerns(interface, shop_id, body) and entry.is_on(listing):
                 page = entry.page_index or DEFAULT_PAGE.get(entry.kind, 2)
-                cut = DATA_FAULTS[entry.kind](cut, listing, Place(page, entry.amount))
-        return cut
+                span = DATA_FAULTS[entry.kind](span, listing, FaultPlace(page, entry.amount))
+        return span

@@ -1,6 +1,6 @@
 """Call limits (docs/xiaoe-api.md section 7), counted over a sliding window.
 
-Undocumented and guessed: a limit counts per shop and interface, and a refused call does not count itself.
+Guesses: limits count per shop and interface, and a refused call does not count.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """So many calls in so many seconds."""
+    """A number of calls allowed per number of seconds."""
 
     calls: int
     seconds: float
@@ -24,11 +24,11 @@ class Quota:
         self._times: deque[float] = deque()
 
     def is_full(self, at: float) -> bool:
-        """Tell whether a call at ``at`` would be one too many."""
+        """Whether a call at `at` would exceed the limit."""
         while self._times and self._times[0] <= at - self._limit.seconds:
             self._times.popleft()
         return len(self._times) >= self._limit.calls
 
     def count(self, at: float) -> None:
-        """Count a call that was let through."""
+        """Count an accepted call."""
         self._times.append(at)

@@ -1,7 +1,7 @@
-"""The skeleton of a listing interface: a request becomes a ``Listing``, of which any cut can be rendered.
+"""The common parts of the list endpoints: a request becomes a `Listing`, of which any span of rows can be encoded.
 
-A further resource is a module like ``products/endpoint.py``: a class with ``path``, ``limit`` and ``listing``,
-entered in ``api.INTERFACES``. Faults in the data work on cuts and so serve every listing.
+A new resource is a module like `products/endpoint.py`: a class with `path`, `limit` and `listing`, registered
+in `api.ENDPOINTS`. Data faults work on row spans and therefore apply to every listing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from emulator.seeded import key_of
 from emulator.shop import Shop
 
 
-class Cut(NamedTuple):
-    """Which rows of a listing an answer carries: [start, stop) without ``lost``, and the total it tells."""
+class RowSpan(NamedTuple):
+    """The rows of a listing that an answer contains, [start, stop) without `lost`, and the total it reports."""
 
     start: int
     stop: int
@@ -29,36 +29,36 @@ class Cut(NamedTuple):
 
 
 class Listing(Protocol):
-    """All rows that one request asks for, of which it wants one page."""
+    """All rows that match a request, and the page it asks for."""
 
     key: str  # the same for all pages of one window
     page: int  # from 1
     page_size: int
     start: int  # position of the page's first row
     total: int
-    follows: bool  # whether a page starts where the one sent before it ended, whatever that held
+    follows: bool  # whether a page starts where the previous one ended, regardless of its contents (a cursor)
 
     def rows(self, positions: Sequence[int]) -> list[msgspec.Raw]:
-        """Return the rows at these positions of the whole listing, as JSON."""
+        """The rows at these positions of the listing, as JSON."""
 
     def data(self, total: int, rows: list[msgspec.Raw]) -> object:
-        """Return the envelope's ``data``."""
+        """The envelope's `data`."""
 
 
-class Interface(Protocol):
-    """One business interface."""
+class Endpoint(Protocol):
+    """One list interface of the API."""
 
     path: str
 
     def limit(self, options: Options) -> Limit:
-        """Return how many calls it allows."""
+        """The interface's call limit."""
 
     def listing(self, shop: Shop, body: dict[str, object], now: int, call: int, options: Options) -> Listing:
-        """Read a request; ``call`` numbers the calls. Raises ApiError 1002 for a parameter it cannot read."""
+        """Parse a request; `call` is the call's serial number. Raises ApiError 1002 for an invalid parameter."""
 
 
 class Request(NamedTuple):
-    """Which page of which window; ``key`` is the same for all pages of one window."""
+    """The requested page; `key` is the same for all pages of one window."""
 
     key: str
     page: int
@@ -66,7 +66,7 @@ class Request(NamedTuple):
 
 
 class NumberedPages:
-    """The part of a ``Listing`` that all interfaces share whose pages are asked for by number."""
+    """The common part of all `Listing` classes with numbered pages."""
 
     follows = False
 
@@ -76,8 +76,8 @@ class NumberedPages:
         self.total = total
 
 
-def request_of(shop: Shop, body: dict[str, object], page_key: str, default: int, most: int) -> Request:
-    """Read which page is asked for; a ``page_size`` over ``most`` is silently ``most``."""
+def parse_page(shop: Shop, body: dict[str, object], page_key: str, default: int, most: int) -> Request:
+    """Parse the requested page; a `page_size` over `most` is silently reduced to `most`."""
     return Request(
         window_key(shop, body, page_key),
         integer(body, page_key, 1, 1),
@@ -86,15 +86,15 @@ def request_of(shop: Shop, body: dict[str, object], page_key: str, default: int,
 
 
 def window_key(shop: Shop, body: dict[str, object], page_key: str) -> str:
-    """Return what names a window: all that is asked for but the page."""
+    """The identity of a window: every parameter except the page and the token."""
     asked = {name: value for name, value in body.items() if name not in ("access_token", page_key)}
     return json.dumps([shop.app_id, asked], sort_keys=True)
 
 
-def shape_of(
+def list_data(
     key: str, total: int, rows: list[msgspec.Raw], total_key: str = "total", **more: object
 ) -> dict[str, object] | list[object] | None:
-    """Return ``{total_key: total, "list": rows}``, or one of the shapes of nothing (docs/xiaoe-api.md section 9.3)."""
+    """`{total_key: total, "list": rows}`, or one of the empty shapes (docs/xiaoe-api.md section 9.3)."""
     if rows:
         return {total_key: total, "list": rows, **more}
     kind = key_of(key)[0]
@@ -103,20 +103,20 @@ def shape_of(
     return ({total_key: 0, "list": [], **more}, {total_key: 0, "list": None, **more}, None, [], {})[kind % 5]
 
 
-def page_of(listing: Listing) -> Cut:
-    """Return the cut of an answer without faults."""
+def requested_span(listing: Listing) -> RowSpan:
+    """The rows of an answer without faults."""
     start = min(listing.start, listing.total)
-    return Cut(start, min(start + listing.page_size, listing.total), listing.total)
+    return RowSpan(start, min(start + listing.page_size, listing.total), listing.total)
 
 
-def render(listing: Listing, cut: Cut) -> object:
-    """Return the envelope's ``data`` for a cut."""
-    positions = [place for place in range(max(0, cut.start), min(cut.stop, listing.total)) if place not in cut.lost]
-    return listing.data(cut.total, listing.rows(positions))
+def encode(listing: Listing, span: RowSpan) -> object:
+    """The envelope's `data` for a span of rows."""
+    positions = [place for place in range(max(0, span.start), min(span.stop, listing.total)) if place not in span.lost]
+    return listing.data(span.total, listing.rows(positions))
 
 
 def integer(body: dict[str, object], name: str, default: int, least: int) -> int:
-    """Read a parameter that may come as a number or as digits."""
+    """Parse a parameter sent as a number or as digits. Raises ApiError 1002 below `least` or for anything else."""
     value = body.get(name)
     if value is None or value == "":
         return default

@@ -1,4 +1,4 @@
-"""Everything that can be chosen about an emulator, as a dataclass and as command-line flags."""
+"""All options of an emulator, as a dataclass and as command-line flags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JITTERS = ("per_state", "per_call")
 
 
 class Credentials(NamedTuple):
-    """What one shop's client identifies itself with."""
+    """The credentials of one shop's client."""
 
     app_id: str
     client_id: str
@@ -27,7 +27,7 @@ DEMO_SHOP = Credentials("appDemo0001", "xopDemo0001", "demo-secret")
 
 @dataclass(frozen=True)
 class Options:
-    """One emulator's settings; the flags in ``parser`` describe each."""
+    """One emulator's settings; `parser` describes each."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -84,26 +84,30 @@ def _share(text: str) -> float:
 
 
 def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
-    flags.add_argument("--seed", type=int, help="everything random follows from it")
+    flags.add_argument("--seed", type=int, help="seed of all random values")
     flags.add_argument("--shop", type=_shop, action="append", metavar="APP_ID:CLIENT_ID:SECRET", help="repeatable")
     flags.add_argument("--start", help="day of the first orders, YYYY-MM-DD, Beijing")
     flags.add_argument("--now", help="shop time at the start, ISO, Beijing (default: the real time)")
-    flags.add_argument("--frozen", action="store_true", help="shop time stands still until it is moved")
+    flags.add_argument("--frozen", action="store_true", help="shop time does not advance by itself")
     flags.add_argument("--orders-per-day", type=float, help="mean per shop")
-    flags.add_argument("--orders", type=int, help="exactly so many per shop from --start to --now")
-    flags.add_argument("--even", action="store_true", help="as many orders by night as by day, and no sales")
+    flags.add_argument("--orders", type=int, help="exact number per shop from --start to --now")
+    flags.add_argument("--even", action="store_true", help="the same rate at all hours, and no sales")
     flags.add_argument("--bad-rows", type=_share, help="share of orders whose rows cannot be typed")
-    flags.add_argument("--users-share", type=_share, help="share of its users that the list shows")
-    flags.add_argument("--users-vanish-share", type=_share, help="share of users that are deleted")
-    flags.add_argument("--users-vanish-at", metavar="NOW", help="when they are, ISO, Beijing (default: always)")
+    flags.add_argument("--users-share", type=_share, help="share of users that are listed")
+    flags.add_argument("--users-vanish-share", type=_share, help="share of users deleted")
+    flags.add_argument("--users-vanish-at", metavar="NOW", help="when they are deleted, ISO, Beijing (default: always)")
     flags.add_argument("--jitter", choices=JITTERS, help="whether types vary per order state or per call")
 
 
 def _add_api_flags(flags: argparse._ArgumentGroup) -> None:
-    flags.add_argument("--begin-exclusive", action="store_false", dest="begin_inclusive", help="begin_time is outside")
+    flags.add_argument(
+        "--begin-exclusive", action="store_false", dest="begin_inclusive", help="the window is open at begin_time"
+    )
     flags.add_argument("--end-inclusive", action="store_true", dest="end_inclusive", help="end_time is in the window")
-    flags.add_argument("--end-exclusive", action="store_false", dest="end_inclusive", help="end_time is outside")
-    flags.add_argument("--wide-window", choices=WIDE_WINDOWS, help="what a window over 7 days gets")
+    flags.add_argument(
+        "--end-exclusive", action="store_false", dest="end_inclusive", help="the window is open at end_time"
+    )
+    flags.add_argument("--wide-window", choices=WIDE_WINDOWS, help="answer to a window over 7 days")
     flags.add_argument("--order-id-window", choices=ORDER_ID_WINDOWS, help="whether order_id is bound to the window")
     flags.add_argument("--token-life", type=int, help="seconds")
     flags.add_argument("--token-mode", choices=TOKEN_MODES, help="when a new token ends the old one")
@@ -116,14 +120,14 @@ def _add_trouble_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--no-limits", action="store_false", dest="limits", help="no 2053 and no 2054")
     flags.add_argument("--order-quota", type=int, help="order list calls in 10 s per shop")
     flags.add_argument("--token-quota", type=int, help="token calls in 10 minutes per shop")
-    flags.add_argument("--burst", type=int, help="calls in one second that count as a sudden burst; 0: never")
+    flags.add_argument("--burst", type=int, help="calls per second that count as a burst; 0: never")
     flags.add_argument("--latency-ms", type=float, help="of every API answer, from the call's arrival")
-    flags.add_argument("--fault-rate", type=_share, help="share of business calls that meet a retriable fault")
-    flags.add_argument("--stall-seconds", type=float, help="how late a stalled answer comes")
+    flags.add_argument("--fault-rate", type=_share, help="share of business calls that get a retriable fault")
+    flags.add_argument("--stall-seconds", type=float, help="delay of a stalled answer")
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser; flags left out keep the dataclass's default."""
+    """The argument parser; omitted flags keep the dataclass's default."""
     flags = argparse.ArgumentParser(
         prog="emulator",
         description="A stand-in for the Xiaoe open API.",
@@ -131,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     flags.add_argument("--host")
-    flags.add_argument("--port", type=int, help="0 takes a free one")
+    flags.add_argument("--port", type=int, help="0: a free one")
     _add_shop_flags(flags.add_argument_group("the shop"))
     _add_api_flags(flags.add_argument_group("the API, where it is undocumented or configurable"))
     _add_trouble_flags(flags.add_argument_group("limits and faults"))
@@ -139,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line."""
+    """Parse the command line."""
     chosen = vars(parser().parse_args(arguments))
     for name in _REPEATED & chosen.keys():
         chosen[name] = tuple(chosen[name])

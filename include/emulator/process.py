@@ -1,4 +1,4 @@
-"""Run an emulator for a test: in a process of its own, so that it shares no GIL with what is tested."""
+"""Run an emulator for a test in a separate process, so that it shares no GIL with the code under test."""
 
 from __future__ import annotations
 
@@ -19,77 +19,77 @@ _STOP_TIMEOUT = 10.0
 
 
 class Emulator:
-    """A running emulator, by its address."""
+    """Client of a running emulator's admin endpoints."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def clock(self) -> dict[str, object]:
-        """Return ``{"now": Beijing text, "unix", "frozen"}``."""
+        """`{"now": Beijing text, "unix", "frozen"}`."""
         return self._ask("clock")
 
     def set_clock(self, now: str) -> dict[str, object]:
-        """Move shop time to an ISO moment (Beijing)."""
+        """Set shop time to an ISO date-time (Beijing)."""
         return self._ask("clock", {"now": now})
 
     def advance(self, seconds: int) -> dict[str, object]:
-        """Move shop time on; tokens and limits run on as well."""
+        """Advance shop time; token lifetimes and limits advance with it."""
         return self._ask("clock", {"advance": seconds})
 
     def set_faults(self, **plan: object) -> dict[str, object]:
-        """Replace the fault plan: ``rate``, ``kinds``, ``next``, ``stall_seconds``, ``retry_after``."""
+        """Replace the fault plan: `rate`, `kinds`, `next`, `stall_seconds`, `retry_after`."""
         return self._ask("faults", plan)
 
     def revoke_token(self, shop_id: str | None = None) -> None:
-        """End the tokens of one shop, or of all."""
+        """Expire the tokens of one shop, or of all shops."""
         self._ask("revoke_token", {"shop_id": shop_id})
 
     def stats(self) -> dict[str, object]:
-        """Return what the emulator saw since its start."""
+        """Counts of calls and answers since the start."""
         return self._ask("stats")
 
-    def set_users(self, **wish: object) -> dict[str, object]:
-        """Hide users: ``share`` shown, ``vanish_share`` deleted from ``vanish_at`` (ISO) on, in ``shop_id`` or all."""
-        return self._ask("users", wish)
+    def set_users(self, **fields: object) -> dict[str, object]:
+        """Hide users: `share` visible, `vanish_share` deleted from `vanish_at` (ISO) on, in `shop_id` or all shops."""
+        return self._ask("users", fields)
 
     def truth_orders(
         self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, object]]:
-        """Yield the expected rows of ``orders`` created in [begin, end), unix seconds."""
+        """Expected rows of `orders` created in [begin, end), unix seconds."""
         return self._lines("truth/orders", shop_id, begin, end)
 
     def truth_rejects(
         self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, object]]:
-        """Yield the orders whose rows cannot be typed."""
+        """Orders whose rows cannot be typed."""
         return self._lines("truth/rejects", shop_id, begin, end)
 
     def truth_refunds(
         self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, object]]:
-        """Yield the expected rows of ``refunds`` created in [begin, end), unix seconds."""
+        """Expected rows of `refunds` created in [begin, end), unix seconds."""
         return self._lines("truth/refunds", shop_id, begin, end)
 
     def truth_users(
         self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, object]]:
-        """Yield the expected rows of ``users`` who registered in [begin, end), unix seconds."""
+        """Expected rows of `users` registered in [begin, end), unix seconds."""
         return self._lines("truth/users", shop_id, begin, end)
 
     def truth_products(
         self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, object]]:
-        """Yield the expected rows of ``products`` made in [begin, end), unix seconds."""
+        """Expected rows of `products` created in [begin, end), unix seconds."""
         return self._lines("truth/products", shop_id, begin, end)
 
     def truth_live_streams(
         self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, object]]:
-        """Yield the expected rows of ``live_streams`` that start in [begin, end), unix seconds."""
+        """Expected rows of `live_streams` starting in [begin, end), unix seconds."""
         return self._lines("truth/live_streams", shop_id, begin, end)
 
     def truth_summary(self) -> dict[str, object]:
-        """Return counts and sums per shop."""
+        """Counts and sums per shop."""
         return self._ask("truth/summary")
 
     def _ask(self, path: str, body: Mapping[str, object] | None = None) -> dict[str, object]:
@@ -107,7 +107,7 @@ class Emulator:
 
 
 def flags(options: Mapping[str, object]) -> Iterator[str]:
-    """Turn ``token_life=60, frozen=True, shop=["a:b:c"]`` into command-line flags."""
+    """Convert `token_life=60, frozen=True, shop=["a:b:c"]` to command-line flags."""
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
         if value is True:
@@ -119,9 +119,9 @@ def flags(options: Mapping[str, object]) -> Iterator[str]:
 
 @contextmanager
 def running(**options: object) -> Iterator[Emulator]:
-    """Run an emulator for the length of a ``with`` block.
+    """Run an emulator for the duration of a `with` block.
 
-    Options are the command-line flags with underscores: ``True`` sets a flag, a list repeats it.
+    Options are the command-line flags with underscores: `True` sets a flag, a list repeats it.
     """
     command = [sys.executable, "-m", "emulator", *flags(options)]
     parts = (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))
@@ -141,7 +141,7 @@ def running(**options: object) -> Iterator[Emulator]:
 
 
 def airflow_connection(url: str, shop: Credentials, **extra: object) -> str:
-    """Return a connection of type ``xiaoe`` as ``AIRFLOW_CONN_...`` takes it; ``extra`` adds to its extra fields."""
+    """A connection of type `xiaoe` in the JSON form of `AIRFLOW_CONN_...`; `extra` adds to its extra fields."""
     return json.dumps(
         {
             "conn_type": "xiaoe",

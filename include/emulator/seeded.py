@@ -1,4 +1,4 @@
-"""Chance that is a pure function of the seed: the same everywhere, in any order, without state."""
+"""Random numbers as pure functions of the seed: reproducible in any order, without state."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _MASK = (1 << 64) - 1
 
 
 def key_of(*parts: object) -> bytes:
-    """Return a 32-byte key that names a family of draws, e.g. ``key_of(seed, app_id, "orders")``."""
+    """A 32-byte key for a family of draws, e.g. `key_of(seed, app_id, "orders")`."""
     return blake2b("|".join(map(str, parts)).encode(), digest_size=32).digest()
 
 
-def roll(key: bytes, number: int) -> tuple[int, ...]:
-    """Return sixteen independent 32-bit draws for ``number``."""
+def draws_of(key: bytes, number: int) -> tuple[int, ...]:
+    """Sixteen independent 32-bit draws for `number`."""
     return _SIXTEEN.unpack(blake2b(key + number.to_bytes(8, "little")).digest())
 
 
 def draw(salt: int, number: int) -> int:
-    """Return one 64-bit draw for ``number``, cheaply (splitmix64); ``salt`` comes from ``salt_of``."""
+    """One 64-bit draw for `number`, cheaply (splitmix64); `salt` comes from `salt_of`."""
     mixed = (number * 0x9E3779B97F4A7C15 + salt) & _MASK
     mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _MASK
     mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _MASK
@@ -29,7 +29,7 @@ def draw(salt: int, number: int) -> int:
 
 
 def salt_of(*parts: object) -> int:
-    """Return a 64-bit number that names a family of cheap draws."""
+    """A 64-bit salt for a family of cheap draws."""
     return int.from_bytes(key_of(*parts)[:8], "little")
 
 

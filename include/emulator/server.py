@@ -1,4 +1,4 @@
-"""The API over HTTP: Starlette routes, latency, and answers spoilt on the way."""
+"""The API over HTTP: Starlette routes, latency and faults in transit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from emulator.admin import Admin
-from emulator.api import INTERFACES, Api, Reply
+from emulator.api import ENDPOINTS, Api, Reply
 
 _JSON = "application/json; charset=utf-8"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -20,8 +20,8 @@ _BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 B
 _MAINTENANCE = "<!DOCTYPE html><html><body>系统维护中，请稍后再试</body></html>"
 
 
-class CutResponse(Response):
-    """A response that promises its whole body and ends in the middle; the server then drops the line."""
+class TruncatedResponse(Response):
+    """A response that ends in the middle of its declared body; the server then closes the connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the headers and half the body."""
@@ -39,12 +39,12 @@ def _respond(reply: Reply, retry_after: int) -> Response:
     if reply.fault == "non_json":
         return Response(_MAINTENANCE, media_type="text/html")
     if reply.fault == "cut":
-        return CutResponse(reply.payload, media_type=_JSON)
+        return TruncatedResponse(reply.payload, media_type=_JSON)
     return Response(reply.payload, media_type=_JSON)
 
 
 def make_app(api: Api) -> Starlette:
-    """Return the ASGI application of one emulator."""
+    """The ASGI application of one emulator."""
 
     async def deliver(reply: Reply, arrived: float) -> Response:
         api.stats.answers[reply.label] += 1
@@ -61,9 +61,9 @@ def make_app(api: Api) -> Starlette:
 
     async def business(request: Request) -> Response:
         arrived, path = time.monotonic(), request.path_params["path"]
-        with api.stats.call(path if path in INTERFACES else "unknown"):
+        with api.stats.call(path if path in ENDPOINTS else "unknown"):
             body = await request.body()
-            await asyncio.sleep(0)  # lets calls that came at the same time be counted as such
+            await asyncio.sleep(0)  # so that concurrent calls are counted as concurrent
             return await deliver(api.call(request.method, path, body), arrived)
 
     return Starlette(

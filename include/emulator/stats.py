@@ -1,4 +1,4 @@
-"""What the emulator saw, for tests that judge a client by its calls."""
+"""Counters of calls and answers, for tests that check how a client calls the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Stats:
-    """Counts API calls and answers; admin calls are never counted."""
+    """Counts API calls and answers; admin calls are not counted."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -23,7 +23,7 @@ class Stats:
 
     @contextmanager
     def call(self, interface: str) -> Iterator[None]:
-        """Count a call for as long as its answer takes."""
+        """Count a call, and count it as running until the block ends."""
         self.calls[interface] += 1
         self._count_second(int(time.time()))
         self._running += 1
@@ -34,7 +34,7 @@ class Stats:
             self._running -= 1
 
     def as_dict(self, tokens_issued: dict[str, int]) -> dict[str, object]:
-        """Return all counts; ``answers`` is keyed by code, or by the fault where no envelope was sent."""
+        """All counts; `answers` is keyed by envelope code, or by fault kind where no envelope was sent."""
         return {
             "calls": dict(self.calls),
             "answers": dict(self.answers),

@@ -20,8 +20,8 @@ class Token:
     ends_at: float
 
 
-class TokenOffice:
-    """Issues, checks and ends the tokens of one (app_id, client_id)."""
+class TokenIssuer:
+    """Issues, checks and expires the tokens of one (app_id, client_id)."""
 
     def __init__(self, key: bytes, life: float, mode: str) -> None:
         self._key = key
@@ -31,7 +31,7 @@ class TokenOffice:
         self.issued = 0
 
     def issue(self, at: float) -> Token:
-        """Return the token a token call at ``at`` gets, ending older ones as the mode says."""
+        """Issue a token at `at`; the mode decides when older tokens expire."""
         self._forget_ended(at)
         newest = next(reversed(self._tokens.values()), None)
         if self._mode == "same_while_30_minutes_left" and newest and newest.ends_at - at > _REUSE_WHILE_LEFT:
@@ -44,12 +44,12 @@ class TokenOffice:
         return token
 
     def find(self, value: object, at: float) -> Token | None:
-        """Return the token of that value if it is valid at ``at``."""
+        """The token with this value if it is valid at `at`."""
         token = self._tokens.get(value) if isinstance(value, str) else None
         return token if token and at < token.ends_at else None
 
     def revoke(self) -> None:
-        """End every token now."""
+        """Expire all tokens now."""
         self._tokens.clear()
 
     def _forget_ended(self, at: float) -> None:

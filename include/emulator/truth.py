@@ -1,21 +1,21 @@
-"""The expected rows of a table, by its name in the warehouse (docs of the tables: the ``truth`` module of each).
+"""The expected rows by table name; each resource's `truth` module documents its columns.
 
-``begin`` and ``end`` bound, half open and in unix seconds: the time of creation of orders, after-sales and
-products, of registration of users, of planned start of live streams.
+`begin` and `end` (half-open, unix seconds) bound the creation time of orders, after-sales and products, the
+registration time of users, and the planned start of live streams.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import emulator.live_streams.truth as lives
+import emulator.live_streams.truth as live_streams
 import emulator.orders.truth as orders
 import emulator.products.truth as products
 import emulator.refunds.truth as after_sales
 import emulator.users.truth as users
 from emulator.shop import Shop
 
-# A row, or nothing, which gives other requests a turn.
+# A row, or None, which only gives other requests a turn.
 Rows = Iterator[dict[str, object] | None]
 
 
@@ -40,7 +40,7 @@ def _products(shop: Shop, begin: int, end: int, now: int) -> Rows:
 
 
 def _live_streams(shop: Shop, begin: int, end: int, now: int) -> Rows:
-    return lives.rows(shop.app_id, shop.lives, begin, end, now)
+    return live_streams.rows(shop.app_id, shop.live_streams, begin, end, now)
 
 
 TRUTHS: dict[str, Callable[[Shop, int, int, int], Rows]] = {

@@ -14,8 +14,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from xiaoe.mysql import schema
-
 ROOT = Path(__file__).resolve().parents[2]
 SYNC_DAGS = {
     "incremental": "xiaoe_orders_incremental",
@@ -114,6 +112,7 @@ def _migrate(_: argparse.Namespace) -> int:
     from airflow.sdk import ObjectStoragePath
 
     from xiaoe import settings
+    from xiaoe.mysql import schema
     from xiaoe.mysql.migrate import migrate
     from xiaoe.mysql.warehouse import Warehouse
     from xiaoe.sync import same_server
@@ -157,7 +156,7 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _rebuild(options: argparse.Namespace) -> int:
     """Merge the kept pages; the exit code tells whether all could be merged."""
-    from xiaoe.backup.service import rebuild_from_pages
+    from xiaoe.sync.rebuild import rebuild_from_pages
 
     counts, refused = rebuild_from_pages(options.resource, accept_missing=options.accept_missing)
     print(f"merged {counts['windows']} windows: {counts['inserted']} rows new, {counts['updated']} changed")

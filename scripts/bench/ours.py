@@ -36,7 +36,7 @@ def merge(folder: str) -> Cost:
 def hash_only(folder: str) -> Cost:
     """Read the pages and hash each row: what a rescan costs at the very least."""
     prepared()
-    from xiaoe.resources.base import ORDERS
+    from xiaoe.resources.orders import ORDERS
     from xiaoe.rows.envelope import rows_of
     from xiaoe.storage.pages import RunFolder
 

@@ -14,11 +14,12 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import SERVERS, servers
-from support.runs import Runs
-from support.shop import END, Database, days, differences
+from support.worlds.runs import Runs
+from support.worlds.shop import END, Database, days, differences
 from xiaoe.backup import service
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.migrate import migrate
+from xiaoe.sync import rebuild
 from xiaoe.windows import Window
 
 pytestmark = [
@@ -105,7 +106,7 @@ def test_neither_a_restore_nor_a_rebuild_is_taken_for_a_loss(
     service.restore_file(urlsplit(url).path, into=None, force=True)
     runs.sync("orders", "incremental")
     database.empty("api_tokens")
-    service.rebuild_from_pages([], accept_missing=False)
+    rebuild.rebuild_from_pages([], accept_missing=False)
     runs.sync("orders", "incremental")
     assert differences(database, api, Window((END - days(3)).replace(hour=0), END - days(0.01))) == []
 

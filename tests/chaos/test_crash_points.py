@@ -19,19 +19,20 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from emulator.process import Emulator
-from support.bucket import KEY_ID, bucket
-from support.bucket import SECRET as BUCKET_SECRET
-from support.chaos import by_level, spread, tell
-from support.conformance import Bench, Item, bench
+from support.faults.chaos import by_level, spread, tell
+from support.faults.processes import Child, Fuse, killed_everywhere, things_in
 from support.fixtures import servers
-from support.processes import Child, Fuse, killed_everywhere, things_in
-from support.runs import Runs
-from support.shop import END, Database, Sync, days, differences
-from support.staged import HandMade, at, raw_order
+from support.servers.bucket import KEY_ID, bucket
+from support.servers.bucket import SECRET as BUCKET_SECRET
+from support.worlds.conformance import Bench, Item, bench
+from support.worlds.runs import Runs
+from support.worlds.shop import END, Database, Sync, days, differences
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import merger
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.storage.pages import Manifest, RunFolder
 
 pytestmark = [
@@ -224,7 +225,7 @@ def test_pages_in_a_bucket_do_not_need_the_dead_worker_s_disk(
                 }
             ),
         )
-        monkeypatch.setattr("support.shop._merger", merger_of_its_own)
+        monkeypatch.setattr("support.worlds.shop._merger", merger_of_its_own)
 
         def on_a_new_disk(work: Callable[[], object]) -> Callable[[], object]:
             disk = Path(tempfile.mkdtemp(dir=tmp_path))
@@ -268,6 +269,6 @@ def merge_window() -> Any:
 
 
 def merger_of_its_own(resource: str) -> merger.Merger:
-    from support.shop import merge_sql
+    from support.worlds.shop import merge_sql
 
     return merger.Merger(Warehouse(), RESOURCES[resource], merge_sql(resource))

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from support.chaos import by_level, tell
-from support.conformance import Item, Specimens
+from support.faults.chaos import by_level, tell
 from support.fixtures import servers
-from support.oracles import answer_of, check_answer, check_paging
-from support.runs import write_list
-from support.shop import Database, Sync
-from xiaoe.resources.base import RESOURCES, Resource
+from support.oracles.any_bytes import answer_of, check_answer, check_paging
+from support.worlds.conformance import Item, Specimens
+from support.worlds.runs import write_list
+from support.worlds.shop import Database, Sync
+from xiaoe.resources.base import Resource
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.storage.pages import RunFolder
 
 pytestmark = pytest.mark.chaos

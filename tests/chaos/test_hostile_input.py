@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.wire import MemoryTokens, http, serving, shop_answer
 
-from support.conformance import Bench, Item, bench
+from support.faults.processes import Child
 from support.fixtures import servers, shop_connection
-from support.processes import Child
-from support.shop import Database
+from support.servers.wire import MemoryTokens, http, serving, shop_answer
+from support.worlds.conformance import Bench, Item, bench
+from support.worlds.shop import Database
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeConfigError, XiaoeNetworkError
-from xiaoe.resources.base import ORDERS, RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.storage.pages import RunFolder
 
 pytestmark = pytest.mark.chaos

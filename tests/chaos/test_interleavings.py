@@ -25,12 +25,12 @@ from hypothesis.stateful import (
 
 from emulator.compare import unlike
 from emulator.process import Emulator
-from support import benefits
-from support.chaos import by_level, tell
+from support.faults.chaos import by_level, tell
+from support.faults.processes import Child, Fuse, children, killed_everywhere
 from support.fixtures import servers
-from support.processes import Child, Fuse, children, killed_everywhere
-from support.runs import Runs
-from support.shop import APP_ID, END, START, Database, days, differences, truth_by_id, unbalanced
+from support.oracles import benefits
+from support.worlds.runs import Runs
+from support.worlds.shop import APP_ID, END, START, Database, days, differences, truth_by_id, unbalanced
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import status

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support import benefits
-from support.chaos import by_level, tell
+from support.faults.chaos import by_level, tell
+from support.faults.processes import Child, Fuse, children, killed_everywhere
 from support.fixtures import servers
-from support.processes import Child, Fuse, children, killed_everywhere
-from support.runs import Runs
-from support.shop import APP_ID, END, Database, days, differences
+from support.oracles import benefits
+from support.worlds.runs import Runs
+from support.worlds.shop import APP_ID, END, Database, days, differences
 from xiaoe.benefits import decide
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import merger

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.chaos import by_level, tell
-from support.conformance import Bench, Item, ListServer, Sheet, bench
+from support.faults.chaos import by_level, tell
 from support.fixtures import Connect, servers
-from support.shop import END, Database, Sync, days, differences, unbalanced
+from support.worlds.conformance import Bench, Item, ListServer, Sheet, bench
+from support.worlds.shop import END, Database, Sync, days, differences, unbalanced
 from xiaoe.exceptions import XiaoeIncompleteError, XiaoeReconciliationError
-from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import Window
 
 pytestmark = [

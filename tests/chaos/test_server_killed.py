@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from support.chaos import by_level, more_than_a_sample, spread, tell
-from support.processes import Child, Fuse, things_in
-from support.shop import Database, Sync
-from support.staged import HandMade, at, raw_order
+from support.faults.chaos import by_level, more_than_a_sample, spread, tell
+from support.faults.processes import Child, Fuse, things_in
+from support.worlds.shop import Database, Sync
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.exceptions import XiaoeRetriableError
 from xiaoe.merge import merger
 from xiaoe.mysql.migrate import migrate

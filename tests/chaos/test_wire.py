@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from emulator.process import Emulator
-from support.chaos import by_level, more_than_a_sample, spread, tell
+from support.faults.chaos import by_level, more_than_a_sample, spread, tell
+from support.faults.processes import Child, Gate
+from support.faults.wire_faults import KINDS, Trouble
 from support.fixtures import servers, shop_connection
-from support.processes import Child, Gate
-from support.shop import END, Database, Sync, days, differences
-from support.staged import HandMade, at, raw_order
-from support.wire_faults import KINDS, Trouble
+from support.worlds.shop import END, Database, Sync, days, differences
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.merge import merger

@@ -92,16 +92,16 @@ def test_unknown_codes_have_no_text(shop, products):
     odd = {row["sale_status"]: row["sale_status_text"] for row in products.values()}
     assert odd == {0: "下架", 1: "上架", 2: "待上架", 9: None}
     assert {row["resource_type_text"] for row in products.values() if row["resource_type"] == 999} == {None}
-    lives = {row["alive_type"]: row["alive_type_text"] for row in shop.truth("live_streams")}
-    assert lives == {10: "横屏", 11: "竖屏", 12: "语音", 13: "录播", 14: None}
+    streams = {row["alive_type"]: row["alive_type_text"] for row in shop.truth("live_streams")}
+    assert streams == {10: "横屏", 11: "竖屏", 12: "语音", 13: "录播", 14: None}
 
 
 def test_products_that_are_streams_are_live_streams_of_the_same_title(shop, products):
-    lives = {row["live_id"]: row for row in shop.truth("live_streams")}
+    streams = {row["live_id"]: row for row in shop.truth("live_streams")}
     sold = {key: row["name"] for key, row in products.items() if row["resource_type"] == 4}
     assert len(sold) > 10
-    assert {key: lives[key]["title"] for key in sold} == sold
-    assert len(lives) > len(sold) + 100
+    assert {key: streams[key]["title"] for key in sold} == sold
+    assert len(streams) > len(sold) + 100
 
 
 def test_a_stream_waits_runs_and_ends_as_the_clock_does(connect):

@@ -1,4 +1,4 @@
-"""Rows as the API sends them, and the truth about them, which is told from the orders' stories."""
+"""Rows as the API sends them, and the truth about them, which is computed from the orders' lifecycles."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_summary_agrees_with_the_rows(shop, truth):
     assert summary["rejects"] == 0
 
 
-def test_stories_are_told_as_time_goes_by(connect):
+def test_orders_change_state_as_time_passes(connect):
     client = connect(orders=3000)
     begin = client.emulator.clock()["unix"] - 25 * DAY
     end, seen = begin + 25 * DAY, defaultdict(list)
@@ -122,8 +122,8 @@ def test_stories_are_told_as_time_goes_by(connect):
             if states[-1:] != [row["order_state"]]:
                 states.append(row["order_state"])
         client.emulator.advance(DAY)
-    stories = {tuple(states) for states in seen.values()}
-    assert {(0, 1), (4, 1), (1, 8, 10), (1, 8, 3), (1, 8, 9), (1, 8, 1), (1, 8, 11)} <= stories
+    paths = {tuple(states) for states in seen.values()}
+    assert {(0, 1), (4, 1), (1, 8, 10), (1, 8, 3), (1, 8, 9), (1, 8, 1), (1, 8, 11)} <= paths
 
 
 def test_a_refund_shows_from_its_very_second(connect, truth):

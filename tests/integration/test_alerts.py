@@ -14,8 +14,8 @@ import MySQLdb
 import pytest
 
 from support.fixtures import servers
-from support.inbox import MailServer, body, mail_server
-from support.shop import Database
+from support.servers.inbox import MailServer, body, mail_server
+from support.worlds.shop import Database
 from xiaoe import clock
 from xiaoe.alerts import callbacks, outage
 from xiaoe.alerts.health import check

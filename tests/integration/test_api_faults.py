@@ -12,7 +12,7 @@ import pytest
 
 from emulator.process import Emulator, running
 from support.fixtures import Connect
-from support.shop import (
+from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
     END,
@@ -27,7 +27,7 @@ from support.shop import (
     truth_by_id,
     unbalanced,
 )
-from support.staged import HandMade, at, raw_order
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import (
     XiaoeBusyError,

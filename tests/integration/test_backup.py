@@ -19,8 +19,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.runs import Runs
-from support.shop import END, TABLES, Database, Sync, days, differences
+from support.worlds.runs import Runs
+from support.worlds.shop import END, TABLES, Database, Sync, days, differences
 from xiaoe import cli, clock
 from xiaoe.backup import service
 from xiaoe.backup.drill import MARK

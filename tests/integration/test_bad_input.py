@@ -22,15 +22,15 @@ from urllib.parse import urlsplit
 import certifi
 import MySQLdb
 import pytest
-from unit.wire import http, serving, shop_answer
 
 from emulator.process import Emulator
-from support.certificates import Authority
-from support.false_mysql import error, file_request, lying_server, tapped_way, tls_in_front
+from support.faults.processes import Child
 from support.fixtures import servers, shop_connection
-from support.processes import Child
-from support.shop import APP_ID, END, Database, Sync, days
-from support.staged import HandMade, at, raw_order
+from support.servers.certificates import Authority
+from support.servers.false_mysql import error, file_request, lying_server, tapped_way, tls_in_front
+from support.servers.wire import http, serving, shop_answer
+from support.worlds.shop import APP_ID, END, Database, Sync, days
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe import clock, settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 from xiaoe.merge import status

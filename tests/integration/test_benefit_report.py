@@ -17,11 +17,11 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
 from support.fixtures import shop_connection
-from support.inbox import ChatService, MailServer, attachments, body, chat_service, mail_server
-from support.shop import APP_ID, Database
+from support.servers.inbox import ChatService, MailServer, attachments, body, chat_service, mail_server
+from support.worlds.shop import APP_ID, Database
 from xiaoe import clock
 from xiaoe.benefits import report, review
-from xiaoe.benefits.attention import NAMES
+from xiaoe.benefits.names import NAMES
 from xiaoe.benefits.operators import (
     XiaoeBenefitAnswerOperator,
     XiaoeBenefitExportOperator,

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from airflow.sdk import DAG
 
-from support.shop import APP_ID, END, EVERYTHING, Database, Sync
+from support.worlds.shop import APP_ID, END, EVERYTHING, Database, Sync
 from xiaoe import clock, settings
 from xiaoe.benefits import decide, policy, policy_change
-from xiaoe.benefits.attention import NAMES
+from xiaoe.benefits.names import NAMES
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.benefits.policy import Policy
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.resources.base import REFUNDS
+from xiaoe.resources.refunds import REFUNDS
 
 pytestmark = pytest.mark.mysql
 

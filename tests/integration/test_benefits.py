@@ -1,4 +1,4 @@
-"""Who keeps a benefit: the SQL against an oracle in Python (support/benefits.py), on every order there is."""
+"""Who keeps a benefit: the SQL against an oracle in Python (support/oracles/benefits.py), on every order there is."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulator.process import Emulator
-from support import benefits
-from support.benefits import (
+from support.faults.processes import Child, Fuse, Gate, children, killed_everywhere
+from support.oracles import benefits
+from support.oracles.benefits import (
     ABSENT,
     BY_HAND,
     DAY,
@@ -58,16 +59,15 @@ from support.benefits import (
     log_of,
     utc,
 )
-from support.processes import Child, Fuse, Gate, children, killed_everywhere
-from support.shop import APP_ID, END, EVERYTHING, Database, Sync, days, differences
-from support.staged import WEEK, HandMade, at, raw_order
-from xiaoe.benefits import attention
+from support.worlds.shop import APP_ID, END, EVERYTHING, Database, Sync, days, differences
+from support.worlds.staged import WEEK, HandMade, at, raw_order
+from xiaoe.benefits import attention, names
 from xiaoe.benefits import decide as deciding
 from xiaoe.clock import BEIJING
 from xiaoe.mysql import session as warehouses
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import REFUNDS
+from xiaoe.resources.refunds import REFUNDS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -297,7 +297,7 @@ def test_one_order(session: Session, database: Database, case: Case) -> None:
     [row] = database.rows("SELECT * FROM benefit_decisions")
     assert (row["decision"], row["reason"]) == (case.decision, case.reason)
     assert row["deadline_at"] == (None if case.deadline is None else MADE + case.deadline)
-    assert row["decision_text"] == attention.NAMES[case.decision]
+    assert row["decision_text"] == names.NAMES[case.decision]
     assert row["decided_at"] == utc(DEADLINE + case.now)
     assert disagreements(database, shop.verdicts(case.rule, now)) == []
     [entry] = log_of(database)

@@ -19,13 +19,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.conformance import BUSY, LEFT_OUT, MOST_CALLS, Bench, Item, ListServer, Sheet, Trap, bench
-from support.shop import Database, merge_sql, unbalanced
+from support.worlds.conformance import BUSY, LEFT_OUT, MOST_CALLS, Bench, Item, ListServer, Sheet, Trap, bench
+from support.worlds.shop import Database, merge_sql, unbalanced
 from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeReconciliationError
 from xiaoe.merge import merger
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import RESOURCES, Cursor, Resource, Scope
+from xiaoe.resources.base import Cursor, Resource, Scope
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows import values
 from xiaoe.rows.decode import RowReader
 

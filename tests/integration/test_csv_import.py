@@ -17,9 +17,9 @@ import pytest
 from openpyxl.cell import WriteOnlyCell
 
 from support.fixtures import servers, shop_connection
-from support.marts import refresh
-from support.shop import APP_ID, START, Database, Sync, days, differences, merge_sql
-from support.staged import DAY_ONE, HandMade, at, raw_order
+from support.worlds.marts import refresh
+from support.worlds.shop import APP_ID, START, Database, Sync, days, differences, merge_sql
+from support.worlds.staged import DAY_ONE, HandMade, at, raw_order
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.cli import main
@@ -31,7 +31,7 @@ from xiaoe.exports.tables import export_table
 from xiaoe.merge import merger
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

@@ -11,8 +11,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from support.marts import merge, merge_users, refresh, sales
-from support.shop import Database
+from support.worlds.marts import merge, merge_users, refresh, sales
+from support.worlds.shop import Database
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.exports.tables import SOURCES, export_table
 from xiaoe.mysql.session import Session

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.shop import APP_ID, END, Database, Sync, days, merge_sql, unbalanced
-from support.staged import WEEK, HandMade, at, raw_order, together
+from support.worlds.shop import APP_ID, END, Database, Sync, days, merge_sql, unbalanced
+from support.worlds.staged import WEEK, HandMade, at, raw_order, together
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger, writer
 from xiaoe.merge.changes import Incoming, Stored
 from xiaoe.merge.expected import Expected
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -47,7 +47,7 @@ def test_directly_and_through_staging_the_tables_are_the_same(
     assert len(direct["order_state_log"]) > 3
 
     database.empty()
-    staging = Merger(Warehouse(), replace(ORDERS, fresh=None), merge_sql("orders"))
+    staging = Merger(Warehouse(), replace(ORDERS, loads_new_rows=False), merge_sql("orders"))
     for one in (first, again):
         staging.merge(*one)
     staged = database.snapshot()

@@ -14,8 +14,8 @@ import MySQLdb
 import pytest
 
 from emulator.process import Emulator
-from support.runs import Runs
-from support.shop import EVERYTHING, TABLES, Database, Sync, differences
+from support.worlds.runs import Runs
+from support.worlds.shop import EVERYTHING, TABLES, Database, Sync, differences
 from xiaoe.backup.service import back_up_now, drill_newest
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.clock import now

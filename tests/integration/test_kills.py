@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
+from support.faults.processes import Fuse, killed_everywhere
 from support.fixtures import Connect
-from support.processes import Fuse, killed_everywhere
-from support.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id
+from support.worlds.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id
 from xiaoe.merge import merger
 from xiaoe.storage.pages import Manifest, RunFolder
 from xiaoe.windows import Window

@@ -12,8 +12,8 @@ import pytest
 
 from emulator.process import Emulator, running
 from support.fixtures import Connect, servers
-from support.runs import HOUR, Runs
-from support.shop import (
+from support.worlds.runs import HOUR, Runs
+from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
     NOW,

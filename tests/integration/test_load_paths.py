@@ -12,14 +12,15 @@ import MySQLdb
 import pytest
 
 from emulator.process import Emulator
-from support.shop import END, Database, Sync, days, differences, unbalanced
-from support.staged import HandMade, at, raw_order
+from support.worlds.shop import END, Database, Sync, days, differences, unbalanced
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.merge.changes import BOOKKEEPING
 from xiaoe.mysql import session
 from xiaoe.mysql.load_data import NULL, Lines
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.base import BOOKKEEPING
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

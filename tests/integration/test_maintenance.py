@@ -19,15 +19,16 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.runs import Runs
-from support.shop import APP_ID, END, Database, Sync, days
+from support.worlds.runs import Runs
+from support.worlds.shop import APP_ID, END, Database, Sync, days
 from xiaoe import clock
 from xiaoe.clock import utc_text
 from xiaoe.maintenance import airflow_db, old_files, old_pages, old_rows
 from xiaoe.maintenance.operators import XiaoeMaintenanceOperator
 from xiaoe.maintenance.step import Step
-from xiaoe.merge.ledger import looks_at_orders
+from xiaoe.merge.ledger import observations
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.resources.orders import ORDERS
 from xiaoe.tasks.maintenance import STEPS
 from xiaoe.windows import Window
 
@@ -176,7 +177,7 @@ def seen(database: Database) -> Any:
     from xiaoe.coverage import segments
 
     with Warehouse().session() as session:
-        return segments(looks_at_orders(session, APP_ID, END - days(30), END))
+        return segments(observations(session, ORDERS, APP_ID, END - days(30), END))
 
 
 # --- rows ----------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from support.marts import lose, merge, merge_users, refresh, sales
-from support.shop import Database
+from support.worlds.marts import lose, merge, merge_users, refresh, sales
+from support.worlds.shop import Database
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
 from xiaoe.clock import BEIJING

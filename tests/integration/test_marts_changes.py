@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.marts import MARTS, Sale, content, lose, merge, merge_users, refresh
-from support.shop import Database
+from support.worlds.marts import MARTS, Sale, content, lose, merge, merge_users, refresh
+from support.worlds.shop import Database
 from xiaoe.marts.refresh import Refresher
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.processes import together
-from support.runs import EVERYTHING_LISTED, write_list
-from support.shop import APP_ID, END, Database, Sync, days, differences, unbalanced, unlike
-from support.staged import HandMade, at, raw_order
+from support.faults.processes import together
+from support.worlds.runs import EVERYTHING_LISTED, write_list
+from support.worlds.shop import APP_ID, END, Database, Sync, days, differences, unbalanced, unlike
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger
-from xiaoe.resources.base import PRODUCTS, USERS
+from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.users import USERS
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from support.shop import Database, Sync, unbalanced
-from support.staged import DAY_ONE, HandMade, at, raw_order
+from support.worlds.shop import Database, Sync, unbalanced
+from support.worlds.staged import DAY_ONE, HandMade, at, raw_order
 from xiaoe.merge import merger
 from xiaoe.windows import Window
 

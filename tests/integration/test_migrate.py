@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from emulator.process import Emulator
-from support.processes import Fuse, killed_everywhere, together
-from support.shop import EVERYTHING, TABLES, Database, Sync
-from support.staged import HandMade, at, raw_order
+from support.faults.processes import Fuse, killed_everywhere, together
+from support.worlds.shop import EVERYTHING, TABLES, Database, Sync
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql.migrate import SCHEMA_DIR, migrate
 from xiaoe.mysql.warehouse import Warehouse

@@ -17,13 +17,13 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.shop import APP_ID, END, START, Database, Sync
+from support.worlds.shop import APP_ID, END, START, Database, Sync
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 from xiaoe.monitor import calendar, queries, storage, web
 from xiaoe.monitor.operators import XiaoeStorageOperator
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import RESOURCES
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from support.fixtures import servers
-from support.shop import Database, merge_sql
-from support.staged import HandMade, at, raw_order
+from support.worlds.shop import Database, merge_sql
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources import orders
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.decode import RowReader
 from xiaoe.rows.masking import Forms, hashed
 

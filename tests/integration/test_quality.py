@@ -15,8 +15,8 @@ import pytest
 
 from emulator.process import running
 from support.fixtures import shop_connection
-from support.runs import Runs
-from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database
+from support.worlds.runs import Runs
+from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database
 from xiaoe.api import hook
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.benefits.operators import XiaoeBenefitsOperator

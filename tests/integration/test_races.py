@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
+from support.faults.processes import Child, Gate, children, together
 from support.fixtures import Connect
-from support.processes import Child, Gate, children, together
-from support.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id, unbalanced
-from support.staged import HandMade, at, raw_order
+from support.worlds.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id, unbalanced
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.exceptions import XiaoeRetriableError
 from xiaoe.merge import merger
 from xiaoe.mysql import session

@@ -10,11 +10,12 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.runs import Runs
-from support.shop import END, Database, days, differences
+from support.worlds.runs import Runs
+from support.worlds.shop import END, Database, days, differences
 from xiaoe import cli
 from xiaoe.backup import service
 from xiaoe.clock import BEIJING
+from xiaoe.sync import rebuild
 from xiaoe.windows import Window
 
 pytestmark = [pytest.mark.mysql, pytest.mark.parametrize("migrated", servers()[:1], indirect=True)]
@@ -49,12 +50,12 @@ def test_a_lost_warehouse_comes_back_from_its_pages(
     assert len(before["refunds"]) > 0
     database.empty("api_tokens")
     monkeypatch.delenv("AIRFLOW_CONN_XIAOE_DEFAULT")
-    counts, refused = service.rebuild_from_pages([], accept_missing=False)
+    counts, refused = rebuild.rebuild_from_pages([], accept_missing=False)
     assert refused == []
     assert counts["windows"] == 9
     assert database.snapshot() == before
     assert differences(database, api, Window(BEGIN, END - timedelta(minutes=1))) == []
-    counts, refused = service.rebuild_from_pages(["orders", "products"], accept_missing=False)
+    counts, refused = rebuild.rebuild_from_pages(["orders", "products"], accept_missing=False)
     assert (counts["inserted"], counts["updated"], refused) == (0, 0, [])
     assert database.snapshot() == before
 
@@ -71,7 +72,7 @@ def test_after_a_restore_the_pages_bring_what_the_backup_lacks(
     before = database.snapshot()
     service.restore_file(urlsplit(url).path, into=None, force=True)
     assert database.snapshot() != before
-    service.rebuild_from_pages([], accept_missing=False)
+    rebuild.rebuild_from_pages([], accept_missing=False)
     assert database.snapshot() == before
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from emulator.process import Emulator, running
 from support.fixtures import Connect, servers
-from support.runs import EVERYTHING_LISTED as WHOLE
-from support.runs import HOUR, Interrupted, Runs, unhurried, write_list
-from support.shop import (
+from support.worlds.runs import EVERYTHING_LISTED as WHOLE
+from support.worlds.runs import HOUR, Interrupted, Runs, unhurried, write_list
+from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
     END,
@@ -33,7 +33,11 @@ from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING, beijing_text
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeReconciliationError
 from xiaoe.merge.merger import Merger
-from xiaoe.resources.base import LIVE_STREAMS, PRODUCTS, REFUNDS, USERS, Cursor, Resource
+from xiaoe.resources.base import Cursor, Resource
+from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.refunds import REFUNDS
+from xiaoe.resources.users import USERS
 from xiaoe.windows import Window, slices
 
 pytestmark = pytest.mark.mysql

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.process import Emulator, running
 from support.fixtures import Connect
-from support.shop import (
+from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
     END,
@@ -28,7 +28,7 @@ from support.shop import (
 )
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import LONGEST_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
 
 pytestmark = pytest.mark.mysql

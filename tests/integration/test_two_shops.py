@@ -15,16 +15,16 @@ import pytest
 
 from emulator.options import Credentials
 from emulator.process import Emulator, airflow_connection, running
+from support.faults.processes import together
 from support.fixtures import servers
-from support.processes import together
-from support.runs import HOUR, Runs
-from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync, days, unlike
-from support.staged import HandMade, at, raw_order
+from support.worlds.runs import HOUR, Runs
+from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync, days, unlike
+from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge import status
-from xiaoe.resources.base import USERS
+from xiaoe.resources.users import USERS
 
 pytestmark = pytest.mark.mysql
 

@@ -20,9 +20,9 @@ import pytest
 
 from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers
-from support.inbox import MailServer, body, mail_server
-from support.relay import Relay
-from support.shop import Database
+from support.servers.inbox import MailServer, body, mail_server
+from support.servers.relay import Relay
+from support.worlds.shop import Database
 
 pytestmark = [
     pytest.mark.mysql,

@@ -19,9 +19,9 @@ import pytest
 from emulator.process import Emulator, running
 from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
-from support.inbox import TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
-from support.secrets_hunt import leaks
-from support.shop import APP_ID, CLIENT_ID, SECRET, Database
+from support.oracles.secrets_hunt import leaks
+from support.servers.inbox import TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
+from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database
 from xiaoe.clock import BEIJING
 
 pytestmark = [

@@ -12,7 +12,7 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import servers, shop_connection
-from support.shop import END, SECRET, START, Database, differences
+from support.worlds.shop import END, SECRET, START, Database, differences
 from xiaoe.windows import Window
 
 pytestmark = [

@@ -17,12 +17,12 @@ import requests
 
 from emulator.process import running
 from servers.airflow import ROOT, Standalone, wait_until
-from support.browser import Visit, chromium
 from support.fixtures import servers, shop_connection
-from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from support.servers.browser import Visit, chromium
+from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
 from xiaoe.clock import BEIJING
 from xiaoe.monitor.operators import XiaoeStorageOperator
-from xiaoe.resources.base import RESOURCES
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import EVER, Window
 
 pytestmark = [

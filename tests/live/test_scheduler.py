@@ -19,8 +19,8 @@ import pytest
 from emulator.process import Emulator, running
 from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
-from support.secrets_hunt import leaks
-from support.shop import APP_ID, CLIENT_ID, SECRET, Database, differences
+from support.oracles.secrets_hunt import leaks
+from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, differences
 from xiaoe.clock import BEIJING
 from xiaoe.windows import Window
 

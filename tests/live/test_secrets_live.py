@@ -24,11 +24,11 @@ from aiosmtpd.smtp import AuthResult
 
 from emulator.process import Emulator
 from servers.airflow import ROOT, free_port
+from support.faults.full_of_errors import STATES
 from support.fixtures import servers, shop_connection
-from support.full_of_errors import STATES
-from support.inbox import TOKEN, MailServer, chat_service
-from support.secrets_hunt import leaks
-from support.shop import SECRET, Database
+from support.oracles.secrets_hunt import leaks
+from support.servers.inbox import TOKEN, MailServer, chat_service
+from support.worlds.shop import SECRET, Database
 
 pytestmark = [
     pytest.mark.mysql,
@@ -118,7 +118,7 @@ def test_no_secret_is_left_anywhere(database: Database, api: Emulator, tmp_path:
         }
         expected, runs = zip(*steps(database, api, wrong_key), strict=True)
         done = subprocess.run(
-            [sys.executable, "-m", "support.full_of_errors"],
+            [sys.executable, "-m", "support.faults.full_of_errors"],
             env=environment, input=json.dumps(runs), capture_output=True, text=True, cwd=tmp_path, check=False,
         )  # fmt: skip
     (home / "said.log").write_text(done.stdout + done.stderr)

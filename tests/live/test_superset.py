@@ -28,9 +28,9 @@ from playwright.sync_api import Page, sync_playwright
 
 from servers.airflow import ROOT
 from servers.superset import ADMIN, PYTHON, VIEWER, Superset
-from support import bi_shop
 from support.fixtures import servers
-from support.shop import Database
+from support.worlds import bi_shop
+from support.worlds.shop import Database
 from xiaoe.mysql import grants
 
 pytestmark = [

@@ -11,8 +11,8 @@ import pytest
 
 from emulator.options import Credentials
 from emulator.process import Emulator, airflow_connection, running
-from support.scratch import metadata, scratch
-from support.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync
+from support.servers.scratch import metadata, scratch
+from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync
 
 Connect = Callable[..., None]
 
@@ -60,7 +60,7 @@ def database(migrated: str, monkeypatch: pytest.MonkeyPatch) -> Database:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
-    """A shop of 3,000 orders since 2026-09-01; its clock stands at `support.shop.NOW` for each test."""
+    """A shop of 3,000 orders since 2026-09-01; its clock stands at `support.worlds.shop.NOW` for each test."""
     with running(
         orders=3000,
         start="2026-09-01",

@@ -16,7 +16,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.log import mask_secret
 
-from support.inbox import ChatService, MailServer, body, chat_service, mail_server
+from support.servers.inbox import ChatService, MailServer, body, chat_service, mail_server
 from xiaoe import settings
 from xiaoe.alerts import callbacks, events, messages
 from xiaoe.alerts.delivery import OLDEST_NEWS, news, say
@@ -24,7 +24,10 @@ from xiaoe.alerts.events import cause_of, lateness, message_of
 from xiaoe.alerts.state import TOGETHER, Alert
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeNetworkError, XiaoeQuotaError
 from xiaoe.notify import Message
-from xiaoe.tasks.defaults import dag_defaults, refresh_marts, review_benefits, sync_shops
+from xiaoe.tasks.benefits import review_benefits
+from xiaoe.tasks.defaults import dag_defaults
+from xiaoe.tasks.marts import refresh_marts
+from xiaoe.tasks.sync import sync_shops
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

@@ -29,7 +29,7 @@ from xiaoe.exceptions import (
     XiaoeRetriableError,
     XiaoeTokenError,
 )
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.envelope import Envelope
 
 SECRET = "s3cr et/+&=中"

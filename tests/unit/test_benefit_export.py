@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.processes import Child
+from support.faults.processes import Child
 from xiaoe.benefits.export import HEADERS, MONEY, TIMES, table
 from xiaoe.exports import sheets
 from xiaoe.exports.sheets import csv_text, shown

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from support.bucket import KEY_ID, SECRET, Bucket, bucket
+from support.servers.bucket import KEY_ID, SECRET, Bucket, bucket
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.windows import Window

@@ -118,7 +118,7 @@ def test_every_volume_is_named_and_used() -> None:
 
 def test_all_slots_of_the_pool_at_a_tasks_rate_stay_below_what_a_shop_may_call() -> None:
     from xiaoe.api.shop import Shop
-    from xiaoe.resources.base import ORDERS
+    from xiaoe.resources.orders import ORDERS
 
     slots = json.loads((REPO / "include" / "pools.json").read_text("utf-8"))["xiaoe_api"]["slots"]
     assert slots * Shop.calls_per_second < ORDERS.calls_per_second

@@ -16,12 +16,18 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
 from emulator import codes as documented
-from support.shop import Database
+from support.worlds.shop import Database
 from xiaoe.mysql.load_data import NULL, tsv, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources import orders
-from xiaoe.resources.base import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, RESOURCES, USERS, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.refunds import REFUNDS
+from xiaoe.resources.registry import RESOURCES
+from xiaoe.resources.users import USERS
 from xiaoe.rows import codes, values
 from xiaoe.rows.decode import Row, RowError, RowReader, row_hash
 from xiaoe.rows.masking import Forms, hashed, masked
@@ -499,10 +505,10 @@ def test_what_is_kept_is_kept_and_the_others_are_there(database: Database, *, lo
         session.execute(STAGING.format(name="stg"))
         session.bulk_load("stg", COLUMNS, [(1, "old", None, None, None, 0)])
         rows = [(1, "new", 2, "0.01", None, 1), (2, "b", None, None, None, 2), (2, "c", None, None, None, 3)]
-        session.bulk_load("stg", COLUMNS, rows, twins="keep")
+        session.bulk_load("stg", COLUMNS, rows, on_duplicate="ignore")
         assert held(session, "stg") == [(1, "old", None, None, None, "0"), (2, "b", None, None, None, "2")]
         with pytest.raises((RuntimeError, MySQLdb.Error)):  # a row that is kept excuses no other
-            session.bulk_load("stg", COLUMNS, [rows[0], (3, "x", 2**31, None, None, 0)], twins="keep")
+            session.bulk_load("stg", COLUMNS, [rows[0], (3, "x", 2**31, None, None, 0)], on_duplicate="ignore")
 
 
 @pytest.mark.mysql

@@ -11,7 +11,7 @@ import pytest
 
 import docs
 from emulator.process import Emulator
-from support.shop import EVERYTHING, Database, Sync
+from support.worlds.shop import EVERYTHING, Database, Sync
 from xiaoe import settings
 from xiaoe.api import shop
 from xiaoe.api.errors import ADVICE

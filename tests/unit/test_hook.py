@@ -21,8 +21,8 @@ import urllib3
 
 from emulator.process import Emulator, running
 from support.fixtures import shop_connection
-from support.shop import APP_ID, CLIENT_ID, END, NOW, SECRET
-from unit.wire import MemoryTokens, Seen, Wire, answer_json, http, orders, serving, shop_answer, token
+from support.servers.wire import MemoryTokens, Seen, Wire, answer_json, http, orders, serving, shop_answer, token
+from support.worlds.shop import APP_ID, CLIENT_ID, END, NOW, SECRET
 from xiaoe.api import hook as hook_module
 from xiaoe.api.errors import FEW_ATTEMPTS
 from xiaoe.api.hook import ATTEMPTS, LONGEST_WAIT, Answer, XiaoeHook
@@ -34,7 +34,7 @@ from xiaoe.exceptions import (
     XiaoeQuotaError,
     XiaoeTokenError,
 )
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import Window
 
 WEEK = ORDERS.filters(Window(END.replace(day=10), END.replace(day=16)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from apprise.logger import logger as apprise_logger
 
-from support.inbox import PASSWORD, TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
+from support.servers.inbox import PASSWORD, TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
 from xiaoe import notify, settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.notify import Message, channels, chat, mail

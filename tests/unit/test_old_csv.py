@@ -157,7 +157,7 @@ def test_cells_without_a_name_are_not_kept_where_personal_data_is_hidden(monkeyp
 
 
 def test_an_equal_order_has_the_hash_of_the_apis() -> None:
-    from xiaoe.resources.base import ORDERS
+    from xiaoe.resources.orders import ORDERS
     from xiaoe.rows.decode import row_hash
 
     line = typed({"退款金额": "98.50", "数量": "2"})

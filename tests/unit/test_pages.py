@@ -18,7 +18,7 @@ from airflow.sdk import ObjectStoragePath
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.shop import APP_ID
+from support.worlds.shop import APP_ID
 from xiaoe.clock import BEIJING, utc_now
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage

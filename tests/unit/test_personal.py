@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.resources import orders, privacy
-from xiaoe.resources.base import RESOURCES
-from xiaoe.resources.privacy import COLUMNS, forms_of
+from xiaoe.resources.privacy import forms_of
+from xiaoe.resources.registry import PERSONAL, RESOURCES
 from xiaoe.rows import values
 from xiaoe.rows.decode import RowError, RowReader
 from xiaoe.rows.masking import PLAIN, Forms, hashed, masked
@@ -85,14 +85,14 @@ def test_a_column_without_a_form_is_read_as_before() -> None:
 
 
 def test_nothing_is_hidden_unless_somebody_says_so(environment: Environment) -> None:
-    assert all(forms_of(table) == Forms({}, privacy.key) for table in COLUMNS)
+    assert all(forms_of(table, columns) == Forms({}, privacy.key) for table, columns in PERSONAL.items())
 
 
 def test_a_column_of_its_own_comes_before_the_whole_table(environment: Environment) -> None:
     environment.setenv("XIAOE_PERSONAL_DATA", " users.phone = hash, users.*=masked ,, users.avatar=plain")
-    rest = dict.fromkeys(set(COLUMNS["users"]) - {"avatar"}, "masked")
-    assert forms_of("users").columns == rest | {"phone": "hash"}
-    assert forms_of("orders").columns == {}
+    rest = dict.fromkeys(set(PERSONAL["users"]) - {"avatar"}, "masked")
+    assert forms_of("users", PERSONAL["users"]).columns == rest | {"phone": "hash"}
+    assert forms_of("orders", PERSONAL["orders"]).columns == {}
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_an_unknown_column_or_form_is_named_with_all_there_are(environment: Envi
     with pytest.raises(
         XiaoeConfigError, match=r"XIAOE_PERSONAL_DATA: .*plain, masked, hash.*orders.receiver_phone"
     ) as e:
-        forms_of("orders")
+        privacy.check(PERSONAL)
     assert repr(text) in str(e.value)
 
 
 def test_every_column_about_people_is_one_of_its_table() -> None:
-    for table, columns in COLUMNS.items():
+    for table, columns in PERSONAL.items():
         mapping = RESOURCES[table].reader._mapping
         assert set(columns) <= set(mapping), table
         assert all(mapping[column][1] is values.text for column in columns), "a form makes text"
@@ -132,7 +132,7 @@ def test_hashes_need_a_key(environment: Environment, conn_id: str | None, passwo
     if password is not None:
         environment.setenv("AIRFLOW_CONN_PD_KEY", json.dumps({"conn_type": "generic", "password": password}))
     with pytest.raises(XiaoeConfigError, match=said) as raised:
-        reader(forms_of("orders")).row(raw())
+        reader(forms_of("orders", PERSONAL["orders"])).row(raw())
     assert not password or password not in str(raised.value)
 
 
@@ -140,7 +140,7 @@ def test_the_key_comes_from_a_connection(environment: Environment) -> None:
     environment.setenv("XIAOE_PERSONAL_DATA", "orders.receiver_phone=hash")
     environment.setenv("XIAOE_PERSONAL_DATA_KEY_CONN_ID", "pd_key")
     environment.setenv("AIRFLOW_CONN_PD_KEY", json.dumps({"conn_type": "generic", "password": KEY.decode()}))
-    row = dict(zip(orders_columns(), reader(forms_of("orders")).row(raw()), strict=True))
+    row = dict(zip(orders_columns(), reader(forms_of("orders", PERSONAL["orders"])).row(raw()), strict=True))
     assert (row["receiver_phone"], row["receiver_name"]) == (hashed("13812345678", KEY), "张三丰")
 
 

@@ -13,23 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator import codes as documented
-from support.shop import merge_sql
+from support.worlds.shop import merge_sql
 from xiaoe import settings
 from xiaoe.clock import BEIJING
-from xiaoe.merge.changes import BOOKKEEPING
+from xiaoe.merge.sql import template_of
 from xiaoe.mysql.migrate import SCHEMA_DIR
-from xiaoe.resources.base import (
-    LIVE_STREAMS,
-    ORDERS,
-    PRODUCTS,
-    REFUNDS,
-    RESOURCES,
-    USERS,
-    Cursor,
-    Numbered,
-    Resource,
-    Scope,
-)
+from xiaoe.resources.base import BOOKKEEPING, Cursor, Numbered, Resource, Scope
+from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.refunds import REFUNDS
+from xiaoe.resources.registry import RESOURCES
+from xiaoe.resources.users import USERS
 from xiaoe.rows import codes, values
 from xiaoe.tasks import defaults
 from xiaoe.windows import EVER, Window
@@ -68,7 +63,7 @@ def columns(table: str) -> dict[str, str]:
 def test_a_resource_has_one_name_everywhere(resource: Resource) -> None:
     assert RESOURCES[resource.name] is resource
     assert resource.table in schema()
-    assert (settings.INCLUDE_DIR / "sql" / "merge" / f"{resource.name}.sql").exists()
+    assert (settings.INCLUDE_DIR / "sql" / template_of(resource)).exists()
     assert f"INSERT INTO {resource.table} " in merge_sql(resource.name)
     assert f"FROM stg_{resource.table} " in merge_sql(resource.name)
     assert defaults.ASSETS[resource.name].name == f"xiaoe_{resource.name}"

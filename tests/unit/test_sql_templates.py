@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import sqlparse
 from xiaoe.benefits.policy import Policy
 from xiaoe.mysql import templates
 from xiaoe.mysql.templates import render, split_statements
+from xiaoe.resources.orders import ORDERS
 from xiaoe.settings import INCLUDE_DIR
 
 SQL = INCLUDE_DIR / "sql"
@@ -18,6 +20,7 @@ NAMES: dict[str, Any] = {
     **{name: f"%({name})s" for name in ("shop", "first", "end", "today")},
     "policy": Policy(14, "created_time", "review", [3, 6]),
     "policy_id": 1,
+    "task": SimpleNamespace(declaration=ORDERS),
     "decided_at": "2026-11-20 04:00:00.000",
 }
 

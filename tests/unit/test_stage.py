@@ -17,7 +17,7 @@ import pytest
 from xiaoe.api.hook import Answer
 from xiaoe.clock import BEIJING, utc_now
 from xiaoe.exceptions import XiaoeError
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage import stager as stage_module
 from xiaoe.stage.stager import Stager

@@ -12,7 +12,7 @@ from bi_assets import ASSETS, AssetError, Assets, Dashboard
 from bi_bundle import DATABASE_FILE, MASK, bundle, text
 from bi_charts import KINDS
 
-from support.shop import Database
+from support.worlds.shop import Database
 
 REPO = Path(__file__).parents[2]
 READ = Assets.read(ASSETS)

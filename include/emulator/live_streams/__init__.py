@@ -1,1 +1,1 @@
-"""Live streams: when they run, how the API shows them and what is true."""
+"""Live streams: their schedule, the API's response and the expected rows."""

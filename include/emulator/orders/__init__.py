@@ -1,1 +1,1 @@
-"""Orders: when they are made, what becomes of them, how the API shows them and what is true."""
+"""Orders: arrivals, attributes, lifecycle, the API's response and the expected rows."""

@@ -1,8 +1,8 @@
-"""When orders are made: a smooth random access from order number to creation second and back.
+"""Creation times of orders: random access from order number to creation second and back.
 
-Orders are numbered 0, 1, 2, ... in order of creation. Activity is a growing quantity (one unit is a mean
-day); order ``n`` is made when activity reaches about ``n / orders per day``. Nothing is stored but one
-number per day, so the cost of a page depends neither on its position nor on the size of the shop.
+Orders are numbered 0, 1, 2, ... in order of creation. Activity grows with time (one unit is a mean
+day); order `n` is created when activity reaches about `n / orders per day`. Only one number per day
+is stored, so the cost of a page depends neither on its position nor on the size of the shop.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OFFSET = int(BEIJING.utcoffset(None).total_seconds())
 
 
 def _knots() -> tuple[list[float], list[int]]:
-    """Return the day's cumulative distribution: shares of the day's orders, and seconds of the day."""
+    """A day's cumulative distribution: shares of the day's orders, and seconds of the day."""
     shares, seconds, parts = [0.0], [0], 0
     for hour, weight in enumerate(_HOURS):
         for part, second in (
@@ -41,7 +41,7 @@ _SHARES, _SECONDS = _knots()
 
 
 def _share_before(second: int) -> float:
-    """Return the share of a day's orders made before that second of the day."""
+    """The share of a day's orders created before this second of the day."""
     right = bisect_left(_SECONDS, second)
     if _SECONDS[right] == second:
         return _SHARES[right]
@@ -50,16 +50,16 @@ def _share_before(second: int) -> float:
 
 
 def _second_at(share: float) -> int:
-    """Return the second of the day by which that share of the day's orders is made."""
+    """The second of the day by which this share of the day's orders is created."""
     right = bisect_right(_SHARES, share, hi=len(_SHARES) - 1)
     span = (share - _SHARES[right - 1]) / (_SHARES[right] - _SHARES[right - 1])
     return int(_SECONDS[right - 1] + span * (_SECONDS[right] - _SECONDS[right - 1]))
 
 
-class Rhythm:
-    """Creation times of one shop's orders, from ``start`` (unix, a Beijing midnight) on without end.
+class Arrivals:
+    """Creation times of one shop's orders from `start` (unix seconds, a Beijing midnight) on.
 
-    An ``even`` rhythm knows no hours, weekdays and sales: chance alone tells one hour from another.
+    With `even`, hours, weekdays and sales make no difference; hours vary by chance only.
     """
 
     def __init__(self, key: bytes, start: int, per_day: float, *, even: bool = False) -> None:
@@ -72,23 +72,23 @@ class Rhythm:
         self._never_shared = -1
 
     @classmethod
-    def with_total(cls, key: bytes, start: int, total: int, now: int, *, even: bool = False) -> Rhythm:
-        """Return the rhythm that has made exactly ``total`` orders when the second ``now`` is over."""
-        rhythm = cls(key, start, 0.0, even=even)
-        activity = rhythm._activity_before(now + 1)
+    def with_total(cls, key: bytes, start: int, total: int, now: int, *, even: bool = False) -> Arrivals:
+        """Arrivals with exactly `total` orders at the end of second `now`. Raises ValueError if start is after now."""
+        arrivals = cls(key, start, 0.0, even=even)
+        activity = arrivals._activity_before(now + 1)
         if activity <= 0:
             raise ValueError("the shop's start must lie before now")
-        rhythm._per_day = total / activity
-        rhythm._never_shared = total // 2  # a pair across the boundary would make it one too many
-        return rhythm
+        arrivals._per_day = total / activity
+        arrivals._never_shared = total // 2  # a pair across the boundary would make it one too many
+        return arrivals
 
     @property
-    def is_silent(self) -> bool:
-        """Tell whether there are never any orders."""
+    def is_empty(self) -> bool:
+        """Whether there are never any orders."""
         return not self._per_day
 
     def created(self, number: int) -> int:
-        """Return the unix second at which the order is made; never less than its predecessor's."""
+        """The unix second at which an order is created; never less than its predecessor's."""
         pair = number >> 1
         bits = draw(self._times_salt, pair)
         if bits & 15 == 0 and pair != self._never_shared:
@@ -104,7 +104,7 @@ class Rhythm:
         return self.start + day * DAY + (int(share * DAY) if self._even else _second_at(share))
 
     def count_before(self, unix: int) -> int:
-        """Return how many orders are made before that second."""
+        """The number of orders created before this second."""
         if unix <= self.start or not self._per_day:
             return 0
         guess = int(self._activity_before(unix) * self._per_day)

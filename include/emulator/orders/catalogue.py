@@ -1,16 +1,16 @@
-"""What a shop sells and to whom, with the texts that break careless loaders (xiaoe-api.md section 9.5)."""
+"""A shop's products and buyers, with texts that break careless loaders (docs/xiaoe-api.md section 9.5)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from emulator.seeded import key_of, roll
+from emulator.seeded import draws_of, key_of
 
 PHYSICAL = 21
-SOLD = 240  # products that orders name
+SOLD = 240  # products that orders refer to
 Choice = TypeVar("Choice")
-# resource_type, prefix of its ids, weight; 999 is a code the documentation does not know
+# resource_type, prefix of its ids, weight; 999 is undocumented
 _KINDS = (
     (1, "i", 6), (2, "a", 12), (3, "v", 14), (4, "l", 14), (5, "c", 6), (6, "p", 14), (8, "p", 4),
     (9, "at", 2), (20, "e", 2), (PHYSICAL, "s", 14), (23, "svip", 2), (25, "term", 5), (34, "ex", 1),
@@ -30,7 +30,7 @@ _TOPICS = (
     "国画",
     "育儿",
 )
-_FORMS = (
+_FORMATS = (
     "入门课",
     "训练营",
     "21天打卡",
@@ -65,7 +65,7 @@ _DOORS = (
 
 
 class Product(NamedTuple):
-    """One thing on sale; ``price`` in fen."""
+    """A product; `price` in fen."""
 
     resource_type: int
     resource_id: str
@@ -75,7 +75,7 @@ class Product(NamedTuple):
 
 
 class Receiver(NamedTuple):
-    """Who gets a parcel."""
+    """The receiver of a parcel."""
 
     name: str
     phone: str
@@ -83,12 +83,12 @@ class Receiver(NamedTuple):
 
 
 def _product(key: bytes, number: int) -> Product:
-    dice = roll(key, number)
-    resource_type, prefix = _pick(_TICKETS, dice[0])
-    title = _pick(_TOPICS, dice[1]) + _pick(_FORMS, dice[2]) + _pick(_TAILS, dice[3])
-    goods_no = f"SPU{dice[4] % 1_000_000:06d}" if resource_type == PHYSICAL else ""
-    resource_id = f"{prefix}_{dice[5]:08x}{number:04x}_{dice[6]:08x}"
-    return Product(resource_type, resource_id, title, _pick(_PRICES, dice[7]), goods_no)
+    draws = draws_of(key, number)
+    resource_type, prefix = _pick(_TICKETS, draws[0])
+    title = _pick(_TOPICS, draws[1]) + _pick(_FORMATS, draws[2]) + _pick(_TAILS, draws[3])
+    goods_no = f"SPU{draws[4] % 1_000_000:06d}" if resource_type == PHYSICAL else ""
+    resource_id = f"{prefix}_{draws[5]:08x}{number:04x}_{draws[6]:08x}"
+    return Product(resource_type, resource_id, title, _pick(_PRICES, draws[7]), goods_no)
 
 
 def _pick(choices: Sequence[Choice], bits: int) -> Choice:
@@ -104,24 +104,24 @@ class Catalogue:
         self._products = [_product(self._products_key, number) for number in range(SOLD)]
 
     def numbered(self, number: int) -> Product:
-        """Return the product of that number; orders name the first ``SOLD`` only."""
+        """The product with this number; orders refer only to the first `SOLD`."""
         return self._products[number] if number < SOLD else _product(self._products_key, number)
 
     def product(self, bits: int) -> Product:
-        """Return a product, the first ones much more often than the last ones."""
+        """A product for an order; the first are much more frequent than the last."""
         return self._products[(bits * bits >> 32) * SOLD >> 32]
 
     def user(self, order_number: int, bits: int) -> int:
-        """Return the number of the buyer of an order; the crowd grows as the shop does."""
+        """The number of an order's buyer; the number of buyers grows with the number of orders."""
         return (bits * bits >> 32) * (50 + order_number // 3) >> 32
 
     def user_id(self, user: int) -> str:
-        """Return the id of a buyer, the same for all of the buyer's orders."""
+        """The user id of a buyer, constant across the buyer's orders."""
         scattered = user * 0x9E3779B97F4B & 0xFFFFFFFFFFFF  # odd factor: no two users meet
         return f"u_{scattered:012x}_{self._users_mark}{user % 9973:04d}"
 
     def receiver(self, user: int, bits: int) -> Receiver:
-        """Return the receiver of a parcel; a buyer has one name and phone and several doors."""
+        """The receiver of a parcel; a buyer has one name and phone and several addresses."""
         name = _SURNAMES[user % len(_SURNAMES)] + _GIVEN[user % len(_GIVEN)]
         phone = f"1{30 + user % 60}{user * 7919 % 100_000_000:08d}"
         street = _STREETS[user % len(_STREETS)]

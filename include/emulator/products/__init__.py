@@ -1,1 +1,1 @@
-"""Products: when they come, go on and off sale and go, how the API shows them and what is true."""
+"""Products: their lifecycle, the API's response and the expected rows."""

@@ -1,4 +1,4 @@
-"""``xe.goods.list.get/4.0.0`` (docs/xiaoe-api.md section 5)."""
+"""`xe.goods.list.get/4.0.0` (docs/xiaoe-api.md section 5)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 from emulator.clock import DAY, to_unix
 from emulator.errors import ApiError
 from emulator.limits import Limit
-from emulator.listing import NumberedPages, Request, request_of, shape_of
+from emulator.listing import NumberedPages, Request, list_data, parse_page
 from emulator.options import Options
-from emulator.products.generator import Goods, display_at
+from emulator.products.generator import Goods, snapshot_at
 from emulator.products.response import render
 from emulator.shop import Shop
 
@@ -21,7 +21,7 @@ WIDEST = 15 * DAY
 
 
 def _moment(body: dict[str, object], name: str) -> int | None:
-    """Read a time; its format is not documented, so unix seconds and Beijing text are both understood."""
+    """Parse a time; its format is not documented, so unix seconds and Beijing text are both accepted."""
     value = body.get(name)
     if value in (None, ""):
         return None
@@ -33,7 +33,7 @@ def _moment(body: dict[str, object], name: str) -> int | None:
 
 
 def _window(body: dict[str, object]) -> tuple[int, int] | None:
-    """Return the times asked for, both included (a guess)."""
+    """The requested times, both inclusive (a guess)."""
     begin, end = _moment(body, "start_time"), _moment(body, "end_time")
     if begin is None and end is None:
         return None
@@ -45,7 +45,7 @@ def _window(body: dict[str, object]) -> tuple[int, int] | None:
 
 
 class ProductListing(NumberedPages):
-    """The products asked for, of which one page is wanted."""
+    """The products that match a request, and the requested page."""
 
     def __init__(self, products: Sequence[Goods], now: int, salt: int, request: Request) -> None:
         super().__init__(request, len(products))
@@ -54,40 +54,40 @@ class ProductListing(NumberedPages):
         self._salt = salt
 
     def rows(self, positions: Sequence[int]) -> list[msgspec.Raw]:
-        """Return the rows at these positions."""
-        wanted = (self._products[position] for position in positions)
-        products = (render(goods, display_at(goods, self._now), self._salt) for goods in wanted)
-        return [msgspec.Raw(msgspec.json.encode(product)) for product in products]
+        """The rows at these positions."""
+        page = (self._products[position] for position in positions)
+        rows = (render(goods, snapshot_at(goods, self._now), self._salt) for goods in page)
+        return [msgspec.Raw(msgspec.json.encode(row)) for row in rows]
 
     def data(self, total: int, rows: list[msgspec.Raw]) -> object:
-        """Return ``{"current_page", "list", "total"}``, or one of the shapes of nothing."""
-        return shape_of(self.key, total, rows, current_page=self.page)
+        """`{"current_page", "list", "total"}`, or one of the empty shapes (docs/xiaoe-api.md section 9.3)."""
+        return list_data(self.key, total, rows, current_page=self.page)
 
 
-class ProductList:
-    """Lists a shop's products; the order is not documented, newest first is a guess, 20 a page as well."""
+class ProductEndpoint:
+    """Lists a shop's products. Guesses: newest first, 20 per page by default."""
 
     path = "xe.goods.list.get/4.0.0"
 
     def limit(self, options: Options) -> Limit:
-        """Return the documented 3000 calls in 10 s."""
+        """The documented 3000 calls in 10 s."""
         return Limit(3000, 10.0)
 
     def listing(self, shop: Shop, body: dict[str, object], now: int, call: int, options: Options) -> ProductListing:
-        """Read a request; unknown keys such as ``page_index`` are ignored."""
+        """Parse a request; unknown keys such as `page_index` are ignored."""
         window = _window(body)
-        request = request_of(shop, body, "page", _DEFAULT_PAGE_SIZE, PAGE_SIZE)
-        wanted = {
+        request = parse_page(shop, body, "page", _DEFAULT_PAGE_SIZE, PAGE_SIZE)
+        filters = {
             name: str(body[name]) for name in ("resource_type", "sale_status") if body.get(name) not in (None, "")
         }
         products = shop.products.listed(now)
         if window:
             products = [goods for goods in products if window[0] <= goods.created <= window[1]]
-        if wanted:
-            products = [goods for goods in products if _matches(goods, now, wanted)]
+        if filters:
+            products = [goods for goods in products if _matches(goods, now, filters)]
         return ProductListing(products, now, call if options.jitter == "per_call" else 0, request)
 
 
-def _matches(goods: Goods, now: int, wanted: dict[str, str]) -> bool:
-    values = {"resource_type": goods.product.resource_type, "sale_status": display_at(goods, now).sale_status}
-    return all(str(values[name]) == text for name, text in wanted.items())
+def _matches(goods: Goods, now: int, filters: dict[str, str]) -> bool:
+    values = {"resource_type": goods.product.resource_type, "sale_status": snapshot_at(goods, now).sale_status}
+    return all(str(values[name]) == text for name, text in filters.items())

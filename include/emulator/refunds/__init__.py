@@ -1,1 +1,1 @@
-"""After-sales: which ones an order has, what becomes of them, how the API shows them and what is true."""
+"""After-sales: which ones an order has, their lifecycle, the API's response and the expected rows."""

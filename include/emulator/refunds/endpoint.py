@@ -1,4 +1,4 @@
-"""``xe.ecommerce.after_sale.list/1.0.0`` (docs/xiaoe-api.md section 3)."""
+"""`xe.ecommerce.after_sale.list/1.0.0` (docs/xiaoe-api.md section 3)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import msgspec
 from emulator.clock import DAY, to_unix
 from emulator.errors import ApiError
 from emulator.limits import Limit
-from emulator.listing import NumberedPages, Request, integer, request_of, shape_of
+from emulator.listing import NumberedPages, Request, integer, list_data, parse_page
 from emulator.options import Options
-from emulator.refunds.generator import Query, standing_at
+from emulator.refunds.generator import AfterSaleQuery, snapshot_at
 from emulator.refunds.response import render
 from emulator.shop import Shop
 
@@ -22,8 +22,8 @@ DATE_TYPES = ("created_at", "updated_at", "refund_time", "apply_time")
 _WINDOW = re.compile(r"(\d{4}-\d\d-\d\d)\|\|(\d{4}-\d\d-\d\d)")
 
 
-class CaseListing(NumberedPages):
-    """The after-sales of one window, of which one page is wanted."""
+class AfterSaleListing(NumberedPages):
+    """The after-sales of one window, and the requested page."""
 
     def __init__(self, shop: Shop, found: Sequence[int], now: int, salt: int, request: Request) -> None:
         super().__init__(request, len(found))
@@ -33,21 +33,21 @@ class CaseListing(NumberedPages):
         self._salt = salt
 
     def rows(self, positions: Sequence[int]) -> list[msgspec.Raw]:
-        """Return the rows at these positions of the window."""
+        """The rows at these positions of the window."""
         return [msgspec.Raw(msgspec.json.encode(self._row(self._found[position]))) for position in positions]
 
     def data(self, total: int, rows: list[msgspec.Raw]) -> object:
-        """Return ``{"row_count", "list"}``, or one of the shapes of nothing (docs/xiaoe-api.md section 9.3)."""
-        return shape_of(self.key, total, rows, "row_count")
+        """`{"row_count", "list"}`, or one of the empty shapes (docs/xiaoe-api.md section 9.3)."""
+        return list_data(self.key, total, rows, "row_count")
 
     def _row(self, code: int) -> dict[str, object]:
-        case = self._shop.after_sales.case(code)
-        nickname = self._shop.users.nicknames.of(case.order.user_id)
-        return render(case, standing_at(case, self._now), nickname, self._salt)
+        after_sale = self._shop.after_sales.after_sale(code)
+        nickname = self._shop.users.nicknames.of(after_sale.order.user_id)
+        return render(after_sale, snapshot_at(after_sale, self._now), nickname, self._salt)
 
 
-def _query(body: dict[str, object]) -> Query:
-    """Read what is asked for. Guesses: a window is required, and ``sales_state`` is an item's ``state``."""
+def _query(body: dict[str, object]) -> AfterSaleQuery:
+    """Parse a request. Guesses: a window is required, and `sales_state` is an item's `state`."""
     field = str(body.get("date_type") or DATE_TYPES[0])
     if field not in DATE_TYPES:
         raise ApiError(1002, "date_type is invalid")
@@ -59,24 +59,24 @@ def _query(body: dict[str, object]) -> Query:
         begin, last = 1, 0
     if last < begin:
         raise ApiError(1002, "created_at is invalid")
-    return Query(field, begin, last + DAY, None if state < 0 else state)
+    return AfterSaleQuery(field, begin, last + DAY, None if state < 0 else state)
 
 
-class AfterSaleList:
-    """Lists the after-sales of some days, both included, latest first.
+class AfterSaleEndpoint:
+    """Lists the after-sales of a range of days, both inclusive, latest first.
 
-    Guesses: 20 a page, at most 100, more is silently 100; of those that share a second the one whose order is
-    younger comes first.
+    Guesses: 20 per page, at most 100 (more is silently 100); within a second the one with the younger order is
+    first.
     """
 
     path = "xe.ecommerce.after_sale.list/1.0.0"
 
     def limit(self, options: Options) -> Limit:
-        """Return the documented 300 calls a minute."""
+        """The documented 300 calls per minute."""
         return Limit(300, 60.0)
 
-    def listing(self, shop: Shop, body: dict[str, object], now: int, call: int, options: Options) -> CaseListing:
-        """Read a request; unknown keys such as ``page`` are ignored."""
-        request = request_of(shop, body, "page_index", _DEFAULT_PAGE_SIZE, PAGE_SIZE)
+    def listing(self, shop: Shop, body: dict[str, object], now: int, call: int, options: Options) -> AfterSaleListing:
+        """Parse a request; unknown keys such as `page` are ignored."""
+        request = parse_page(shop, body, "page_index", _DEFAULT_PAGE_SIZE, PAGE_SIZE)
         found = shop.after_sales.found(_query(body), now)
-        return CaseListing(shop, found, now, call if options.jitter == "per_call" else 0, request)
+        return AfterSaleListing(shop, found, now, call if options.jitter == "per_call" else 0, request)

@@ -1,8 +1,8 @@
-"""The after-sales of one order: told by the order's own refund, or such as leave the order alone.
+"""The after-sales of one order: the order's own refund, and others that do not change the order.
 
-What the documentation does not say, and is a guess: the way through the states (docs/xiaoe-api.md section 3
-lists them without an order), that a refund that fails for the order (order_state 9) ends as 12, 4 or 5, and that
-refused, cancelled and exchanged ones do not show in the order at all.
+Guesses, where the documentation is silent: the sequence of states (docs/xiaoe-api.md section 3
+lists them without one), that a failed refund of the order (order_state 9) ends as 12, 4 or 5, and that
+refused, cancelled and exchanged ones do not change the order at all.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ REFUND_ONLY, RETURN, EXCHANGE = 1, 2, 3
 DONE = (13, 14)  # money has been paid back
 CLOSED_WITHOUT = (1, 4, 5, 7, 18)  # cancelled or refused
 OPEN = (0, 2, 3, 6, 8, 11, 16, 17, 19)
-ODD_STATE = 21  # a code the documentation does not know
-_LONGEST_EXTRA = 45 * DAY  # from payment to the end of one that leaves the order alone
+ODD_STATE = 21  # an undocumented code
+_LONGEST_EXTRA = 45 * DAY  # from payment to the end of one that does not change the order
 LONGEST = 62 * DAY  # from an order's creation to its last step: refunds 60, payments 9 and what may follow 45
 
 Steps = tuple[tuple[int, int], ...]  # unix second, state from then on
-# Each way through the states, as shares of the time from the first step to the last.
+# The sequences of states, as shares of the time from the first step to the last.
 _WAYS = {
     (REFUND_ONLY, 13): ((0.0, 0), (0.1, 2), (0.7, 11), (1.0, 13)),
     (RETURN, 14): ((0.0, 0), (0.1, 2), (0.3, 6), (0.4, 8), (0.8, 19), (0.9, 11), (1.0, 14)),
@@ -35,11 +35,11 @@ _WAYS = {
     (EXCHANGE, 15): ((0.0, 0), (0.1, 2), (0.2, 6), (0.4, 8), (0.6, 16), (0.8, 17), (1.0, 15)),
     (EXCHANGE, 18): ((0.0, 0), (0.4, 2), (1.0, 18)),
 }
-LATE, AT_ONCE, ODD, PLAIN = range(4)  # what may be different in the middle
+LATE, AT_ONCE, ODD, PLAIN = range(4)  # variants of a sequence
 
 
-class Tale(NamedTuple):
-    """One after-sale of an order: its kind, its moments, and money in fen (``None``: nothing paid back, ever)."""
+class AfterSaleLifecycle(NamedTuple):
+    """One after-sale: its type, its steps, and money in fen (`paid_back` None: nothing is ever paid back)."""
 
     sale_type: int
     steps: Steps
@@ -48,7 +48,7 @@ class Tale(NamedTuple):
 
 
 def _walk(sale_type: int, last: int, begin: int, end: int, turn: int) -> Steps:
-    """Return the steps of a way; ``turn``: the merchant is late (3) or takes it up at once (no 0)."""
+    """The steps of a sequence; `turn`: the merchant is late (state 3) or accepts at once (no state 0)."""
     steps = [(begin + int(share * (end - begin)), state) for share, state in _WAYS[sale_type, last]]
     if turn == LATE:
         steps[1] = (steps[1][0], 3)
@@ -65,45 +65,45 @@ def _turn(bits: int) -> int:
     return LATE if bits % 12 == 0 else AT_ONCE if bits % 12 < 5 else PLAIN
 
 
-def _own(order: Order, refund: Refund, dice: tuple[int, ...]) -> Tale:
-    """Tell the after-sale that the order's own refund is."""
-    shipped = order.story.shipped_at is not None and order.story.shipped_at <= refund.asked_at
+def _own(order: Order, refund: Refund, draws: tuple[int, ...]) -> AfterSaleLifecycle:
+    """The after-sale of the order's own refund."""
+    shipped = order.lifecycle.shipped_at is not None and order.lifecycle.shipped_at <= refund.asked_at
     returns = shipped and refund.done_at - refund.asked_at > DAY // 2
     sale_type = RETURN if returns else REFUND_ONLY
     if refund.state in (REFUNDED, REFUND_DONE, PARTLY_REFUNDED):
         last = 14 if returns else 13
     elif refund.state == REFUND_FAILED:
-        last = 5 if returns else (12, 4)[dice[0] & 1]
+        last = 5 if returns else (12, 4)[draws[0] & 1]
     else:
         last = 7 if returns else 1
     asked = refund.money or order.price
-    steps = _walk(sale_type, last, refund.asked_at, refund.done_at, _turn(dice[1]))
-    return Tale(sale_type, steps, asked, refund.money if last in DONE else None)
+    steps = _walk(sale_type, last, refund.asked_at, refund.done_at, _turn(draws[1]))
+    return AfterSaleLifecycle(sale_type, steps, asked, refund.money if last in DONE else None)
 
 
-def _extra(order: Order, dice: tuple[int, ...]) -> Tale | None:
-    """Tell an after-sale that leaves the order alone; it is over before the order's own refund is asked for."""
-    story = order.story
-    if story.paid_at is None or not order.price:
+def _extra(order: Order, draws: tuple[int, ...]) -> AfterSaleLifecycle | None:
+    """An after-sale that does not change the order; it ends before the order's own refund is requested."""
+    lifecycle = order.lifecycle
+    if lifecycle.paid_at is None or not order.price:
         return None
-    latest = story.refund.asked_at - 600 if story.refund else story.paid_at + _LONGEST_EXTRA
-    received = story.received_at
-    if story.physical and received is not None and received + 2 * DAY < latest:
-        sale_type, last = EXCHANGE, (15, 15, 18)[dice[2] % 3]
+    latest = lifecycle.refund.asked_at - 600 if lifecycle.refund else lifecycle.paid_at + _LONGEST_EXTRA
+    received = lifecycle.received_at
+    if lifecycle.physical and received is not None and received + 2 * DAY < latest:
+        sale_type, last = EXCHANGE, (15, 15, 18)[draws[2] % 3]
         earliest = received + 600
     else:
-        sale_type, last = REFUND_ONLY, (1, 1, 1, 4, 4)[dice[2] % 5]
-        earliest = story.paid_at + 600
+        sale_type, last = REFUND_ONLY, (1, 1, 1, 4, 4)[draws[2] % 5]
+        earliest = lifecycle.paid_at + 600
     if latest - earliest < DAY:
         return None
-    begin = between(dice[3], earliest, latest - DAY // 2)
-    end = between(dice[4], begin + 600, min(latest, begin + 10 * DAY))
+    begin = between(draws[3], earliest, latest - DAY // 2)
+    end = between(draws[4], begin + 600, min(latest, begin + 10 * DAY))
     asked = 0 if sale_type == EXCHANGE else order.price
-    return Tale(sale_type, _walk(sale_type, last, begin, end, _turn(dice[5])), asked, None)
+    return AfterSaleLifecycle(sale_type, _walk(sale_type, last, begin, end, _turn(draws[5])), asked, None)
 
 
-def tell(order: Order, dice: tuple[int, ...], *, has_extra: bool) -> list[Tale]:
-    """Return the after-sales of an order, in order of creation."""
-    own = [_own(order, order.story.refund, dice)] if order.story.refund else []
-    extra = _extra(order, dice) if has_extra else None
+def lifecycles_of(order: Order, draws: tuple[int, ...], *, has_extra: bool) -> list[AfterSaleLifecycle]:
+    """The after-sales of an order in order of creation."""
+    own = [_own(order, order.lifecycle.refund, draws)] if order.lifecycle.refund else []
+    extra = _extra(order, draws) if has_extra else None
     return [extra, *own] if extra else own

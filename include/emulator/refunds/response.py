@@ -4,42 +4,42 @@ from __future__ import annotations
 
 from emulator.clock import to_text
 from emulator.codes import AFTER_SALE_STATES
-from emulator.encodings import UNKNOWN_FIELDS, Forms
-from emulator.refunds.generator import Case, Standing
+from emulator.encodings import UNKNOWN_FIELDS, Encoder
+from emulator.refunds.generator import AfterSale, AfterSaleSnapshot
 from emulator.seeded import draw
 
 
-def render(case: Case, standing: Standing, nickname: str, salt: int) -> dict[str, object]:
-    """Return one row; another ``salt`` gives other forms. Guess: what an item of ``goods_list`` holds."""
-    order, tale = case.order, case.tale
-    forms = Forms(draw(case.forms ^ salt, standing.updated << 8 | standing.state))
+def render(after_sale: AfterSale, snapshot: AfterSaleSnapshot, nickname: str, salt: int) -> dict[str, object]:
+    """One row; another `salt` gives other encodings. Guess: the fields of an item of `goods_list`."""
+    order, lifecycle = after_sale.order, after_sale.lifecycle
+    encoder = Encoder(draw(after_sale.encoding ^ salt, snapshot.updated << 8 | snapshot.state))
     goods = {
         "resource_id": order.product.resource_id,
         "goods_name": order.product.title,
-        "sku_id": case.sku_id,
-        "goods_num": forms.number(order.quantity),
+        "sku_id": after_sale.sku_id,
+        "goods_num": encoder.number(order.quantity),
     }
     row: dict[str, object] = {
-        "aftersale_id": case.aftersale_id,
+        "aftersale_id": after_sale.aftersale_id,
         "order_id": order.order_id,
         "nick_name": nickname,
         "goods_name": order.product.title,
         "goods_list": [goods],
-        "sku_id": case.sku_id,
-        "actual_fee": forms.fen(order.price),
-        "original_price": forms.fen(case.original_price),
-        "apply_refund_money": forms.fen(tale.asked),
-        "refund_money": forms.fen(standing.refund_money),
-        "reason": case.reason,
-        "remark": case.remark,
-        "state": forms.number(standing.state),
-        "state_str": AFTER_SALE_STATES.get(standing.state, "平台介入中"),
-        "sale_type": forms.number(tale.sale_type),
-        "created_at": to_text(case.created),
-        "updated_at": to_text(standing.updated),
-        "invalid_time": forms.time(standing.invalid),
-        "state_invalid_time": forms.time(standing.state_invalid),
+        "sku_id": after_sale.sku_id,
+        "actual_fee": encoder.fen(order.price),
+        "original_price": encoder.fen(after_sale.original_price),
+        "apply_refund_money": encoder.fen(lifecycle.asked),
+        "refund_money": encoder.fen(snapshot.refund_money),
+        "reason": after_sale.reason,
+        "remark": after_sale.remark,
+        "state": encoder.number(snapshot.state),
+        "state_str": AFTER_SALE_STATES.get(snapshot.state, "平台介入中"),
+        "sale_type": encoder.number(lifecycle.sale_type),
+        "created_at": to_text(after_sale.created),
+        "updated_at": to_text(snapshot.updated),
+        "invalid_time": encoder.time(snapshot.invalid),
+        "state_invalid_time": encoder.time(snapshot.state_invalid),
     }
-    for name in case.omitted:
+    for name in after_sale.omitted:
         del row[name]
-    return {**row, **UNKNOWN_FIELDS} if case.has_unknown_fields else row
+    return {**row, **UNKNOWN_FIELDS} if after_sale.has_unknown_fields else row

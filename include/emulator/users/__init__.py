@@ -1,1 +1,1 @@
-"""Users: when they register, which of them are shown, how the API shows them and what is true."""
+"""Users: registrations, visibility in the list, the API's response and the expected rows."""

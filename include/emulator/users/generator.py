@@ -1,4 +1,4 @@
-"""One shop's users by number: the facts that never change, and their visits."""
+"""One shop's users by number: their constant attributes and their visits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from emulator.clock import DAY
 from emulator.orders.catalogue import Catalogue
-from emulator.seeded import between, fraction, key_of, roll
-from emulator.users.registrations import Crowd, Hiding, Shown, identity
+from emulator.seeded import between, draws_of, fraction, key_of
+from emulator.users.registrations import Registrations, Visibility, VisibleUsers, identity
 
 _HOUR = 3600
 _NAMES = ("小鹅", "阳光", "Lily", "静水流深", "老王", "糖糖妈妈", "David", "平安是福", "匿名用户", "")
@@ -17,12 +17,12 @@ _TAILS = (
     " 空格 ", "NULL", "=1+1", "\r\n", "<b>", "；", "{{ ds }}", "%s", "\u3000",
 )  # fmt: skip
 _SOURCES = ("微信", "微信", "微信", "小程序", "H5", "APP", "抖音", "PC", "导入", "")
-# Fields that some rows leave out (docs/xiaoe-api.md section 9.8).
+# Fields omitted from some rows (docs/xiaoe-api.md section 9.8).
 _OMISSIONS = (("collect_phone",), ("avatar", "from"), ("punch_count",), ("pay_sum",), ("wx_app_open_id",))
 
 
 class User(NamedTuple):
-    """What never changes about a user. Text may be ``""`` or ``None``; ``pay_sum`` is written as it is sent."""
+    """The constant attributes of a user. Text may be `""` or None; `pay_sum` has the digits that are sent."""
 
     number: int
     registered: int  # milliseconds
@@ -43,11 +43,11 @@ class User(NamedTuple):
     visit_millisecond: int
     omitted: tuple[str, ...]
     has_unknown_fields: bool
-    forms: int
+    encoding: int
 
 
 def last_visit(user: User, now: int) -> int:
-    """Return the millisecond of a user's last visit up to ``now``, 0 for none."""
+    """The unix millisecond of a user's last visit up to `now`, 0 if there is none."""
     if user.first_visit is None or user.first_visit > now:
         return 0
     back = min((now - user.first_visit) // user.visit_every, user.visits - 1)
@@ -55,65 +55,65 @@ def last_visit(user: User, now: int) -> int:
 
 
 class Nicknames:
-    """The nickname of any user id of a shop."""
+    """The nicknames of a shop's users by user id."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key_of(key.hex(), "nicknames").hex()
 
     def of(self, user_id: str) -> str:
-        """Return a nickname; it may be empty."""
+        """A nickname, possibly empty."""
         bits = key_of(self._key, user_id)
         return _NAMES[bits[0] % len(_NAMES)] + _TAILS[bits[1] % len(_TAILS)]
 
 
-class UserBook:
-    """All users of one shop, made on demand."""
+class UserGenerator:
+    """All users of one shop, generated on demand."""
 
-    def __init__(self, key: bytes, catalogue: Catalogue, crowd: Crowd, hiding: Hiding) -> None:
+    def __init__(self, key: bytes, catalogue: Catalogue, registrations: Registrations, visibility: Visibility) -> None:
         self._key = key_of(key.hex(), "user facts")
         self._catalogue = catalogue
         self.nicknames = Nicknames(key)
-        self.crowd = crowd
-        self.hiding = hiding
+        self.registrations = registrations
+        self.visibility = visibility
         self.user = lru_cache(maxsize=4096)(self._user)
 
-    def shown(self, now: int) -> Shown:
-        """Return the users the list shows at ``now``."""
-        return Shown(self.crowd.count(now), self.hiding.shown(now))
+    def shown(self, now: int) -> VisibleUsers:
+        """The users listed at `now`."""
+        return VisibleUsers(self.registrations.count(now), self.visibility.shown(now))
 
     def _user(self, number: int) -> User:
-        dice = roll(self._key, number)
-        no_text = ("", None)[dice[0] & 1]
-        registered = self.crowd.registered(number)
+        draws = draws_of(self._key, number)
+        no_text = ("", None)[draws[0] & 1]
+        registered = self.registrations.registered(number)
         user_id = self._catalogue.user_id(identity(number))
-        omission = dice[1] % 500
-        returns = fraction(dice[2]) >= 0.12
+        omission = draws[1] % 500
+        returns = fraction(draws[2]) >= 0.12
         return User(
             number,
             registered,
             user_id,
             self.nicknames.of(user_id),
-            f"1{30 + dice[3] % 60}{dice[4] % 100_000_000:08d}" if dice[5] & 3 else no_text,
-            f"1{30 + dice[3] % 60}{dice[6] % 100_000_000:08d}" if dice[5] & 12 == 0 else no_text,
-            f"https://avatar.invalid/{dice[7]:08x}/0?a=1&b=2" if dice[7] % 10 else no_text,
-            _SOURCES[dice[8] % len(_SOURCES)],
-            _pay_sum(dice[9]),
-            dice[10] % 30 if dice[10] & 1 << 20 else 0,
-            f"o6_{dice[11]:08x}{number:06x}" if dice[11] % 5 else no_text,
-            f"oX_{dice[12]:08x}{number:06x}" if dice[12] % 4 else no_text,
-            f"oA_{dice[13]:08x}{number:06x}" if dice[13] % 9 == 0 else no_text,
-            registered // 1000 + between(dice[14], 1, 2 * DAY) if returns else None,
-            between(dice[15], _HOUR, 40 * DAY),
-            1 + dice[2] % 60,
-            dice[14] % 1000,
+            f"1{30 + draws[3] % 60}{draws[4] % 100_000_000:08d}" if draws[5] & 3 else no_text,
+            f"1{30 + draws[3] % 60}{draws[6] % 100_000_000:08d}" if draws[5] & 12 == 0 else no_text,
+            f"https://avatar.invalid/{draws[7]:08x}/0?a=1&b=2" if draws[7] % 10 else no_text,
+            _SOURCES[draws[8] % len(_SOURCES)],
+            _pay_sum(draws[9]),
+            draws[10] % 30 if draws[10] & 1 << 20 else 0,
+            f"o6_{draws[11]:08x}{number:06x}" if draws[11] % 5 else no_text,
+            f"oX_{draws[12]:08x}{number:06x}" if draws[12] % 4 else no_text,
+            f"oA_{draws[13]:08x}{number:06x}" if draws[13] % 9 == 0 else no_text,
+            registered // 1000 + between(draws[14], 1, 2 * DAY) if returns else None,
+            between(draws[15], _HOUR, 40 * DAY),
+            1 + draws[2] % 60,
+            draws[14] % 1000,
             _OMISSIONS[omission] if omission < len(_OMISSIONS) else (),
-            dice[1] % 97 == 0,
-            dice[0] ^ dice[15] << 32,
+            draws[1] % 97 == 0,
+            draws[0] ^ draws[15] << 32,
         )
 
 
 def _pay_sum(bits: int) -> str | None:
-    """Return what the API says a user has paid. Its unit is unsettled, and this is not the sum of any orders."""
+    """A user's `pay_sum`. Its unit is not documented, and it is not the sum of the user's orders."""
     kind = bits % 16
     if kind < 8:
         return "0"

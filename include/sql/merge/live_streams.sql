@@ -1,12 +1,7 @@
 {#- Merges the chunk in stg_live_streams into live_streams; see macros.jinja. -#}
 {%- from "merge/macros.jinja" import upsert -%}
-{%- set columns = [
-    "title", "alive_type", "alive_type_text", "alive_state", "alive_state_text", "start_at", "stop_at",
-    "manual_stop_at", "view_count", "reward_sum", "purchase_count", "recycle_bin_state", "row_hash", "raw_hash",
-    "batch_id"
-] -%}
 
-{{ upsert("live_streams", "live_id", columns) }}
+{{ upsert(task.declaration) }}
 
 {#- One row per stream and Beijing day on which its figures changed; the latest observation of the day stays. -#}
 INSERT INTO live_stream_days (shop_id, live_id, day, view_count, reward_sum, purchase_count, observed_at)

@@ -1,14 +1,6 @@
 {#- Merges the chunk in stg_orders into orders. Runs inside the merge's transaction, once per chunk; the rows
     in staging are new or changed and in key order. No statement reads the table it writes (deadlocks). -#}
 {%- from "merge/macros.jinja" import nth, numbers, upsert -%}
-{%- set columns = [
-    "user_id", "resource_type", "resource_type_text", "resource_id", "title", "quantity", "price", "coupon_id",
-    "coupon_name", "coupon_price", "refund_money", "order_state", "order_state_text", "ship_state",
-    "ship_state_text", "pay_way", "client_type", "collection_way", "after_sales_state", "team_buy_state",
-    "sales_state", "out_order_id", "transaction_id", "goods_no", "system_info", "receiver_name",
-    "receiver_phone", "receiver_detail", "created_time", "pay_time", "refund_time", "settle_time", "row_hash",
-    "raw_hash", "batch_id"
-] -%}
 
 {#- Every observed change of what the benefit decision rests on. -#}
 {%- set watched = ["order_state", "ship_state", "refund_money", "refund_time"] %}
@@ -51,7 +43,7 @@ FROM (
 ) AS d
 WHERE d.day IS NOT NULL;
 
-{{ upsert("orders", "order_id", columns) }}
+{{ upsert(task.declaration) }}
 
 {#- One line per order: that is all the list call tells. Only for orders that took the staged version. -#}
 INSERT INTO order_items (shop_id, order_id, line_no, resource_type, resource_id, title, quantity, amount)

@@ -1,9 +1,5 @@
 {#- Merges the chunk in stg_users into users; see macros.jinja. -#}
 {%- from "merge/macros.jinja" import upsert -%}
-{%- set columns = [
-    "nickname", "phone", "collect_phone", "avatar", "source", "pay_sum", "punch_count", "wx_union_id",
-    "wx_open_id", "wx_app_open_id", "registered_at", "last_visited_at", "row_hash", "raw_hash", "batch_id"
-] -%}
 
 {#- A buyer's source is the channel of all of their orders. Which days these are is looked up later: to read orders
     here would lock them (docs/decisions/0021). -#}
@@ -16,4 +12,4 @@ FROM stg_users AS s
 LEFT JOIN users AS t ON s.shop_id = t.shop_id AND s.user_id = t.user_id
 WHERE NOT (s.source <=> t.source);
 
-{{ upsert("users", "user_id", columns, {"absent_since": "NULL", "is_inferred": "0"}) }}
+{{ upsert(task.declaration) }}

@@ -144,7 +144,7 @@ class XiaoeHook(HttpHook):
         Takes the shared token where there is one: a fresh token would end that of a running task. Where the
         warehouse cannot be reached (not set up yet), no task runs, and a token of its own hurts nobody.
         """
-        from xiaoe.resources.base import ORDERS
+        from xiaoe.resources.orders import ORDERS
 
         body = {**ORDERS.paging.fields(1, None), ORDERS.size_key: 1}
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -22,8 +21,6 @@ from xiaoe.backup.store import BackupManifest, BackupStore
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.schema import known_migrations
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import RESOURCES
-from xiaoe.sync.rebuild import rebuild
 
 
 def source() -> Warehouse:
@@ -116,15 +113,3 @@ def restore_file(file: str, *, into: str | None, force: bool) -> str:
     if known_migrations() - set(manifest.migrations):
         lines.append("its schema is older than this checkout: run `make migrate`")
     return "\n".join(lines)
-
-
-def rebuild_from_pages(resources: list[str], *, accept_missing: bool) -> tuple[Counter[str], list[str]]:
-    """Merge all that the page store holds; see `rebuild.rebuild`.
-
-    Raises:
-        XiaoeConfigError: There is no such resource.
-    """
-    if unknown := sorted(set(resources) - RESOURCES.keys()):
-        raise XiaoeConfigError(f"RESOURCE={unknown[0]!r}: give one of {', '.join(RESOURCES)}, or leave it out for all")
-    root = ObjectStoragePath(settings.page_store())
-    return rebuild(root, Warehouse(), resources=resources, accept_missing=accept_missing)

@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Sized
 from datetime import datetime, timedelta
 
+from xiaoe.benefits.names import NAMES
 from xiaoe.clock import BEIJING, beijing_text, utc_text
 from xiaoe.mysql.session import Session
 
 MOMENT = timedelta(milliseconds=1)
 """The shortest time that the log tells apart."""
-NAMES = {"grant": "发放", "revoke": "取消", "review": "人工复核", "pending": "待定", "not_applicable": "不适用"}
-"""Decision → Chinese, in the order of reports."""
 
 
 def grants_taken_back(

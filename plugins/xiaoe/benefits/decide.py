@@ -12,10 +12,12 @@ from xiaoe.benefits.policy import Policy, parse_policy
 from xiaoe.clock import BEIJING, beijing_text, utc_text
 from xiaoe.coverage import segments
 from xiaoe.exceptions import XiaoeRetriableError
-from xiaoe.merge.ledger import looks_at_orders
+from xiaoe.merge.ledger import observations
 from xiaoe.mysql.session import Session, retry_conflicts
 from xiaoe.mysql.templates import render, split_statements
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.registry import RESOURCES
 
 CHUNK_ORDERS = 50_000
 """Orders decided in one transaction: the merges wait that long, some seconds."""
@@ -139,7 +141,7 @@ class Decider:
                 "INSERT INTO benefit_seen (since, observed_at) VALUES (%s, %s)",
                 [
                     (beijing_text(begin), seen and utc_text(seen))
-                    for begin, seen in segments(looks_at_orders(session, self._shop_id, *made))
+                    for begin, seen in segments(observations(session, ORDERS, self._shop_id, *made))
                 ],
             )
         return due
@@ -152,10 +154,11 @@ def _behind(due: list[str]) -> str | None:
 
 @contextmanager
 def merges_held(session: Session, shop_id: str) -> Iterator[None]:
-    """Keep the merges of orders and refunds of a shop away, in the order in which everybody takes the locks."""
+    """Hold off the merges that queue decisions for a shop, taking the locks in the order everybody takes them."""
     with ExitStack() as stack:
-        for resource in ("orders", "refunds"):
-            stack.enter_context(session.lock("merge", shop_id, resource))
+        for resource in RESOURCES.values():
+            if resource.feeds.decisions:
+                stack.enter_context(session.lock("merge", shop_id, resource.name))
         yield
 
 

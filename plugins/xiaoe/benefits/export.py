@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from xiaoe.benefits.attention import NAMES
+from xiaoe.benefits.names import NAMES
 from xiaoe.clock import midnight, utc_text
 from xiaoe.exports.sheets import Column, Table
 from xiaoe.mysql.session import Session

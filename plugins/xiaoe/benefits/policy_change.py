@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from xiaoe import clock
-from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.decide import Decider, apply_policy, merges_held, policy_in_force
+from xiaoe.benefits.names import NAMES
 from xiaoe.benefits.policy import Policy, read_policy
 from xiaoe.mysql.warehouse import Warehouse
 

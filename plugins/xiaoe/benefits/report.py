@@ -10,7 +10,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xiaoe.benefits.attention import NAMES, grants_taken_back, not_observed_since
+from xiaoe.benefits.attention import grants_taken_back, not_observed_since
+from xiaoe.benefits.names import NAMES
 from xiaoe.clock import BEIJING, midnight, utc_text
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session

@@ -11,9 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from xiaoe.benefits.attention import NAMES
 from xiaoe.benefits.decide import merges_held
-from xiaoe.benefits.names import LATER, OPTIONS
+from xiaoe.benefits.names import LATER, NAMES, OPTIONS
 from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
 

@@ -99,7 +99,7 @@ def _is_torn(raw: bytes | msgspec.Raw) -> bool:
 def line_reader() -> LineReader:
     """The reader of lines; made on first use, as it reads files."""
     mapping: Mapping = {column: (column, _reads(column, read)) for column, (_, read) in orders.MAPPING.items()}
-    return LineReader(mapping, orders.CODE_TEXTS, key="order_id", forms=forms_of("orders"))
+    return LineReader(mapping, orders.CODE_TEXTS, key="order_id", forms=forms_of("orders", orders.PERSONAL))
 
 
 def _reads(column: str, read: cells.Read) -> cells.Read:

@@ -27,9 +27,9 @@ from xiaoe.csv_import.files import encoding_of, read_lines
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge import unconfirmed
 from xiaoe.merge.merger import Merger
-from xiaoe.mysql.templates import render
+from xiaoe.merge.sql import merge_sql
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.decode import RowError
 from xiaoe.rows.keys import key_hash
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
@@ -153,7 +153,7 @@ def import_csv(file: str, shop: str | None, *, apply: bool) -> str:
     with tempfile.TemporaryDirectory(prefix="xiaoe-csv-") as place:
         folder = RunFolder(Path(place))
         manifest = write_pages(source, found, folder, shop_id)
-        merger = Merger(Warehouse(), replace(ORDERS, reader=reader), render("merge/orders.sql"))
+        merger = Merger(Warehouse(), replace(ORDERS, reader=reader), merge_sql(ORDERS))
         counts = merger.merge(folder, manifest, dry_run=not apply)
     return "\n".join(_report(source, found, shop_id, counts, apply=apply))
 

@@ -8,15 +8,16 @@ from itertools import pairwise
 
 from xiaoe.clock import BEIJING, beijing_text, midnight
 from xiaoe.coverage import Segment, segments
-from xiaoe.merge.ledger import looks_at_orders
+from xiaoe.merge.ledger import observations
 from xiaoe.mysql.session import Session
+from xiaoe.resources.orders import ORDERS
 
 _DAY = timedelta(days=1)
 
 
 def write_coverage(session: Session, shop_id: str, first: date, end: date) -> None:
     """Bring the days from `first` up to `end`, not included, up to date."""
-    looks = looks_at_orders(session, shop_id, midnight(first), midnight(end))
+    looks = observations(session, ORDERS, shop_id, midnight(first), midnight(end))
     covered = covered_days(segments(looks), first, end)
     session.insert_many(
         "REPLACE INTO bi_sync_coverage (shop_id, day, is_covered, looked_at) VALUES (%s, %s, %s, %s)",

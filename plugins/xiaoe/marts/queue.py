@@ -1,11 +1,9 @@
-"""`mart_queue`: what has to be worked out anew. The merge templates write it; this is for the other ways."""
+"""`mart_queue`, for what no merge queues: a user whose channel changed, and a rebuild of all marts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
 
-from xiaoe.clock import BEIJING
 from xiaoe.mysql.session import Session
 
 _DAYS = (
@@ -29,45 +27,16 @@ _HELD = (
 )
 
 
-def queue_orders(session: Session, shop_id: str, order_ids: Sequence[str]) -> None:
-    """Have the days of these orders worked out anew; in the transaction that changes the orders."""
-    places = ", ".join(["%s"] * len(order_ids))
-    session.execute(
-        f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS} AND t.order_id IN ({places})", (shop_id, *order_ids)
-    )
-
-
 def queue_users(session: Session, shop_id: str, user_ids: Sequence[str]) -> None:
-    """Have the days of all orders of these users worked out anew."""
+    """Queue the days of all orders of these users."""
     places = ", ".join(["%s"] * len(user_ids))
     session.execute(
         f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS} AND t.user_id IN ({places})", (shop_id, *user_ids)
     )
 
 
-def queue_window(session: Session, shop_id: str, begin: str, end: str) -> None:
-    """Have the coverage of the days of a window worked out anew.
-
-    Args:
-        session: In the transaction that writes the window to the ledger.
-        shop_id: The shop.
-        begin: ISO, with an offset.
-        end: The same; not included.
-    """
-    first, last = (datetime.fromisoformat(moment).astimezone(BEIJING).date() for moment in (begin, end))
-    queue_days(session, shop_id, "covered", [first + timedelta(days=n) for n in range((last - first).days + 1)])
-
-
-def queue_days(session: Session, shop_id: str, kind: str, days: Iterable[date]) -> None:
-    """Have these days worked out anew."""
-    session.insert_many(
-        "INSERT INTO mart_queue (shop_id, kind, day) VALUES (%s, %s, %s)",
-        [(shop_id, kind, day) for day in sorted(days)],
-    )
-
-
 def queue_everything(session: Session, shop_id: str) -> None:
-    """Have everything of a shop worked out anew: what its tables hold, and what its marts do."""
+    """Queue everything of a shop: the days in its tables, and those in its marts."""
     session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS}", (shop_id,))
     for held in _HELD:
         session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {held}", (shop_id,) * held.count("%s"))

@@ -14,7 +14,8 @@ from typing import Any
 
 from xiaoe.clock import BEIJING
 from xiaoe.marts.coverage import unknown_days, write_coverage
-from xiaoe.marts.queue import queue_days, queue_everything, queue_users
+from xiaoe.marts.queue import queue_everything, queue_users
+from xiaoe.merge.outbox import queue_days
 from xiaoe.mysql.session import Session, retry_conflicts
 from xiaoe.mysql.templates import render, split_statements
 from xiaoe.mysql.warehouse import Warehouse

@@ -26,13 +26,6 @@ from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 
 _PAGES_AHEAD = 4
 _TWIN = "its key came twice on one page, with different content: the other row was taken; ask 小鹅通 what they mean"
-BOOKKEEPING = ("row_hash", "raw_hash", "observed_at", "batch_id")
-
-
-def columns(resource: Resource) -> tuple[str, ...]:
-    """Of a typed row as it is written."""
-    return ("shop_id", *resource.reader.columns, *BOOKKEEPING)
-
 
 Stored = dict[str, tuple[int, int, str, int, int]]
 """Key → what the warehouse knows of the row: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent,
@@ -178,7 +171,7 @@ class Judge:
         self._seen_later = seen_later
         self._unresolved = unresolved
         self._time = resource.reader.columns.index(resource.time) if resource.time else None
-        self._key = columns(resource).index(resource.key)
+        self._key = resource.columns.index(resource.key)
 
     def pick(self, incoming: Incoming, stored: Stored) -> Chunk:
         """Judge some rows, knowing what the warehouse holds of them."""

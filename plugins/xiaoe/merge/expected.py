@@ -8,8 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from xiaoe.clock import beijing_text, utc_text
-from xiaoe.marts.queue import queue_orders
-from xiaoe.merge.outbox import _decide_again
+from xiaoe.merge import outbox
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
 from xiaoe.rows.keys import Keys, among, key_hash
@@ -76,16 +75,12 @@ def _listed(resource: Resource) -> list[str]:
     return [*conditions, "is_inferred = 0"] if resource.has_inferred else conditions
 
 
-def mark_absent(session: Session, resource: Resource, shop_id: str, names: list[str]) -> None:
+def mark_absent(session: Session, resource: Resource, shop_id: str, keys: list[str]) -> None:
     """Note that the source no longer has these rows; they are kept."""
-    for start in range(0, len(names), 1000):
-        part = names[start : start + 1000]
-        places = ", ".join(["%s"] * len(part))
+    for start in range(0, len(keys), 1000):
         session.execute(
             f"UPDATE {resource.table} SET absent_since = UTC_TIMESTAMP(3)"
-            f" WHERE shop_id = %s AND {resource.key} IN ({places}) AND absent_since IS NULL",
-            (shop_id, *part),
+            f" WHERE shop_id = %s AND {resource.key} IN %s AND absent_since IS NULL",
+            (shop_id, keys[start : start + 1000]),
         )
-        if resource.name == "orders":
-            queue_orders(session, shop_id, part)
-    _decide_again(session, resource.name, shop_id, names)
+    outbox.queue_rows(session, resource, shop_id, keys)

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from xiaoe import settings
+from xiaoe.resources.registry import RESOURCES
 
 FreshWithin = Mapping[tuple[str, str], timedelta]
 """Resource and mode, as in `sync_status` → how long ago the last success may be."""
 
 FRESH_WITHIN: FreshWithin = {
-    ("orders", "incremental"): timedelta(hours=1),
-    ("orders", "rescan"): timedelta(hours=2),
-    ("orders", "deep_rescan"): timedelta(hours=30),
-    ("orders", "history"): settings.history_interval() + timedelta(days=1),
-    ("orders", "late"): timedelta(hours=2),
-    ("refunds", "incremental"): timedelta(hours=2),
-    ("users", "whole"): timedelta(hours=30),
-    ("products", "whole"): timedelta(hours=30),
-    ("live_streams", "whole"): timedelta(hours=30),
+    **{(name, mode): limit for name, resource in RESOURCES.items() for mode, limit in resource.fresh_within.items()},
     ("benefits", "decide"): timedelta(hours=2),
     ("marts", "refresh"): timedelta(hours=2),
 }
-"""Two runs of its schedule, or one and the time that a long one takes."""
+"""What the resources declare, and what stands downstream of them."""

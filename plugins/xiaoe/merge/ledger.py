@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 
 from xiaoe.clock import BEIJING, beijing_text, utc_text
 from xiaoe.coverage import Look
-from xiaoe.marts.queue import queue_window
+from xiaoe.merge import outbox
 from xiaoe.mysql.session import Session
+from xiaoe.resources.base import Resource
 from xiaoe.storage.pages import Manifest, SliceManifest
 
 
@@ -62,12 +63,12 @@ def last_seen(windows: list[SeenWindow], moment: str | None) -> datetime | None:
     return max((one.observed_at for one in windows if one.begin <= moment < one.end), default=None)
 
 
-def looks_at_orders(session: Session, shop_id: str, first: datetime, last: datetime) -> list[Look]:
-    """Merged windows that hold orders made from `first` to `last`; of each window the latest."""
+def observations(session: Session, resource: Resource, shop_id: str, first: datetime, last: datetime) -> list[Look]:
+    """Merged windows that hold rows created from `first` to `last`; of each window the latest."""
     rows = session.query(
         "SELECT window_start, window_end, MAX(observed_at) FROM sync_windows WHERE shop_id = %s"
-        " AND resource = 'orders' AND window_start <= %s AND window_end > %s GROUP BY window_start, window_end",
-        (shop_id, beijing_text(last), beijing_text(first)),
+        " AND resource = %s AND window_start <= %s AND window_end > %s GROUP BY window_start, window_end",
+        (shop_id, resource.name, beijing_text(last), beijing_text(first)),
     )
     return [
         Look(begin.replace(tzinfo=BEIJING), end.replace(tzinfo=BEIJING), seen.replace(tzinfo=timezone.utc))
@@ -77,6 +78,7 @@ def looks_at_orders(session: Session, shop_id: str, first: datetime, last: datet
 
 def write_window(
     session: Session,
+    resource: Resource,
     manifest: Manifest,
     part: SliceManifest,
     counts: Counter[str],
@@ -107,5 +109,4 @@ def write_window(
             manifest.run_id,
         ),
     )
-    if manifest.resource == "orders":
-        queue_window(session, manifest.shop_id, part.begin, part.end)
+    outbox.queue_window(session, resource, manifest.shop_id, part.window.begin, part.window.end)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from xiaoe.destinations import Member
 from xiaoe.mysql.session import Session
+from xiaoe.resources.base import Member
 from xiaoe.rows.decode import Row
 from xiaoe.rows.keys import Keys, among, key_hash, merged
 from xiaoe.storage.pages import Manifest
@@ -109,7 +109,7 @@ class KnownMembers:
         ]
         if unknown:
             columns = ("shop_id", key, *others, "batch_id", "is_inferred", "row_hash", "raw_hash", "observed_at")
-            self._session.bulk_load(member.table, columns, unknown, twins="keep")
+            self._session.bulk_load(member.table, columns, unknown, on_duplicate="ignore")
 
 
 def _larger(one: Any, other: Any) -> Any:

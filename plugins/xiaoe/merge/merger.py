@@ -233,7 +233,7 @@ class _Transaction:
     def _close(self, one: _Slice) -> None:
         reconcile.check_pages(self._resource, one.part, one.close())
         if not self._manifest.is_lookup:
-            ledger.write_window(self._session, self._manifest, one.part, one.counts, one.unknown)
+            ledger.write_window(self._session, self._resource, self._manifest, one.part, one.counts, one.unknown)
 
     def _before(self) -> int:
         """Rows that a whole list had the last time; of other resources nobody asks."""

@@ -1,17 +1,67 @@
-"""Transactional outbox: what a merge tells the benefit decision and the marts, in its own transaction."""
+"""Transactional outbox: what a merge queues for the benefit decision and the marts, in its own transaction.
+
+A resource declares what stands downstream (`Resource.feeds`). New rows are queued as they are loaded (`copies`,
+`queue_days`), changed rows by the resource's merge template, which sees old and new values; rows that are absent, or
+that could be read again, by `queue_rows`; windows by `queue_window`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
 
+from xiaoe.clock import BEIJING
 from xiaoe.mysql.session import Session
+from xiaoe.resources.base import Copy, Resource
 
 
-def _decide_again(session: Session, resource: str, shop_id: str, names: Iterable[str]) -> None:
-    """Queue orders for a new decision on their benefit; the merge templates queue those they write."""
-    if resource == "orders":
+def copies(resource: Resource) -> tuple[Copy, ...]:
+    """Queues that a new row goes to like to a table; an after-sale may already have queued its order."""
+    column = resource.feeds.decisions
+    return (Copy("benefit_queue", {"order_id": column}, on_duplicate="replace"),) if column else ()
+
+
+def queue_rows(session: Session, resource: Resource, shop_id: str, keys: Sequence[str]) -> None:
+    """Queue what rests on these rows: decisions, where the key names an order, and the marts' days."""
+    queue_decisions(session, resource, shop_id, keys)
+    for start in range(0, len(keys), 1000):
+        for kind, columns in resource.feeds.mart_days.items():
+            for column in columns:
+                session.execute(
+                    f"INSERT INTO mart_queue (shop_id, kind, day) SELECT DISTINCT shop_id, %s, DATE({column})"
+                    f" FROM {resource.table} WHERE shop_id = %s AND {resource.key} IN %s AND {column} IS NOT NULL",
+                    (kind, shop_id, tuple(keys[start : start + 1000])),
+                )
+
+
+def queue_decisions(session: Session, resource: Resource, shop_id: str, keys: Iterable[str]) -> None:
+    """Queue orders for a new decision on their benefit, if these keys name orders."""
+    if resource.feeds.decisions == resource.key:
         session.insert_many(
             "INSERT INTO benefit_queue (shop_id, order_id) VALUES (%s, %s)"
             " ON DUPLICATE KEY UPDATE order_id = VALUES(order_id)",
-            [(shop_id, name) for name in names],
+            [(shop_id, key) for key in keys],
         )
+
+
+def queue_window(session: Session, resource: Resource, shop_id: str, begin: datetime, end: datetime) -> None:
+    """Queue the coverage of the days of a window, if the marts show it.
+
+    Args:
+        session: In the transaction that writes the window to the ledger.
+        resource: Whose window.
+        shop_id: The shop.
+        begin: With an offset.
+        end: The same; not included.
+    """
+    if resource.feeds.mart_days:
+        first, last = (moment.astimezone(BEIJING).date() for moment in (begin, end))
+        queue_days(session, shop_id, "covered", [first + timedelta(days=n) for n in range((last - first).days + 1)])
+
+
+def queue_days(session: Session, shop_id: str, kind: str, days: Iterable[date]) -> None:
+    """Queue days, of Beijing, for one kind of mart."""
+    session.insert_many(
+        "INSERT INTO mart_queue (shop_id, kind, day) VALUES (%s, %s, %s)",
+        [(shop_id, kind, day) for day in sorted(days)],
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xiaoe.merge.outbox import _decide_again
+from xiaoe.merge import outbox
 from xiaoe.mysql.session import Session
+from xiaoe.resources.base import Resource
 from xiaoe.storage.pages import Manifest
 
 
@@ -31,7 +32,7 @@ class Rejected:
     kept: bytes
 
 
-def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected]) -> None:
+def write_rejected(session: Session, resource: Resource, manifest: Manifest, rejected: list[Rejected]) -> None:
     """Keep rows that could not be typed; one that came before, byte for byte, is counted."""
     session.insert_many(
         "INSERT INTO rejected_rows (shop_id, resource, raw_hash, row_key, reason, raw_json, batch_id,"
@@ -54,7 +55,7 @@ def write_rejected(session: Session, manifest: Manifest, rejected: list[Rejected
             for one in rejected
         ],
     )
-    _decide_again(session, manifest.resource, manifest.shop_id, [one.key for one in rejected if one.key])
+    outbox.queue_decisions(session, resource, manifest.shop_id, [one.key for one in rejected if one.key])
 
 
 def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:
@@ -67,10 +68,10 @@ def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:
     return {key: seen[:-3] for key, seen in rows}
 
 
-def resolve_rejects(session: Session, manifest: Manifest, names: Iterable[str]) -> None:
+def resolve_rejects(session: Session, resource: Resource, manifest: Manifest, names: Iterable[str]) -> None:
     """Note that these rows could be typed when they were seen again."""
     found = sorted(names)
-    _decide_again(session, manifest.resource, manifest.shop_id, found)
+    outbox.queue_decisions(session, resource, manifest.shop_id, found)
     for name in found:
         session.execute(
             "UPDATE rejected_rows SET resolved_at = UTC_TIMESTAMP(3)"

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta, timezone
 
 from xiaoe.clock import BEIJING
 from xiaoe.coverage import last_look, segments
-from xiaoe.merge.ledger import looks_at_orders
+from xiaoe.merge.ledger import observations
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import EVER
 
 MODE = "csv"
@@ -55,7 +56,7 @@ def unlisted(session: Session, shop_id: str) -> list[str]:
     [(first, last)] = session.query(f"SELECT MIN(created_time), MAX(created_time) {condition}", (shop_id, BEFORE))
     if first is None:
         return []
-    covered = segments(looks_at_orders(session, shop_id, *(one.replace(tzinfo=BEIJING) for one in (first, last))))
+    covered = segments(observations(session, ORDERS, shop_id, *(one.replace(tzinfo=BEIJING) for one in (first, last))))
     found = []
     for name, created in session.rows(f"SELECT order_id, created_time {condition}", (shop_id, BEFORE)):
         made = created.replace(tzinfo=BEIJING)

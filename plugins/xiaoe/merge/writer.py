@@ -11,17 +11,14 @@ from typing import Any
 
 from MySQLdb import IntegrityError
 
-from xiaoe.destinations import Copy
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.marts.queue import queue_days
-from xiaoe.merge import rejected
-from xiaoe.merge.changes import BOOKKEEPING, Chunk, Incoming, Stored
-from xiaoe.merge.changes import columns as columns_of
+from xiaoe.merge import outbox, rejected
+from xiaoe.merge.changes import Chunk, Incoming, Stored
 from xiaoe.merge.expected import Expected
 from xiaoe.merge.members import KnownMembers, Named, named_by
-from xiaoe.mysql.load_data import Lines, Twins, tsv_column
+from xiaoe.mysql.load_data import Lines, OnDuplicate, tsv_column
 from xiaoe.mysql.session import Session
-from xiaoe.resources.base import Resource
+from xiaoe.resources.base import BOOKKEEPING, Copy, Resource
 from xiaoe.rows.decode import Row
 from xiaoe.storage.pages import Manifest
 
@@ -35,7 +32,7 @@ class Load:
     table: str
     columns: Sequence[str]
     rows: Sequence[Row] | Lines
-    twins: Twins = "refuse"
+    on_duplicate: OnDuplicate = "fail"
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Writer:
         self._resource = resource
         self._statements = statements
         self._manifest = manifest
-        self._columns = columns_of(resource)
+        self._columns = resource.columns
         self._key = self._columns.index(resource.key)
         self._staging = f"stg_{resource.table}"
         self._members = KnownMembers(session, manifest)
@@ -110,12 +107,12 @@ class Writer:
 
     def pack(self, chunk: Chunk) -> Parcel:
         """Make a chunk ready; asks the server nothing, so another thread may be writing."""
-        fresh, by_key = self._resource.fresh, itemgetter(self._key)
-        new = sorted(chunk.new.values(), key=by_key) if fresh else []
-        staged = sorted(chunk.changed.values() if fresh else chunk.rows, key=by_key)
+        resource, by_key = self._resource, itemgetter(self._key)
+        new = sorted(chunk.new.values(), key=by_key) if resource.loads_new_rows else []
+        staged = sorted(chunk.changed.values() if resource.loads_new_rows else chunk.rows, key=by_key)
         itself = {column: column for column in self._columns[1:]}
-        copies = [Copy(self._resource.table, itself), *fresh.copies] if fresh else []
-        for kind, columns in fresh.days.items() if fresh else ():
+        copies = [Copy(resource.table, itself), *resource.copies, *outbox.copies(resource)]
+        for kind, columns in resource.feeds.mart_days.items():
             places = [self._columns.index(column) for column in columns]
             self._days.update((kind, row[place][:10]) for row in new for place in places if row[place])
         rows = chunk.rows
@@ -124,7 +121,10 @@ class Writer:
             for member in self._resource.members
         ]
         return Parcel(
-            chunk, self._loads(new, copies), self._loads(staged, [Copy(self._staging, itself, twins="replace")]), named
+            chunk,
+            self._loads(new, copies),
+            self._loads(staged, [Copy(self._staging, itself, on_duplicate="replace")]),
+            named,
         )
 
     def write(self, parcel: Parcel) -> None:
@@ -134,8 +134,8 @@ class Writer:
             XiaoeReconciliationError: The server counts otherwise.
         """
         chunk = parcel.chunk
-        rejected.resolve_rejects(self._session, self._manifest, chunk.typed)
-        rejected.write_rejected(self._session, self._manifest, chunk.rejected)
+        rejected.resolve_rejects(self._session, self._resource, self._manifest, chunk.typed)
+        rejected.write_rejected(self._session, self._resource, self._manifest, chunk.rejected)
         for load in parcel.new:
             self._insert(load)
         staged = len(chunk.changed) if parcel.new else len(chunk.rows)
@@ -151,10 +151,10 @@ class Writer:
             self._rehash([chunk.rehashed[key] for key in sorted(chunk.rehashed)])
 
     def finish(self) -> None:
-        """Have the days of new rows worked out anew; after the last chunk."""
+        """Queue the days of new rows for the marts; after the last chunk."""
         for kind in sorted({kind for kind, _ in self._days}):
             days = [date.fromisoformat(day) for one, day in self._days if one == kind]
-            queue_days(self._session, self._manifest.shop_id, kind, days)
+            outbox.queue_days(self._session, self._manifest.shop_id, kind, days)
 
     def _look_up(self, expected: Expected, condition: str, *keys: str) -> list[tuple[Any, ...]]:
         # What this run wrote, perhaps for the slice before, was not held when it began. The index is named, because
@@ -177,13 +177,13 @@ class Writer:
             sources = ("shop_id", *copy.columns.values())
             taken = [columns.get(str(source)) or [str(source)] * len(rows) for source in sources]
             content = Lines.of(taken) if self._loads_files else list(zip(*taken, strict=True))
-            loads.append(Load(copy.table, ("shop_id", *copy.columns), content, copy.twins))
+            loads.append(Load(copy.table, ("shop_id", *copy.columns), content, copy.on_duplicate))
         return loads
 
     def _insert(self, load: Load) -> None:
         """Load rows that were not there when they were looked for; under the lock, nobody else adds any."""
         try:
-            self._session.bulk_load(load.table, load.columns, load.rows, twins=load.twins)
+            self._session.bulk_load(load.table, load.columns, load.rows, on_duplicate=load.on_duplicate)
         except (RuntimeError, IntegrityError) as error:
             if "Duplicate entry" not in str(error):
                 raise

@@ -17,7 +17,8 @@ from xiaoe.benefits.attention import not_observed_since
 from xiaoe.clock import beijing_text, utc_text
 from xiaoe.monitor.storage import Table, tables
 from xiaoe.mysql.session import Session
-from xiaoe.resources.base import RESOURCES, Scope
+from xiaoe.resources.base import Scope
+from xiaoe.resources.registry import RESOURCES
 
 Looks = NDArray[np.int64]
 

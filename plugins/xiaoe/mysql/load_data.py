@@ -7,6 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+OnDuplicate = Literal["replace", "ignore", "fail"]
+"""What becomes of a row whose key is there already: it replaces the other, it is ignored, or it is an error."""
+NULL = r"\N"
+_special = re.compile(r"[\\\t\n\r\0]").search
+_ESCAPES = (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r"), ("\0", r"\0"))
+"""The backslash first: the others contain it."""
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -19,16 +26,6 @@ class Lines:
     def of(cls, columns: Sequence[Sequence[str]]) -> Lines:
         """From columns as `tsv_column` makes them."""
         return cls(tsv(columns).encode(), len(columns[0]) if columns else 0)
-
-
-NULL = r"\N"
-
-
-_special = re.compile(r"[\\\t\n\r\0]").search
-
-
-_ESCAPES = (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r"), ("\0", r"\0"))
-"""The backslash first: the others bring some."""
 
 
 def tsv_column(values: Sequence[Any]) -> list[str]:
@@ -53,7 +50,3 @@ def _escape(value: str) -> str:
 def tsv(columns: Iterable[Sequence[str]]) -> str:
     """Columns side by side, a line for each row."""
     return "".join([line + "\n" for line in map("\t".join, zip(*columns, strict=True))])
-
-
-Twins = Literal["replace", "keep", "refuse"]
-"""What becomes of a row whose key is there already: it replaces the other, the other is kept, or it is an error."""

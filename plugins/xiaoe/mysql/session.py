@@ -15,8 +15,7 @@ from MySQLdb.cursors import SSCursor
 
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.errors import explained
-from xiaoe.mysql.load_data import Lines, Twins, tsv_column
-from xiaoe.rows.decode import Row
+from xiaoe.mysql.load_data import Lines, OnDuplicate, tsv_column
 from xiaoe.storage import files
 
 T = TypeVar("T")
@@ -85,7 +84,12 @@ class Session:
         return self._loads_files
 
     def bulk_load(
-        self, table: str, columns: Sequence[str], rows: Sequence[Row] | Lines, *, twins: Twins = "replace"
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Sequence[tuple[Any, ...]] | Lines,
+        *,
+        on_duplicate: OnDuplicate = "replace",
     ) -> None:
         """Put typed rows into a table; `Lines` only where files may be loaded.
 
@@ -96,19 +100,19 @@ class Session:
             table: Usually a staging table.
             columns: Of the rows.
             rows: What to load.
-            twins: What becomes of the second of two rows with the same key.
+            on_duplicate: What becomes of the second of two rows with the same key.
 
         Raises:
             RuntimeError: The server warned or took another number of rows.
         """
         if isinstance(rows, Lines):
-            self._load_file(table, columns, rows, twins)
+            self._load_file(table, columns, rows, on_duplicate)
         elif self.loads_files(table):
-            self._load_file(table, columns, Lines.of(list(map(tsv_column, zip(*rows, strict=True)))), twins)
+            self._load_file(table, columns, Lines.of(list(map(tsv_column, zip(*rows, strict=True)))), on_duplicate)
         else:
             places = ", ".join(["%s"] * len(columns))
-            verb = "REPLACE" if twins == "replace" else "INSERT"
-            kept = f" ON DUPLICATE KEY UPDATE {columns[0]} = {table}.{columns[0]}" if twins == "keep" else ""
+            verb = "REPLACE" if on_duplicate == "replace" else "INSERT"
+            kept = f" ON DUPLICATE KEY UPDATE {columns[0]} = {table}.{columns[0]}" if on_duplicate == "ignore" else ""
             self.insert_many(f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({places}){kept}", rows)
 
     @contextmanager
@@ -170,8 +174,10 @@ class Session:
             return False
         return True
 
-    def _load_file(self, table: str, columns: Sequence[str], lines: Lines, twins: Twins = "replace") -> None:
-        into = f"{'REPLACE ' if twins == 'replace' else ''}INTO TABLE {table} CHARACTER SET utf8mb4"
+    def _load_file(
+        self, table: str, columns: Sequence[str], lines: Lines, on_duplicate: OnDuplicate = "replace"
+    ) -> None:
+        into = f"{'REPLACE ' if on_duplicate == 'replace' else ''}INTO TABLE {table} CHARACTER SET utf8mb4"
         into += f" ({', '.join(columns)})" if columns else ""
         with tempfile.TemporaryFile() as file:  # nameless: gone even after SIGKILL
             with files.explained(tempfile.gettempdir()):
@@ -180,7 +186,9 @@ class Session:
             file.seek(0)
             self.execute(f"LOAD DATA LOCAL INFILE %s {into}", (f"/dev/fd/{file.fileno()}",))
             info = self._connection.info() or ""
-        expected = _count(info, "Skipped") if twins == "keep" else 0  # of a row that is skipped, the server warns once
+        expected = (
+            _count(info, "Skipped") if on_duplicate == "ignore" else 0
+        )  # of a row that is skipped, the server warns once
         if _count(info, "Warnings") != expected or _count(info, "Records") != lines.count:
             warnings = self.query("SHOW WARNINGS LIMIT 5")
             raise RuntimeError(f"LOAD DATA into {table}: {lines.count} rows sent, server says {info!r}: {warnings}")

@@ -15,7 +15,7 @@ from xiaoe.quality.catalogue import DAY_TOTALS
 from xiaoe.quality.figures import count_orders, covered_days, read_ledger
 from xiaoe.quality.results import NAMED, Result
 from xiaoe.quality.scope import Scope
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import Window
 
 SETTLE_SECONDS = 10.0

@@ -1,20 +1,25 @@
-"""What there is to sync: one declaration each. A new resource starts here (docs/decisions/0008)."""
+"""What a resource declares: one list of the API, the table it fills, and what is told of its rows downstream.
+
+A new resource is a file beside this one and a line in `registry` (CONTRIBUTING.md).
+"""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from xiaoe.destinations import Copy, Fresh, Member
-from xiaoe.resources import live_streams, orders, products, refunds, users
-from xiaoe.resources.privacy import forms_of
+from xiaoe import settings
+from xiaoe.mysql.load_data import OnDuplicate
 from xiaoe.rows.decode import RowReader
 from xiaoe.windows import Window, whole_days
+
+BOOKKEEPING = ("row_hash", "raw_hash", "observed_at", "batch_id")
+"""Columns of every resource's table beside the typed ones; `row_hash` and `raw_hash` as in `rows.decode`."""
 
 
 class Scope(enum.Enum):
@@ -75,6 +80,47 @@ class Cursor:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A row of another table that rows of this one name; it is inserted as inferred until its own list brings it.
+
+    Args:
+        table: The other table; has `is_inferred`.
+        columns: Its columns → columns of the naming row, key first.
+    """
+
+    table: str
+    columns: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Where a typed row goes, or a part of it.
+
+    Args:
+        table: A table; its key begins with `shop_id`.
+        columns: Its other columns → columns of the typed row, or a number.
+        on_duplicate: What becomes of a row whose key is there already.
+    """
+
+    table: str
+    columns: Mapping[str, str | int]
+    on_duplicate: OnDuplicate = "fail"
+
+
+@dataclass(frozen=True)
+class Feeds:
+    """What stands downstream of a resource; `merge.outbox` and the merge templates queue it in the merge's transaction.
+
+    Args:
+        decisions: Column with the order whose benefit is decided again (`benefit_queue`).
+        mart_days: Kind of `mart_queue` → time columns of the row: the figures of these days are computed again.
+    """
+
+    decisions: str | None = None
+    mart_days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Resource:
     """One list interface of the API and the table it fills.
 
@@ -91,12 +137,20 @@ class Resource:
         calls_per_second: What the interface allows.
         quota_seconds: Length of the window in which calls are counted.
         filters: A window → the interface's own filter fields.
-        key: Key column, beside shop_id.
         time: Column that the window filter works on; None where the scope is WHOLE.
         time_index: The index over `shop_id`, that column, `observed_at` and `absent_since`.
-        reader: Types one row.
+        reader: Types one row; names the key column, beside shop_id.
+        personal: Columns that say who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed.
         members: Rows of other tables that a row names.
-        fresh: How rows that are not there yet may go into their tables directly; None sends them through staging.
+        loads_new_rows: New rows go into their tables directly, which is faster; otherwise all rows go through staging.
+        copies: With it, further tables that a new row goes to.
+        has_inferred: Rows may have been inserted as inferred members, because rows of another resource name them.
+        feeds: What stands downstream.
+        fresh_within: Mode → how long ago the last success may be: two runs of its schedule, or one and the time that a
+            long one takes.
+        overlap: How far an incremental run reaches back before the watermark.
+        reads_history: Whether the first incremental run reads everything since the start of the history; if not, the
+            history DAG does.
     """
 
     name: str
@@ -110,13 +164,29 @@ class Resource:
     calls_per_second: int
     quota_seconds: float
     filters: Callable[[Window], dict[str, Any]]
-    key: str
     time: str | None
     reader: RowReader
+    personal: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
-    fresh: Fresh | None = None
+    loads_new_rows: bool = False
+    copies: tuple[Copy, ...] = ()
+    has_inferred: bool = False
+    feeds: Feeds = Feeds()
+    fresh_within: Mapping[str, timedelta] = field(default_factory=dict)
+    overlap: Callable[[], timedelta] = settings.overlap
+    reads_history: bool = False
     time_index: str | None = None
     tells_total: bool = True
+
+    @property
+    def key(self) -> str:
+        """Key column, beside shop_id."""
+        return self.reader.key_column
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of a row as it is written, in their order: shop, typed values, bookkeeping."""
+        return ("shop_id", *self.reader.columns, *BOOKKEEPING)
 
     def covers_present(self, window: Window, read_at: datetime) -> bool:
         """Whether every row that the window ever held has to be in what was read of it.
@@ -126,171 +196,7 @@ class Resource:
         """
         return self.scope is not Scope.CHANGED or read_at < whole_days(window).end
 
-    @property
-    def has_inferred(self) -> bool:
-        """Whether rows of the table may have been inferred from other resources."""
-        return any(member.table == self.table for other in RESOURCES.values() for member in other.members)
 
-
-def created_between(window: Window) -> dict[str, Any]:
-    """Unix seconds on the creation time, oldest first (docs/xiaoe-api.md section 2).
-
-    Whether `begin_time` and `end_time` themselves are included is not documented. The window's own end and the second
-    before it begins are sent: where they are included, rows of that second come as well, and are merged once; where
-    they are not, nothing is missing.
-    """
-    return {
-        "begin_time": int(window.begin.timestamp()) - 1,
-        "end_time": int(window.end.timestamp()),
-        "order_by": "created_at:asc",
-    }
-
-
-def _changed_on_days(window: Window) -> dict[str, Any]:
-    """The days of the window by `updated_at` (docs/xiaoe-api.md section 3).
-
-    Whether the last day is included is not documented. The day behind the window's last is sent: where it is
-    included, more rows come than were asked for; where it is not, nothing is missing.
-    """
-    days = whole_days(window)
-    return {
-        "created_at": f"{days.begin:%Y-%m-%d}||{days.end:%Y-%m-%d}",
-        "date_type": "updated_at",
-        "sales_state": -1,
-    }
-
-
-def _everything(window: Window) -> dict[str, Any]:
+def everything(window: Window) -> dict[str, Any]:
     """No filter at all: of products, all types and states."""
     return {}
-
-
-ORDERS = Resource(
-    name="orders",
-    table="orders",
-    endpoint="/xe.order.list.get/1.0.1",
-    scope=Scope.CREATED,
-    paging=Numbered("page_index"),
-    size_key="page_size",
-    total_key="total",
-    largest_page=200,
-    calls_per_second=300,
-    quota_seconds=10,
-    filters=created_between,
-    key="order_id",
-    time="created_time",
-    time_index="idx_orders_created",
-    reader=RowReader(
-        orders.MAPPING,
-        orders.CODE_TEXTS,
-        key="order_id",
-        forms=forms_of("orders"),
-    ),
-    members=(
-        Member("users", {"user_id": "user_id"}),
-        Member(
-            "products",
-            {
-                "resource_id": "resource_id",
-                "resource_type": "resource_type",
-                "resource_type_text": "resource_type_text",
-                "name": "title",
-            },
-        ),
-    ),
-    fresh=Fresh(
-        copies=(
-            Copy(
-                "order_items",
-                {
-                    "order_id": "order_id",
-                    "line_no": 1,
-                    "resource_type": "resource_type",
-                    "resource_id": "resource_id",
-                    "title": "title",
-                    "quantity": "quantity",
-                    "amount": "price",
-                },
-            ),
-            Copy("benefit_queue", {"order_id": "order_id"}, twins="replace"),  # an after-sale may have been faster
-        ),
-        days={"buyers": ("pay_time",), "sales": ("created_time", "refund_time")},
-    ),
-)
-
-REFUNDS = Resource(
-    name="refunds",
-    table="refunds",
-    endpoint="/xe.ecommerce.after_sale.list/1.0.0",
-    scope=Scope.CHANGED,
-    paging=Numbered("page_index"),
-    size_key="page_size",
-    total_key="row_count",
-    largest_page=100,  # a guess: the documentation names no maximum
-    calls_per_second=5,
-    quota_seconds=60,
-    filters=_changed_on_days,
-    key="aftersale_id",
-    time="updated_at",
-    time_index="idx_refunds_updated",
-    reader=RowReader(
-        refunds.MAPPING,
-        refunds.CODE_TEXTS,
-        key="aftersale_id",
-        forms=forms_of("refunds"),
-    ),
-)
-
-USERS = Resource(
-    name="users",
-    table="users",
-    endpoint="/xe.user.batch.get/2.0.0",
-    scope=Scope.WHOLE,
-    paging=Cursor("es_skip"),
-    size_key="page_size",
-    total_key="total",
-    largest_page=50,
-    calls_per_second=300,
-    quota_seconds=10,
-    filters=_everything,
-    key="user_id",
-    time=None,
-    reader=RowReader(users.MAPPING, {}, key="user_id", forms=forms_of("users")),
-)
-
-PRODUCTS = Resource(
-    name="products",
-    table="products",
-    endpoint="/xe.goods.list.get/4.0.0",
-    scope=Scope.WHOLE,
-    paging=Numbered("page"),
-    size_key="page_size",
-    total_key="total",
-    largest_page=100,
-    calls_per_second=300,
-    quota_seconds=10,
-    filters=_everything,
-    key="resource_id",
-    time=None,
-    reader=RowReader(products.MAPPING, products.CODE_TEXTS, key="resource_id"),
-)
-
-LIVE_STREAMS = Resource(
-    name="live_streams",
-    table="live_streams",
-    endpoint="/xe.alive.list.get/1.0.0",
-    scope=Scope.WHOLE,
-    paging=Numbered("page"),
-    size_key="page_size",
-    total_key="total",
-    largest_page=100,  # a guess, like the limit below: documented for the call by ids only
-    calls_per_second=10,
-    quota_seconds=10,
-    filters=_everything,
-    key="live_id",
-    time=None,
-    tells_total=False,
-    reader=RowReader(live_streams.MAPPING, live_streams.CODE_TEXTS, key="live_id"),
-)
-
-RESOURCES = {resource.name: resource for resource in (ORDERS, REFUNDS, USERS, PRODUCTS, LIVE_STREAMS)}

@@ -6,9 +6,12 @@ wall-clock: `start_at` and `stop_at` are those planned, `manual_stop_at` is when
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from xiaoe.resources.base import Numbered, Resource, Scope, everything
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
-from xiaoe.rows.decode import Mapping
+from xiaoe.rows.decode import Mapping, RowReader
 
 MAPPING: Mapping = {
     "live_id": ("id", values.identifier),
@@ -30,3 +33,22 @@ CODE_TEXTS: dict[str, dict[int, str]] = {
     "alive_state": texts("alive_state"),
 }
 """Columns that get a second one, `<name>_text`, in Chinese."""
+
+
+LIVE_STREAMS = Resource(
+    name="live_streams",
+    table="live_streams",
+    endpoint="/xe.alive.list.get/1.0.0",
+    scope=Scope.WHOLE,
+    paging=Numbered("page"),
+    size_key="page_size",
+    total_key="total",
+    largest_page=100,  # a guess, like the limit below: documented for the call by ids only
+    calls_per_second=10,
+    quota_seconds=10,
+    filters=everything,
+    time=None,
+    tells_total=False,
+    reader=RowReader(MAPPING, CODE_TEXTS, key="live_id"),
+    fresh_within={"whole": timedelta(hours=30)},
+)

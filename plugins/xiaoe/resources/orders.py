@@ -7,9 +7,16 @@ stored: nobody has settled what they mean; they stay in the kept pages.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+from xiaoe import settings
+from xiaoe.resources.base import Copy, Feeds, Member, Numbered, Resource, Scope
+from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
-from xiaoe.rows.decode import Mapping
+from xiaoe.rows.decode import Mapping, RowReader
+from xiaoe.windows import Window
 
 MAPPING: Mapping = {
     "order_id": ("order_id", values.identifier),
@@ -54,3 +61,79 @@ CODE_TEXTS: dict[str, dict[int, str]] = {
 
 PERSONAL = ("receiver_name", "receiver_phone", "receiver_detail", "system_info")
 """Columns that tell who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed."""
+
+
+def created_between(window: Window) -> dict[str, Any]:
+    """Unix seconds on the creation time, oldest first (docs/xiaoe-api.md section 2).
+
+    Whether `begin_time` and `end_time` themselves are included is not documented. The window's own end and the second
+    before it begins are sent: where they are included, rows of that second come as well, and are merged once; where
+    they are not, nothing is missing.
+    """
+    return {
+        "begin_time": int(window.begin.timestamp()) - 1,
+        "end_time": int(window.end.timestamp()),
+        "order_by": "created_at:asc",
+    }
+
+
+ORDERS = Resource(
+    name="orders",
+    table="orders",
+    endpoint="/xe.order.list.get/1.0.1",
+    scope=Scope.CREATED,
+    paging=Numbered("page_index"),
+    size_key="page_size",
+    total_key="total",
+    largest_page=200,
+    calls_per_second=300,
+    quota_seconds=10,
+    filters=created_between,
+    time="created_time",
+    time_index="idx_orders_created",
+    reader=RowReader(
+        MAPPING,
+        CODE_TEXTS,
+        key="order_id",
+        forms=forms_of("orders", PERSONAL),
+    ),
+    personal=PERSONAL,
+    members=(
+        Member("users", {"user_id": "user_id"}),
+        Member(
+            "products",
+            {
+                "resource_id": "resource_id",
+                "resource_type": "resource_type",
+                "resource_type_text": "resource_type_text",
+                "name": "title",
+            },
+        ),
+    ),
+    loads_new_rows=True,
+    copies=(
+        Copy(
+            "order_items",
+            {
+                "order_id": "order_id",
+                "line_no": 1,
+                "resource_type": "resource_type",
+                "resource_id": "resource_id",
+                "title": "title",
+                "quantity": "quantity",
+                "amount": "price",
+            },
+        ),
+    ),
+    feeds=Feeds(
+        decisions="order_id",
+        mart_days={"buyers": ("pay_time",), "sales": ("created_time", "refund_time")},
+    ),
+    fresh_within={
+        "incremental": timedelta(hours=1),
+        "rescan": timedelta(hours=2),
+        "deep_rescan": timedelta(hours=30),
+        "history": settings.history_interval() + timedelta(days=1),
+        "late": timedelta(hours=2),
+    },
+)

@@ -1,51 +1,74 @@
-"""The policy for personal data: which columns it may name, and what `XIAOE_PERSONAL_DATA` says of them."""
+"""The policy for personal data, `XIAOE_PERSONAL_DATA`: which columns are masked or hashed before they are stored."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.resources import orders, refunds, users
 from xiaoe.rows.masking import METHODS, Forms
 
-COLUMNS = {"orders": orders.PERSONAL, "refunds": refunds.PERSONAL, "users": users.PERSONAL}
-"""Table → its columns about people, each declared beside its mapping."""
 SHORTEST_KEY = 16
 """Bytes."""
 
 
-def forms_of(table: str) -> Forms:
-    """What becomes of a table's columns.
+def forms_of(table: str, personal: Sequence[str]) -> Forms:
+    """What becomes of a table's columns; entries that name no column about people are `check`'s to complain of.
+
+    Args:
+        table: The table.
+        personal: Its columns about people.
+    """
+    methods: dict[str, str] = {}
+    for entry in _entries():
+        if entry.table == table and entry.method in METHODS:
+            methods |= dict.fromkeys(entry.columns(personal), entry.method)
+    return Forms({column: method for column, method in methods.items() if method != "plain"}, key)
+
+
+def check(columns: Mapping[str, Sequence[str]]) -> None:
+    """Hold `XIAOE_PERSONAL_DATA` to the columns there are.
+
+    Args:
+        columns: Table → its columns about people.
 
     Raises:
-        XiaoeConfigError: The policy names a column that is not about people, or a form that is none.
+        XiaoeConfigError: It names a column that is not about people, or an unknown form.
     """
-    return Forms({column: method for (of, column), method in policy().items() if of == table}, key)
-
-
-def policy() -> dict[tuple[str, str], str]:
-    """Table and column → `masked` or `hash`; what is plain is left out.
-
-    Raises:
-        XiaoeConfigError: As in `forms_of`.
-    """
-    found: dict[tuple[str, str], str] = {}
-    entries = [entry.strip() for entry in settings.personal_data().split(",") if entry.strip()]
-    for entry in sorted(entries, key=lambda entry: ".*" not in entry):  # a column of its own comes after its table
-        name, _, method = (part.strip() for part in entry.partition("="))
-        table, _, column = name.partition(".")
-        known = COLUMNS.get(table, ())
-        if method not in METHODS or not (column in known or (known and column == "*")):
+    for entry in _entries():
+        if entry.method not in METHODS or not entry.columns(columns.get(entry.table, ())):
             raise XiaoeConfigError(
-                f"XIAOE_PERSONAL_DATA: {entry!r}: give table.column=form, separated by commas; forms are"
-                f" {', '.join(METHODS)}; columns are {', '.join(f'{t}.{c}' for t, cs in COLUMNS.items() for c in cs)},"
+                f"XIAOE_PERSONAL_DATA: {entry.text!r}: give table.column=form, separated by commas; forms are"
+                f" {', '.join(METHODS)}; columns are {', '.join(f'{t}.{c}' for t, cs in columns.items() for c in cs)},"
                 " or table.* for all of a table"
             )
-        found |= dict.fromkeys([(table, one) for one in (known if column == "*" else (column,))], method)
-    return {place: method for place, method in found.items() if method != "plain"}
+
+
+class _Entry(NamedTuple):
+    """One entry of the policy, `table.column=method`."""
+
+    text: str
+    table: str
+    column: str
+    method: str
+
+    def columns(self, personal: Sequence[str]) -> tuple[str, ...]:
+        """Those of some columns that it means."""
+        return tuple(personal) if self.column == "*" else tuple(one for one in personal if one == self.column)
+
+
+def _entries() -> list[_Entry]:
+    """The policy's entries; those for a single column after those for a whole table, which they refine."""
+    found = []
+    for text in filter(None, map(str.strip, settings.personal_data().split(","))):
+        name, _, method = (part.strip() for part in text.partition("="))
+        table, _, column = name.partition(".")
+        found.append(_Entry(text, table, column, method))
+    return sorted(found, key=lambda entry: entry.column != "*")
 
 
 @cache

@@ -6,9 +6,12 @@ its URLs expire.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from xiaoe.resources.base import Numbered, Resource, Scope, everything
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
-from xiaoe.rows.decode import Mapping
+from xiaoe.rows.decode import Mapping, RowReader
 
 MAPPING: Mapping = {
     "resource_id": ("resource_id", values.identifier),
@@ -31,3 +34,22 @@ CODE_TEXTS: dict[str, dict[int, str]] = {
     "sale_status": texts("sale_status"),
 }
 """Columns that get a second one, `<name>_text`, in Chinese."""
+
+
+PRODUCTS = Resource(
+    name="products",
+    table="products",
+    endpoint="/xe.goods.list.get/4.0.0",
+    scope=Scope.WHOLE,
+    paging=Numbered("page"),
+    size_key="page_size",
+    total_key="total",
+    largest_page=100,
+    calls_per_second=300,
+    quota_seconds=10,
+    filters=everything,
+    time=None,
+    reader=RowReader(MAPPING, CODE_TEXTS, key="resource_id"),
+    has_inferred=True,
+    fresh_within={"whole": timedelta(hours=30)},
+)

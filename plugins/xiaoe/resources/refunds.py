@@ -6,9 +6,16 @@ Units: every amount arrives in fen (one source only) and leaves as yuan. Times s
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+from xiaoe import settings
+from xiaoe.resources.base import Feeds, Numbered, Resource, Scope
+from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
-from xiaoe.rows.decode import Mapping
+from xiaoe.rows.decode import Mapping, RowReader
+from xiaoe.windows import Window, whole_days
 
 MAPPING: Mapping = {
     "aftersale_id": ("aftersale_id", values.identifier),
@@ -39,3 +46,45 @@ CODE_TEXTS: dict[str, dict[int, str]] = {
 
 PERSONAL = ("nickname", "reason", "remark")
 """Columns that tell who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed."""
+
+
+def _changed_on_days(window: Window) -> dict[str, Any]:
+    """The days of the window by `updated_at` (docs/xiaoe-api.md section 3).
+
+    Whether the last day is included is not documented. The day behind the window's last is sent: where it is
+    included, more rows come than were asked for; where it is not, nothing is missing.
+    """
+    days = whole_days(window)
+    return {
+        "created_at": f"{days.begin:%Y-%m-%d}||{days.end:%Y-%m-%d}",
+        "date_type": "updated_at",
+        "sales_state": -1,
+    }
+
+
+REFUNDS = Resource(
+    name="refunds",
+    table="refunds",
+    endpoint="/xe.ecommerce.after_sale.list/1.0.0",
+    scope=Scope.CHANGED,
+    paging=Numbered("page_index"),
+    size_key="page_size",
+    total_key="row_count",
+    largest_page=100,  # a guess: the documentation names no maximum
+    calls_per_second=5,
+    quota_seconds=60,
+    filters=_changed_on_days,
+    time="updated_at",
+    time_index="idx_refunds_updated",
+    reader=RowReader(
+        MAPPING,
+        CODE_TEXTS,
+        key="aftersale_id",
+        forms=forms_of("refunds", PERSONAL),
+    ),
+    personal=PERSONAL,
+    feeds=Feeds(decisions="order_id"),
+    fresh_within={"incremental": timedelta(hours=2)},
+    overlap=settings.refund_overlap,
+    reads_history=True,
+)

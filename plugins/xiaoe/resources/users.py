@@ -6,8 +6,12 @@ it is stored as it comes.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from xiaoe.resources.base import Cursor, Resource, Scope, everything
+from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
-from xiaoe.rows.decode import Mapping
+from xiaoe.rows.decode import Mapping, RowReader
 
 MAPPING: Mapping = {
     "user_id": ("user_id", values.identifier),
@@ -28,3 +32,23 @@ MAPPING: Mapping = {
 
 PERSONAL = ("nickname", "phone", "collect_phone", "avatar", "wx_union_id", "wx_open_id", "wx_app_open_id")
 """Columns that tell who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed."""
+
+
+USERS = Resource(
+    name="users",
+    table="users",
+    endpoint="/xe.user.batch.get/2.0.0",
+    scope=Scope.WHOLE,
+    paging=Cursor("es_skip"),
+    size_key="page_size",
+    total_key="total",
+    largest_page=50,
+    calls_per_second=300,
+    quota_seconds=10,
+    filters=everything,
+    time=None,
+    reader=RowReader(MAPPING, {}, key="user_id", forms=forms_of("users", PERSONAL)),
+    personal=PERSONAL,
+    has_inferred=True,
+    fresh_within={"whole": timedelta(hours=30)},
+)

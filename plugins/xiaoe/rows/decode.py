@@ -48,7 +48,7 @@ class RowReader:
     ) -> None:
         self._mapping = mapping
         self._code_texts = code_texts
-        self._key = key
+        self._key = self.key_column = key
         self._forms = forms
         self._hidden = {mapping[column][0]: column for column in forms.columns}
         self._reads = [forms.around(column, read) for column, (_, read) in mapping.items()]

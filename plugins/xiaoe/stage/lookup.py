@@ -17,7 +17,7 @@ from xiaoe.api.hook import Answer, XiaoeHook
 from xiaoe.clock import BEIJING, beijing_text, utc_now, utc_text
 from xiaoe.coverage import Look, last_look, segments
 from xiaoe.mysql.session import Session
-from xiaoe.resources.base import ORDERS, created_between
+from xiaoe.resources.orders import ORDERS, created_between
 from xiaoe.rows.keys import key_hash
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.windows import EVER, Plan, Window

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 
 from xiaoe import clock, settings
-from xiaoe.merge import expected
+from xiaoe.merge.sql import template_of
+from xiaoe.resources.base import Resource
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
 
 if TYPE_CHECKING:
@@ -78,7 +81,7 @@ class XiaoeStageOperator(BaseOperator):
         return str(folder.path)
 
     def _stage(self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
-        from xiaoe.resources.base import RESOURCES
+        from xiaoe.merge import expected
         from xiaoe.stage.stager import Stager
 
         resource = RESOURCES[self.resource]
@@ -106,7 +109,7 @@ class XiaoeStageOperator(BaseOperator):
                 window = lookup.window_to_name(window, watermark, settle)
             named = lookup.named_orders(session, shop_id, window, created_before=now - settings.rescan_days())
             made = [one.created for one in named if one.created]
-            looks = ledger.looks_at_orders(session, shop_id, min(made), max(made)) if made else []
+            looks = ledger.observations(session, ORDERS, shop_id, min(made), max(made)) if made else []
         wanted = lookup.to_look_up(named, looks, now=now, settle=settle)
         self.log.info("after-sales of %s name %s older orders, %s to ask for", window, len(named), len(wanted))
         plan = Plan(plan.window, moves_watermark=named_by.moves_watermark)
@@ -126,17 +129,14 @@ class XiaoeStageOperator(BaseOperator):
         return planners[self.mode]()
 
     def _plan_incremental(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
-        """The first run of after-sales reads their history, that of orders what the history DAG does not cover yet."""
+        """The first run reads the history, or what the history DAG does not cover yet."""
         from xiaoe.merge import status
 
         with warehouse.session() as session:
             watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
-        lag = settings.lag()
-        if self.resource == "refunds":
-            overlap, first = settings.refund_overlap(), settings.history_start()
-        else:
-            overlap, first = settings.overlap(), run.now - lag - settings.history_interval()
-        return plan_incremental(run, watermark, overlap=overlap, lag=lag, first=first)
+        resource, lag = RESOURCES[self.resource], settings.lag()
+        first = settings.history_start() if resource.reads_history else run.now - lag - settings.history_interval()
+        return plan_incremental(run, watermark, overlap=resource.overlap(), lag=lag, first=first)
 
 
 class XiaoeMergeOperator(BaseOperator):
@@ -159,14 +159,18 @@ class XiaoeMergeOperator(BaseOperator):
         self.resource = resource
         self.mode = mode
         self.folder = folder
-        self.sql = sql or f"merge/{resource}.sql"
+        self.sql = sql or template_of(self.declaration)
+
+    @property
+    def declaration(self) -> Resource:
+        """What the template reads the table, its key and its columns from."""
+        return RESOURCES[self.resource]
 
     def execute(self, context: Context) -> dict[str, int]:
         """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected."""
         from xiaoe.merge import status
         from xiaoe.merge.merger import Merger
         from xiaoe.mysql.warehouse import Warehouse
-        from xiaoe.resources.base import RESOURCES
         from xiaoe.storage.pages import RunFolder
         from xiaoe.sync import same_server
 
@@ -178,7 +182,7 @@ class XiaoeMergeOperator(BaseOperator):
             "shop %s, %s %s: %s, run %s", manifest.shop_id, self.resource, self.mode, manifest.window, manifest.run_id
         )
         with status.failure_noted(warehouse, manifest.shop_id, self.resource, self.mode):
-            merger = Merger(warehouse, RESOURCES[self.resource], self.sql)
+            merger = Merger(warehouse, self.declaration, self.sql)
             counts = merger.merge(folder, manifest, accept_missing=bool(context["params"].get("accept_missing")))
         self.log.info("shop %s, %s %s: %s", manifest.shop_id, self.resource, manifest.window, dict(counts))
         if counts["rejected"]:

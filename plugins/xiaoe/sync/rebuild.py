@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from xiaoe.exceptions import XiaoeError
+from airflow.sdk import ObjectStoragePath
+
+from xiaoe import settings
+from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 from xiaoe.merge.merger import Merger
-from xiaoe.mysql.templates import render
+from xiaoe.merge.sql import merge_sql
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import RESOURCES
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.storage.pages import Manifest, RunFolder, run_folders
 
 log = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ def rebuild(
     Returns:
         Counts as of `Merger.merge`, with `windows`; and what could not be merged, with the reason.
     """
-    mergers = {name: Merger(warehouse, RESOURCES[name], render(f"merge/{name}.sql")) for name in resources or RESOURCES}
+    mergers = {name: Merger(warehouse, RESOURCES[name], merge_sql(RESOURCES[name])) for name in resources or RESOURCES}
     totals: Counter[str] = Counter()
     refused: list[str] = []
     windows: list[tuple[str, RunFolder, Manifest]] = []
@@ -59,3 +62,15 @@ def _noted(refused: list[str], folder: RunFolder) -> Iterator[None]:
     except XiaoeError as error:
         refused.append(f"{folder.path}: {error}")
         log.warning("%s", refused[-1])
+
+
+def rebuild_from_pages(resources: list[str], *, accept_missing: bool) -> tuple[Counter[str], list[str]]:
+    """Merge all that the page store holds; see `rebuild.rebuild`.
+
+    Raises:
+        XiaoeConfigError: There is no such resource.
+    """
+    if unknown := sorted(set(resources) - RESOURCES.keys()):
+        raise XiaoeConfigError(f"RESOURCE={unknown[0]!r}: give one of {', '.join(RESOURCES)}, or leave it out for all")
+    root = ObjectStoragePath(settings.page_store())
+    return rebuild(root, Warehouse(), resources=resources, accept_missing=accept_missing)

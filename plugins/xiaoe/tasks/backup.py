@@ -29,19 +29,16 @@ def back_up(*, timeout: timedelta) -> None:
         task_id="dump",
         doc_md="MySQL → backup store, from one snapshot. Safe to clear: it makes one more backup.",
         execution_timeout=timeout,
-        pool="default_pool",
     )
     retention = XiaoeBackupRetentionOperator(
         task_id="retention",
         doc_md="Removes backups that nobody needs any more. Safe to clear. 清理过期备份。",
         execution_timeout=timedelta(minutes=30),
-        pool="default_pool",
     )
     drill = XiaoeBackupDrillOperator(
         task_id="drill",
         doc_md="Restores the newest backup into a scratch database and compares, once a week; skipped on other days."
         " Safe to clear. 每周一次恢复演练；其余日子跳过。",
         execution_timeout=timeout,
-        pool="default_pool",
     )
     dump >> [retention, drill]

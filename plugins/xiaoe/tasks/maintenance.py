@@ -41,5 +41,4 @@ def maintain(*, timeout: timedelta) -> None:
             step=step,
             doc_md=f"{what} Safe to clear.",
             execution_timeout=timeout,
-            pool="default_pool",
         )

@@ -15,6 +15,7 @@ from xiaoe.quality.operators import (
     XiaoeQueryChecksOperator,
     XiaoeRowChecksOperator,
 )
+from xiaoe.tasks.defaults import POOL
 
 
 def check_quality(*, timeout: timedelta) -> None:
@@ -31,14 +32,12 @@ def check_quality(*, timeout: timedelta) -> None:
             doc_md="NULLs and negative amounts. Safe to clear: it only reads and notes.",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
-            pool="default_pool",
         )
         XiaoeRowChecksOperator(
             task_id="rows",
             doc_md="Amounts and times of a row that do not fit together. Safe to clear. 金额、时间互相矛盾的行。",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
-            pool="default_pool",
         )
         XiaoeQueryChecksOperator(
             task_id="queries",
@@ -47,13 +46,13 @@ def check_quality(*, timeout: timedelta) -> None:
             xiaoe_conn_id=xiaoe_conn_id,
             fresh_within=FRESH_WITHIN,
             execution_timeout=timeout,
-            pool="default_pool",
         )
         XiaoeDayTotalsOperator(
             task_id="day_totals",
             doc_md="Asks the API for the totals of some past days. Safe to clear. 抽查过去几天的接口总数。",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
+            pool=POOL,
         )
 
     shop.expand(xiaoe_conn_id=settings.conn_ids())
@@ -62,5 +61,4 @@ def check_quality(*, timeout: timedelta) -> None:
         doc_md="Measures database, pages, binary logs and free disk for the monitoring page; fails below"
         " `XIAOE_MIN_FREE_DISK_GB`. Safe to clear. 存储取样；磁盘不足时失败。",
         execution_timeout=timeout,
-        pool="default_pool",
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from support.shop import Database
+from support.worlds.shop import Database
 
 TOKEN = re.compile(rb"xe_[0-9a-f]{40}")
 """An access token as the emulator issues it."""

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 LEVEL = os.environ.get("XIAOE_CHAOS", "sample")
 more_than_a_sample = pytest.mark.skipif(LEVEL == "sample", reason="run by make chaos")
-FIGURES = Path(__file__).parents[2] / ".local" / "chaos" / "figures.jsonl"
+FIGURES = Path(__file__).parents[3] / ".local" / "chaos" / "figures.jsonl"
 """A line for each thing that a run of `make chaos` counted."""
 
 

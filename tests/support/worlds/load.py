@@ -1,4 +1,4 @@
-"""`python -m support.load`: a day of two shops in an hour, with the real scheduler; then an outage, and the catch-up.
+"""`python -m support.worlds.load`: a day of two shops in an hour, with the real scheduler; an outage, and the catch-up.
 
 Airflow knows no clock but the machine's, so it is not the clock that runs faster: the shops make as many orders an hour
 as they would in `--speed` hours, and the DAGs are triggered as many times as often. What is found is printed, and the
@@ -21,17 +21,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / name) for name in ("plugins", "include", "scripts", "tests")]
 
 from emulator.compare import unlike  # noqa: E402
 from emulator.options import Credentials  # noqa: E402
 from emulator.process import Emulator, airflow_connection, running  # noqa: E402
 from servers.airflow import Standalone, group_lives, wait_until  # noqa: E402
-from support.chaos import tell  # noqa: E402
-from support.relay import Relay  # noqa: E402
-from support.scratch import metadata, scratch  # noqa: E402
-from support.shop import Database  # noqa: E402
+from support.faults.chaos import tell  # noqa: E402
+from support.servers.relay import Relay  # noqa: E402
+from support.servers.scratch import metadata, scratch  # noqa: E402
+from support.worlds.shop import Database  # noqa: E402
 from xiaoe.clock import BEIJING  # noqa: E402
 
 SHOPS = {

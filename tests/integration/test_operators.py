@@ -16,7 +16,7 @@ from airflow.utils.types import DagRunType
 
 from emulator.process import Emulator
 from support.fixtures import shop_connection
-from support.shop import APP_ID, END, SECRET, Database, merge_sql
+from support.worlds.shop import APP_ID, END, SECRET, Database, merge_sql
 from xiaoe import clock, settings
 from xiaoe.api import hook
 from xiaoe.clock import BEIJING

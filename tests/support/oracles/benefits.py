@@ -18,7 +18,7 @@ from typing import Any
 
 from MySQLdb.cursors import Cursor
 
-from support.shop import APP_ID, Database
+from support.worlds.shop import APP_ID, Database
 from xiaoe.benefits.decide import Decider
 from xiaoe.benefits.policy import Policy
 from xiaoe.mysql.session import Session

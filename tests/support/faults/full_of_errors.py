@@ -1,4 +1,4 @@
-"""`python -m support.full_of_errors`: DAG after DAG in one Airflow, with something wrong around each.
+"""`python -m support.faults.full_of_errors`: DAG after DAG in one Airflow, with something wrong around each.
 
 Reads a list of steps from stdin: `dag`, `conf`, `env` (set for this step), `faults` (of the emulator). Prints a line
 with the state of each run.

@@ -10,7 +10,8 @@ from typing import Any
 
 from xiaoe.exceptions import XiaoeNetworkError
 from xiaoe.mysql.load_data import NULL, tsv, tsv_column
-from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows import keys, values
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import open_envelope, read_listing

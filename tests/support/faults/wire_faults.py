@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import suppress
 
-from support.relay import Relay
+from support.servers.relay import Relay
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 KINDS = ("reset", "half", "cut", "slow", "flap")

@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from unit.wire import Seen, http, serving, shop_answer
 
 from support.fixtures import shop_connection
-from support.shop import Database, Sync
+from support.servers.wire import Seen, http, serving, shop_answer
+from support.worlds.shop import Database, Sync
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING
 from xiaoe.resources.base import Cursor, Resource, Scope

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.shop import APP_ID, END, START, merge_sql
+from support.worlds.shop import APP_ID, END, START, merge_sql
 from xiaoe import clock
 from xiaoe.api import hook
 from xiaoe.api.hook import Answer, XiaoeHook
 from xiaoe.clock import BEIJING
-from xiaoe.resources.base import RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.stage import stager
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator

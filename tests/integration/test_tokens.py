@@ -11,13 +11,13 @@ from threading import Barrier
 import pytest
 
 from emulator.process import Emulator
-from support.shop import APP_ID, CLIENT_ID, SECRET, Database
+from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.api.shop import Shop
 from xiaoe.api.tokens import ISSUES_PER_WINDOW, OwnTokenStore, SharedTokenStore, Token
 from xiaoe.exceptions import XiaoeBusyError, XiaoeQuotaError
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 
 pytestmark = pytest.mark.mysql
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from support.shop import APP_ID
+from support.worlds.shop import APP_ID
 from xiaoe.clock import BEIJING
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 from xiaoe.windows import Window

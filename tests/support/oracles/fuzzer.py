@@ -1,4 +1,4 @@
-"""`python tests/support/fuzzer.py TARGET [libFuzzer's flags]`: the oracles, driven by coverage (atheris).
+"""`python tests/support/oracles/fuzzer.py TARGET [libFuzzer's flags]`: the oracles, driven by coverage (atheris).
 
 atheris is no requirement of the project: scripts/chaos installs it into a virtual environment of its own.
 """
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import atheris
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / name) for name in ("plugins", "include", "scripts", "tests")]
 
 with atheris.instrument_imports(include=["xiaoe.rows", "xiaoe.rows.envelope", "xiaoe.stage.paging"]):
-    from support.oracles import answer_of, check_answer, check_paging
+    from support.oracles.any_bytes import answer_of, check_answer, check_paging
 
 
 def fuzz_rows(data: bytes) -> None:

@@ -9,14 +9,18 @@ import pytest
 
 from emulator.process import running
 from support.fixtures import shop_connection
-from support.runs import unhurried
-from support.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from support.worlds.runs import unhurried
+from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.clock import BEIJING
 from xiaoe.marts.refresh import Refresher
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import LIVE_STREAMS, ORDERS, PRODUCTS, REFUNDS, USERS
+from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.refunds import REFUNDS
+from xiaoe.resources.users import USERS
 from xiaoe.windows import EVER, Window
 
 NOW = datetime.now(BEIJING).replace(microsecond=0)

@@ -9,14 +9,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from support.shop import Database, merge_sql
+from support.worlds.shop import Database, merge_sql
 from xiaoe.clock import BEIJING
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import expected
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.templates import split_statements
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS
+from xiaoe.resources.orders import ORDERS
 
 TYPES = {"视频": 3, "图文": 1, "-": 99}
 """Text of a product type → its code; 99 is one without a text."""

@@ -22,10 +22,13 @@ from xiaoe.clock import BEIJING
 from xiaoe.merge import expected, status
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import ORDERS, RESOURCES, Resource
+from xiaoe.resources.base import Resource
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.settings import INCLUDE_DIR
 from xiaoe.stage.stager import Stager
 from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.sync.operators import XiaoeMergeOperator
 from xiaoe.windows import Plan, Window
 
 APP_ID, CLIENT_ID, SECRET = "apptest1", "xoptest1", "secret-of-the-test-shop"
@@ -185,7 +188,8 @@ class Sync:
 def merge_sql(resource: str) -> str:
     """The merge statements, rendered as Airflow does."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(INCLUDE_DIR / "sql"))  # noqa: S701 - SQL, no HTML
-    return environment.get_template(f"merge/{resource}.sql").render()
+    task = XiaoeMergeOperator(task_id="merge", resource=resource, mode="any", folder="")
+    return environment.get_template(task.sql).render(task=task)
 
 
 @cache

@@ -1,0 +1,20 @@
+"""All resources, by name."""
+
+from __future__ import annotations
+
+from xiaoe.resources import privacy
+from xiaoe.resources.base import Resource
+from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.orders import ORDERS
+from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.refunds import REFUNDS
+from xiaoe.resources.users import USERS
+
+RESOURCES: dict[str, Resource] = {
+    resource.name: resource for resource in (ORDERS, REFUNDS, USERS, PRODUCTS, LIVE_STREAMS)
+}
+
+PERSONAL = {resource.table: resource.personal for resource in RESOURCES.values() if resource.personal}
+"""Table → its columns about people."""
+
+privacy.check(PERSONAL)

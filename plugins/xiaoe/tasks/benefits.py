@@ -1,0 +1,120 @@
+"""The tasks of the benefit DAGs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import Param, task_group
+
+from xiaoe import settings
+from xiaoe.benefits.operators import (
+    XiaoeBenefitAnswerOperator,
+    XiaoeBenefitExportOperator,
+    XiaoeBenefitNoticeOperator,
+    XiaoeBenefitQuestionsOperator,
+    XiaoeBenefitReportOperator,
+    XiaoeBenefitsOperator,
+)
+from xiaoe.tasks.defaults import ASSETS
+
+DAY_PARAM = {
+    "day": Param(
+        None,
+        type=["null", "string"],
+        title="Day 日期",
+        description="Beijing day, 2026-11-20. Empty: the day before the run. 北京日期；留空则为前一天。",
+    ),
+}
+
+
+def decide_benefits(*, timeout: timedelta) -> None:
+    """Decide and tell staff what cannot wait, once per shop; one shop's failure does not hold up the others."""
+
+    @task_group(group_id="shop")
+    def shop(xiaoe_conn_id: str) -> None:
+        decide = XiaoeBenefitsOperator(
+            task_id="decide",
+            doc_md="Decides for every order that can have changed. Safe to clear: it changes nothing twice.",
+            xiaoe_conn_id=xiaoe_conn_id,
+            outlets=[ASSETS["benefits"]],
+            execution_timeout=timeout,
+        )
+        XiaoeBenefitNoticeOperator(
+            task_id="notify",
+            doc_md="Mail and chat for grants taken back and orders that wait too long. Safe to clear: what a channel"
+            " was told stands in `benefit_notices`. 发放后取消、待观测过久的即时通知；重跑不会重复发送。",
+            decided=decide.output,
+            execution_timeout=timedelta(minutes=15),
+        )
+
+    shop.expand(xiaoe_conn_id=settings.conn_ids())
+
+
+def report_benefits(*, timeout: timedelta) -> None:
+    """Export a day's decisions, then mail and chat, once per shop; a channel that is down does not hold up the other.
+
+    Args:
+        timeout: Of the export.
+    """
+
+    @task_group(group_id="shop")
+    def shop(xiaoe_conn_id: str) -> None:
+        export = XiaoeBenefitExportOperator(
+            task_id="export",
+            doc_md="MySQL → CSV and xlsx in `XIAOE_EXPORT_DIR`. Safe to clear: it writes the same files again.",
+            xiaoe_conn_id=xiaoe_conn_id,
+            execution_timeout=timeout,
+        )
+        for channel in ("mail", "chat"):
+            XiaoeBenefitReportOperator(
+                task_id=channel,
+                doc_md=f"Sends the report by {channel}. Clear it to send it again. 重跑会再发送一次。",
+                channel=channel,
+                report=export.output,
+                execution_timeout=timedelta(minutes=15),
+            )
+
+    shop.expand(xiaoe_conn_id=settings.conn_ids())
+
+
+def review_benefits(*, patience: timedelta) -> None:
+    """Ask a person about every order in review, of all shops, and keep each answer as it comes.
+
+    Args:
+        patience: How long a question stays open; then it counts as 稍后.
+    """
+    # The provider is imported for this one DAG file only.
+    from airflow.providers.standard.operators.hitl import HITLOperator
+
+    from xiaoe.benefits.names import LATER, OPTIONS
+
+    questions = XiaoeBenefitQuestionsOperator(
+        task_id="questions",
+        doc_md="Lists the orders in review without an answer: at most 50 per shop, the earliest deadline first.",
+        xiaoe_conn_ids=settings.conn_ids(),
+        execution_timeout=timedelta(minutes=15),
+    )
+
+    @task_group(group_id="order")
+    def order(subject: str, body: str, about: dict[str, str]) -> None:
+        ask = HITLOperator(
+            task_id="ask",
+            doc_md="Waits for a person: *Required Actions*. No answer in time counts as 稍后."
+            " 请在此答复；超时视为稍后。",
+            subject=subject,
+            body=body,
+            options=[*OPTIONS, LATER],
+            defaults=LATER,
+            response_timeout=patience,
+            execution_timeout=timedelta(minutes=15),
+        )
+        XiaoeBenefitAnswerOperator(
+            task_id="answer",
+            doc_md="Keeps the answer, with who and when, for the next decision. Skipped for 稍后. Safe to clear.",
+            about=about,
+            response=ask.output,
+            outlets=[ASSETS["benefit_answers"]],
+            execution_timeout=timedelta(minutes=15),
+        )
+
+    order.expand_kwargs(questions.output)

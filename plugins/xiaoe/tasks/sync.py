@@ -1,0 +1,91 @@
+"""The tasks of the sync DAGs, and their form for a run by hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param, task_group
+
+from xiaoe import settings
+from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
+from xiaoe.tasks.defaults import ASSETS, POOL
+
+ACCEPT_MISSING = {
+    "accept_missing": Param(
+        False,
+        type="boolean",
+        title="Accept missing rows 接受缺失",
+        description="Rows that the API no longer lists are marked absent instead of failing"
+        " the run. Only after somebody has looked in the shop. 仅在店铺后台核实数据确已删除后勾选。",
+    ),
+}
+
+
+WINDOW_PARAMS = {
+    "from": Param(
+        None,
+        type=["null", "string"],
+        title="From 开始",
+        description="Beijing time, 2025-01-01 or 2025-01-01 08:30:00. Empty: the run's own window."
+        " 北京时间；留空则按计划窗口。",
+    ),
+    "to": Param(
+        None,
+        type=["null", "string"],
+        title="To 结束",
+        description="Not included. Empty with a From: now. 不含该时刻；填了开始而留空则到现在。",
+    ),
+    **ACCEPT_MISSING,
+}
+
+
+def sync_shops(
+    resource: str, mode: str, *, timeout: timedelta, group_id: str = "shop", late_orders: bool = False
+) -> None:
+    """Stage and merge, once per shop; one shop's failure does not hold up the others.
+
+    Args:
+        resource: A name of `xiaoe.resources.RESOURCES`.
+        mode: See `XiaoeStageOperator`.
+        timeout: Of each task.
+        group_id: Of the task group that is mapped over the shops.
+        late_orders: Whether to ask afterwards for the orders that these after-sales name.
+    """
+
+    @task_group(group_id=group_id)
+    def shop(xiaoe_conn_id: str) -> None:
+        stage, merge = _stage_and_merge(resource, mode, xiaoe_conn_id, timeout)
+        if late_orders:
+            stage_orders, _ = _stage_and_merge(
+                "orders", "late", xiaoe_conn_id, timeout, suffix="_orders", named_by=stage.output
+            )
+            merge >> stage_orders
+
+    shop.expand(xiaoe_conn_id=settings.conn_ids())
+
+
+def _stage_and_merge(
+    resource: str, mode: str, xiaoe_conn_id: str, timeout: timedelta, *, suffix: str = "", named_by: Any = None
+) -> tuple[XiaoeStageOperator, XiaoeMergeOperator]:
+    stage = XiaoeStageOperator(
+        task_id=f"stage{suffix}",
+        doc_md="API → page store. Clear it to ask the API again; a retry goes on where it stopped.",
+        resource=resource,
+        mode=mode,
+        xiaoe_conn_id=xiaoe_conn_id,
+        named_by=named_by,
+        execution_timeout=timeout,
+        pool=POOL,
+    )
+    merge = XiaoeMergeOperator(
+        task_id=f"merge{suffix}",
+        doc_md="Page store → MySQL, one transaction. Safe to clear at any time: it changes nothing twice.",
+        resource=resource,
+        mode=mode,
+        folder=stage.output,
+        outlets=[ASSETS[resource]],
+        execution_timeout=timeout,
+        pool=POOL,
+    )
+    return stage, merge
