@@ -14,7 +14,7 @@ import pytest
 from emulator.process import Emulator
 from support.worlds.shop import END, Database, Sync, days, differences, unbalanced
 from support.worlds.staged import HandMade, at, raw_order
-from xiaoe.mysql import session
+from xiaoe.mysql import load_data
 from xiaoe.mysql.load_data import NULL, Lines
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
@@ -180,8 +180,8 @@ def test_a_merge_whose_load_is_damaged_changes_nothing(
     sync.merge(*HandMade([(at(0), [raw_order(1)])], run_id="before").write(sync.store))
     before = database.snapshot()
     run = HandMade([(at(1), [raw_order(1, order_state=8), raw_order(2)])], moves_watermark=True).write(sync.store)
-    original = session.tsv
-    monkeypatch.setattr(session, "tsv", lambda columns: original(columns).replace("99.00", "99.0O"))
+    original = load_data.tsv
+    monkeypatch.setattr(load_data, "tsv", lambda columns: original(columns).replace("99.00", "99.0O"))
     with pytest.raises((MySQLdb.Error, RuntimeError), match="price"):
         sync.merge(*run)
     assert database.snapshot() == before

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from support.worlds.shop import Database, Sync, unbalanced
 from support.worlds.staged import DAY_ONE, HandMade, at, raw_order
 from xiaoe.merge import merger
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql
@@ -191,15 +192,17 @@ def test_duplicates_inside_a_batch_in_any_order(sync: Sync, database: Database) 
 def test_other_bytes_that_say_the_same_are_not_written(sync: Sync, database: Database) -> None:
     """Numbers as strings, other null times, another order of fields, fields nobody knows."""
     sync.merge(*HandMade([(at(0), [raw_order(1), raw_order(2)])], run_id="first").write(sync.store))
-    before = database.snapshot()
+    before = database.snapshot("raw_hash")
     same = {**json.loads(raw_order(1)), "price": 99, "order_state": "1", "refund_time": "--", "news": [1]}
     other = json.dumps(dict(reversed(same.items()))).encode()
     assert other != raw_order(1)
     counts = sync.merge(*HandMade([(at(10), [other, raw_order(2)])], run_id="second").write(sync.store))
     assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (0, 0, 2)
-    after = database.snapshot()
+    after = database.snapshot("raw_hash")
     assert (after["orders"], after["order_items"]) == (before["orders"], before["order_items"])
     assert after["order_state_log"] == []
+    hashes = database.rows("SELECT raw_hash FROM orders ORDER BY order_id")
+    assert hashes == [{"raw_hash": RESOURCES["orders"].reader.raw_hash(raw)} for raw in (other, raw_order(2))]
 
 
 def test_a_row_seen_unchanged_counts_as_seen(sync: Sync, database: Database) -> None:
