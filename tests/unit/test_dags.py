@@ -513,7 +513,8 @@ FLOORS: list[set[str]] = [
     {"api", "merge"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import"},
     {"sync", "monitor"},
-    {"tasks", "cli", "hook", "operators"},
+    {"tasks", "foreground", "hook", "operators"},
+    {"cli"},
 ]
 """Rooms of the package, the ground floor first: a room imports from the floors below its own only."""
 
