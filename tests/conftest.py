@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 ROOT = Path(__file__).resolve().parents[1]
 _HOME = tempfile.mkdtemp(prefix="xiaoe-tests-")
 os.environ |= {
@@ -19,5 +21,11 @@ os.environ |= {
 }
 for name in ("XIAOE_CONN_IDS", "XIAOE_HISTORY_START", "XIAOE_MYSQL_CONN_ID"):
     os.environ.pop(name, None)
+
+# Without a clock: a busy machine is no reason to fail.
+settings.register_profile(
+    "tests", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("tests")
 
 pytest_plugins = ["support.fixtures"]
