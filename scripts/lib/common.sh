@@ -37,6 +37,13 @@ apt_install() {
   rm -f "$log"
 }
 
+# How many processes of pytest run side by side: XIAOE_TEST_WORKERS, else as many as there are cores, four at most.
+test_workers() {
+  local cores
+  cores=$(nproc 2>/dev/null || echo 1)
+  echo "${XIAOE_TEST_WORKERS:-$((cores < 4 ? cores : 4))}"
+}
+
 # uv of the virtual environment, set up as this machine's pip is: uv reads neither pip's configuration, where a
 # nearer mirror may stand, nor (unless told) the machine's certificates, where a company's own may be.
 venv_uv() {
