@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,3 +30,10 @@ settings.register_profile(
 settings.load_profile("tests")
 
 pytest_plugins = ["support.fixtures"]
+
+# The longest files first, so that no process has one to itself while the others have nothing left to do.
+FOLDERS = ("live", "scripts", "chaos", "integration", "emulator", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(ROOT / "tests").parts[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ PAGES = sorted([*REPO.glob("*.md"), *DOCS.rglob("*.md")])
 ENVIRONMENT_NAME = re.compile(r"(?<![A-Z_])XIAOE_[A-Z][A-Z_]*[A-Z]")
 
 
+@cache
 def environment_names(*folders: str) -> set[str]:
     found: set[str] = set()
     for folder in folders:
