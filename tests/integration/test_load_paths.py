@@ -13,7 +13,7 @@ import pytest
 
 from emulator.process import Emulator
 from support.worlds.shop import END, Database, Sync, days, differences, unbalanced
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.mysql import load_data
 from xiaoe.mysql.load_data import NULL, Lines
 from xiaoe.mysql.session import Session
@@ -88,13 +88,13 @@ def test_any_text_survives(
         raw_order(number, title=text, receiver_name=text, system_info=text, goods_no=None)
         for number, text in enumerate(NASTY)
     ]
-    sync.merge(*HandMade([(at(0), rows)]).write(sync.store))
+    sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
     held = database.rows("SELECT o.title, receiver_name, system_info, goods_no, i.title AS line FROM orders o"
                          " JOIN order_items i USING (shop_id, order_id) ORDER BY order_id")  # fmt: skip
     for row, text in zip(held, NASTY, strict=True):
         assert row == {"title": text, "receiver_name": text, "system_info": text, "goods_no": None, "line": text}
     before = database.snapshot()
-    counts = sync.merge(*HandMade([(at(5), rows)], run_id="again").write(sync.store))
+    counts = sync.merge(*StagedRun([(at(5), rows)], run_id="again").write(sync.store))
     assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (0, 0, len(NASTY))
     assert database.snapshot()["orders"] == before["orders"]
 
@@ -110,7 +110,7 @@ def test_extreme_values_survive(
         "order_state": 2**31 - 1, "ship_state": -1, "order_id": "o" * 128, "user_id": "用" * 128,
         "pay_time": "9999-12-31 23:59:59", "refund_time": "1000-01-01 00:00:00", "settle_time": "2024-02-29 23:59:59",
     }  # fmt: skip
-    sync.merge(*HandMade([(at(0), [raw_order(1, **extremes)])]).write(sync.store))
+    sync.merge(*StagedRun([(at(0), [raw_order(1, **extremes)])]).write(sync.store))
     [row] = database.rows("SELECT * FROM orders")
     texts = {name: str(row[name]) for name in ("price", "coupon_price", "refund_money", "pay_time", "refund_time")}
     assert texts == {
@@ -177,9 +177,9 @@ def test_warnings_are_errors_where_the_server_only_warns(database: Database) -> 
 def test_a_merge_whose_load_is_damaged_changes_nothing(
     sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync.merge(*HandMade([(at(0), [raw_order(1)])], run_id="before").write(sync.store))
+    sync.merge(*StagedRun([(at(0), [raw_order(1)])], run_id="before").write(sync.store))
     before = database.snapshot()
-    run = HandMade([(at(1), [raw_order(1, order_state=8), raw_order(2)])], moves_watermark=True).write(sync.store)
+    run = StagedRun([(at(1), [raw_order(1, order_state=8), raw_order(2)])], moves_watermark=True).write(sync.store)
     original = load_data.tsv
     monkeypatch.setattr(load_data, "tsv", lambda columns: original(columns).replace("99.00", "99.0O"))
     with pytest.raises((MySQLdb.Error, RuntimeError), match="price"):
@@ -258,7 +258,7 @@ def count_files(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_rejected_rows_hold_any_text_too(sync: Sync, database: Database) -> None:
     rows = [raw_order(number, price="abc", title=text) for number, text in enumerate(NASTY)]
-    counts = sync.merge(*HandMade([(at(0), rows)]).write(sync.store))
+    counts = sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
     assert counts["rejected"] == len(NASTY)
     held = database.rows("SELECT raw_json FROM rejected_rows ORDER BY row_key")
     assert [json.loads(row["raw_json"])["title"] for row in held] == list(NASTY)

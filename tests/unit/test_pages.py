@@ -238,7 +238,7 @@ def test_a_look_up_comes_back_with_what_was_not_listed(folder: RunFolder) -> Non
 
 
 def test_a_manifest_of_an_older_version_is_no_look_up(folder: RunFolder) -> None:
-    """Runs that were staged before the fields came in can still be merged."""
+    """TaskRunner that were staged before the fields came in can still be merged."""
     folder.write_manifest(manifest())
     content = json.loads(folder.manifest_path.read_bytes())
     del content["is_lookup"], content["not_listed"]

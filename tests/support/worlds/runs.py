@@ -37,8 +37,8 @@ def unhurried(resource: Resource) -> Resource:
     return replace(resource, calls_per_second=300, quota_seconds=10)
 
 
-class Runs:
-    """Runs tasks at moments of the shop's time; whatever is seen is seen then.
+class TaskRunner:
+    """TaskRunner tasks at moments of the shop's time; whatever is seen is seen then.
 
     Args:
         api: Its clock is the present.

@@ -49,7 +49,7 @@ def raw_order(number: int, **fields: Any) -> bytes:
 
 
 @dataclass
-class HandMade:
+class StagedRun:
     """A staged run.
 
     Args:
@@ -98,7 +98,7 @@ class HandMade:
         return folder, manifest
 
 
-def together(store: Path, parts: Sequence[HandMade], run_id: str) -> tuple[RunFolder, Manifest]:
+def together(store: Path, parts: Sequence[StagedRun], run_id: str) -> tuple[RunFolder, Manifest]:
     """Put some runs of neighbouring windows into the page store as the slices of one."""
     window = Window(parts[0].window.begin, parts[-1].window.end)
     whole = RunFolder.of(store, shop_id=APP_ID, resource="orders", window=window, run_id=run_id)
