@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TypeVar
 
 from xiaoe.merge import changes, ledger, reconcile, rejected, status
-from xiaoe.merge.changes import Chunk, Incoming, Judge, Stored
+from xiaoe.merge.changes import ChangeDetector, Chunk, Known, RawChunk
 from xiaoe.merge.expected import Expected, count_expected, count_listed
 from xiaoe.merge.run_log import write_run
 from xiaoe.merge.writer import Writer
@@ -46,7 +46,7 @@ class _Slice:
         keys: Of all rows that came.
         written: Of those that are new or changed.
         refused: Of those that cannot be typed.
-        unheld: Of those that are not `held`, or not any more.
+        unexpected: Of those that are not `held`, or not any more.
         is_plain: Whether each key came as the warehouse keeps it.
         brought: How many held rows came and were not written; None where keys tell too little.
         counts: For the ledger.
@@ -59,7 +59,7 @@ class _Slice:
     keys: list[array[int]] = field(default_factory=list)
     written: list[array[int]] = field(default_factory=list)
     refused: list[array[int]] = field(default_factory=list)
-    unheld: list[array[int]] = field(default_factory=list)
+    unexpected: list[array[int]] = field(default_factory=list)
     is_plain: bool = True
     brought: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
@@ -75,14 +75,14 @@ class _Slice:
             counts["rejected"] = int((~among(distinct(self.refused), written)).sum())
             del written  # each is let go before the next is made
             self.written, self.refused = [], []
-            unheld = len(distinct(self.unheld))
-            self.unheld = []
+            unexpected = len(distinct(self.unexpected))
+            self.unexpected = []
             self.distinct = distinct(self.keys)
             self.keys = []
             counts["staged"] = len(self.distinct)
             counts["unchanged"] = counts["staged"] - counts["inserted"] - counts["updated"] - counts["rejected"]
             if self.is_plain:
-                self.brought = counts["staged"] - unheld
+                self.brought = counts["staged"] - unexpected
         return self.distinct
 
 
@@ -160,7 +160,7 @@ class _Transaction:
         self._writer.create_staging()
         self._seen_later = ledger.windows_seen_after(self._session, self._manifest)
         unresolved = rejected.unresolved_rejects(self._session, self._manifest)
-        self._judge = Judge(self._resource, self._manifest, self._seen_later, unresolved)
+        self._judge = ChangeDetector(self._resource, self._manifest, self._seen_later, unresolved)
         before = self._before()
         parts = reconcile.parts_of(self._resource, self._manifest)
         # Before anything is written: of index pages that this transaction has changed InnoDB looks up every row.
@@ -183,8 +183,8 @@ class _Transaction:
         front of it are written, and has to be told what they bring. Chunks of which little is to be written are
         held until it is worth the statements.
         """
-        on_the_way: deque[Stored] = deque(maxlen=_LOOKED_UP_AHEAD)
-        waiting: Stored = {}
+        on_the_way: deque[Known] = deque(maxlen=_LOOKED_UP_AHEAD)
+        waiting: Known = {}
         held, writing, before = Chunk(), None, slices[0]
         with ThreadPoolExecutor(1, thread_name_prefix="xiaoe-merge") as thread:
             for one, incoming, looked_up in _ahead(self._looked_up(slices, thread), _LOOKED_UP_AHEAD):
@@ -194,38 +194,38 @@ class _Transaction:
                 stored = looked_up.result()
                 for brought in (*on_the_way, waiting):
                     stored |= brought
-                picked = self._judge.pick(incoming, stored)
+                picked = self._judge.classify(incoming, stored)
                 self._note(one, incoming, picked)
                 held.add(picked)
-                waiting |= self._judge.stored(picked)
+                waiting |= self._judge.after_write(picked)
                 if held.is_due(_WORTH_WRITING if writing is None or writing.done() else CHUNK_ROWS):
-                    parcel = self._writer.pack(held)
+                    prepared = self._writer.prepare(held)
                     if writing is not None:
                         writing.result()
-                    writing = thread.submit(self._writer.write, parcel)
+                    writing = thread.submit(self._writer.write, prepared)
                     on_the_way.append(waiting)
                     waiting, held = {}, Chunk()
             if writing is not None:
                 writing.result()
-        self._writer.write(self._writer.pack(held))
+        self._writer.write(self._writer.prepare(held))
         self._writer.finish()
 
     def _looked_up(
         self, slices: list[_Slice], thread: ThreadPoolExecutor
-    ) -> Iterator[tuple[_Slice, Incoming, Future[Stored]]]:
+    ) -> Iterator[tuple[_Slice, RawChunk, Future[Known]]]:
         for one in slices:
             for incoming in changes.read(self._resource, self._folder, one.part, CHUNK_ROWS):
-                yield one, incoming, thread.submit(self._writer.stored, incoming, one.expected)
+                yield one, incoming, thread.submit(self._writer.look_up, incoming, one.expected)
 
-    def _note(self, one: _Slice, incoming: Incoming, picked: Chunk) -> None:
-        came, writes, unheld = incoming.hashes, len(picked.new) + len(picked.changed), len(picked.unheld)
+    def _note(self, one: _Slice, incoming: RawChunk, picked: Chunk) -> None:
+        came, writes, unexpected = incoming.hashes, len(picked.new) + len(picked.changed), len(picked.unexpected)
         # All of them, as in a first load: then there is one array and not three.
-        is_one = incoming.is_plain and writes == unheld == len(came)
+        is_one = incoming.is_plain and writes == unexpected == len(came)
         one.keys.append(came)
         one.written.append(came if is_one else self._judge.key_hashes(picked))
         one.refused.append(array("q", (key_hash(row.key or row.raw) for row in picked.rejected)))
         lost = (bytes(raw) for raw, _ in incoming.keyless)
-        one.unheld.append(came if is_one else array("q", map(key_hash, (*picked.unheld, *lost))))
+        one.unexpected.append(came if is_one else array("q", map(key_hash, (*picked.unexpected, *lost))))
         one.is_plain = one.is_plain and incoming.is_plain
         one.unknown.update(self._judge.unknown_codes(picked))
         one.counts.update(inserted=len(picked.new), updated=len(picked.changed))
