@@ -29,7 +29,7 @@ from xiaoe.resources.base import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import rows_of
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 
 _PAGES_AHEAD = 4
 _TWIN = "duplicate key with different content on one page: the last row was kept; ask 小鹅通 which one is right"
@@ -145,7 +145,7 @@ def read(resource: Resource, folder: RunFolder, slice_: SliceManifest, size: int
         yield incoming
 
 
-def _pages(folder: RunFolder, names: Sequence[str]) -> Iterator[tuple[str, StoredPage | None]]:
+def _pages(folder: RunFolder, names: Sequence[str]) -> Iterator[tuple[str, RawPage | None]]:
     """The pages in order. A bucket's are read ahead; on a disk, threads cost more than they save."""
     if folder.is_local:
         yield from ((name, folder.read_page(name)) for name in names)

@@ -22,24 +22,14 @@ from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import outbox, rejected
 from xiaoe.merge.changes import Chunk, Known, RawChunk
 from xiaoe.merge.expected import Expected
-from xiaoe.merge.members import KnownMembers, Named, named_by
-from xiaoe.mysql.load_data import Lines, OnDuplicate, tsv_column
+from xiaoe.merge.members import KnownMembers, Members, members_of
+from xiaoe.mysql.load_data import TableLoad, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import BOOKKEEPING, Copy, Resource
 from xiaoe.rows.decode import Row
 from xiaoe.storage.pages import Manifest
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
-
-
-@dataclass(frozen=True)
-class TableLoad:
-    """Rows for one table, ready to be sent."""
-
-    table: str
-    columns: Sequence[str]
-    rows: Sequence[Row] | Lines
-    on_duplicate: OnDuplicate = "fail"
 
 
 @dataclass(frozen=True)
@@ -50,17 +40,17 @@ class PreparedChunk:
         chunk: The chunk.
         new: Rows that go into their tables directly.
         staged: Rows that the merge statements take from staging, if any.
-        named: Members that the rows name.
+        members: Members that the rows name, for each of `Resource.members`.
     """
 
     chunk: Chunk
     new: list[TableLoad]
     staged: list[TableLoad]
-    named: list[Named]
+    members: list[Members]
 
 
 class Writer:
-    """Writes the chunks of one run.
+    """Writes the chunks of one run; made before the transaction begins, because it creates the staging table.
 
     Args:
         session: The merge's session.
@@ -80,16 +70,18 @@ class Writer:
         self._members = KnownMembers(session, manifest)
         self._near = True
         self._days: set[tuple[str, str]] = set()
+        self._loads_files = self._create_staging()
 
-    def create_staging(self) -> None:
+    def _create_staging(self) -> bool:
         """Create the staging table, with the target's types and key; TEMPORARY, because other DDL would commit."""
         self._session.execute(f"DROP TEMPORARY TABLE IF EXISTS {self._staging}")
         self._session.execute(
             f"CREATE TEMPORARY TABLE {self._staging} (PRIMARY KEY (shop_id, {self._resource.key}))"
             f" SELECT {', '.join(self._columns)} FROM {self._resource.table} LIMIT 0"
         )
-        self._loads_files = self._session.loads_files(self._staging)
+        loads_files = self._session.loads_files(self._staging)
         self._session.commit()
+        return loads_files
 
     def look_up(self, incoming: RawChunk, expected: Expected) -> Known:
         """The warehouse's version of these rows, and perhaps of others.
@@ -121,18 +113,18 @@ class Writer:
         itself = {column: column for column in self._columns[1:]}
         copies = [Copy(resource.table, itself), *resource.copies, *outbox.copies(resource)]
         for kind, columns in resource.feeds.mart_days.items():
-            places = [self._columns.index(column) for column in columns]
-            self._days.update((kind, row[place][:10]) for row in new for place in places if row[place])
+            indexes = [self._columns.index(column) for column in columns]
+            self._days.update((kind, row[index][:10]) for row in new for index in indexes if row[index])
         rows = chunk.rows
-        named = [
-            named_by(member, [self._columns.index(column) for column in member.columns.values()], rows)
+        members = [
+            members_of(rows, [self._columns.index(column) for column in member.columns.values()])
             for member in self._resource.members
         ]
         return PreparedChunk(
             chunk,
             self._loads(new, copies),
             self._loads(staged, [Copy(self._staging, itself, on_duplicate="replace")]),
-            named,
+            members,
         )
 
     def write(self, prepared: PreparedChunk) -> None:
@@ -148,8 +140,8 @@ class Writer:
             self._insert(load)
         staged = len(chunk.changed) if prepared.new else len(chunk.rows)
         counts = [self._merge(load) for load in prepared.staged]
-        for named in prepared.named:
-            self._members.insert_unknown(named)
+        for member, members in zip(self._resource.members, prepared.members, strict=True):
+            self._members.insert_unknown(member, members)
         if sum(map(sum, counts)) != staged:  # a member that a merge of orders inserted meanwhile counts as changed
             raise XiaoeReconciliationError(
                 f"{staged} rows of {self._resource.name} were to be written, the server reports (inserted, changed)"
@@ -161,7 +153,7 @@ class Writer:
     def finish(self) -> None:
         """After the last chunk: queue the days of new rows for the marts."""
         for kind in sorted({kind for kind, _ in self._days}):
-            days = [date.fromisoformat(day) for one, day in self._days if one == kind]
+            days = [date.fromisoformat(day) for queued, day in self._days if queued == kind]
             outbox.queue_days(self._session, self._manifest.shop_id, kind, days)
 
     def _select(self, expected: Expected, condition: str, *keys: str) -> list[tuple[Any, ...]]:
@@ -184,21 +176,21 @@ class Writer:
         for copy in copies:
             sources = ("shop_id", *copy.columns.values())
             taken = [columns.get(str(source)) or [str(source)] * len(rows) for source in sources]
-            content = Lines.of(taken) if self._loads_files else list(zip(*taken, strict=True))
-            loads.append(TableLoad(copy.table, ("shop_id", *copy.columns), content, copy.on_duplicate))
+            into = (copy.table, ("shop_id", *copy.columns))
+            loads.append(TableLoad.of(*into, taken, copy.on_duplicate, as_file=self._loads_files))
         return loads
 
     def _insert(self, load: TableLoad) -> None:
         """Load rows that the look-up did not find; under the merge lock nobody else inserts them."""
         try:
-            self._session.bulk_load(load.table, load.columns, load.rows, on_duplicate=load.on_duplicate)
+            self._session.load(load)
         except (RuntimeError, IntegrityError) as error:
             if "Duplicate entry" not in str(error):
                 raise
             raise XiaoeReconciliationError(f"{error}: {_INTRUDER.format(load.table)}") from error
 
     def _merge(self, load: TableLoad) -> tuple[int, int]:
-        self._session.bulk_load(load.table, load.columns, load.rows)
+        self._session.load(load)
         counts = 0, 0
         for statement in self._statements:
             if re.match(rf"INSERT INTO {self._resource.table}\b", statement, re.IGNORECASE):

@@ -15,7 +15,7 @@ from MySQLdb.cursors import SSCursor
 
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.errors import explained
-from xiaoe.mysql.load_data import Lines, OnDuplicate, tsv_column
+from xiaoe.mysql.load_data import OnDuplicate, TableLoad, tsv_column
 from xiaoe.storage import files
 
 T = TypeVar("T")
@@ -87,33 +87,43 @@ class Session:
         self,
         table: str,
         columns: Sequence[str],
-        rows: Sequence[tuple[Any, ...]] | Lines,
+        rows: Sequence[tuple[Any, ...]],
         *,
         on_duplicate: OnDuplicate = "replace",
     ) -> None:
-        """Put typed rows into a table; `Lines` only where files may be loaded.
-
-        Uses LOAD DATA LOCAL where the server takes it, else multi-row statements. LOAD DATA never fails on bad
-        data but only warns, so any warning and any missing row is an error here.
+        """Put typed rows into a table, by LOAD DATA LOCAL if the server accepts it, else by multi-row statements.
 
         Args:
             table: Usually a staging table.
             columns: Of the rows.
-            rows: What to load.
-            on_duplicate: What becomes of the second of two rows with the same key.
+            rows: A tuple per row.
+            on_duplicate: What happens to the second of two rows with the same key.
+
+        Raises:
+            RuntimeError: See `load`.
+        """
+        if self.loads_files(table):
+            texts = list(map(tsv_column, zip(*rows, strict=True)))
+            self.load(TableLoad.of(table, columns, texts, on_duplicate, as_file=True))
+        else:
+            self.load(TableLoad(table, columns, rows, len(rows), on_duplicate))
+
+    def load(self, load: TableLoad) -> None:
+        """Put prepared rows into their table; as TSV only where `loads_files`.
+
+        LOAD DATA does not fail on bad data but warns, so any warning and any missing row is an error here.
 
         Raises:
             RuntimeError: The server warned or took another number of rows.
         """
-        if isinstance(rows, Lines):
-            self._load_file(table, columns, rows, on_duplicate)
-        elif self.loads_files(table):
-            self._load_file(table, columns, Lines.of(list(map(tsv_column, zip(*rows, strict=True)))), on_duplicate)
-        else:
-            places = ", ".join(["%s"] * len(columns))
-            verb = "REPLACE" if on_duplicate == "replace" else "INSERT"
-            kept = f" ON DUPLICATE KEY UPDATE {columns[0]} = {table}.{columns[0]}" if on_duplicate == "ignore" else ""
-            self.insert_many(f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({places}){kept}", rows)
+        if isinstance(load.rows, bytes):
+            self._load_file(load, load.rows)
+            return
+        table, columns = load.table, load.columns
+        values = ", ".join(["%s"] * len(columns))
+        verb = "REPLACE" if load.on_duplicate == "replace" else "INSERT"
+        kept = f" ON DUPLICATE KEY UPDATE {columns[0]} = {table}.{columns[0]}" if load.on_duplicate == "ignore" else ""
+        self.insert_many(f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({values}){kept}", load.rows)
 
     @contextmanager
     def lock(self, *names: str, timeout: int = 900) -> Iterator[None]:
@@ -169,29 +179,25 @@ class Session:
     def _probe(self, table: str) -> bool:
         """Whether server and client let a file be loaded; tried with an empty one."""
         try:
-            self._load_file(table, (), Lines(b"", 0))
+            self._load_file(TableLoad(table, (), b"", 0, "replace"), b"")
         except Error:
             return False
         return True
 
-    def _load_file(
-        self, table: str, columns: Sequence[str], lines: Lines, on_duplicate: OnDuplicate = "replace"
-    ) -> None:
-        into = f"{'REPLACE ' if on_duplicate == 'replace' else ''}INTO TABLE {table} CHARACTER SET utf8mb4"
-        into += f" ({', '.join(columns)})" if columns else ""
+    def _load_file(self, load: TableLoad, content: bytes) -> None:
+        into = f"{'REPLACE ' if load.on_duplicate == 'replace' else ''}INTO TABLE {load.table} CHARACTER SET utf8mb4"
+        into += f" ({', '.join(load.columns)})" if load.columns else ""
         with tempfile.TemporaryFile() as file:  # nameless: gone even after SIGKILL
             with files.explained(tempfile.gettempdir()):
-                file.write(lines.content)
+                file.write(content)
                 file.flush()
             file.seek(0)
             self.execute(f"LOAD DATA LOCAL INFILE %s {into}", (f"/dev/fd/{file.fileno()}",))
             info = self._connection.info() or ""
-        expected = (
-            _count(info, "Skipped") if on_duplicate == "ignore" else 0
-        )  # of a row that is skipped, the server warns once
-        if _count(info, "Warnings") != expected or _count(info, "Records") != lines.count:
+        expected = _count(info, "Skipped") if load.on_duplicate == "ignore" else 0  # one warning per skipped row
+        if _count(info, "Warnings") != expected or _count(info, "Records") != load.count:
             warnings = self.query("SHOW WARNINGS LIMIT 5")
-            raise RuntimeError(f"LOAD DATA into {table}: {lines.count} rows sent, server says {info!r}: {warnings}")
+            raise RuntimeError(f"LOAD DATA into {load.table}: {load.count} rows sent, server says {info!r}: {warnings}")
 
 
 def retry_conflicts(work: Callable[[], T]) -> T:

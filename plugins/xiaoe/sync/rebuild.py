@@ -6,6 +6,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from airflow.sdk import ObjectStoragePath
@@ -40,13 +42,13 @@ def rebuild(
     mergers = {name: Merger(warehouse, RESOURCES[name], merge_sql(RESOURCES[name])) for name in resources or RESOURCES}
     totals: Counter[str] = Counter()
     refused: list[str] = []
-    windows: list[tuple[str, RunFolder, Manifest]] = []
+    windows: list[tuple[datetime, RunFolder, Manifest]] = []
     for folder in run_folders(root):
         if folder.path.parent.parent.name in mergers and folder.manifest_path.exists():
             with _noted(refused, folder):
                 manifest = folder.read_manifest()
-                windows.append((max(part.observed_at for part in manifest.slices), folder, manifest))
-    for _, folder, manifest in sorted(windows, key=lambda one: one[0]):
+                windows.append((max(slice_.observed_at for slice_ in manifest.slices), folder, manifest))
+    for _, folder, manifest in sorted(windows, key=itemgetter(0)):
         with _noted(refused, folder):
             counts = mergers[manifest.resource].merge(folder, manifest, accept_missing=accept_missing)
             totals.update(counts, windows=1)
