@@ -90,6 +90,24 @@ def test_a_slice_begins_while_the_one_before_it_ends(tmp_path: Path) -> None:
         assert {name.partition("/")[0] for name in part.pages} == {f"slice-{number:02d}"}
 
 
+def test_only_pages_of_an_earlier_try_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook reads the rows of what it fetches."""
+    parsed: list[bytes] = []
+    original = stage_module.rows_of
+
+    def rows_of(body: bytes, *, total_field: str) -> Any:
+        parsed.append(body)
+        return original(body, total_field=total_field)
+
+    monkeypatch.setattr(stage_module, "rows_of", rows_of)
+    manifest = stage(stager(tmp_path, SlicedShop(3)), 2)
+    assert parsed == []
+    (tmp_path / "run" / "manifest.json").unlink()
+    hook = SlicedShop(3)
+    assert stage(stager(tmp_path, hook), 2).slices == manifest.slices
+    assert (len(parsed), hook.asked) == (sum(len(part.pages) for part in manifest.slices), [])
+
+
 def test_with_one_call_at_a_time_every_page_comes_in_its_turn(tmp_path: Path) -> None:
     hook = SlicedShop(1)
     stage(stager(tmp_path, hook), 3)
