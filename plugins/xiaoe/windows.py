@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from xiaoe.clock import BEIJING, midnight, parse_time
 from xiaoe.exceptions import XiaoeConfigError
 
-LONGEST_SLICE = timedelta(days=6)
+MAX_SLICE = timedelta(days=6)
 """A call asks for a second more (`resources.created_between`), and for 7 days at most."""
 EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
 """Where the window of a list without a time filter begins."""
-FURTHEST_AHEAD = timedelta(days=366)
+MAX_FUTURE = timedelta(days=366)
 """A window that ends later than this is a slip of the pen."""
 _SPAN = "%Y%m%dT%H%M%S"
 
@@ -88,7 +88,7 @@ def parse_span(name: str) -> Window | None:
         return None
 
 
-def slices(window: Window, longest: timedelta = LONGEST_SLICE) -> list[Window]:
+def slices(window: Window, longest: timedelta = MAX_SLICE) -> list[Window]:
     """Cut a window into pieces of at most `longest`, oldest first, without gap or overlap."""
     pieces = []
     begin = window.begin
@@ -168,7 +168,7 @@ def _chosen_window(run: Run) -> Plan | None:
     """The window a person typed in, or the interval of a backfill run; None where there is neither."""
     if run.window_from:
         end = parse_time("to", run.window_to) if run.window_to else run.now
-        if end > run.now + FURTHEST_AHEAD:
+        if end > run.now + MAX_FUTURE:
             raise XiaoeConfigError(f"to={run.window_to!r} lies more than a year ahead: is the year right?")
         return Plan(Window(parse_time("from", run.window_from), end))
     if run.window_to:

@@ -68,7 +68,7 @@ def items(count: int, version: int = 0) -> list[Item]:
 # 1 Reading ends
 
 AGAIN, SAYS = "page {} is the same as one before it", rf"the API says {ROWS} rows .* {{}} distinct rows"
-UNTOLD = "the API told no (total|row_count), so nothing proves the list complete"
+UNTOLD = "the API sent no (total|row_count), so nothing proves the list complete"
 
 
 def rest(server: ListServer, sheet: Sheet) -> list[bytes]:

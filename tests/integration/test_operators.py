@@ -307,7 +307,7 @@ def test_a_failed_merge_is_noted_and_nothing_of_it_is_kept(warehouse: Database) 
     folder = stage().execute(context())
     first_page = RunFolder(Path(folder.removeprefix("file://"))).path / "slice-00/pass-1/page-00001.json.gz"
     first_page.unlink()
-    with pytest.raises(XiaoeReconciliationError, match="is missing in") as caught:
+    with pytest.raises(XiaoeReconciliationError, match="is gone from") as caught:
         merge(folder).execute(context())
     after = status(warehouse)
     assert (after["status"], after["message"]) == ("failed", str(caught.value))

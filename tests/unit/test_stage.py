@@ -22,7 +22,7 @@ from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage import stager as stage_module
 from xiaoe.stage.stager import Stager
 from xiaoe.storage.pages import Manifest, RunFolder
-from xiaoe.windows import LONGEST_SLICE, Plan, Window, slices
+from xiaoe.windows import MAX_SLICE, Plan, Window, slices
 
 BEGIN = datetime(2026, 9, 1, tzinfo=BEIJING)
 PAGES, SIZE = 30, 2
@@ -50,7 +50,7 @@ class SlicedShop:
 
     def list_page(self, resource: Any, fields: dict[str, Any], *, index: int = 1) -> Answer:
         begin = datetime.fromtimestamp(fields["begin_time"] + 1, BEIJING)
-        number = (begin - BEGIN) // LONGEST_SLICE
+        number = (begin - BEGIN) // MAX_SLICE
         assert fields["page_index"] == index
         self.asked.append((number, index))
         self._before(number, index)
@@ -60,7 +60,7 @@ class SlicedShop:
 
 
 def window(parts: int) -> Window:
-    return Window(BEGIN, BEGIN + parts * LONGEST_SLICE)
+    return Window(BEGIN, BEGIN + parts * MAX_SLICE)
 
 
 def stager(tmp_path: Path, hook: Any, missing: Callable[..., list[str]] = lambda *_: []) -> Stager:

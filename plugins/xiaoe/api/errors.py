@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TOKEN_CODES = (2007, 2008)
 FEW_ATTEMPTS = 3
 """For codes that may be a fault of ours (1002, undocumented ones): trying eight times would hide it."""
-LONGEST_RETRY_AFTER = 600.0
+MAX_RETRY_AFTER = 600.0
 
 ADVICE = {
     2001: "app_id is missing: fill in the connection's Extra field app_id",
@@ -139,4 +139,4 @@ def _code(value: Any) -> int:
 def _retry_after(response: requests.Response) -> float | None:
     """Seconds from the `Retry-After` header; a date there is not something this API was seen to send."""
     value = response.headers.get("Retry-After", "")
-    return min(float(value), LONGEST_RETRY_AFTER) if value.replace(".", "", 1).isdecimal() else None
+    return min(float(value), MAX_RETRY_AFTER) if value.replace(".", "", 1).isdecimal() else None

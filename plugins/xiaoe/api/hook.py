@@ -24,7 +24,7 @@ from xiaoe import clock, settings
 from xiaoe.api.errors import check_http, check_token_answer, error_for
 from xiaoe.api.rate_limit import limiter_for
 from xiaoe.api.redaction import keep_secrets_out_of_logs
-from xiaoe.api.shop import DEFAULT_HOST, MOST_AT_ONCE, Shop
+from xiaoe.api.shop import DEFAULT_HOST, MAX_CONCURRENCY, Shop
 from xiaoe.api.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
 from xiaoe.clock import utc_now
 from xiaoe.exceptions import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ATTEMPTS = 8
-LONGEST_WAIT = 30.0
+MAX_WAIT = 30.0
 _HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
 
 keep_secrets_out_of_logs()
@@ -92,7 +92,7 @@ class XiaoeHook(HttpHook):
     ) -> None:
         super().__init__(method="POST", http_conn_id=xiaoe_conn_id, **kwargs)
         if self.keep_alive_adapter is not None:  # requests keeps 10 connections by default
-            self.keep_alive_adapter.init_poolmanager(1, MOST_AT_ONCE)
+            self.keep_alive_adapter.init_poolmanager(1, MAX_CONCURRENCY)
         self.sleep = sleep
         self.counts: Counter[str] = Counter()
         self._tokens = token_store
@@ -314,5 +314,5 @@ def _wait(state: tenacity.RetryCallState) -> float:
     """The API's own waiting time if it sent one, else exponential with full jitter, at most `MAX_WAIT` seconds."""
     error = state.outcome.exception() if state.outcome else None
     asked = getattr(error, "retry_after", None)
-    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)(state)
+    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=MAX_WAIT)(state)
     return backoff if asked is None else asked + min(backoff, 1.0)

@@ -12,7 +12,7 @@ from airflow.sdk import BaseHook
 from xiaoe.exceptions import XiaoeConfigError
 
 DEFAULT_HOST = "https://api.xiaoe-tech.com"
-MOST_AT_ONCE = 64
+MAX_CONCURRENCY = 64
 """The most that `concurrency` may be."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -65,7 +65,7 @@ class Shop:
             secret=_required(conn, "secret", conn.password, "field Secret (password)"),
             page_size=_number(conn, extra, "page_size", cls.page_size, most=200),
             calls_per_second=_number(conn, extra, "calls_per_second", cls.calls_per_second, most=300),
-            concurrency=_number(conn, extra, "concurrency", cls.concurrency, most=MOST_AT_ONCE),
+            concurrency=_number(conn, extra, "concurrency", cls.concurrency, most=MAX_CONCURRENCY),
             timeout=_number(conn, extra, "timeout", cls.timeout, most=600),
         )
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", shop.app_id):

@@ -134,7 +134,7 @@ def read(resource: Resource, folder: RunFolder, slice_: SliceManifest, size: int
     for name, page in _pages(folder, slice_.pages):
         if page is None:
             raise XiaoeReconciliationError(
-                f"page {name} is missing in {folder.path}: clear the stage task, it reads the window again"
+                f"page {name} is gone from {folder.path}: clear the stage task, it reads the window again"
             )
         listing = rows_of(page.body, total_field=resource.total_key)
         incoming.add(resource, listing.rows, clock.utc_text(page.observed_at))

@@ -26,7 +26,7 @@ TRY_AGAIN = {
     1020: "record changed since last read",
     1467: "no auto-increment value",  # MariaDB's word for the first two while it waits for the table's counter
 }
-_LONGEST_LOCK_NAME = 64
+_MAX_LOCK_NAME = 64
 _FALLBACK_BATCH = 1000
 
 
@@ -138,7 +138,7 @@ class Session:
         """
         [(database,)] = self.query("SELECT DATABASE()")
         name = ".".join(("xiaoe", database, *names))
-        if len(name) > _LONGEST_LOCK_NAME:
+        if len(name) > _MAX_LOCK_NAME:
             name = f"xiaoe.{blake2b(name.encode(), digest_size=16).hexdigest()}"
         [(got,)] = self.query("SELECT GET_LOCK(%s, %s)", (name, timeout))
         if got != 1:

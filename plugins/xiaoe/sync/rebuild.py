@@ -1,4 +1,4 @@
-"""The warehouse from kept pages alone: every window that was read completely is merged again."""
+"""Rebuilds the warehouse from stored pages: merges every window again that was read completely."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 def rebuild(
     root: Any, warehouse: Warehouse, *, resources: Sequence[str] = (), accept_missing: bool = False
 ) -> tuple[Counter[str], list[str]]:
-    """Merge all that the page store holds, in the order in which it was read.
+    """Merge everything in the page store, in the order in which it was read.
 
-    The warehouse may be empty or not: newer wins, and what is there already is not written again.
+    The warehouse need not be empty: newer rows win, and equal ones are not written again.
 
     Args:
         root: Of the page store.
@@ -37,7 +37,7 @@ def rebuild(
         accept_missing: Orders and after-sales that a later window no longer lists are marked absent.
 
     Returns:
-        Counts as of `Merger.merge`, with `windows`; and what could not be merged, with the reason.
+        Counts as of `Merger.merge`, plus `windows`; and the folders that could not be merged, with the reason.
     """
     mergers = {name: Merger(warehouse, RESOURCES[name], merge_sql(RESOURCES[name])) for name in resources or RESOURCES}
     totals: Counter[str] = Counter()
@@ -58,7 +58,7 @@ def rebuild(
 
 @contextmanager
 def _noted(refused: list[str], folder: RunFolder) -> Iterator[None]:
-    """One folder that cannot be used keeps no other out."""
+    """Record a folder that cannot be merged and continue."""
     try:
         yield
     except XiaoeError as error:
@@ -67,10 +67,10 @@ def _noted(refused: list[str], folder: RunFolder) -> Iterator[None]:
 
 
 def rebuild_from_pages(resources: list[str], *, accept_missing: bool) -> tuple[Counter[str], list[str]]:
-    """Merge all that the page store holds; see `rebuild.rebuild`.
+    """`rebuild` with the configured page store and warehouse.
 
     Raises:
-        XiaoeConfigError: There is no such resource.
+        XiaoeConfigError: Unknown resource.
     """
     if unknown := sorted(set(resources) - RESOURCES.keys()):
         raise XiaoeConfigError(f"RESOURCE={unknown[0]!r}: give one of {', '.join(RESOURCES)}, or leave it out for all")
