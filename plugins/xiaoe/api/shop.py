@@ -13,19 +13,19 @@ from xiaoe.exceptions import XiaoeConfigError
 
 DEFAULT_HOST = "https://api.xiaoe-tech.com"
 MAX_CONCURRENCY = 64
-"""The most that `concurrency` may be."""
+"""Upper bound of `concurrency`."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def app_id_of(conn_id: str) -> str:
-    """The id of the shop that an Airflow connection names; errors as of `Shop.from_connection`."""
+    """The shop id of an Airflow connection; raises like `Shop.from_connection`."""
     return Shop.from_connection(BaseHook.get_connection(conn_id)).app_id
 
 
 @dataclass(frozen=True)
 class Shop:
-    """What an Airflow connection of type `xiaoe` says.
+    """An Airflow connection of type `xiaoe`.
 
     Args:
         conn_id: Name of the connection, for messages.
@@ -33,9 +33,9 @@ class Shop:
         app_id: The shop; `shop_id` in every table.
         client_id: Login of the connection.
         secret: Password of the connection; never shown.
-        page_size: Rows asked for per page; an interface's own maximum wins.
-        calls_per_second: What one task may send to one interface; the interface's own limit wins.
-        concurrency: Pages one task fetches at the same time.
+        page_size: Rows requested per page; an interface's own maximum wins.
+        calls_per_second: Calls of one task to one interface; the interface's own limit wins.
+        concurrency: Pages that one task fetches at the same time.
         timeout: Seconds to wait for an answer.
     """
 
@@ -76,7 +76,7 @@ class Shop:
         return shop
 
     def hide(self, text: str, *more: str) -> str:
-        """A text that may be shown: without the secret, and `more`, also as a URL spells them."""
+        """The text with the secret and `more` masked, also in their URL-encoded forms."""
         for word in filter(None, (self.secret, *more)):
             for form in (word, quote(word, safe=""), quote_plus(word)):
                 text = text.replace(form, "***")
@@ -93,7 +93,7 @@ def _base_url(conn: Any) -> str:
             host = f"{host.rstrip('/')}:{conn.port}"
         parts = urlsplit(host)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is none, an address with one bracket
+    except ValueError:  # an invalid port, an address with one bracket
         usable = False
     if not usable:
         raise XiaoeConfigError(

@@ -1,4 +1,8 @@
-"""The MySQL or MariaDB warehouse: sessions, server-side locks, bulk loading, retries."""
+"""A session with MySQL or MariaDB: transactions, server-side locks, bulk loading, retries.
+
+LOAD DATA does not fail on bad data but truncates it with a warning, so any warning and any missing row is an error. An
+empty file shows whether the server accepts LOCAL; if not, rows go by multi-row statements.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +28,14 @@ TRY_AGAIN = {
     1213: "deadlock",
     1205: "lock wait time-out",
     1020: "record changed since last read",
-    1467: "no auto-increment value",  # MariaDB's word for the first two while it waits for the table's counter
+    1467: "no auto-increment value",  # MariaDB's code for the first two while it waits for the table's counter
 }
 _MAX_LOCK_NAME = 64
 _FALLBACK_BATCH = 1000
 
 
 class Session:
-    """One database connection with a transaction of its own."""
+    """One database connection and its transaction."""
 
     def __init__(self, connection: Any, where: str) -> None:
         self._connection = connection
@@ -44,14 +48,14 @@ class Session:
             return list(cursor.fetchall())
 
     def rows(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[tuple[Any, ...]]:
-        """Run one statement and yield its rows, holding no more than `size` of them."""
-        with explained(self._where), self._connection.cursor(SSCursor) as cursor:  # the server may end while it sends
+        """Run one statement and yield its rows, with at most `size` in memory."""
+        with explained(self._where), self._connection.cursor(SSCursor) as cursor:  # it may fail during the fetch, too
             cursor.execute(sql, parameters or None)
             while rows := cursor.fetchmany(size):
                 yield from rows
 
     def stream(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[list[Any]]:
-        """Run one statement and yield its first column in lists of `size`, without holding the result."""
+        """Run one statement and yield its first column in lists of `size`."""
         rows = self.rows(sql, parameters, size=size)
         while batch := [row[0] for row in islice(rows, size)]:
             yield batch
@@ -64,8 +68,8 @@ class Session:
     def upsert(self, sql: str) -> tuple[int, int]:
         """Run one `INSERT .. SELECT .. ON DUPLICATE KEY UPDATE` → rows inserted, rows changed.
 
-        The server counts an inserted row once and a changed row twice, and says in the OK packet how many
-        were duplicates that changed (docs/decisions/0006).
+        The server counts an inserted row once and a changed row twice, and reports in the OK packet how many
+        duplicates changed (docs/decisions/0006).
         """
         affected = self.execute(sql)
         changed = _count(self._connection.info(), "Duplicates")
@@ -78,7 +82,7 @@ class Session:
                 cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
 
     def loads_files(self, table: str) -> bool:
-        """Whether server and client let a file be loaded; asked once, with an empty file for this table."""
+        """Whether server and client accept LOAD DATA LOCAL; tried once, with an empty file for this table."""
         if self._loads_files is None:
             self._loads_files = self._probe(table)
         return self._loads_files
@@ -134,7 +138,7 @@ class Session:
             timeout: Seconds to wait for another holder.
 
         Raises:
-            XiaoeRetriableError: Another session held it all that time.
+            XiaoeRetriableError: Another session held it for that long.
         """
         [(database,)] = self.query("SELECT DATABASE()")
         name = ".".join(("xiaoe", database, *names))
@@ -154,11 +158,11 @@ class Session:
             self._connection.commit()
 
     def rollback(self) -> None:
-        """End the transaction and drop its changes."""
+        """End the transaction and discard its changes."""
         self._connection.rollback()
 
     def close(self) -> None:
-        """Close the connection; what was not committed is gone. One that is closed already is no error."""
+        """Close the connection and discard what was not committed; may be called twice."""
         with suppress(Error):
             self._connection.close()
 
@@ -177,7 +181,7 @@ class Session:
             yield cursor
 
     def _probe(self, table: str) -> bool:
-        """Whether server and client let a file be loaded; tried with an empty one."""
+        """Whether an empty file can be loaded."""
         try:
             self._load_file(TableLoad(table, (), b"", 0, "replace"), b"")
         except Error:
@@ -214,19 +218,19 @@ def retry_conflicts(work: Callable[[], T]) -> T:
 
 
 def _count(info: str | None, name: str) -> int:
-    """Read a figure of the OK packet, `Records: 3  Duplicates: 1  Warnings: 0`; 0 where it is not told."""
+    """Read a figure of the OK packet, `Records: 3  Duplicates: 1  Warnings: 0`; 0 if it is missing."""
     _, _, rest = (info or "").partition(f"{name}: ")
     digits = rest.split(" ", 1)[0].strip()
     return int(digits) if digits.isdigit() else 0
 
 
 def quoted(name: str) -> str:
-    """A name as SQL has it."""
+    """A quoted SQL identifier."""
     return f"`{name.replace('`', '``')}`"
 
 
 def names(session: Session) -> tuple[list[str], list[str]]:
     """Tables and views of the session's database, by name."""
-    found = session.query("SHOW FULL TABLES")
-    tables, views = ([name for name, kind in found if kind == wanted] for wanted in ("BASE TABLE", "VIEW"))
+    rows = session.query("SHOW FULL TABLES")
+    tables, views = ([name for name, kind in rows if kind == wanted] for wanted in ("BASE TABLE", "VIEW"))
     return sorted(tables), sorted(views)
