@@ -128,7 +128,7 @@ def _migrate(_: argparse.Namespace) -> int:
 
     applied = migrate()
     if schema.FIRST_MIGRATION in applied:
-        same_server.begin_anew(Warehouse(), ObjectStoragePath(settings.page_store()))
+        same_server.forget(Warehouse(), ObjectStoragePath(settings.page_store()))
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0
 

@@ -207,13 +207,13 @@ def test_the_statement_of_a_killed_client_lets_go_of_its_locks(
     begun = Event()
 
     def tell_and_merge() -> None:
-        original = session.Session.bulk_load
+        original = session.Session.load
 
         def load(*arguments: Any) -> None:
             original(*arguments)
             begun.set()
 
-        session.Session.bulk_load = load  # type: ignore[method-assign]
+        session.Session.load = load  # type: ignore[method-assign]
         sync.merge(*second)
 
     child = Child(tell_and_merge)

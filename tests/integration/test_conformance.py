@@ -78,7 +78,7 @@ def items(count: int, version: int = 0) -> list[Item]:
 # 1 Reading ends
 
 AGAIN, SAYS = "page {} is the same as one before it", rf"the API says {ROWS} rows .* {{}} distinct rows"
-UNTOLD = "the API told no (total|row_count), so nothing proves the list complete"
+UNTOLD = "the API sent no (total|row_count), so nothing proves the list complete"
 
 
 def rest(server: ListServer, response: Response) -> list[bytes]:
@@ -576,7 +576,7 @@ def test_two_rows_of_one_page_with_one_key_and_different_content_are_told(full_p
     shop.run()
     [told] = shop.database.rows("SELECT row_key, reason, resolved_at FROM rejected_rows")
     assert told["row_key"] == shop.factory.name(Item(1))
-    assert told["reason"].startswith("its key came twice on one page, with different content")
+    assert told["reason"].startswith("duplicate key with different content on one page")
     assert told["resolved_at"] is None
     assert shop.ledger()["staged"] == 3
     shop.server.items = items(3)

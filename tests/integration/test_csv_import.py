@@ -6,7 +6,6 @@ import csv
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from unittest import mock
 
 import openpyxl
 import pytest
+from msgspec import structs
 from openpyxl.cell import WriteOnlyCell
 
 from support.fixtures import servers, shop_connection
@@ -386,10 +386,10 @@ def test_an_imported_order_that_is_asked_for_by_its_id_and_not_listed(database: 
     import_csv(write(tmp_path, [listed(1), listed(2)]), None, apply=True)
     folder, manifest = StagedRun([(at(0), [raw_order(1)])], run_id="one", mode="late").write(tmp_path)
     merger = Merger(Warehouse(), ORDERS, merge_sql("orders"))
-    asked = replace(manifest, is_lookup=True)
-    assert merger.merge(folder, replace(asked, not_listed=["o_00002"]))["absent"] == 1
+    asked = structs.replace(manifest, is_lookup=True)
+    assert merger.merge(folder, structs.replace(asked, not_listed=["o_00002"]))["absent"] == 1
     with pytest.raises(XiaoeReconciliationError, match=r"does not list 1 rows .* one by one: o_00001"):
-        merger.merge(folder, replace(asked, not_listed=["o_00001", "o_00002"]))
+        merger.merge(folder, structs.replace(asked, not_listed=["o_00001", "o_00002"]))
     assert {key for key, row in orders(database).items() if row["absent_since"]} == {"o_00002"}
 
 

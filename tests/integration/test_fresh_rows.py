@@ -14,7 +14,7 @@ from support.worlds.shop import APP_ID, END, Database, Sync, days, merge_sql, un
 from support.worlds.staged import WEEK, StagedRun, at, raw_order, together
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger, writer
-from xiaoe.merge.changes import Incoming, Stored
+from xiaoe.merge.changes import Known, RawChunk
 from xiaoe.merge.expected import Expected
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
@@ -111,14 +111,14 @@ def test_a_row_that_comes_with_two_slices_does_not_make_up_for_one_that_is_gone(
 
 def between(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
     """Have something happen between the look-up of a chunk and its writing."""
-    original = writer.Writer.stored
+    original = writer.Writer.look_up
 
-    def stored(self: writer.Writer, incoming: Incoming, held: Expected) -> Stored:
-        found = original(self, incoming, held)
+    def look_up(self: writer.Writer, incoming: RawChunk, expected: Expected) -> Known:
+        known = original(self, incoming, expected)
         work()
-        return found
+        return known
 
-    monkeypatch.setattr(writer.Writer, "stored", stored)
+    monkeypatch.setattr(writer.Writer, "look_up", look_up)
 
 
 def copy_order(database: Database, order_id: str, copy: str) -> None:

@@ -15,7 +15,7 @@ from emulator.process import Emulator
 from support.worlds.shop import END, Database, Sync, days, differences, unbalanced
 from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.mysql import load_data
-from xiaoe.mysql.load_data import NULL, Lines
+from xiaoe.mysql.load_data import NULL, TableLoad
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import BOOKKEEPING
@@ -162,7 +162,7 @@ def test_a_warning_and_a_wrong_number_of_rows_are_errors(database: Database, con
     with staging() as session:
         session.execute("CREATE TEMPORARY TABLE pairs (shop_id VARCHAR(64), order_id VARCHAR(128) PRIMARY KEY)")
         with pytest.raises((RuntimeError, MySQLdb.Error), match=r"into pairs: . rows sent|Row 1 was truncated"):
-            session._load_file("pairs", ("shop_id", "order_id"), Lines(content.encode(), rows))
+            session.load(TableLoad("pairs", ("shop_id", "order_id"), content.encode(), rows, "replace"))
 
 
 def test_warnings_are_errors_where_the_server_only_warns(database: Database) -> None:
@@ -248,11 +248,11 @@ def count_files(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     original = Session._load_file
 
-    def load(self: Session, table: str, columns: Any, lines: Lines, **options: Any) -> None:
-        original(self, table, columns, lines, **options)
-        sizes.append(lines.count)
+    def load_file(self: Session, load: TableLoad, content: bytes) -> None:
+        original(self, load, content)
+        sizes.append(load.count)
 
-    monkeypatch.setattr(Session, "_load_file", load)
+    monkeypatch.setattr(Session, "_load_file", load_file)
     return sizes
 
 

@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from emulator.options import Credentials
 from emulator.process import Emulator, airflow_connection, running
@@ -186,7 +186,7 @@ def test_the_same_ids_in_both_shops_stay_apart(sync: Sync, database: Database) -
         folder, manifest = StagedRun([(at(second), [raw_order(1, title=title), raw_order(2)])]).write(
             sync.store / shop_id
         )
-        counts = sync.merge(folder, replace(manifest, shop_id=shop_id))
+        counts = sync.merge(folder, structs.replace(manifest, shop_id=shop_id))
         assert (counts["inserted"], counts["updated"]) == (2, 0)
     rows = database.rows("SELECT shop_id, title FROM orders WHERE order_id = 'o_00001' ORDER BY shop_id")
     assert [tuple(row.values()) for row in rows] == [(FIRST.app_id, "first"), (SECOND.app_id, "second")]
@@ -195,7 +195,7 @@ def test_the_same_ids_in_both_shops_stay_apart(sync: Sync, database: Database) -
     folder, manifest = StagedRun(
         [(at(20), [raw_order(1, order_state=8, title="second"), raw_order(2)])], "later"
     ).write(sync.store / "later")
-    sync.merge(folder, replace(manifest, shop_id=SECOND.app_id))
+    sync.merge(folder, structs.replace(manifest, shop_id=SECOND.app_id))
     states = database.rows("SELECT shop_id, order_state FROM orders WHERE order_id = 'o_00001' ORDER BY shop_id")
     assert [row["order_state"] for row in states] == [1, 8]
     assert database.rows("SELECT DISTINCT shop_id FROM order_state_log") == [{"shop_id": SECOND.app_id}]
