@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,11 +37,15 @@ def day(number: float) -> datetime:
 
 def looks(*windows: tuple[float, float, timedelta] | tuple[float, float, timedelta, int]) -> Any:
     """Windows by day of the month and by how long ago they were read; whether rows could not be typed."""
-    rows = [
-        (calendar._seconds(day(begin)), calendar._seconds(day(end)), calendar._seconds(UTC - age), *(rest or (0,)))
+    return [
+        (seconds(day(begin)), seconds(day(end)), seconds(UTC - age), *(rest or (0,)))
         for begin, end, age, *rest in windows
     ]
-    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def seconds(moment: datetime) -> int:
+    """As the query counts them."""
+    return round((moment - datetime(1970, 1, 1)).total_seconds())
 
 
 def states(*windows: Any) -> dict[int, str]:
@@ -110,7 +113,7 @@ def test_of_today_it_says_up_to_when() -> None:
 
 def test_gaps_are_told_as_spans() -> None:
     days = calendar.cells(looks((1, 3, HOUR), (6, 10, HOUR), (11, 20, HOUR)), FIRST, NOW)
-    assert calendar.gaps(days) == [(date(2026, 11, 3), date(2026, 11, 5)), (date(2026, 11, 10), date(2026, 11, 10))]
+    assert calendar.unread(days) == [(date(2026, 11, 3), date(2026, 11, 5)), (date(2026, 11, 10), date(2026, 11, 10))]
     [shown] = build(no_facts(shop_id="s", looks={"orders": looks((1, 3, HOUR), (6, 20, HOUR))}))["calendars"]
     assert shown["gaps"] == "Not read: 2026-11-03 – 2026-11-05"
     assert shown["summary"] == "2026-11-01 to yesterday: 16 of 19 days read"
@@ -133,8 +136,7 @@ def test_the_calendar_agrees_with_the_ledger_s_own_arithmetic(windows: list[tupl
     """`coverage.segments` tells when a moment was last seen; a day is covered where each of its moments was."""
     rows = [(day(1) + b * HOUR, day(1) + (b + n) * HOUR, UTC - timedelta(minutes=10_001 - s)) for b, n, s, _ in windows]
     covered = coverage.segments(coverage.Look(*row) for row in rows)
-    numbers = [(*map(calendar._seconds, row), 0) for row in rows]
-    found = calendar.cells(np.array(numbers, dtype=np.int64).reshape(-1, 4), FIRST, NOW)
+    found = calendar.cells([(seconds(begin), seconds(end), seconds(seen), 0) for begin, end, seen in rows], FIRST, NOW)
     for cell in found[:7]:
         begin = datetime.combine(cell.day, datetime.min.time())
         seen = [coverage.last_look(covered, begin + hour * HOUR) for hour in range(24)]

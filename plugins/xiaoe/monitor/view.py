@@ -10,7 +10,7 @@ from xiaoe.clock import BEIJING
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
 from xiaoe.monitor.i18n import LANGUAGES, Words
-from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, StorageFigure, Sync, SyncDay
+from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, Looks, StorageFigure, Sync, SyncDay
 
 SHOWN_GAPS = 8
 METRICS = ("database", "page_store", "binlog", "free_disk")
@@ -121,10 +121,10 @@ def _sync(sync: Sync, words: Words, now: datetime) -> dict[str, Any]:
 # --- coverage ------------------------------------------------------------------------------------------
 
 
-def _calendar(name: str, looks: Any, words: Words, first: date, now: datetime) -> dict[str, Any]:
+def _calendar(name: str, looks: Looks, words: Words, first: date, now: datetime) -> dict[str, Any]:
     days = calendar.cells(looks, first, now)
     past = [cell for cell in days if cell.state != "today"]
-    missing = calendar.gaps(past)
+    missing = calendar.unread(past)
     shown = [f"{begin}" if begin == end else f"{begin} – {end}" for begin, end in missing[:SHOWN_GAPS]]
     more = words("more_gaps", len(missing) - SHOWN_GAPS) if len(missing) > SHOWN_GAPS else ""
     read = sum(cell.state not in calendar.GAPS for cell in past)
