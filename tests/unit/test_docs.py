@@ -49,7 +49,7 @@ def anchors(path: Path) -> set[str]:
 
 @pytest.mark.mysql
 def test_generated_parts_are_up_to_date(database: Database, tmp_path: Path) -> None:
-    names = ("database.md", *docs.OPERATIONS)
+    names = ("database.md", *docs.OPERATIONS, docs.CONFIGURATION)
     for name in names:
         shutil.copy(DOCS / name, tmp_path)
     assert docs.write(tmp_path / "database.md") == tmp_path / "database.md"
@@ -114,6 +114,19 @@ def test_the_example_is_what_the_database_answers(sync: Sync, database: Database
 
 
 # Settings
+
+
+def test_the_table_of_settings_is_up_to_date() -> None:
+    page = (DOCS / docs.CONFIGURATION).read_text("utf-8")
+    assert f"<!-- settings:begin -->\n\n{docs.settings()}\n\n<!-- settings:end -->" in page, "run `make docs`"
+
+
+def test_the_table_of_settings_has_every_variable_that_the_dags_read_itself() -> None:
+    """What is left are names in messages, and the passwords that `make grants` sets."""
+    table = {one.name for one in settings.TABLE}
+    in_code = environment_names("plugins", "dags")
+    assert table <= in_code
+    assert {name for name in in_code - table if not name.endswith("_PASSWORD")} == set()
 
 
 def test_every_environment_variable_is_documented_and_exists() -> None:

@@ -46,7 +46,7 @@ def remove_old_pages(step: Step) -> int:
     pages have nothing to tell. The others are named.
     """
     root = ObjectStoragePath(settings.page_store())
-    before = step.now - settings.keep("XIAOE_PAGE_KEEP_DAYS", 30)
+    before = step.now - settings.page_keep()
     removed, waiting = 0, []
     knowledge: dict[tuple[str, str], Known] = {}
     warehouse = Warehouse()
