@@ -79,28 +79,50 @@ def test_nothing_read_is_all_gaps_and_today_is_no_gap() -> None:
 
 def test_a_day_is_as_old_as_the_part_of_it_that_was_read_longest_ago() -> None:
     found = states((1, 20, 100 * DAY), (2, 19, 20 * DAY), (3, 18, 2 * DAY), (4, 5.5, HOUR), (6, 7, HOUR))
-    assert [found[number] for number in (1, 2, 3, 4, 5, 6, 7)] == ["old", "d90", "d15", "d1", "d15", "d1", "d15"]
+    assert [found[number] for number in (1, 2, 3, 4, 5, 6, 7)] == [
+        "old",
+        "deep_rescan",
+        "rescan",
+        "day",
+        "rescan",
+        "day",
+        "rescan",
+    ]
+
+
+def test_the_colours_follow_the_rescans(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("XIAOE_RESCAN_DAYS", "3")
+    clean_environment.setenv("XIAOE_DEEP_RESCAN_DAYS", "30")
+    found = states((1, 2, 31 * DAY), (2, 3, 29 * DAY), (3, 4, 4 * DAY), (4, 5, 2 * DAY))
+    assert [found[number] for number in (1, 2, 3, 4)] == ["old", "deep_rescan", "deep_rescan", "rescan"]
+    en, zh = Words("en", UTC), Words("zh", UTC)
+    assert [view.state_text(state, en) for state in calendar.ages()] == [
+        "read within a day",
+        "within 3 days",
+        "within 30 days",
+    ]
+    assert [view.state_text(state, zh) for state in calendar.ages()] == ["一天内读过", "3 天内", "30 天内"]
 
 
 def test_the_latest_look_counts_in_whatever_order_they_come() -> None:
-    assert states((3, 4, HOUR), (1, 20, 100 * DAY))[3] == "d1"
+    assert states((3, 4, HOUR), (1, 20, 100 * DAY))[3] == "day"
 
 
 def test_a_day_that_was_read_in_part_is_not_covered() -> None:
     found = states((1, 5.5, HOUR), (6.5, 8, HOUR))
-    assert [found[number] for number in (5, 6, 7, 8)] == ["part", "part", "d1", "gap"]
+    assert [found[number] for number in (5, 6, 7, 8)] == ["part", "part", "day", "gap"]
 
 
 def test_one_missing_second_is_seen() -> None:
     second = 1 / 86_400
     assert states((1, 5, HOUR), (5 + second, 20, HOUR))[5] == "part"
-    assert states((1, 5 + second, HOUR), (5 + second, 20, HOUR))[5] == "d1"
+    assert states((1, 5 + second, HOUR), (5 + second, 20, HOUR))[5] == "day"
 
 
 def test_rows_that_could_not_be_typed_show_until_a_later_look_could() -> None:
     assert states((1, 20, 2 * DAY, 1))[7] == "rejected"
     found = states((1, 20, 2 * DAY, 1), (7, 8, HOUR))
-    assert [found[6], found[7], found[8]] == ["rejected", "d1", "rejected"]
+    assert [found[6], found[7], found[8]] == ["rejected", "day", "rejected"]
 
 
 def test_of_today_it_says_up_to_when() -> None:

@@ -118,6 +118,12 @@ def test_recent_rows_are_told_by_the_clock_of_their_column() -> None:
     assert "d.decided_at >= '2026-11-04 04:00:00.000'" in scope.rows("decisions")
 
 
+def test_recent_follows_the_rescan(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("XIAOE_RESCAN_DAYS", "30")
+    scope = Scope("app1", datetime(2026, 11, 20, 12, tzinfo=BEIJING), full=False)
+    assert "o.created_time >= '2026-10-20 12:00:00'" in scope.rows("orders")
+
+
 # --- gaps ----------------------------------------------------------------------------------------------
 
 

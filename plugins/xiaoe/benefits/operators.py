@@ -45,6 +45,7 @@ class XiaoeBenefitsOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, and report."""
         from xiaoe.benefits import attention, decide
+        from xiaoe.benefits.policy import is_seen_hourly
         from xiaoe.merge.status import failure_noted, write_done
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -53,6 +54,12 @@ class XiaoeBenefitsOperator(BaseOperator):
         now = clock.now()
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             number, policy = self._policy(warehouse, shop_id)
+            if not is_seen_hourly(policy):
+                self.log.warning(
+                    "the policy's %s days and one are more than XIAOE_RESCAN_DAYS: an order is seen after its deadline"
+                    " by the nightly rescan only, and its decision waits up to a day",
+                    policy.days,
+                )
             counts = decide.Decider(warehouse, shop_id, policy, number, now=now).decide()
             with warehouse.session() as session:
                 taken_back = attention.grants_taken_back(session, shop_id, now, now + attention.MOMENT)

@@ -1,4 +1,4 @@
-"""Which days have been read, and how long ago: one cell per day of Beijing. Pure, no database."""
+"""Which days have been read, and how long ago: one cell per day of Beijing. No database."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, timezone
 from typing import NamedTuple
 
+from xiaoe import settings
 from xiaoe.clock import midnight
 from xiaoe.coverage import Span, days, gaps, latest
 from xiaoe.monitor.queries import EPOCH, Looks
 
 DAY = timedelta(days=1)
-AGES = ((DAY, "d1"), (timedelta(days=15), "d15"), (timedelta(days=90), "d90"))
-"""Up to which age of the look → state; older is `old`."""
 GAPS = ("gap", "part")
 
 
@@ -22,7 +21,7 @@ class Cell(NamedTuple):
     Args:
         day: Of Beijing.
         state: `gap`: nothing read, `part`: not all of it, `rejected`: rows in it could not be typed, `today`: not over
-            yet, else by age of the look: `d1`, `d15`, `d90`, `old`.
+            yet, else by age of the look: one of `ages`, or `old`.
         seen: When the part of it was read that was read longest ago, UTC; None where something was not read.
         until: Of today: up to when it has been read, Beijing time.
     """
@@ -38,6 +37,11 @@ class Month(NamedTuple):
 
     label: str
     cells: list[Cell | None]
+
+
+def ages() -> dict[str, timedelta]:
+    """State → up to which age of the look; the rescans keep what they reach young."""
+    return {"day": DAY, "rescan": settings.rescan_days(), "deep_rescan": settings.deep_rescan_days()}
 
 
 def cells(looks: Looks, first: date, now: datetime) -> list[Cell]:
@@ -85,7 +89,7 @@ def _cell(day: date, places: list[int | None], looks: Looks, now: datetime) -> C
     if any(look[3] for look in read):
         return Cell(day, "rejected", seen)
     age = now.astimezone(timezone.utc).replace(tzinfo=None) - seen
-    return Cell(day, next((state for limit, state in AGES if age <= limit), "old"), seen)
+    return Cell(day, next((state for state, limit in ages().items() if age <= limit), "old"), seen)
 
 
 def _today(day: date, places: list[int | None], missing: list[Span], looks: Looks) -> Cell:

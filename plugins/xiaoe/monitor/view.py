@@ -139,16 +139,18 @@ def _calendar(name: str, looks: Looks, words: Words, first: date, now: datetime)
 
 def describe(cell: calendar.Cell, words: Words) -> str:
     """What a cell of the calendar says when it is pointed at."""
-    state = words.name("days", cell.state)
+    state = state_text(cell.state, words)
     if cell.state == "today":
-        return (
-            words("until", cell.day, words.minute(cell.until))
-            if cell.until
-            else f"{cell.day}: {words.name('days', 'today')}"
-        )
+        return words("until", cell.day, words.minute(cell.until)) if cell.until else f"{cell.day}: {state}"
     if cell.seen is None:
-        return f"{cell.day}: {words.name('days', cell.state)}"
+        return f"{cell.day}: {state}"
     return words("seen_at", cell.day, state, words.beijing(cell.seen))
+
+
+def state_text(state: str, words: Words) -> str:
+    """The name of a state of the calendar."""
+    age = calendar.ages().get(state)
+    return words.name("days", state).format(age.days if age else "")
 
 
 # --- charts --------------------------------------------------------------------------------------------
