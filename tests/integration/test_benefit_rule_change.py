@@ -162,11 +162,11 @@ def test_days_that_no_rescan_reaches_are_neither_shown_nor_followed(
 
 
 def test_days_that_only_the_nightly_rescan_reaches_are_shown(
-    shop: Sync, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    shop: Sync, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     propose(MONTH, monkeypatch)
     assert "每小时复查只读近 15 天的订单（XIAOE_RESCAN_DAYS），少于 30 + 1 天" in policy_change.change_policy(
         apply=True
     )
     run()
-    assert "30 days and one are more than XIAOE_RESCAN_DAYS" in caplog.text
+    assert "30 days and one are more than XIAOE_RESCAN_DAYS" in capsys.readouterr().out

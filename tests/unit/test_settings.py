@@ -143,3 +143,18 @@ def test_a_wrong_history_start_is_named_with_its_value(clean_environment: Enviro
 
 def test_now_is_beijing_time() -> None:
     assert clock.now().utcoffset() == timedelta(hours=8)
+
+
+@pytest.mark.parametrize(
+    ("length", "chinese", "english"),
+    [
+        (timedelta(seconds=-5), "0 分钟", "0 min"),
+        (timedelta(seconds=59), "0 分钟", "0 min"),
+        (timedelta(minutes=59, seconds=59), "59 分钟", "59 min"),
+        (timedelta(hours=3), "3 小时 0 分", "3 h 0 min"),
+        (timedelta(hours=26, minutes=59), "1 天 2 小时", "1 d 2 h"),
+        (timedelta(days=90), "90 天 0 小时", "90 d 0 h"),
+    ],
+)
+def test_a_length_of_time_in_words(length: timedelta, chinese: str, english: str) -> None:
+    assert (clock.in_words(length), clock.in_words(length, "en")) == (chinese, english)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from xiaoe.clock import BEIJING
+from xiaoe.clock import BEIJING, in_words
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
 from xiaoe.monitor.i18n import LANGUAGES, Words
@@ -68,7 +68,7 @@ def _cards(facts: Facts, words: Words, limits: Limits) -> list[Card]:
         _count(words, "open_alerts", len(facts.alerts), good=0),
         _count(words, "failed_checks", len(facts.checks), good=0),
         _count(words, "in_review", reviews),
-        _count(words, "waiting", waiting, note=words("longest", words.span(longest)) if longest else ""),
+        _count(words, "waiting", waiting, note=words("longest", in_words(longest, words.language)) if longest else ""),
         _count(words, "rejected_rows", rejected, good=0),
         *(
             Card(words("free_disk"), words.size(one.bytes), words.name("notes", one.note), _storage_state(one, limits))
@@ -114,7 +114,7 @@ def _sync(sync: Sync, words: Words, now: datetime) -> dict[str, Any]:
     return {
         "sync": sync,
         "health": health(sync, words.now),
-        "lag": words.span(behind) if behind is not None else "–",
+        "lag": in_words(behind, words.language) if behind is not None else "–",
     }
 
 

@@ -8,7 +8,7 @@ from itertools import starmap
 from statistics import median
 
 from xiaoe import settings
-from xiaoe.clock import BEIJING, beijing_text, midnight, utc_text
+from xiaoe.clock import BEIJING, beijing_text, in_words, midnight, utc_text
 from xiaoe.coverage import Look, Segment, Span, seen_days, segments
 from xiaoe.merge.freshness import FreshWithin
 from xiaoe.merge.status import read_watermark
@@ -122,12 +122,8 @@ def _freshness(session: Session, check: FigureCheck, scope: Scope, fresh_within:
     for name, limit in fresh_within.items():
         if name in successes and (age := scope.now - successes[name]) > limit:
             since = beijing_text(successes[name])
-            stale.append(f"{' '.join(name)} 最近成功 {since}，已 {_hours(age)}，时限 {_hours(limit)}")
+            stale.append(f"{' '.join(name)} 最近成功 {since}，已 {in_words(age)}，时限 {in_words(limit)}")
     return found_nothing(check, check.expected, stale, len(stale))
-
-
-def _hours(length: timedelta) -> str:
-    return f"{length / timedelta(hours=1):.1f} 小时"
 
 
 # --- orders of yesterday -------------------------------------------------------------------------------
