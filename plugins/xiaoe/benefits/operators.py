@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from xiaoe import clock, settings
 from xiaoe.api.shop import app_id_of
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
+from xiaoe.shop_operator import ShopOperator, run_kind
 
 if TYPE_CHECKING:
     from xiaoe.benefits.policy import Policy
@@ -25,22 +26,14 @@ RESOURCE, MODE = "benefits", "decide"
 """As `sync_status` knows these runs."""
 
 
-class XiaoeBenefitsOperator(BaseOperator):
+class XiaoeBenefitsOperator(ShopOperator):
     """Decide who keeps a benefit, for every order of a shop that can have changed.
 
     Returns how many orders got which decision, how many grants were taken back, and how many orders wait
     for an observation after their deadline.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#fff4e0"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, and report."""
@@ -136,21 +129,13 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
         return told
 
 
-class XiaoeBenefitExportOperator(BaseOperator):
+class XiaoeBenefitExportOperator(ShopOperator):
     """Write the decisions of a day as CSV and xlsx, and count them.
 
     Returns the counts and the files, for the messages.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#fff4e0"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the day that the run is about."""
@@ -158,7 +143,7 @@ class XiaoeBenefitExportOperator(BaseOperator):
         from xiaoe.mysql.warehouse import Warehouse
 
         run, now = context["dag_run"], clock.now()
-        by_hand = str(getattr(run.run_type, "value", run.run_type)) == "manual"
+        by_hand = run_kind(run) == "manual"
         day = report_day(
             context["params"].get("day"),
             run_after=run.run_after,
