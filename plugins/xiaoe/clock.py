@@ -102,3 +102,21 @@ def beijing_text(moment: datetime) -> str:
 def utc_text(moment: datetime) -> str:
     """As a bookkeeping column holds it, `DATETIME(3)`."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+_UNITS = {"zh": ("{} 天 {} 小时", "{} 小时 {} 分", "{} 分钟"), "en": ("{} d {} h", "{} h {} min", "{} min")}
+
+
+def in_words(length: timedelta, language: str = "zh") -> str:
+    """A length of time in its two largest units; a negative one is none.
+
+    Args:
+        length: Of any size; seconds are dropped.
+        language: `zh` or `en`.
+    """
+    minutes = max(0, int(length.total_seconds())) // 60
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    of_days, of_hours, of_minutes = _UNITS[language]
+    if days:
+        return of_days.format(days, hours)
+    return of_hours.format(hours, minutes) if hours else of_minutes.format(minutes)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.mysql
 
 
 def test_generated_parts_are_up_to_date(database: Database, tmp_path: Path) -> None:
-    names = ("database.md", *docs.OPERATIONS)
+    names = ("database.md", *docs.OPERATIONS, docs.CONFIGURATION)
     for name in names:
         shutil.copy(DOCS / name, tmp_path)
     assert docs.write(tmp_path / "database.md") == tmp_path / "database.md"

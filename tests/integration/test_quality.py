@@ -249,7 +249,7 @@ CASES = (
                              "UPDATE sync_status SET last_success_at = '2026-11-19 04:00' WHERE mode = 'history'"),
          "缺口：2026-10-20 00:00:00 至", frozenset({"freshness"})),
     Case("freshness", ("UPDATE sync_status SET last_success_at = '2026-11-20 01:59:59.999' WHERE mode = 'rescan'",),
-         "orders rescan 最近成功 2026-11-20 09:59:59，已 2.0 小时，时限 2.0 小时"),
+         "orders rescan 最近成功 2026-11-20 09:59:59，已 2 小时 0 分，时限 2 小时 0 分"),
     Case("never_synced", ("UPDATE sync_status SET last_success_at = NULL WHERE resource = 'products'",),
          "products whole"),
     Case("never_synced", ("DELETE FROM sync_status WHERE resource = 'products'",), "products whole"),

@@ -39,6 +39,19 @@ def anchors(path: Path) -> set[str]:
 # Settings
 
 
+def test_the_table_of_settings_is_up_to_date() -> None:
+    page = (DOCS / docs.CONFIGURATION).read_text("utf-8")
+    assert f"<!-- settings:begin -->\n\n{docs.settings()}\n\n<!-- settings:end -->" in page, "run `make docs`"
+
+
+def test_the_table_of_settings_has_every_variable_that_the_dags_read_itself() -> None:
+    """What is left are names in messages, and the passwords that `make grants` sets."""
+    table = {one.name for one in settings.TABLE}
+    in_code = environment_names("plugins", "dags")
+    assert table <= in_code
+    assert {name for name in in_code - table if not name.endswith("_PASSWORD")} == set()
+
+
 def test_every_environment_variable_is_documented_and_exists() -> None:
     documented = set(ENVIRONMENT_NAME.findall((DOCS / "configuration.md").read_text("utf-8")))
     read = environment_names("plugins", "dags", "scripts")

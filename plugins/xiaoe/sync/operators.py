@@ -18,6 +18,7 @@ from xiaoe.merge.sql import template_of
 from xiaoe.resources.base import Resource
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.registry import RESOURCES
+from xiaoe.shop_operator import ShopOperator, run_kind
 from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from xiaoe.storage.pages import Manifest, RunFolder
 
 
-class XiaoeStageOperator(BaseOperator):
+class XiaoeStageOperator(ShopOperator):
     """Read one window of one resource of one shop into the page store, completely or not at all.
 
     Returns the run's folder in the page store, for the merge. A retry continues after the last whole page.
@@ -35,18 +36,16 @@ class XiaoeStageOperator(BaseOperator):
         resource: A key of `xiaoe.resources.registry.RESOURCES`.
         mode: Determines the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`. With `late`, orders are
             looked up by id that after-sales name and that are too old for the rescan.
-        xiaoe_conn_id: The shop's connection.
         named_by: With `late`: the run folder of the after-sales.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id", "named_by")
+    template_fields: Sequence[str] = (*ShopOperator.template_fields, "named_by")
     ui_color = "#e8f4fd"
 
-    def __init__(self, *, resource: str, mode: str, xiaoe_conn_id: str, named_by: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, resource: str, mode: str, named_by: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.resource = resource
         self.mode = mode
-        self.xiaoe_conn_id = xiaoe_conn_id
         self.named_by = named_by
 
     def execute(self, context: Context) -> str:
@@ -196,7 +195,7 @@ def run_of(context: Context) -> Run:
     dag_run = context["dag_run"]
     params = context["params"]
     return Run(
-        kind=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+        kind=run_kind(dag_run),
         now=dag_run.run_after,
         interval_begin=context.get("data_interval_start"),
         interval_end=context.get("data_interval_end"),
