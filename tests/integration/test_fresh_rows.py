@@ -89,7 +89,7 @@ def test_a_row_that_comes_with_two_slices_does_not_make_up_for_one_that_is_gone(
 ) -> None:
     """When the second slice asks for the new one, it stands in the table; of the changed one, the first slice told."""
     monkeypatch.setattr(merger, "CHUNK_ROWS", 1)
-    monkeypatch.setattr(merger, "_WORTH_WRITING", 1)
+    monkeypatch.setattr(merger, "_MIN_WRITE", 1)
     later = Window(WEEK.end, WEEK.end + days(7))
     known = [raw_order(n, created_time=f"{later.begin + days(1):%Y-%m-%d %H:%M:%S}") for n in (51, 52, 53)]
     sync.merge(*StagedRun([(at(0), known)], run_id="first", window=later).write(sync.store))
