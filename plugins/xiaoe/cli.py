@@ -207,8 +207,9 @@ def _sync(options: argparse.Namespace) -> int:
     from xiaoe import foreground
 
     warnings.simplefilter("ignore")  # of other packages: nothing that who reads this can do
-    foreground.end_at_once_on_signals(os.environ["AIRFLOW_HOME"])
-    watch = foreground.Watch(retries=options.retry)
+    home = os.environ["AIRFLOW_HOME"]
+    foreground.end_at_once_on_signals(home)
+    watch = foreground.Watch(home, retries=options.retry)
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
 
