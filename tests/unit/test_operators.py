@@ -47,7 +47,8 @@ def test_airflow_renders_the_merge_statements_and_the_folder(tmp_path: Path) -> 
             task_id="merge", resource="orders", mode="history", folder="{{ params.where }}/pages"
         )
     operator.resolve_template_files()
-    operator.render_template_fields({"params": {"where": str(tmp_path)}, "dag": dag})  # type: ignore[arg-type]
+    context = {"params": {"where": str(tmp_path)}, "dag": dag, "task": operator}
+    operator.render_template_fields(context)  # type: ignore[arg-type]
     assert operator.folder == f"{tmp_path}/pages"
     assert operator.sql == merge_sql("orders")
     assert "{" not in operator.sql
