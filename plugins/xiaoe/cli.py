@@ -125,9 +125,9 @@ def _migrate(_: argparse.Namespace) -> int:
 
 
 def _health(_: argparse.Namespace) -> int:
-    from xiaoe.alerts.health import check
+    from xiaoe.alerts.health import check_freshness
 
-    fresh, lines = check()
+    fresh, lines = check_freshness()
     print("\n".join(lines))
     return 0 if fresh else 1
 

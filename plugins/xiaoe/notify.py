@@ -42,7 +42,7 @@ class Message:
     files: Sequence[Path] = ()
 
 
-def span(length: timedelta) -> str:
+def duration_text(length: timedelta) -> str:
     """A length of time in Chinese: the two largest units."""
     minutes = int(length.total_seconds()) // 60
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60

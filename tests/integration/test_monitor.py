@@ -33,9 +33,9 @@ DAY = timedelta(days=1)
 FIGURES = ("staged", "inserted", "updated", "unchanged", "rejected")
 
 
-def read(shop: str | None = None) -> queries.Facts:
+def read(shop: str | None = None) -> queries.PageData:
     with Warehouse().session() as session:
-        return queries.read(session, shop, datetime.now(BEIJING))
+        return queries.read_page_data(session, shop, datetime.now(BEIJING))
 
 
 def cells(html: str, section: str) -> list[list[str]]:
@@ -313,7 +313,7 @@ def test_a_sample_of_the_same_moment_is_one(database: Database) -> None:
     now = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
     with Warehouse().session() as session:
         for at, size in ((now - DAY, 2), (now, 3), (now, 4)):
-            storage.keep(session, [storage.Sample("database", size)], at)
+            storage.write_samples(session, [storage.Sample("database", size)], at)
         session.commit()
     assert [row["bytes"] for row in database.rows("SELECT bytes FROM storage_samples ORDER BY sampled_at")] == [2, 4]
 

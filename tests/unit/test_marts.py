@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from xiaoe.clock import BEIJING
 from xiaoe.coverage import Look, last_look, segments
 from xiaoe.exports.tables import heading
-from xiaoe.marts.coverage import covered_days
+from xiaoe.marts.coverage import observed_days
 from xiaoe.marts.refresh import Entry, first_range, month_of, next_month, week_of
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_months_and_weeks() -> None:
 def test_a_day_is_covered_when_each_of_its_hours_is(looks: list[Look]) -> None:
     """Windows begin and end every six hours, so four moments of a day tell all."""
     covered = segments(looks)
-    found = covered_days(covered, MAY, MAY + timedelta(days=4))
+    found = observed_days(covered, MAY, MAY + timedelta(days=4))
     assert list(found) == [MAY + timedelta(days=number) for number in range(4)]
     for number, look in enumerate(found.values()):
         seen = [last_look(covered, at(number + quarter / 4)) for quarter in range(4)]

@@ -12,13 +12,13 @@ from xiaoe.clock import utc_text
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.notify import span
+from xiaoe.notify import duration_text
 
 FORGOTTEN = timedelta(days=30)
 """A shop or a list that nothing tried to sync for so long was taken out."""
 
 
-class Sync(NamedTuple):
+class SyncFreshness(NamedTuple):
     """A row of `sync_status`; times in UTC."""
 
     shop_id: str
@@ -27,40 +27,40 @@ class Sync(NamedTuple):
     last_success_at: datetime | None
 
 
-def check() -> tuple[bool, list[str]]:
+def check_freshness() -> tuple[bool, list[str]]:
     """Whether all is fresh, and what to print."""
     now = clock.now()
     with Warehouse().session(any_schema=True) as session:
-        syncs = read(session, now)
+        syncs = read_syncs(session, now)
         [(alerts,)] = session.query("SELECT COUNT(*) FROM alerts WHERE closed_at IS NULL")
-    stale = lines(syncs, now)
+    stale = stale_lines(syncs, now)
     known = f"未结束的告警 open alerts：{alerts}"
     if not syncs:
         return False, ["过期 STALE：从未同步过，或 30 天没有同步 nothing was ever synced, or not for 30 days", known]
     return not stale, [*(stale or [f"正常 OK：{len(syncs)} 项同步均在时限内 every sync is fresh"]), known]
 
 
-def read(session: Session, now: datetime) -> list[Sync]:
+def read_syncs(session: Session, now: datetime) -> list[SyncFreshness]:
     """The syncs that have a time by which they must have succeeded."""
     rows = session.query(
         "SELECT shop_id, resource, mode, last_success_at FROM sync_status WHERE last_attempt_at > %s ORDER BY 1, 2, 3",
         (utc_text(now - FORGOTTEN),),
     )
     return [
-        Sync(shop_id, resource, mode, succeeded.replace(tzinfo=timezone.utc) if succeeded else None)
+        SyncFreshness(shop_id, resource, mode, succeeded.replace(tzinfo=timezone.utc) if succeeded else None)
         for shop_id, resource, mode, succeeded in rows
         if (resource, mode) in FRESH_WITHIN
     ]
 
 
-def lines(syncs: Sequence[Sync], now: datetime) -> list[str]:
+def stale_lines(syncs: Sequence[SyncFreshness], now: datetime) -> list[str]:
     """A line for each sync that is stale."""
     found = []
     for one in syncs:
         limit, last = FRESH_WITHIN[one.resource, one.mode], one.last_success_at
         if last is not None and now - last <= limit:
             continue
-        when = f"{beijing(last)}（北京时间 Beijing），已 {span(now - last)}" if last else "无 never"
+        when = f"{beijing(last)}（北京时间 Beijing），已 {duration_text(now - last)}" if last else "无 never"
         name = f"{one.shop_id} {one.resource} {one.mode}"
-        found.append(f"过期 STALE：{name}：最近成功 last success {when}，时限 limit {span(limit)}")
+        found.append(f"过期 STALE：{name}：最近成功 last success {when}，时限 limit {duration_text(limit)}")
     return found

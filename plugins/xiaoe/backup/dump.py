@@ -75,7 +75,9 @@ class Dumper:
         self.contents[name] = tally.content
 
 
-def back_up(warehouse: Warehouse, store: BackupStore, key: Key | None, *, started_at: datetime) -> BackupManifest:
+def dump_warehouse(
+    warehouse: Warehouse, store: BackupStore, key: Key | None, *, started_at: datetime
+) -> BackupManifest:
     """Dump the warehouse into the store.
 
     Args:

@@ -14,7 +14,7 @@ from MySQLdb import Error
 from xiaoe import clock, settings
 from xiaoe.backup import catalog, restore
 from xiaoe.backup.drill import drill
-from xiaoe.backup.dump import back_up
+from xiaoe.backup.dump import dump_warehouse
 from xiaoe.backup.key import Key
 from xiaoe.backup.restore import Damaged, NoRight
 from xiaoe.backup.store import BackupManifest, BackupStore
@@ -33,20 +33,20 @@ def store_of(warehouse: Warehouse) -> BackupStore:
     return BackupStore(ObjectStoragePath(settings.backup_store()), warehouse.database_name)
 
 
-def key() -> Key | None:
+def configured_key() -> Key | None:
     """The key that is configured; None: backups are not encrypted."""
     return Key(conn_id) if (conn_id := settings.backup_key_conn_id()) else None
 
 
 def back_up_now() -> tuple[str, BackupManifest]:
     """Dump the warehouse and note it in `backups`; returns the backup's URL and manifest."""
-    warehouse, started_at, secret = source(), clock.now(), key()
+    warehouse, started_at, secret = source(), clock.now(), configured_key()
     store = store_of(warehouse)
     url = str(store.folder / store.name(started_at, encrypted=secret is not None))
     with warehouse.session() as session:
         catalog.begin(session, url, started_at, encrypted=secret is not None)
     try:
-        manifest = back_up(warehouse, store, secret, started_at=started_at)
+        manifest = dump_warehouse(warehouse, store, secret, started_at=started_at)
     except Exception as error:
         with suppress(Error, AirflowException), warehouse.session() as session:
             catalog.fail(session, url, str(error))
@@ -80,7 +80,7 @@ def drill_newest(now: datetime) -> str:
 
     try:
         scratch = Warehouse(warehouse.conn_id, database=settings.drill_database(warehouse.database_name))
-        if different := drill(path, scratch, key()):
+        if different := drill(path, scratch, configured_key()):
             raise Damaged(
                 f"{path}: restored, it differs from what was dumped: {'; '.join(different)}. Do not rely on it: see"
                 " whether the next backup restores (trigger with `drill`), and look at the server's disk"
@@ -107,7 +107,7 @@ def restore_file(file: str, *, into: str | None, force: bool) -> str:
     """
     path: Any = ObjectStoragePath(file) if "://" in file else Path(file).absolute()
     warehouse = Warehouse(database=into)
-    manifest = restore.restore(path, warehouse, key(), force=force)
+    manifest = restore.restore(path, warehouse, configured_key(), force=force)
     lines = [f"{name}: {content.rows} rows" for name, content in manifest.tables.items() if content.rows]
     lines.append(f"{path} of {manifest.started_at} is in {warehouse.database_name}: counts and checksums are equal")
     if known_migrations() - set(manifest.migrations):

@@ -23,7 +23,7 @@ _AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Column:
+class DumpColumn:
     """A column that is dumped.
 
     Args:
@@ -78,7 +78,7 @@ class Tally:
         return Content(self._rows, f"{self._sum % 2**64:016x}")
 
 
-def columns(session: Session, table: str) -> list[Column]:
+def columns(session: Session, table: str) -> list[DumpColumn]:
     """Columns of a table or a view, less those that the server computes."""
     rows = session.query(
         "SELECT column_name, data_type FROM information_schema.columns"
@@ -86,7 +86,7 @@ def columns(session: Session, table: str) -> list[Column]:
         " ORDER BY ordinal_position",
         (table,),
     )
-    return [Column(name, str(kind).lower()) for name, kind in rows]
+    return [DumpColumn(name, str(kind).lower()) for name, kind in rows]
 
 
 def create_table(session: Session, table: str) -> str:

@@ -115,7 +115,7 @@ class Decider:
     @contextmanager
     def _session(self) -> Iterator[Session]:
         """A session with the temporary tables, under the locks of the merges; what is not committed is gone."""
-        with self._warehouse.session() as session, merges_held(session, self._shop_id):
+        with self._warehouse.session() as session, merges_locked(session, self._shop_id):
             self._run(session, self._tables)
             session.commit()
             yield session
@@ -153,7 +153,7 @@ def _behind(due: list[str]) -> str | None:
 
 
 @contextmanager
-def merges_held(session: Session, shop_id: str) -> Iterator[None]:
+def merges_locked(session: Session, shop_id: str) -> Iterator[None]:
     """Hold off the merges that queue decisions for a shop, taking the locks in the order everybody takes them."""
     with ExitStack() as stack:
         for resource in RESOURCES.values():
@@ -171,7 +171,7 @@ def policy_in_force(session: Session) -> tuple[int, Policy] | None:
 def apply_policy(session: Session, policy: Policy, *, by: str, shop_ids: Sequence[str]) -> int:
     """Note that a policy is in force from now on, and have every decision of these shops made again.
 
-    Under `merges_held` of every shop that has decisions: a run that began with the old policy ends before, or
+    Under `merges_locked` of every shop that has decisions: a run that began with the old policy ends before, or
     finds out.
     """
     session.execute(

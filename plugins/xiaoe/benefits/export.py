@@ -10,7 +10,7 @@ import pandas as pd
 
 from xiaoe.benefits.names import NAMES
 from xiaoe.clock import midnight, utc_text
-from xiaoe.exports.sheets import Column, Table
+from xiaoe.exports.sheets import SheetColumn, SheetTable
 from xiaoe.mysql.session import Session
 
 TEXT_WIDTHS = {
@@ -101,17 +101,17 @@ def _frame(rows: list[tuple[Any, ...]], reason: int) -> pd.DataFrame:
     )
 
 
-def table(frame: pd.DataFrame) -> Table:
+def table(frame: pd.DataFrame) -> SheetTable:
     """A frame of the columns `HEADERS`, or some of them, as the files show it."""
     columns = [
-        Column(name, "time", TIME_WIDTH)
+        SheetColumn(name, "time", TIME_WIDTH)
         if name in TIMES
-        else Column(name, "money", MONEY_WIDTH)
+        else SheetColumn(name, "money", MONEY_WIDTH)
         if name in MONEY
-        else Column(name, "text", TEXT_WIDTHS[name])
+        else SheetColumn(name, "text", TEXT_WIDTHS[name])
         for name in frame.columns
     ]
-    return Table(columns, _values(frame))
+    return SheetTable(columns, _values(frame))
 
 
 def _values(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:

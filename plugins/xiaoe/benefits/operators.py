@@ -251,7 +251,7 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Keep the answer, with who gave it and when."""
-        from xiaoe.benefits.review import LATER, read_answer, record
+        from xiaoe.benefits.review import LATER, read_answer, record_answer
         from xiaoe.mysql.session import retry_conflicts
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -262,7 +262,7 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
 
         def keep() -> bool:
             with Warehouse().session() as session:
-                return record(session, self.about, answer)
+                return record_answer(session, self.about, answer)
 
         if retry_conflicts(keep):
             self.log.info("order %s: %s, says %s at %s", order_id, answer.decision, answer.by, answer.at)

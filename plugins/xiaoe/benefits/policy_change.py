@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from xiaoe import clock
-from xiaoe.benefits.decide import Decider, apply_policy, merges_held, policy_in_force
+from xiaoe.benefits.decide import Decider, apply_policy, merges_locked, policy_in_force
 from xiaoe.benefits.names import NAMES
 from xiaoe.benefits.policy import Policy, read_policy
 from xiaoe.mysql.warehouse import Warehouse
@@ -42,7 +42,7 @@ def change_policy(*, apply: bool, by: str | None = None) -> str:
         return "\n".join([*lines, "未启用。启用：make benefit-policy APPLY=1"])
     with warehouse.session() as session, session.lock("benefit_policy"), ExitStack() as stack:
         for shop_id in shops:
-            stack.enter_context(merges_held(session, shop_id))
+            stack.enter_context(merges_locked(session, shop_id))
         number = apply_policy(session, policy, by=by or getpass.getuser(), shop_ids=shops)
         session.commit()
     return "\n".join([*lines, f"已启用，编号 {number}；下一次 xiaoe_benefits 运行时重新判定"])

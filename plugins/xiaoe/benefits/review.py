@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from xiaoe.benefits.decide import merges_held
+from xiaoe.benefits.decide import merges_locked
 from xiaoe.benefits.names import LATER, NAMES, OPTIONS
 from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
@@ -37,7 +37,7 @@ _OPEN = """
 """
 
 
-class Answer(NamedTuple):
+class ReviewAnswer(NamedTuple):
     """What a person said.
 
     Args:
@@ -97,7 +97,7 @@ def markdown_text(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
-def read_answer(response: dict[str, Any]) -> Answer | None:
+def read_answer(response: dict[str, Any]) -> ReviewAnswer | None:
     """What a task of Airflow's Human-in-the-loop returned; None if the order is to be asked about later."""
     [chosen] = response["chosen_options"]
     user = response["responded_by_user"]
@@ -106,17 +106,17 @@ def read_answer(response: dict[str, Any]) -> Answer | None:
     name, number = str(user["name"] or ""), str(user["id"])
     by = number if name in ("", number) else f"{name} ({number})"
     at = response["responded_at"]
-    return Answer(OPTIONS[chosen], by[:_LONGEST_NAME], datetime.fromisoformat(at) if isinstance(at, str) else at)
+    return ReviewAnswer(OPTIONS[chosen], by[:_LONGEST_NAME], datetime.fromisoformat(at) if isinstance(at, str) else at)
 
 
-def record(session: Session, about: dict[str, str], answer: Answer) -> bool:
+def record_answer(session: Session, about: dict[str, str], answer: ReviewAnswer) -> bool:
     """Keep an answer and have the order decided again; the next decision is the person's, with their name.
 
     Returns:
         Whether the facts are still those that were asked about. If not, the answer counts for nothing.
     """
     key = (about["shop_id"], about["order_id"])
-    with merges_held(session, about["shop_id"]):  # a run that is under way would take the order out of the queue
+    with merges_locked(session, about["shop_id"]):  # a run that is under way would take the order out of the queue
         session.execute(
             "INSERT INTO benefit_reviews (shop_id, order_id, basis, answer, answered_by, answered_at)"
             " VALUES (%s, %s, %s, %s, %s, %s)"

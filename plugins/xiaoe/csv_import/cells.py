@@ -94,7 +94,7 @@ FIXES: Mapping[Read, str] = {
 }
 
 
-def explained(read: Read, fix: str) -> Read:
+def with_fix(read: Read, fix: str) -> Read:
     """The same function; what it raises says what to write instead."""
 
     def explaining(value: Any) -> Any:

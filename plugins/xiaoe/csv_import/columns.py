@@ -107,14 +107,14 @@ def _reads(column: str, read: cells.Read) -> cells.Read:
         words = {cells.plain(text): code for code, text in texts(column).items()}
         words |= {cells.plain(word): code for word, code in known_words().words.get(column, {}).items()}
         fix = f"应为代码，或 {'、'.join(texts(column).values())}；其他说法请写进 include/old_csv.yaml"
-        return cells.explained(cells.code(words), fix)
+        return cells.with_fix(cells.code(words), fix)
     replaced: dict[cells.Read, cells.Read]
     replaced = {values.identifier: cells.identifier, values.yuan: cells.money, values.fen: cells.money}
     if column == "created_time":
         read = cells.creation_time
     else:
         read = cells.time if column in _TIMES else replaced.get(read, read)
-    return cells.explained(read, cells.FIXES[read]) if read in cells.FIXES else read
+    return cells.with_fix(read, cells.FIXES[read]) if read in cells.FIXES else read
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ _NOT_SHOWN = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
-class Column(NamedTuple):
+class SheetColumn(NamedTuple):
     """A column of a sheet.
 
     Args:
@@ -58,17 +58,17 @@ class Column(NamedTuple):
     width: int = 20
 
 
-class Table(NamedTuple):
+class SheetTable(NamedTuple):
     """Columns and rows of plain values: text, number, date, datetime or None."""
 
-    columns: Sequence[Column]
+    columns: Sequence[SheetColumn]
     rows: Iterable[Sequence[Any]]
 
 
 # --- CSV -----------------------------------------------------------------------------------------------
 
 
-def write_csv(table: Table, path: Path) -> None:
+def write_csv(table: SheetTable, path: Path) -> None:
     """Write a table as CSV for a spreadsheet."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
@@ -97,7 +97,7 @@ def _csv_value(value: Any) -> str:
 # --- xlsx ----------------------------------------------------------------------------------------------
 
 
-def write_xlsx(tables: Mapping[str, Table], path: Path, *, most_rows: int = MOST_ROWS) -> None:
+def write_xlsx(tables: Mapping[str, SheetTable], path: Path, *, most_rows: int = MOST_ROWS) -> None:
     """Write tables as sheets, row by row; one that has more rows than a sheet takes goes on in the next.
 
     Args:
@@ -119,7 +119,7 @@ def _parts(rows: Iterator[Any], size: int) -> Iterator[Iterator[Any]]:
         yield islice(chain([first], rows), size)
 
 
-def _write_sheet(book: Workbook, title: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+def _write_sheet(book: Workbook, title: str, columns: Sequence[SheetColumn], rows: Iterable[Sequence[Any]]) -> None:
     sheet = book.create_sheet(title)
     sheet.freeze_panes = "A2"
     for number, column in enumerate(columns, 1):
@@ -136,7 +136,7 @@ def _write_sheet(book: Workbook, title: str, columns: Sequence[Column], rows: It
     sheet.auto_filter.ref = f"A1:{get_column_letter(max(len(columns), 1))}{count + 1}"
 
 
-def _filler(sheet: Any, columns: Sequence[Column]) -> Callable[[Sequence[Any]], list[WriteOnlyCell | None]]:
+def _filler(sheet: Any, columns: Sequence[SheetColumn]) -> Callable[[Sequence[Any]], list[WriteOnlyCell | None]]:
     """What makes the cells of a row; they are used again for the next."""
     plain, quoted, others = ([WriteOnlyCell(sheet) for _ in columns] for _ in range(3))
     for place, column in enumerate(columns):

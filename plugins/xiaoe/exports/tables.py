@@ -17,7 +17,7 @@ from airflow.sdk import ObjectStoragePath
 from xiaoe import settings
 from xiaoe.clock import parse_time
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.exports.sheets import Column, Table, write_csv, write_xlsx
+from xiaoe.exports.sheets import SheetColumn, SheetTable, write_csv, write_xlsx
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 
@@ -76,7 +76,7 @@ def export_table(name: str, begin: str | None, end: str | None, kind: str) -> st
         raise XiaoeConfigError(f"FROM={begin} TO={end}: FROM has to be before TO")
     target = ObjectStoragePath(settings.export_dir()) / f"{source.title}-{_span(first, last)}.{kind}"
     with Warehouse().session() as session, tempfile.TemporaryDirectory() as place:
-        table, file = read(session, source, first, last), Path(place, "export")
+        table, file = read_table(session, source, first, last), Path(place, "export")
         if kind == "csv":
             write_csv(table, file)
         else:
@@ -97,7 +97,7 @@ def _moment(time: datetime) -> str:
     return f"{time:%Y%m%d}" if time == datetime.combine(time, datetime.min.time()) else f"{time:%Y%m%dT%H%M%S}"
 
 
-def read(session: Session, source: Source, begin: datetime | None, end: datetime | None) -> Table:
+def read_table(session: Session, source: Source, begin: datetime | None, end: datetime | None) -> SheetTable:
     """The rows of a table between two times, in order of its key, as they come from the server."""
     found = session.query(
         "SELECT column_name, data_type, numeric_scale, column_comment FROM information_schema.columns"
@@ -112,14 +112,14 @@ def read(session: Session, source: Source, begin: datetime | None, end: datetime
         f"SELECT {names} FROM {source.table} WHERE {where} ORDER BY 1, 2",  # noqa: S608 - names of the schema
         [moment for _, moment in wanted],
     )
-    return Table([_column(*one[1:]) for one in kept], rows)
+    return SheetTable([_column(*one[1:]) for one in kept], rows)
 
 
-def _column(data_type: str, scale: int | None, comment: str) -> Column:
+def _column(data_type: str, scale: int | None, comment: str) -> SheetColumn:
     """A decimal with two places is money; one with more is of a unit that nobody knows."""
     decimal = "money" if scale == 2 else "number"
     kind = decimal if data_type == "decimal" else _KINDS.get(data_type, "text")
-    return Column(heading(comment), kind, _WIDTHS.get(kind, 24))
+    return SheetColumn(heading(comment), kind, _WIDTHS.get(kind, 24))
 
 
 def heading(comment: str) -> str:

@@ -18,7 +18,7 @@ _DAY = timedelta(days=1)
 def write_coverage(session: Session, shop_id: str, first: date, end: date) -> None:
     """Bring the days from `first` up to `end`, not included, up to date."""
     looks = observations(session, ORDERS, shop_id, midnight(first), midnight(end))
-    covered = covered_days(segments(looks), first, end)
+    covered = observed_days(segments(looks), first, end)
     session.insert_many(
         "REPLACE INTO bi_sync_coverage (shop_id, day, is_covered, looked_at) VALUES (%s, %s, %s, %s)",
         [(shop_id, day, look is not None, look and beijing_text(look)) for day, look in covered.items()],
@@ -37,7 +37,7 @@ def unknown_days(session: Session, shop_id: str, today: date) -> list[date]:
     return [day for day in days if day not in held]
 
 
-def covered_days(covered: Sequence[Segment], first: date, end: date) -> dict[date, datetime | None]:
+def observed_days(covered: Sequence[Segment], first: date, end: date) -> dict[date, datetime | None]:
     """Days of Beijing → when all of the day was last looked at; None: not all was, ever.
 
     Args:

@@ -30,7 +30,7 @@ _USERS = 2_000
 
 
 @dataclass(frozen=True)
-class Part:
+class Mart:
     """One kind of work.
 
     Args:
@@ -46,14 +46,14 @@ class Part:
     longest: int = 1
 
 
-DAYS = Part("days", ("sales", "buyers"), "bi_days", longest=7)
-COVERAGE = Part("coverage", ("covered",), None, longest=31)
-PARTS = (
+DAYS = Mart("days", ("sales", "buyers"), "bi_days", longest=7)
+COVERAGE = Mart("coverage", ("covered",), None, longest=31)
+MARTS = (
     DAYS,
-    Part("months", ("month",), "bi_month"),
-    Part("deadlines", ("deadline",), "bi_deadlines", longest=31),
-    Part("decided", ("decided",), "bi_decided", longest=31),
-    Part("weeks", ("week",), "bi_week"),
+    Mart("months", ("month",), "bi_month"),
+    Mart("deadlines", ("deadline",), "bi_deadlines", longest=31),
+    Mart("decided", ("decided",), "bi_decided", longest=31),
+    Mart("weeks", ("week",), "bi_week"),
     COVERAGE,
 )
 """In this order: days queue months and weeks."""
@@ -84,8 +84,8 @@ class Refresher:
         names = {name: f"%({name})s" for name in ("shop", "first", "end", "today")}
         self._tables = split_statements(render("marts/bi_tables.sql"))
         self._sql = {
-            part.name: split_statements(render(f"marts/{part.template}.sql", **names)) if part.template else []
-            for part in PARTS
+            mart.name: split_statements(render(f"marts/{mart.template}.sql", **names)) if mart.template else []
+            for mart in MARTS
         }
 
     def refresh(self, *, rebuild: bool = False) -> Counter[str]:
@@ -96,7 +96,7 @@ class Refresher:
         Args:
             rebuild: Everything there is, queued or not.
         """
-        counts: Counter[str] = Counter({part.name: 0 for part in PARTS})
+        counts: Counter[str] = Counter({mart.name: 0 for mart in MARTS})
         with self._warehouse.session() as session, session.lock("marts", self._shop_id):
             # What INSERT .. SELECT reads would be locked otherwise, and the merges would wait.
             session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -105,9 +105,9 @@ class Refresher:
             self._transaction(session, lambda: self._queue_what_time_brings(session))
             while self._transaction(session, lambda: self._find_days_of_users(session)):
                 pass
-            for part in PARTS:
-                while days := self._transaction(session, lambda part=part: self._work(session, part)):  # type: ignore[misc]
-                    counts[part.name] += days
+            for mart in MARTS:
+                while days := self._transaction(session, lambda mart=mart: self._work(session, mart)):  # type: ignore[misc]
+                    counts[mart.name] += days
         return counts
 
     @staticmethod
@@ -135,23 +135,23 @@ class Refresher:
             self._done(session, [number for number, _ in found])
         return len(found)
 
-    def _work(self, session: Session, part: Part) -> int:
+    def _work(self, session: Session, mart: Mart) -> int:
         """Work out the first range that is queued; how many days, months or weeks that were."""
-        if part is DAYS:
+        if mart is DAYS:
             for statement in self._tables:
                 session.execute(statement)
             session.commit()
-        entries = first_range(self._queued(session, part), part.longest)
+        entries = first_range(self._queued(session, mart), mart.longest)
         if not entries:
             return 0
         first, last = entries[0].day, entries[-1].day
-        end = {"months": next_month, "weeks": lambda day: day + WEEK}.get(part.name, lambda day: day + DAY)(last)
+        end = {"months": next_month, "weeks": lambda day: day + WEEK}.get(mart.name, lambda day: day + DAY)(last)
         values: Any = {"shop": self._shop_id, "first": first, "end": end, "today": self._today}
-        for statement in self._sql[part.name]:
+        for statement in self._sql[mart.name]:
             session.execute(statement, values)
-        if part is COVERAGE:
+        if mart is COVERAGE:
             write_coverage(session, self._shop_id, first, min(end, self._today))
-        if part is DAYS:
+        if mart is DAYS:
             queue_days(session, self._shop_id, "month", {month_of(one.day) for one in entries if one.kind == "buyers"})
             queue_days(session, self._shop_id, "week", {week_of(one.day) for one in entries})
         self._done(session, [one.number for one in entries])
@@ -161,10 +161,10 @@ class Refresher:
     def _done(session: Session, numbers: list[int]) -> None:
         session.execute("DELETE FROM mart_queue WHERE id IN %s", (numbers,))
 
-    def _queued(self, session: Session, part: Part) -> list[Entry]:
+    def _queued(self, session: Session, mart: Mart) -> list[Entry]:
         rows = session.query(
             "SELECT id, kind, day FROM mart_queue WHERE shop_id = %s AND kind IN %s ORDER BY day, id LIMIT %s",
-            (self._shop_id, part.kinds, _ENTRIES),
+            (self._shop_id, mart.kinds, _ENTRIES),
         )
         return [Entry(*row) for row in rows]
 

@@ -20,14 +20,14 @@ _MOST_REMEMBERED = 1_000_000
 """Members of a table; eight bytes each. To look one up costs the server nearly half of what inserting it does."""
 
 
-class Named(NamedTuple):
+class ReferencedMembers(NamedTuple):
     """Members that some rows name: key → the other columns."""
 
     member: Member
     columns: dict[str, tuple[Any, ...]]
 
 
-def named_by(member: Member, places: Sequence[int], rows: Sequence[Row]) -> Named:
+def named_by(member: Member, places: Sequence[int], rows: Sequence[Row]) -> ReferencedMembers:
     """What rows name.
 
     Args:
@@ -43,7 +43,7 @@ def named_by(member: Member, places: Sequence[int], rows: Sequence[Row]) -> Name
         held = named.setdefault(key, values)
         if held != values:
             named[key] = tuple(_larger(*pair) for pair in zip(held, values, strict=True))
-    return Named(member, named)
+    return ReferencedMembers(member, named)
 
 
 class Remembered:
@@ -82,7 +82,7 @@ class KnownMembers:
         self._manifest = manifest
         self._known: dict[str, Remembered] = {}
 
-    def insert_unknown(self, named: Named) -> None:
+    def insert_unknown(self, named: ReferencedMembers) -> None:
         """Insert what is named and not there.
 
         Which ones are unknown is found by a plain SELECT, which locks nothing: a merge of the other table may be

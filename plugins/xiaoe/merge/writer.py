@@ -15,7 +15,7 @@ from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import outbox, rejected
 from xiaoe.merge.changes import Chunk, Incoming, Stored
 from xiaoe.merge.expected import Expected
-from xiaoe.merge.members import KnownMembers, Named, named_by
+from xiaoe.merge.members import KnownMembers, ReferencedMembers, named_by
 from xiaoe.mysql.load_data import Lines, OnDuplicate, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import BOOKKEEPING, Copy, Resource
@@ -49,7 +49,7 @@ class Parcel:
     chunk: Chunk
     new: list[Load]
     staged: list[Load]
-    named: list[Named]
+    named: list[ReferencedMembers]
 
 
 class Writer:

@@ -72,7 +72,7 @@ def months(days: Iterable[Cell]) -> list[Month]:
     return [Month(label, row) for label, row in sorted(rows.items(), reverse=True)]
 
 
-def gaps(days: Iterable[Cell]) -> list[tuple[date, date]]:
+def gap_ranges(days: Iterable[Cell]) -> list[tuple[date, date]]:
     """First and last day of every run of days that were not read wholly."""
     found: list[tuple[date, date]] = []
     for cell in days:

@@ -42,7 +42,7 @@ def all_texts() -> dict[str, Any]:
     return found
 
 
-class Words:
+class Texts:
     """Texts and formats of one language.
 
     Args:

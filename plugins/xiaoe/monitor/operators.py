@@ -25,7 +25,7 @@ class XiaoeStorageOperator(BaseOperator):
         try:
             with Warehouse().session() as session:
                 samples += storage.sample_database(session)
-                storage.keep(session, samples, clock.now())
+                storage.write_samples(session, samples, clock.now())
                 session.commit()
         finally:
             storage.check_free_disk(samples, least=settings.min_free_disk(), store=settings.page_store())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xiaoe.benefits.attention import not_observed_since
 from xiaoe.clock import beijing_text, utc_text
-from xiaoe.monitor.storage import Table, tables
+from xiaoe.monitor.storage import TableSize, tables
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Scope
 from xiaoe.resources.registry import RESOURCES
@@ -33,7 +33,7 @@ COVERED = tuple(name for name, one in RESOURCES.items() if one.scope is not Scop
 """Resources that are read window by window."""
 
 
-class Sync(NamedTuple):
+class SyncStatus(NamedTuple):
     """Where a sync stands: a row of `sync_status`."""
 
     shop_id: str
@@ -46,7 +46,7 @@ class Sync(NamedTuple):
     message: str | None
 
 
-class Alert(NamedTuple):
+class OpenAlert(NamedTuple):
     """An open alert."""
 
     kind: str
@@ -60,7 +60,7 @@ class Alert(NamedTuple):
     seen_count: int
 
 
-class Check(NamedTuple):
+class FailedCheck(NamedTuple):
     """A quality check whose latest result is a failure."""
 
     shop_id: str
@@ -72,7 +72,7 @@ class Check(NamedTuple):
     checked_at: datetime
 
 
-class Shop(NamedTuple):
+class ShopBacklog(NamedTuple):
     """What waits in a shop: orders for a person, orders to be seen again (and how long the longest has), bad rows."""
 
     shop_id: str
@@ -145,32 +145,32 @@ class StorageDay(NamedTuple):
     bytes: int
 
 
-class Backup(NamedTuple):
+class LastBackup(NamedTuple):
     """The last backup that succeeded, and what the last restore drill of any said."""
 
     finished_at: datetime
     drill_status: str | None
 
 
-class Facts(NamedTuple):
+class PageData(NamedTuple):
     """All that the page shows."""
 
-    shops: list[Shop]
+    shops: list[ShopBacklog]
     shop_id: str | None
-    syncs: list[Sync]
-    alerts: list[Alert]
-    checks: list[Check]
+    syncs: list[SyncStatus]
+    alerts: list[OpenAlert]
+    checks: list[FailedCheck]
     runs: list[SyncRun]
     days: list[SyncDay]
     windows: list[LedgerWindow]
     looks: dict[str, Looks]
-    tables: list[Table]
+    tables: list[TableSize]
     storage: list[StorageFigure]
     growth: list[StorageDay]
-    backup: Backup | None
+    backup: LastBackup | None
 
 
-def read(session: Session, wanted: str | None, now: datetime) -> Facts:
+def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageData:
     """Read everything.
 
     Args:
@@ -178,15 +178,15 @@ def read(session: Session, wanted: str | None, now: datetime) -> Facts:
         wanted: The shop whose runs and windows are shown; else the first.
         now: The present, with an offset.
     """
-    syncs = [Sync(*row) for row in session.query(_SYNCS)]
+    syncs = [SyncStatus(*row) for row in session.query(_SYNCS)]
     names = sorted({one.shop_id for one in syncs})
     shop_id = wanted if wanted in names else next(iter(names), None)
-    return Facts(
+    return PageData(
         shops=_shops(session, names, now),
         shop_id=shop_id,
         syncs=syncs,
-        alerts=[Alert(*row) for row in session.query(_ALERTS, (MOST_PROBLEMS,))],
-        checks=[Check(*row) for row in session.query(_CHECKS, (utc_text(now - CHECKS_COUNT_FOR), MOST_PROBLEMS))],
+        alerts=[OpenAlert(*row) for row in session.query(_ALERTS, (MOST_PROBLEMS,))],
+        checks=[FailedCheck(*row) for row in session.query(_CHECKS, (utc_text(now - CHECKS_COUNT_FOR), MOST_PROBLEMS))],
         runs=[SyncRun(*row) for row in session.query(_RUNS, (shop_id, SHOWN))],
         days=[SyncDay(row[0], *map(int, row[1:])) for row in session.query(_DAYS, (shop_id, _days_ago(now)))],
         windows=[LedgerWindow(*row) for row in session.query(_WINDOWS, (shop_id, SHOWN))],
@@ -194,7 +194,7 @@ def read(session: Session, wanted: str | None, now: datetime) -> Facts:
         tables=tables(session)[:SHOWN],
         storage=[StorageFigure(*row) for row in session.query(_STORAGE)],
         growth=[StorageDay(*row) for row in session.query(_GROWTH, (utc_text(now - timedelta(days=GROWTH_DAYS)),))],
-        backup=next((Backup(*row) for row in session.query(_BACKUP)), None),
+        backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
     )
 
 
@@ -213,11 +213,11 @@ def looks(session: Session, shop_id: str, resource: str) -> Looks:
     return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
 
-def _shops(session: Session, names: Sequence[str], now: datetime) -> list[Shop]:
+def _shops(session: Session, names: Sequence[str], now: datetime) -> list[ShopBacklog]:
     in_review = dict(session.query(_IN_REVIEW))
     rejected = dict(session.query(_REJECTED))
     return [
-        Shop(name, in_review.get(name, 0), *not_observed_since(session, name, now), rejected.get(name, 0))
+        ShopBacklog(name, in_review.get(name, 0), *not_observed_since(session, name, now), rejected.get(name, 0))
         for name in names
     ]
 

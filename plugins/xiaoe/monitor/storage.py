@@ -31,7 +31,7 @@ class Sample(NamedTuple):
     note: str | None = None
 
 
-class Table(NamedTuple):
+class TableSize(NamedTuple):
     """Size of a table as the server estimates it, in rows and bytes."""
 
     name: str
@@ -60,18 +60,18 @@ def sample_database(session: Session) -> list[Sample]:
     return [Sample("database", sum(one.data_bytes + one.index_bytes for one in tables(session))), _binlog(session)]
 
 
-def tables(session: Session) -> list[Table]:
+def tables(session: Session) -> list[TableSize]:
     """The warehouse's tables, the largest first."""
     _want_fresh_sizes(session)
     rows = session.query(
         "SELECT table_name, COALESCE(table_rows, 0), COALESCE(data_length, 0), COALESCE(index_length, 0)"
         " FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
     )
-    found = [Table(str(name), *map(int, figures)) for name, *figures in rows]
+    found = [TableSize(str(name), *map(int, figures)) for name, *figures in rows]
     return sorted(found, key=lambda one: one.data_bytes + one.index_bytes, reverse=True)
 
 
-def keep(session: Session, samples: list[Sample], now: datetime) -> None:
+def write_samples(session: Session, samples: list[Sample], now: datetime) -> None:
     """Write a sample of this moment; the maintenance removes old ones."""
     session.insert_many(
         "INSERT INTO storage_samples (sampled_at, metric, bytes, note) VALUES (%s, %s, %s, %s)"

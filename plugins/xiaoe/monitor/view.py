@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from xiaoe.clock import BEIJING
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
-from xiaoe.monitor.i18n import LANGUAGES, Words
-from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, StorageFigure, Sync, SyncDay
+from xiaoe.monitor.i18n import LANGUAGES, Texts
+from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, PageData, StorageFigure, SyncDay, SyncStatus
 
 SHOWN_GAPS = 8
 METRICS = ("database", "page_store", "binlog", "free_disk")
@@ -33,7 +33,7 @@ class Card(NamedTuple):
     state: str = ""
 
 
-def build(facts: Facts, words: Words, now: datetime, *, first: date, limits: Limits) -> dict[str, Any]:
+def build(facts: PageData, words: Texts, now: datetime, *, first: date, limits: Limits) -> dict[str, Any]:
     """Everything the template names.
 
     Args:
@@ -59,7 +59,7 @@ def build(facts: Facts, words: Words, now: datetime, *, first: date, limits: Lim
 # --- the top -------------------------------------------------------------------------------------------
 
 
-def _cards(facts: Facts, words: Words, limits: Limits) -> list[Card]:
+def _cards(facts: PageData, words: Texts, limits: Limits) -> list[Card]:
     reviews, waiting, rejected = (
         sum(getattr(one, name) for one in facts.shops) for name in ("in_review", "waiting", "rejected")
     )
@@ -79,12 +79,12 @@ def _cards(facts: Facts, words: Words, limits: Limits) -> list[Card]:
     ]
 
 
-def _count(words: Words, key: str, value: int, *, note: str = "", good: int | None = None) -> Card:
+def _count(words: Texts, key: str, value: int, *, note: str = "", good: int | None = None) -> Card:
     state = "" if good is None else "good" if value == good else "bad"
     return Card(words(key), words.number(value), note, state)
 
 
-def _backup(facts: Facts, words: Words) -> Card:
+def _backup(facts: PageData, words: Texts) -> Card:
     if facts.backup is None:
         return Card(words("last_backup"), words("none"), words("backup_none"), "bad")
     drill = words("drill", words.name("drills", facts.backup.drill_status)) if facts.backup.drill_status else ""
@@ -95,7 +95,7 @@ def _backup(facts: Facts, words: Words) -> Card:
 # --- syncs ---------------------------------------------------------------------------------------------
 
 
-def health(sync: Sync, now: datetime) -> str:
+def health(sync: SyncStatus, now: datetime) -> str:
     """`failed`: the last run failed; `late`: none succeeded for too long; else `ok`.
 
     Args:
@@ -109,7 +109,7 @@ def health(sync: Sync, now: datetime) -> str:
     return "late" if limit and (last is None or now - last > limit) else "ok"
 
 
-def _sync(sync: Sync, words: Words, now: datetime) -> dict[str, Any]:
+def _sync(sync: SyncStatus, words: Texts, now: datetime) -> dict[str, Any]:
     behind = now.replace(tzinfo=None) - sync.watermark if sync.watermark else None
     return {
         "sync": sync,
@@ -121,10 +121,10 @@ def _sync(sync: Sync, words: Words, now: datetime) -> dict[str, Any]:
 # --- coverage ------------------------------------------------------------------------------------------
 
 
-def _calendar(name: str, looks: Any, words: Words, first: date, now: datetime) -> dict[str, Any]:
+def _calendar(name: str, looks: Any, words: Texts, first: date, now: datetime) -> dict[str, Any]:
     days = calendar.cells(looks, first, now)
     past = [cell for cell in days if cell.state != "today"]
-    missing = calendar.gaps(past)
+    missing = calendar.gap_ranges(past)
     shown = [f"{begin}" if begin == end else f"{begin} – {end}" for begin, end in missing[:SHOWN_GAPS]]
     more = words("more_gaps", len(missing) - SHOWN_GAPS) if len(missing) > SHOWN_GAPS else ""
     read = sum(cell.state not in calendar.GAPS for cell in past)
@@ -137,7 +137,7 @@ def _calendar(name: str, looks: Any, words: Words, first: date, now: datetime) -
     }
 
 
-def describe(cell: calendar.Cell, words: Words) -> str:
+def describe(cell: calendar.Cell, words: Texts) -> str:
     """What a cell of the calendar says when it is pointed at."""
     state = words.name("days", cell.state)
     if cell.state == "today":
@@ -161,7 +161,7 @@ _CHARTS: dict[str, dict[str, Callable[[SyncDay], int]]] = {
 """Title → name of a series → its value of a day; a retry is also a call, and is drawn once."""
 
 
-def _charts(facts: Facts, words: Words, now: datetime) -> list[dict[str, Any]]:
+def _charts(facts: PageData, words: Texts, now: datetime) -> list[dict[str, Any]]:
     by_day = {one.day: one for one in facts.days}
     days = _last_days(now, CHART_DAYS) if by_day else []
     labels = [f"{day:%m-%d}" for day in days]
@@ -175,7 +175,7 @@ def _charts(facts: Facts, words: Words, now: datetime) -> list[dict[str, Any]]:
     return found
 
 
-def _growth(facts: Facts, words: Words, now: datetime) -> dict[str, Any]:
+def _growth(facts: PageData, words: Texts, now: datetime) -> dict[str, Any]:
     held = {(one.day, one.metric): one.bytes for one in facts.growth}
     days = _last_days(now, GROWTH_DAYS)
     begin = min((day for day, _ in held), default=None)
@@ -204,7 +204,7 @@ def _in_order(figures: Iterable[StorageFigure]) -> list[StorageFigure]:
     return sorted((one for one in figures if one.metric in METRICS), key=lambda one: METRICS.index(one.metric))
 
 
-def _storage(figure: StorageFigure, words: Words, limits: Limits) -> dict[str, Any]:
+def _storage(figure: StorageFigure, words: Texts, limits: Limits) -> dict[str, Any]:
     limit = getattr(limits, figure.metric, None)
     return {
         "name": words.name("metrics", figure.metric),

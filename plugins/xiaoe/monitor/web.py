@@ -19,7 +19,7 @@ from MySQLdb import Error
 from xiaoe import clock, settings
 from xiaoe.exceptions import XiaoeError
 from xiaoe.monitor import queries, view
-from xiaoe.monitor.i18n import Words, choose_language
+from xiaoe.monitor.i18n import Texts, choose_language
 from xiaoe.mysql.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -66,10 +66,10 @@ def create_app() -> FastAPI:
 def render(language: str, shop: str | None) -> tuple[int, str]:
     """HTTP status and page; where the warehouse cannot be read, a page that says so."""
     now = clock.now()
-    words = Words(language, now.astimezone(timezone.utc).replace(tzinfo=None))
+    words = Texts(language, now.astimezone(timezone.utc).replace(tzinfo=None))
     try:
         with Warehouse().session() as session:
-            facts = queries.read(session, shop, now)
+            facts = queries.read_page_data(session, shop, now)
         limits = view.Limits(settings.min_free_disk(), settings.max_page_store(), settings.max_binlog())
         context = view.build(facts, words, now, first=settings.history_start().date(), limits=limits)
     except (XiaoeError, Error, AirflowException) as error:
@@ -78,7 +78,7 @@ def render(language: str, shop: str | None) -> tuple[int, str]:
     return 200, _template("page.html").render(context)
 
 
-def _say(error: Exception, words: Words) -> str:
+def _say(error: Exception, words: Texts) -> str:
     """What a person may know: our own messages, which name the fix and no secret; of others, the number."""
     if isinstance(error, XiaoeError):
         return str(error)
@@ -91,7 +91,7 @@ def _template(name: str) -> jinja2.Template:
     return _ENVIRONMENT.get_template(name)
 
 
-def _link(words: Words, shop: str | None, **other: Any) -> str:
+def _link(words: Texts, shop: str | None, **other: Any) -> str:
     """The page's own address with another language or shop."""
     query = {"lang": words.language, "shop": shop, **other}
     return "page?" + urlencode({key: value for key, value in query.items() if value})

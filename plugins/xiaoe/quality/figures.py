@@ -21,9 +21,9 @@ from xiaoe.quality.catalogue import (
     WARNING,
     FigureCheck,
 )
-from xiaoe.quality.gaps import Ledger, judge
+from xiaoe.quality.gaps import Ledger, classify_gaps
 from xiaoe.quality.results import NAMED, Result, found_nothing
-from xiaoe.quality.scope import Scope
+from xiaoe.quality.scope import CheckScope
 
 SETTLED = timedelta(hours=12)
 """Two weeks of the history are read at once: only after this long has the later one overtaken the earlier for good."""
@@ -37,7 +37,7 @@ ODD = 3.0
 """How many times more, or fewer, orders than usual are worth a look."""
 
 
-def figure(session: Session, check: FigureCheck, *, scope: Scope, fresh_within: FreshWithin) -> Result:
+def figure(session: Session, check: FigureCheck, *, scope: CheckScope, fresh_within: FreshWithin) -> Result:
     """Work out one of `FIGURE_CHECKS`."""
     if check is LEDGER_COMPLETE:
         return _ledger_result(read_ledger(session, scope))
@@ -49,7 +49,7 @@ def figure(session: Session, check: FigureCheck, *, scope: Scope, fresh_within: 
 # --- the ledger ----------------------------------------------------------------------------------------
 
 
-def read_ledger(session: Session, scope: Scope) -> Ledger:
+def read_ledger(session: Session, scope: CheckScope) -> Ledger:
     """The gaps in a shop's ledger of orders, since the start of the history."""
     begin, now = settings.history_start(), scope.now
     # Nobody has seen what was still to come when a window was read. Naive until they are few: a year has 60,000.
@@ -65,7 +65,7 @@ def read_ledger(session: Session, scope: Scope) -> Ledger:
         (scope.shop_id, utc_text(now - SETTLED)),
     )
     succeeded = _successes(session, scope.shop_id).get(("orders", "history"))
-    return judge(
+    return classify_gaps(
         covered,
         begin,
         now,
@@ -74,7 +74,7 @@ def read_ledger(session: Session, scope: Scope) -> Ledger:
     )
 
 
-def covered_days(ledger: Ledger) -> list[date]:
+def complete_days(ledger: Ledger) -> list[date]:
     """Whole days that are in the ledger, oldest first."""
     first = ledger.begin.astimezone(BEIJING)
     day = first.date() + timedelta(days=first.time() > time())
@@ -117,7 +117,7 @@ def _successes(session: Session, shop_id: str) -> dict[tuple[str, str], datetime
     return {(resource, mode): at.replace(tzinfo=timezone.utc) for resource, mode, at in rows}
 
 
-def _freshness(session: Session, check: FigureCheck, scope: Scope, fresh_within: FreshWithin) -> Result:
+def _freshness(session: Session, check: FigureCheck, scope: CheckScope, fresh_within: FreshWithin) -> Result:
     """Syncs whose last success is too long ago, or those that never had one."""
     successes = _successes(session, scope.shop_id)
     if check is NEVER_SYNCED:
@@ -138,7 +138,7 @@ def _hours(length: timedelta) -> str:
 # --- orders of yesterday -------------------------------------------------------------------------------
 
 
-def _orders_of_yesterday(session: Session, scope: Scope) -> Result:
+def _orders_of_yesterday(session: Session, scope: CheckScope) -> Result:
     """Compare yesterday with the same day of the weeks before, once it has been read to its end."""
     check = ORDERS_OF_YESTERDAY
     today = scope.now.astimezone(BEIJING).date()

@@ -35,7 +35,9 @@ class Ledger(NamedTuple):
         return 1 - self.missing / whole if whole else 1.0
 
 
-def judge(covered: list[Span], begin: datetime, now: datetime, *, frontier: datetime | None, moving: bool) -> Ledger:
+def classify_gaps(
+    covered: list[Span], begin: datetime, now: datetime, *, frontier: datetime | None, moving: bool
+) -> Ledger:
     """Tell gaps that are lost from those that the history DAG has not come to yet.
 
     It reads week by week, from the oldest on, and does not come back by itself to a week that failed: what lies

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from xiaoe.merge.freshness import FreshWithin
     from xiaoe.mysql.session import Session
     from xiaoe.quality.results import Result
-    from xiaoe.quality.scope import Scope
+    from xiaoe.quality.scope import CheckScope
 
 
 class _OverSession:
@@ -65,7 +65,7 @@ class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
         """Check, and return how many passed and how many warn."""
         return _run(context, self.xiaoe_conn_id, COLUMN_CHECKS, partial(self._judge, context))
 
-    def _judge(self, context: Context, scope: Scope, session: Session, check: ColumnCheck) -> Result:
+    def _judge(self, context: Context, scope: CheckScope, session: Session, check: ColumnCheck) -> Result:
         self._session, self.table = session, f"{check.table} AS {check.table[0]}"
         self.partition_clause = scope.rows(check.table)
         values: dict[str, Any] = {"equal_to": 0} if check.test == "null_check" else {"geq_to": 0}
@@ -94,7 +94,7 @@ class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
         """Check, and return how many passed and how many warn."""
         return _run(context, self.xiaoe_conn_id, ROW_CHECKS, partial(self._judge, context))
 
-    def _judge(self, context: Context, scope: Scope, session: Session, check: RowCheck) -> Result:
+    def _judge(self, context: Context, scope: CheckScope, session: Session, check: RowCheck) -> Result:
         now = f"{scope.now:%Y-%m-%d %H:%M:%S}"
         self._session, self.table = session, f"{check.table} AS {check.table[0]}"
         self.partition_clause = f"{scope.rows(check.table)} AND {check.among}"
@@ -129,7 +129,7 @@ class XiaoeQueryChecksOperator(BaseOperator):
         checks = [check for check in QUERY_CHECKS if full or not check.daily]
         return _run(context, self.xiaoe_conn_id, [*checks, *FIGURE_CHECKS], self._judge)
 
-    def _judge(self, scope: Scope, session: Session, check: QueryCheck | FigureCheck) -> Result:
+    def _judge(self, scope: CheckScope, session: Session, check: QueryCheck | FigureCheck) -> Result:
         from xiaoe.quality.figures import figure
         from xiaoe.quality.results import find, found_nothing
 
@@ -161,7 +161,7 @@ class XiaoeDayTotalsOperator(BaseOperator):
         number = settings.quality_sample_days()
         with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
 
-            def judge(scope: Scope, session: Session, _: FigureCheck) -> Result:
+            def judge(scope: CheckScope, session: Session, _: FigureCheck) -> Result:
                 seed = f"{scope.shop_id} {_due(context)[1].isoformat()}"
                 return day_totals(session, hook, scope, number=number, seed=seed)
 
@@ -172,10 +172,10 @@ def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Cal
     """Run checks of the shop that a connection names, over the rows that are the run's."""
     from xiaoe.api.shop import app_id_of
     from xiaoe.quality.results import run_checks
-    from xiaoe.quality.scope import Scope, is_full
+    from xiaoe.quality.scope import CheckScope, is_full
 
     shop_id = app_id_of(xiaoe_conn_id)
-    scope = Scope(shop_id, clock.now(), full=is_full(*_due(context)))
+    scope = CheckScope(shop_id, clock.now(), full=is_full(*_due(context)))
     return run_checks(shop_id, str(context["dag_run"].run_id), checks, partial(judge, scope))
 
 

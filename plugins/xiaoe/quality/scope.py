@@ -17,7 +17,7 @@ _TIMES = {"orders": "o.created_time", "refunds": "r.updated_at", "decisions": "d
 
 
 @dataclass(frozen=True)
-class Scope:
+class CheckScope:
     """The rows of one shop that a run looks at.
 
     Args:

@@ -12,9 +12,9 @@ from xiaoe.clock import midnight
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.mysql.session import Session
 from xiaoe.quality.catalogue import DAY_TOTALS
-from xiaoe.quality.figures import count_orders, covered_days, read_ledger
+from xiaoe.quality.figures import complete_days, count_orders, read_ledger
 from xiaoe.quality.results import NAMED, Result
-from xiaoe.quality.scope import Scope
+from xiaoe.quality.scope import CheckScope
 from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import Window
 
@@ -53,7 +53,7 @@ def sample(days: Sequence[date], number: int, seed: str) -> list[date]:
     return sorted(sorted(days, key=lambda day: blake2b(f"{seed} {day}".encode()).digest())[:number])
 
 
-def day_totals(session: Session, hook: XiaoeHook, scope: Scope, *, number: int, seed: str) -> Result:
+def day_totals(session: Session, hook: XiaoeHook, scope: CheckScope, *, number: int, seed: str) -> Result:
     """Ask again for some days that are in the ledger, and compare.
 
     Args:
@@ -67,7 +67,7 @@ def day_totals(session: Session, hook: XiaoeHook, scope: Scope, *, number: int, 
         XiaoeRetriableError: The API cannot be reached.
         XiaoeIncompleteError: It tells no total.
     """
-    days = sample(covered_days(read_ledger(session, scope)), number, seed)
+    days = sample(complete_days(read_ledger(session, scope)), number, seed)
     compared = [_agreed(session, hook, scope.shop_id, day) for day in days]
     wrong = [one for one in compared if not one.agrees]
     asked = f"抽查 {'、'.join(map(str, days))}" if days else "尚无读完的日子可抽查"

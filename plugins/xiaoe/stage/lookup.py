@@ -28,7 +28,7 @@ _AROUND = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedOrder:
     """An order that after-sales name.
 
     Args:
@@ -44,7 +44,7 @@ class Named:
     observed_at: datetime | None = None
 
 
-def named_orders(session: Session, shop_id: str, window: Window, *, created_before: datetime) -> list[Named]:
+def named_orders(session: Session, shop_id: str, window: Window, *, created_before: datetime) -> list[NamedOrder]:
     """Orders that after-sales changed in a window name, older than a moment or unknown; none marked absent.
 
     An after-sale that tells no time of change changed when a change of it was last seen.
@@ -67,7 +67,7 @@ def named_orders(session: Session, shop_id: str, window: Window, *, created_befo
         ),
     )
     return [
-        Named(
+        NamedOrder(
             order_id,
             changed.replace(tzinfo=BEIJING),
             created.replace(tzinfo=BEIJING) if created else None,
@@ -92,7 +92,9 @@ def window_to_name(changed: Window, watermark: datetime | None, settle: timedelt
     return Window(min(changed.begin, begin), changed.end)
 
 
-def to_look_up(named: Sequence[Named], looks: Sequence[Look], *, now: datetime, settle: timedelta) -> list[Named]:
+def to_look_up(
+    named: Sequence[NamedOrder], looks: Sequence[Look], *, now: datetime, settle: timedelta
+) -> list[NamedOrder]:
     """Those of the orders that have not been seen since their after-sale settled.
 
     An order the warehouse does not hold is asked for only while its after-sale is fresh: older ones were made
@@ -106,7 +108,7 @@ def to_look_up(named: Sequence[Named], looks: Sequence[Look], *, now: datetime, 
     """
     covered = segments(looks)
 
-    def is_wanted(one: Named) -> bool:
+    def is_wanted(one: NamedOrder) -> bool:
         settled = one.changed + settle
         if one.created is None:
             return settled >= now
@@ -115,7 +117,7 @@ def to_look_up(named: Sequence[Named], looks: Sequence[Look], *, now: datetime, 
     return [one for one in named if is_wanted(one)]
 
 
-def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequence[Named], **run: Any) -> Manifest:
+def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequence[NamedOrder], **run: Any) -> Manifest:
     """Ask for orders one by one; each answer is a page. A second try asks for all of them again.
 
     Whether `order_id` is bound to the time filter is not documented (docs/xiaoe-api.md section 2): where the
@@ -166,7 +168,7 @@ def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequenc
     return manifest
 
 
-def _look_up(hook: XiaoeHook, one: Named) -> Answer:
+def _look_up(hook: XiaoeHook, one: NamedOrder) -> Answer:
     """Ask for one order, twice if the first answer does not hold it."""
     filters = {"order_id": one.order_id, **ORDERS.paging.fields(1, None)}
     if one.created:
