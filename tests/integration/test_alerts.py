@@ -288,7 +288,7 @@ def test_without_an_address_alerts_are_noted_all_the_same(
     database: Database, airflow: Airflow, clean_environment: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     airflow.fails()
-    assert "nobody is told of alerts: XIAOE_ALERT_MAIL_TO" in caplog.text
+    assert "alerts are not sent: XIAOE_ALERT_MAIL_TO" in caplog.text
     assert open_alerts(database) == [("failed", "rescan", 1)]
     airflow.succeeds()
     [row] = database.rows("SELECT * FROM alerts")

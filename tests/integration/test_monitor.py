@@ -188,12 +188,12 @@ def test_open_alerts_failed_checks_reviews_and_backups_show(database: Database) 
     )
     for at, status, drill in ((old, "success", "success"), (now - DAY, "success", None), (now, "failed", None)):
         database.rows(backup, (f"file:///{at}", at, at, status, at if drill else None, drill))
-    facts = read()
-    assert [one.dag_id for one in facts.alerts] == ["open_one"]
-    assert [one.check_name for one in facts.checks] == ["everywhere", "fails"]
-    [shop] = facts.shops
+    data = read()
+    assert [one.dag_id for one in data.alerts] == ["open_one"]
+    assert [one.check_name for one in data.checks] == ["everywhere", "fails"]
+    [shop] = data.shops
     assert (shop.in_review, shop.waiting, shop.rejected) == (2, 1, 1)
-    assert facts.backup == (now - DAY, "success")
+    assert data.backup == (now - DAY, "success")
 
 
 def test_each_shop_is_shown_by_itself_and_an_unknown_one_is_the_first(sync: Sync, database: Database) -> None:

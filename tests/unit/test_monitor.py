@@ -49,20 +49,20 @@ def states(*windows: Any) -> dict[int, str]:
     return {cell.day.day: cell.state for cell in calendar.cells(looks(*windows), FIRST, NOW)}
 
 
-def no_facts(**changes: Any) -> queries.PageData:
-    facts = queries.PageData(
+def page_data(**changes: Any) -> queries.PageData:
+    data = queries.PageData(
         shops=[], shop_id=None, syncs=[], alerts=[], checks=[], runs=[], days=[], windows=[], looks={}, tables=[],
         storage=[], growth=[], backup=None,
     )  # fmt: skip
-    return facts._replace(**changes)
+    return data._replace(**changes)
 
 
-def build(facts: queries.PageData, language: str = "en") -> dict[str, Any]:
-    return view.build(facts, Texts(language, UTC), NOW, first=FIRST, limits=LIMITS)
+def build(data: queries.PageData, language: str = "en") -> dict[str, Any]:
+    return view.build(data, Texts(language, UTC), NOW, first=FIRST, limits=LIMITS)
 
 
-def cards(facts: queries.PageData) -> dict[str, view.Card]:
-    return {card.label: card for card in build(facts)["cards"]}
+def cards(data: queries.PageData) -> dict[str, view.Card]:
+    return {card.label: card for card in build(data)["cards"]}
 
 
 # --- calendar ------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def test_gaps_are_told_as_spans() -> None:
         (date(2026, 11, 3), date(2026, 11, 5)),
         (date(2026, 11, 10), date(2026, 11, 10)),
     ]
-    [shown] = build(no_facts(shop_id="s", looks={"orders": looks((1, 3, HOUR), (6, 20, HOUR))}))["calendars"]
+    [shown] = build(page_data(shop_id="s", looks={"orders": looks((1, 3, HOUR), (6, 20, HOUR))}))["calendars"]
     assert shown["gaps"] == "Not read: 2026-11-03 – 2026-11-05"
     assert shown["summary"] == "2026-11-01 to yesterday: 16 of 19 days read"
 
@@ -234,15 +234,15 @@ def test_a_sync_is_ok_late_or_failed(one: queries.SyncStatus, expected: str) -> 
 
 
 def test_the_lag_is_now_less_the_watermark() -> None:
-    [row] = build(no_facts(syncs=[sync()]))["syncs"]
+    [row] = build(page_data(syncs=[sync()]))["syncs"]
     assert row["lag"] == "6 h 0 min"
-    [row] = build(no_facts(syncs=[sync()._replace(watermark=None)]))["syncs"]
+    [row] = build(page_data(syncs=[sync()._replace(watermark=None)]))["syncs"]
     assert row["lag"] == "–"
 
 
 def test_cards_add_up_the_shops() -> None:
     shops = [queries.ShopBacklog("a", 2, 0, timedelta(), 0), queries.ShopBacklog("b", 3, 4, 5 * HOUR, 1)]
-    found = cards(no_facts(shops=shops))
+    found = cards(page_data(shops=shops))
     assert found["Orders in review"].value == "5"
     assert found["Orders to be seen again"][1:3] == ("4", "longest 5 h 0 min")
     assert found["Rows not readable"].state == "bad"
@@ -260,7 +260,7 @@ def test_cards_add_up_the_shops() -> None:
     ],
 )
 def test_an_old_backup_or_a_failed_drill_shows(backup: queries.LastBackup | None, state: str, note: str) -> None:
-    card = cards(no_facts(backup=backup))["Last backup"]
+    card = cards(page_data(backup=backup))["Last backup"]
     assert (card.state, card.note) == (state, note)
 
 
@@ -278,7 +278,7 @@ def test_an_old_backup_or_a_failed_drill_shows(backup: queries.LastBackup | None
 )
 def test_storage_is_held_against_its_limit(metric: str, size: int | None, state: str) -> None:
     note = "no_right" if size is None else None
-    [row] = build(no_facts(storage=[queries.StorageFigure(metric, size, note, UTC)]))["storage"]
+    [row] = build(page_data(storage=[queries.StorageFigure(metric, size, note, UTC)]))["storage"]
     assert row["state"] == state
     if size is None:
         assert row["value"] == "this MySQL user may not see them"
@@ -287,7 +287,7 @@ def test_storage_is_held_against_its_limit(metric: str, size: int | None, state:
 def test_too_little_free_disk_names_value_setting_and_place() -> None:
     check_free_disk([Sample("free_disk", 5 * 10**9)], least=5 * 10**9, store="file:///pages")
     check_free_disk([Sample("free_disk", None, "bucket")], least=5 * 10**9, store="s3://pages")
-    with pytest.raises(XiaoeConfigError, match=r"4\.9 GB where file:///pages .*5 GB.*XIAOE_MIN_FREE_DISK_GB"):
+    with pytest.raises(XiaoeConfigError, match=r"4\.9 GB on the disk of file:///pages .*5 GB.*XIAOE_MIN_FREE_DISK_GB"):
         check_free_disk([Sample("free_disk", 4_900_000_000)], least=5 * 10**9, store="file:///pages")
 
 
@@ -302,20 +302,20 @@ def test_a_chart_brings_no_script_style_or_address_and_says_its_values() -> None
 
 
 def test_a_retry_is_drawn_once_although_it_is_a_call_too() -> None:
-    facts = no_facts(days=[queries.SyncDay(NOW.date(), 5, 6, 10, 3)])
-    rows, calls = (chart["svg"] for chart in build(facts)["charts"])
+    data = page_data(days=[queries.SyncDay(NOW.date(), 5, 6, 10, 3)])
+    rows, calls = (chart["svg"] for chart in build(data)["charts"])
     assert "<title>11-20 5</title>" in rows
     assert "<title>11-20 7</title>" in calls
     assert "<title>11-20 3</title>" in calls
 
 
 def test_without_data_a_chart_says_so() -> None:
-    assert all("no data yet" in chart["svg"] for chart in build(no_facts())["charts"])
+    assert all("no data yet" in chart["svg"] for chart in build(page_data())["charts"])
 
 
 def test_growth_begins_with_the_first_sample_and_is_in_gigabytes() -> None:
     growth = [queries.StorageDay(NOW.date() - back * DAY, "database", (10 - back) * 10**9) for back in (2, 0)]
-    svg = build(no_facts(growth=growth))["growth"]["svg"]
+    svg = build(page_data(growth=growth))["growth"]["svg"]
     assert re.findall(r"<title>(11-\d\d [\d.]+)</title>", svg) == ["11-18 8", "11-20 10"]
 
 
@@ -324,7 +324,7 @@ def test_growth_begins_with_the_first_sample_and_is_in_gigabytes() -> None:
 
 def everything(text: str) -> queries.PageData:
     """A page with this text wherever one comes from outside."""
-    return no_facts(
+    return page_data(
         shops=[queries.ShopBacklog(text, 0, 0, timedelta(), 0), queries.ShopBacklog("other", 0, 0, timedelta(), 0)],
         shop_id=text,
         syncs=[queries.SyncStatus(text, text, text, None, None, UTC, text, text)],
@@ -351,7 +351,7 @@ def test_what_comes_from_outside_is_text_everywhere(language: str) -> None:
 def test_only_a_web_address_becomes_a_link() -> None:
     alert = everything("x").alerts[0]
     for address, linked in (("https://a/b", True), ("javascript:alert(1)", False), (None, False)):
-        html = web._template("page.html").render(build(no_facts(alerts=[alert._replace(log_url=address)])))
+        html = web._template("page.html").render(build(page_data(alerts=[alert._replace(log_url=address)])))
         assert ('<a href="https://a/b">' in html) == linked
         assert "javascript:" not in html
 
@@ -363,7 +363,7 @@ def test_links_keep_shop_and_language() -> None:
 
 
 def test_an_empty_warehouse_shows() -> None:
-    html = web._template("page.html").render(build(no_facts()))
+    html = web._template("page.html").render(build(page_data()))
     assert "No shop has been synced yet." in html
     assert "No sample yet" in html
 

@@ -1,4 +1,4 @@
-"""`make health`: what is stale, asked from outside of Airflow, because Airflow cannot tell that it is down itself."""
+"""`make health`: which syncs are stale. It runs outside of Airflow, which cannot report that it is down itself."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.notify import duration_text
 
 FORGOTTEN = timedelta(days=30)
-"""A shop or a list that nothing tried to sync for so long was taken out."""
+"""A sync that was not even tried for this long was taken out of service."""
 
 
 class SyncFreshness(NamedTuple):
-    """A row of `sync_status`; times in UTC."""
+    """A row of `sync_status` that has a freshness limit; times in UTC."""
 
     shop_id: str
     resource: str
@@ -28,7 +28,7 @@ class SyncFreshness(NamedTuple):
 
 
 def check_freshness() -> tuple[bool, list[str]]:
-    """Whether all is fresh, and what to print."""
+    """Whether all syncs are fresh, and the lines to print."""
     now = clock.now()
     with Warehouse().session(any_schema=True) as session:
         syncs = read_syncs(session, now)
@@ -41,7 +41,7 @@ def check_freshness() -> tuple[bool, list[str]]:
 
 
 def read_syncs(session: Session, now: datetime) -> list[SyncFreshness]:
-    """The syncs that have a time by which they must have succeeded."""
+    """The syncs that have a freshness limit."""
     rows = session.query(
         "SELECT shop_id, resource, mode, last_success_at FROM sync_status WHERE last_attempt_at > %s ORDER BY 1, 2, 3",
         (utc_text(now - FORGOTTEN),),
@@ -54,7 +54,7 @@ def read_syncs(session: Session, now: datetime) -> list[SyncFreshness]:
 
 
 def stale_lines(syncs: Sequence[SyncFreshness], now: datetime) -> list[str]:
-    """A line for each sync that is stale."""
+    """A line for each stale sync."""
     found = []
     for one in syncs:
         limit, last = FRESH_WITHIN[one.resource, one.mode], one.last_success_at

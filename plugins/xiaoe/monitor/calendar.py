@@ -1,4 +1,8 @@
-"""Which days have been read, and how long ago: one cell per day of Beijing. Pure, no database."""
+"""Which days have been read, and how long ago: one cell per Beijing day. Pure: no database.
+
+A day is covered if no second of it is bare; grouping by day in SQL would hide a gap of an hour. A row that could not be
+typed colours the whole window it came in, up to six days, because the ledger knows windows, not rows.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +16,20 @@ from xiaoe.monitor.queries import Looks
 
 DAY = timedelta(days=1)
 AGES = ((DAY, "d1"), (timedelta(days=15), "d15"), (timedelta(days=90), "d90"))
-"""Up to which age of the look → state; older is `old`."""
+"""Maximum age of the observation → state; older ones are `old`."""
 GAPS = ("gap", "part")
 _YEAR_ZERO = 365
-"""Days that MySQL counts before Python's first."""
+"""MySQL's day number of the day before Python's day 1."""
 
 
 class Cell(NamedTuple):
-    """A day.
+    """A cell of the calendar: one day.
 
     Args:
-        day: Of Beijing.
-        state: `gap`: nothing read, `part`: not all of it, `rejected`: rows in it could not be typed, `today`: not over
-            yet, else by age of the look: `d1`, `d15`, `d90`, `old`.
-        seen: When the part of it was read that was read longest ago, UTC; None where something was not read.
+        day: Beijing day.
+        state: `gap`: not read, `part`: partly read, `rejected`: some rows could not be typed, `today`: not over yet,
+            else by age of the observation: `d1`, `d15`, `d90`, `old`.
+        seen: The oldest observation of any moment of the day, UTC; None if some moment was not read.
         until: Of today: up to when it has been read, Beijing time.
     """
 
@@ -36,7 +40,7 @@ class Cell(NamedTuple):
 
 
 class Month(NamedTuple):
-    """A row of the calendar: thirty-one places, None where there is no day."""
+    """A row of the calendar: 31 cells, None for days that do not exist."""
 
     label: str
     cells: list[Cell | None]
@@ -47,8 +51,8 @@ def cells(looks: Looks, first: date, now: datetime) -> list[Cell]:
 
     Args:
         looks: Windows of the ledger, as `queries.looks` returns them.
-        first: Where the history begins.
-        now: The present, with Beijing's offset.
+        first: First day of the history.
+        now: The current time, with Beijing's offset.
     """
     days = [first + number * DAY for number in range((now.date() - first).days + 1)]
     midnights = np.array([_seconds(datetime.combine(day, time())) for day in (*days, now.date() + DAY)])
@@ -65,7 +69,7 @@ def cells(looks: Looks, first: date, now: datetime) -> list[Cell]:
 
 
 def months(days: Iterable[Cell]) -> list[Month]:
-    """The latest month first."""
+    """The cells by month, latest month first."""
     rows: dict[str, list[Cell | None]] = {}
     for cell in days:
         rows.setdefault(f"{cell.day:%Y-%m}", [None] * 31)[cell.day.day - 1] = cell
@@ -73,7 +77,7 @@ def months(days: Iterable[Cell]) -> list[Month]:
 
 
 def gap_ranges(days: Iterable[Cell]) -> list[tuple[date, date]]:
-    """First and last day of every run of days that were not read wholly."""
+    """First and last day of each run of consecutive days that were not fully read."""
     found: list[tuple[date, date]] = []
     for cell in days:
         if cell.state in GAPS:
@@ -85,11 +89,10 @@ def gap_ranges(days: Iterable[Cell]) -> list[tuple[date, date]]:
 
 
 def _paint(looks: Looks, midnights: Looks) -> tuple[Looks, Looks]:
-    """Lay the windows over each other, the latest look on top.
+    """Lay the windows over each other, the latest observation on top.
 
     Returns:
-        Where a segment begins, in order, with every midnight among them; the row in `looks` that each segment shows,
-        -1 for none.
+        The starts of segments in order, every midnight among them; for each segment its row in `looks`, or -1.
     """
     edges = np.unique(np.concatenate([looks[:, 0], looks[:, 1], midnights]))
     latest = np.full(len(edges), -1, dtype=np.int64)

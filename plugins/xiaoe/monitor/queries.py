@@ -1,6 +1,6 @@
-"""What the page reads from the warehouse: every query is bounded, all of one moment.
+"""The page's queries: each is bounded, and all read one snapshot.
 
-Bookkeeping times come out in UTC without an offset, windows and watermarks in Beijing time without one, as stored.
+Times are naive, as stored: bookkeeping times in UTC, windows and watermarks in Beijing time.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from xiaoe.resources.registry import RESOURCES
 Looks = NDArray[np.int64]
 
 SHOWN = 20
-"""Rows of a list on the page."""
-MOST_PROBLEMS = 50
+"""Rows of each list on the page."""
+MAX_PROBLEMS = 50
 CHART_DAYS = 30
 GROWTH_DAYS = 90
 CHECKS_COUNT_FOR = timedelta(days=2)
-"""A check that has not run for longer is gone, not failed."""
+"""A check that has not run for longer was removed; its last failure does not count."""
 COVERED = tuple(name for name, one in RESOURCES.items() if one.scope is not Scope.WHOLE)
 """Resources that are read window by window."""
 
 
 class SyncStatus(NamedTuple):
-    """Where a sync stands: a row of `sync_status`."""
+    """The state of a sync: a row of `sync_status`."""
 
     shop_id: str
     resource: str
@@ -73,7 +73,7 @@ class FailedCheck(NamedTuple):
 
 
 class ShopBacklog(NamedTuple):
-    """What waits in a shop: orders for a person, orders to be seen again (and how long the longest has), bad rows."""
+    """A shop's backlog: orders in review, orders to be observed again (and the longest wait), untyped rows."""
 
     shop_id: str
     in_review: int
@@ -102,7 +102,7 @@ class SyncRun(NamedTuple):
 
 
 class SyncDay(NamedTuple):
-    """What the runs of a Beijing day brought together."""
+    """Totals of the runs of a Beijing day."""
 
     day: date
     inserted: int
@@ -138,7 +138,7 @@ class StorageFigure(NamedTuple):
 
 
 class StorageDay(NamedTuple):
-    """The last sample of a Beijing day, bytes."""
+    """The last sample of a metric on a Beijing day, in bytes."""
 
     day: date
     metric: str
@@ -146,14 +146,14 @@ class StorageDay(NamedTuple):
 
 
 class LastBackup(NamedTuple):
-    """The last backup that succeeded, and what the last restore drill of any said."""
+    """The last successful backup, and the result of the last restore drill."""
 
     finished_at: datetime
     drill_status: str | None
 
 
 class PageData(NamedTuple):
-    """All that the page shows."""
+    """Everything that the page shows."""
 
     shops: list[ShopBacklog]
     shop_id: str | None
@@ -175,8 +175,8 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
 
     Args:
         session: The warehouse.
-        wanted: The shop whose runs and windows are shown; else the first.
-        now: The present, with an offset.
+        wanted: The shop whose runs and windows are shown; else the first one.
+        now: The current time, with an offset.
     """
     syncs = [SyncStatus(*row) for row in session.query(_SYNCS)]
     names = sorted({one.shop_id for one in syncs})
@@ -185,8 +185,8 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         shops=_shops(session, names, now),
         shop_id=shop_id,
         syncs=syncs,
-        alerts=[OpenAlert(*row) for row in session.query(_ALERTS, (MOST_PROBLEMS,))],
-        checks=[FailedCheck(*row) for row in session.query(_CHECKS, (utc_text(now - CHECKS_COUNT_FOR), MOST_PROBLEMS))],
+        alerts=[OpenAlert(*row) for row in session.query(_ALERTS, (MAX_PROBLEMS,))],
+        checks=[FailedCheck(*row) for row in session.query(_CHECKS, (utc_text(now - CHECKS_COUNT_FOR), MAX_PROBLEMS))],
         runs=[SyncRun(*row) for row in session.query(_RUNS, (shop_id, SHOWN))],
         days=[SyncDay(row[0], *map(int, row[1:])) for row in session.query(_DAYS, (shop_id, _days_ago(now)))],
         windows=[LedgerWindow(*row) for row in session.query(_WINDOWS, (shop_id, SHOWN))],
@@ -199,11 +199,11 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
 
 
 def looks(session: Session, shop_id: str, resource: str) -> Looks:
-    """Every window of the ledger: a row of numbers each, since there may be a hundred thousand.
+    """All windows of the ledger as an array, since there may be a hundred thousand.
 
     Returns:
-        Columns: begin, end (Beijing), when it was read (UTC), all in seconds of `TO_SECONDS`; 1 if rows of it could
-        not be typed.
+        Columns: begin and end (Beijing) and observation (UTC), in seconds as `TO_SECONDS` counts; 1 if some rows could
+        not be typed, else 0.
     """
     rows = session.query(
         "SELECT TO_SECONDS(window_start), TO_SECONDS(window_end), TO_SECONDS(observed_at), rejected > 0"

@@ -1,7 +1,8 @@
-"""The operators of the quality DAG. Columns and rows are judged by the SQL provider's own check operators.
+"""The operators of the quality DAG; columns and rows are judged by the SQL provider's check operators.
 
-These judge all checks in one statement, where one that breaks takes the others with it, and tell of a failure only in
-an exception. Here each check is a statement of its own, and its result is kept.
+Those run all their checks in one statement, so that one broken check fails all, and report failures only in an
+exception. Here each check is one `execute` of the provider's operator, over our session, and its result is stored;
+a second query, only after a failure, counts and names the rows.
 """
 
 from __future__ import annotations
@@ -38,17 +39,17 @@ if TYPE_CHECKING:
 
 
 class _OverSession:
-    """Has the provider's operator ask over the session that the checks run in, with this project's settings."""
+    """Makes the provider's operator use the session of the checks, with this project's settings."""
 
     _session: Session
 
     def get_db_hook(self) -> Any:
-        """As much of a hook as the provider's check operators use."""
+        """The part of a hook that the provider's check operators use."""
         return SimpleNamespace(get_records=self._session.query)
 
 
 class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
-    """Columns that are never NULL or never below 0, of one shop's recent rows or of all.
+    """Checks columns that are never NULL or never negative, in one shop's recent rows or in all.
 
     Args:
         xiaoe_conn_id: The shop's connection.
@@ -62,7 +63,7 @@ class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
         self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         return _run(context, self.xiaoe_conn_id, COLUMN_CHECKS, partial(self._judge, context))
 
     def _judge(self, context: Context, scope: CheckScope, session: Session, check: ColumnCheck) -> Result:
@@ -77,7 +78,7 @@ class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
 
 
 class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
-    """What holds for each row, or for nearly all, of one shop's recent rows or of all.
+    """Checks conditions on each row, in one shop's recent rows or in all.
 
     Args:
         xiaoe_conn_id: The shop's connection.
@@ -91,7 +92,7 @@ class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
         self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         return _run(context, self.xiaoe_conn_id, ROW_CHECKS, partial(self._judge, context))
 
     def _judge(self, context: Context, scope: CheckScope, session: Session, check: RowCheck) -> Result:
@@ -106,11 +107,11 @@ class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
 
 
 class XiaoeQueryChecksOperator(BaseOperator):
-    """Queries that find nothing, and figures: relations between tables, the ledger, freshness.
+    """Runs the query checks and the figures: relations between tables, the ledger, freshness.
 
     Args:
         xiaoe_conn_id: The shop's connection.
-        fresh_within: Resource and mode of each sync → how long ago its last success may be.
+        fresh_within: Resource and mode of each sync → maximum age of its last success.
     """
 
     template_fields: Sequence[str] = ("xiaoe_conn_id",)
@@ -122,7 +123,7 @@ class XiaoeQueryChecksOperator(BaseOperator):
         self.fresh_within = fresh_within
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         from xiaoe.quality.scope import is_full
 
         full = is_full(*_due(context))
@@ -140,7 +141,7 @@ class XiaoeQueryChecksOperator(BaseOperator):
 
 
 class XiaoeDayTotalsOperator(BaseOperator):
-    """What the API says of some days of the past, against what the warehouse holds.
+    """Compares the API's totals of some past days with the warehouse.
 
     Args:
         xiaoe_conn_id: The shop's connection.
@@ -154,7 +155,7 @@ class XiaoeDayTotalsOperator(BaseOperator):
         self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Ask, compare, and return how many passed and how many warn."""
+        """Ask the API and compare; return the numbers of passed checks and of warnings."""
         from xiaoe.api.hook import XiaoeHook
         from xiaoe.quality.totals import day_totals
 
@@ -169,7 +170,7 @@ class XiaoeDayTotalsOperator(BaseOperator):
 
 
 def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Callable[..., Result]) -> dict[str, int]:
-    """Run checks of the shop that a connection names, over the rows that are the run's."""
+    """Run checks for the shop of a connection, over the rows in the run's scope."""
     from xiaoe.api.shop import app_id_of
     from xiaoe.quality.results import run_checks
     from xiaoe.quality.scope import CheckScope, is_full
@@ -180,17 +181,17 @@ def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Cal
 
 
 def _due(context: Context) -> tuple[str, datetime]:
-    """The kind of a run, and when it was due."""
+    """The run's type, and when it was due."""
     dag_run = context["dag_run"]
     return str(getattr(dag_run.run_type, "value", dag_run.run_type)), dag_run.run_after
 
 
 def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:
-    """Whether the provider's operator found a check to hold; it writes that down before it raises.
+    """Whether a check holds according to the provider's operator, which records that before it raises.
 
     Args:
         check: Runs the operator.
-        values: What it writes to.
+        values: The dictionary that it records into.
     """
     try:
         check()
@@ -201,7 +202,7 @@ def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:
 
 
 def _row_result(session: Session, check: Any, holds: bool, rows: str, **values: str) -> Result:
-    """The result of a check of columns or rows, with the rows that are wrong."""
+    """The result of a column or row check, with the wrong rows."""
     from xiaoe.quality.results import Result, find, found_nothing
 
     if holds:
