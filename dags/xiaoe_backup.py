@@ -35,6 +35,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("backup", params=DRILL_PARAM, late_after=timedelta(hours=2)),
+    **dag_defaults("backup", params=DRILL_PARAM, overdue_after=timedelta(hours=2)),
 ):
     back_up(timeout=timedelta(hours=6))

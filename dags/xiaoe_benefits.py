@@ -41,6 +41,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
-    **dag_defaults("benefits", params={}, late_after=timedelta(hours=1)),
+    **dag_defaults("benefits", params={}, overdue_after=timedelta(hours=1)),
 ):
     decide_benefits(timeout=timedelta(hours=4))

@@ -33,6 +33,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=3),
-    **dag_defaults("benefits", params=DAY_PARAM, late_after=timedelta(hours=1)),
+    **dag_defaults("benefits", params=DAY_PARAM, overdue_after=timedelta(hours=1)),
 ):
     report_benefits(timeout=timedelta(hours=2))

@@ -34,6 +34,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
-    **dag_defaults("benefits", params={}, late_after=timedelta(hours=22)),
+    **dag_defaults("benefits", params={}, overdue_after=timedelta(hours=22)),
 ):
     review_benefits(patience=timedelta(hours=20))

@@ -31,7 +31,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("dimensions", params=ACCEPT_MISSING, late_after=timedelta(hours=3)),
+    **dag_defaults("dimensions", params=ACCEPT_MISSING, overdue_after=timedelta(hours=3)),
 ):
     for name in ("users", "products", "live_streams"):
         sync_shops(name, "whole", timeout=timedelta(hours=6), group_id=name)

@@ -32,6 +32,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=4),
-    **dag_defaults("maintenance", params=DRY_RUN_PARAM, late_after=timedelta(hours=2)),
+    **dag_defaults("maintenance", params=DRY_RUN_PARAM, overdue_after=timedelta(hours=2)),
 ):
     maintain(timeout=timedelta(hours=1))

@@ -37,6 +37,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
-    **dag_defaults("marts", params=REBUILD_PARAM, late_after=timedelta(hours=1)),
+    **dag_defaults("marts", params=REBUILD_PARAM, overdue_after=timedelta(hours=1)),
 ):
     refresh_marts(timeout=timedelta(hours=4))

@@ -30,6 +30,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
-    **dag_defaults("orders", "rescan", params=WINDOW_PARAMS, late_after=timedelta(hours=3)),
+    **dag_defaults("orders", "rescan", params=WINDOW_PARAMS, overdue_after=timedelta(hours=3)),
 ):
     sync_shops("orders", "deep_rescan", timeout=timedelta(hours=4))

@@ -36,6 +36,6 @@ with DAG(
     catchup=True,
     max_active_runs=2,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("orders", "history", params=WINDOW_PARAMS, late_after=timedelta(hours=6)),
+    **dag_defaults("orders", "history", params=WINDOW_PARAMS, overdue_after=timedelta(hours=6)),
 ):
     sync_shops("orders", "history", timeout=timedelta(hours=6))

@@ -31,6 +31,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
-    **dag_defaults("orders", "incremental", params=WINDOW_PARAMS, late_after=timedelta(minutes=15)),
+    **dag_defaults("orders", "incremental", params=WINDOW_PARAMS, overdue_after=timedelta(minutes=15)),
 ):
     sync_shops("orders", "incremental", timeout=timedelta(hours=2))

@@ -31,6 +31,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=3),
-    **dag_defaults("orders", "rescan", params=WINDOW_PARAMS, late_after=timedelta(minutes=45)),
+    **dag_defaults("orders", "rescan", params=WINDOW_PARAMS, overdue_after=timedelta(minutes=45)),
 ):
     sync_shops("orders", "rescan", timeout=timedelta(hours=2))

@@ -34,6 +34,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
-    **dag_defaults("quality", params={}, late_after=timedelta(minutes=30)),
+    **dag_defaults("quality", params={}, overdue_after=timedelta(minutes=30)),
 ):
     check_quality(timeout=timedelta(minutes=50))

@@ -32,6 +32,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("refunds", params=WINDOW_PARAMS, late_after=timedelta(minutes=45)),
+    **dag_defaults("refunds", params=WINDOW_PARAMS, overdue_after=timedelta(minutes=45)),
 ):
-    sync_shops("refunds", "incremental", timeout=timedelta(hours=6), late_orders=True)
+    sync_shops("refunds", "incremental", timeout=timedelta(hours=6), look_up_orders=True)

@@ -399,7 +399,7 @@ PARTLY_REFUNDED = {
 
 @pytest.fixture
 def decide(shop: Shop) -> Callable[[], dict[str, Any]]:
-    with DAG("decide", schedule=None, **dag_defaults("benefits", params={}, late_after=timedelta(hours=1))):
+    with DAG("decide", schedule=None, **dag_defaults("benefits", params={}, overdue_after=timedelta(hours=1))):
         operator = XiaoeBenefitsOperator(task_id="decide", xiaoe_conn_id="xiaoe_default")
     return lambda: operator.execute({})  # type: ignore[arg-type]
 
