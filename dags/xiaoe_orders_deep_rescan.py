@@ -1,14 +1,14 @@
-"""### Every order of the last 90 days again, daily · 90天复查
+"""### Rescan of the last 90 days' orders, daily · 90天复查
 
-Orders go on changing after the 15 days that the hourly rescan looks at: shipping, settling, late refunds.
-Once a night every order of the last `XIAOE_DEEP_RESCAN_DAYS` is read again; what did not change is neither
+Orders still change after the 15 days that the hourly rescan covers: shipping, settlement, late refunds.
+Once a night every order of the last `XIAOE_DEEP_RESCAN_DAYS` is read again; unchanged rows are neither
 parsed nor written. 每晚复查近90天订单，补上15天之后的发货、结算等变化。
 
-**When it fails** old orders show an old state until tomorrow's run, which covers everything again.
+**When it fails** older orders show an old state until the next day's run, which covers everything again.
 
-**Who is hurt**: finance, where it settles by order. Benefit decisions rest on the hourly rescan, not on this.
+**Who is hurt**: finance, if it settles by order. Benefit decisions depend on the hourly rescan, not on this.
 
-**By hand**: trigger with `from` and `to` to look at any window again.
+**By hand**: trigger with `from` and `to` to read any window again.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def decide_benefits(*, timeout: timedelta) -> None:
         )
         XiaoeBenefitNoticeOperator(
             task_id="notify",
-            doc_md="Mail and chat for grants taken back and orders that wait too long. Safe to clear: what a channel"
-            " was told stands in `benefit_notices`. 发放后取消、待观测过久的即时通知；重跑不会重复发送。",
+            doc_md="Mail and chat about grants taken back and orders long not observed. Safe to clear:"
+            " `benefit_notices` records what was sent. 发放后取消、待观测过久的即时通知；重跑不会重复发送。",
             decided=decide.output,
             execution_timeout=timedelta(minutes=15),
         )
