@@ -2,9 +2,9 @@
 
 Looks for defects in each shop's data: impossible values, inconsistent rows, unknown codes, gaps in the ledger since the
 start of the history, syncs without success for long, days on which the API's number of orders differs from the
-warehouse's. Every result is stored in `quality_results`. The hourly run checks the rows of the last 16 days; at 05:50,
-and when started by hand, it checks all of them. `storage` measures disk and tables.
-每小时按店铺检查近 16 天的数据，每天 05:50（及手工运行时）检查全部；结果写入 `quality_results`。
+warehouse's. Every result is stored in `quality_results`. The hourly run checks the rows of the last `XIAOE_RESCAN_DAYS`
++ 1 days; at 05:50, and when started by hand, it checks all of them. `storage` measures disk and tables.
+每小时按店铺检查近 `XIAOE_RESCAN_DAYS` + 1 天的数据，每天 05:50（及手工运行时）检查全部；结果写入 `quality_results`。
 
 **When it fails** the data is wrong or incomplete, and the message names each check, the rows and the fix. There are no
 retries. docs/quality.md explains every check; the problem is solved when the next run succeeds. Warnings do not fail

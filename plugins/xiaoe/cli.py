@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ SYNC_DAGS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    prepare_airflow()
+    prepare_airflow(quiet=options.command == "sync")
     from xiaoe.exceptions import XiaoeError
 
     try:
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     sync = command("sync", _sync, "run a sync DAG once, without a scheduler")
     sync.add_argument("--type", required=True, choices=SYNC_DAGS)
     sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
+    sync.add_argument("--no-retry", dest="retry", action="store_false", help="the first failure ends it")
     sync.add_argument("--to", dest="end", help="Beijing time, exclusive; default now")
     policy = command("benefit-policy", _benefit_policy, "show the effect of a changed include/benefit_policy.yaml")
     policy.add_argument("--apply", action="store_true", help="put it in force")
@@ -67,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     rebuild = command("rebuild", _rebuild, "merge all pages that the store still has")
     rebuild.add_argument("--resource", action="append", default=[], help="only this resource; may be repeated")
     rebuild.add_argument(
-        "--accept-missing", action="store_true", help="mark rows absent that a later window does not list"
+        "--accept-missing", action="store_true", help="mark rows absent that later windows do not list"
     )
     grants = command("grants", _grants, "the SQL that creates the database users, one per purpose")
     grants.add_argument("--apply", action="store_true", help="run it over the connection xiaoe_mysql_admin")
@@ -88,10 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def prepare_airflow() -> None:
+def prepare_airflow(*, quiet: bool = False) -> None:
     """Set up an Airflow home that lives as long as this command.
 
     A run in the foreground must not use the database of a live scheduler, or of another such run.
+
+    Args:
+        quiet: Of Airflow's own log print nothing, of this package's operators only warnings.
     """
     home = tempfile.mkdtemp(prefix="xiaoe-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -101,9 +106,13 @@ def prepare_airflow() -> None:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL" if quiet else "WARNING",
         "XIAOE_ALERTS": "off",  # whoever runs the command sees its outcome
-        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING",
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": (
+            "xiaoe=INFO airflow.task.operators.xiaoe=WARNING"
+            if quiet
+            else "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING"
+        ),
     }
     os.environ.setdefault("XIAOE_PAGE_STORE", f"file://{ROOT / '.local' / 'pages'}")
     os.environ.setdefault("XIAOE_BACKUP_STORE", f"file://{ROOT / '.local' / 'backups'}")
@@ -121,7 +130,7 @@ def _migrate(_: argparse.Namespace) -> int:
 
     applied = migrate()
     if schema.FIRST_MIGRATION in applied:
-        same_server.begin_anew(Warehouse(), ObjectStoragePath(settings.page_store()))
+        same_server.forget(Warehouse(), ObjectStoragePath(settings.page_store()))
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0
 
@@ -197,10 +206,18 @@ def _import_csv(options: argparse.Namespace) -> int:
 
 def _sync(options: argparse.Namespace) -> int:
     """Run the DAG once in this process; the exit code is 0 if it succeeded."""
+    from xiaoe import foreground
+
+    warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
+    foreground.end_at_once_on_signals(os.environ["AIRFLOW_HOME"])
+    watch = foreground.Watch(retries=options.retry)
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
 
+    from xiaoe.tasks import defaults
+
     initdb()
+    defaults.DEFAULT_ARGS |= watch.task_defaults()
     bag = DagBag(str(ROOT / "dags"))
     if bag.import_errors:
         print(f"error: {bag.import_errors}", file=sys.stderr)
@@ -215,9 +232,7 @@ def _sync(options: argparse.Namespace) -> int:
             )
             return 1
         window = {}
-    run = dag.test(run_conf=window)
-    print(f"{dag.dag_id}: {run.state.value}")
-    return 0 if run.state.value == "success" else 1
+    return 0 if foreground.run_dag(dag, watch, window) else 1
 
 
 if __name__ == "__main__":

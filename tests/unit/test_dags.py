@@ -28,7 +28,7 @@ from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
 from xiaoe.cli import SYNC_DAGS
 from xiaoe.clock import BEIJING
-from xiaoe.resources.base import BOOKKEEPING
+from xiaoe.resources.base import BOOKKEEPING, Scope
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.tasks.defaults import dag_defaults
@@ -43,7 +43,9 @@ SYNCS: dict[str, dict[str, tuple[str, str]]] = {
     "xiaoe_orders_rescan": {"shop": ("orders", "rescan")},
     "xiaoe_orders_deep_rescan": {"shop": ("orders", "deep_rescan")},
     "xiaoe_refunds": {"shop": ("refunds", "incremental")},
-    "xiaoe_dimensions_daily": {name: (name, "whole") for name in ("users", "products", "live_streams")},
+    "xiaoe_dimensions_daily": {
+        name: (name, "whole") for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE
+    },
 }
 """DAG → task group that is mapped over the shops → resource and mode."""
 CRONS = {
@@ -502,16 +504,17 @@ def test_windows_are_pure() -> None:
 
 
 FLOORS: list[set[str]] = [
-    {"exceptions", "coverage", "provider_info"},
+    {"exceptions", "provider_info"},
     {"clock", "notify"},
-    {"settings", "windows"},
+    {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
     {"mysql"},
     {"resources", "exports", "maintenance", "backup"},
     {"api", "merge"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import"},
     {"sync", "monitor"},
-    {"tasks", "cli", "hook", "operators"},
+    {"tasks", "foreground", "hook", "operators"},
+    {"cli"},
 ]
 """Rooms of the package, the ground floor first: a room imports from the floors below its own only."""
 

@@ -125,14 +125,14 @@ class FakeHook:
         self._listed = listed
         self._shy = set(shy)
 
-    def list_page(self, resource: Any, fields: dict[str, Any]) -> Answer:
+    def list_page(self, resource: Any, fields: dict[str, Any], *, index: int = 1) -> Answer:
         self.asked.append(fields)
         name = fields["order_id"]
         is_there = name in self._listed and name not in self._shy
         self._shy.discard(name)
         rows = [{"order_id": name}] if is_there else []
         body = json.dumps({"code": 0, "data": {"total": len(rows), "list": rows}}).encode()
-        return Answer(SEEN, body, read_listing(open_envelope(body).data, total_field="total"))
+        return Answer(index, SEEN, body, read_listing(open_envelope(body).data, total_field="total"))
 
 
 def stage(tmp_path: Path, hook: Any, *wanted: NamedOrder) -> Any:
@@ -174,7 +174,7 @@ def test_nothing_to_ask_for_is_an_empty_run(tmp_path: Path) -> None:
     manifest, _ = stage(tmp_path, hook)
     assert hook.asked == []
     assert (manifest.slices[0].pages, manifest.slices[0].staged, manifest.not_listed) == ([], 0, [])
-    assert manifest.slices[0].observed_at == NOW.isoformat()
+    assert manifest.slices[0].observed_at == NOW
 
 
 def test_a_second_try_forgets_what_the_first_one_fetched(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_second_try_forgets_what_the_first_one_fetched(tmp_path: Path) -> None
 def test_an_error_leaves_no_manifest(tmp_path: Path) -> None:
     hook = FakeHook(["a"])
 
-    def fail(*_: Any) -> Answer:
+    def fail(*_: Any, **__: Any) -> Answer:
         raise OSError("cut")
 
     hook.list_page = fail  # type: ignore[method-assign]

@@ -17,6 +17,7 @@ from airflow.sdk.log import redact
 
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeError, XiaoeNetworkError
+from xiaoe.shop_operator import run_kind
 from xiaoe.windows import parse_span
 
 MAX_MESSAGE = 4000
@@ -160,8 +161,8 @@ def time_window(context: Mapping[str, Any]) -> str | None:
 def is_backfill(context: Mapping[str, Any]) -> bool:
     """Whether the run belongs to a backfill: whoever started it watches it."""
     run = context.get("dag_run")
-    kind = getattr(run, "run_type", None) or str(context["run_id"]).partition("__")[0]
-    return str(getattr(kind, "value", kind)) == "backfill"
+    kind = run_kind(run) if getattr(run, "run_type", None) else str(context["run_id"]).partition("__")[0]
+    return kind == "backfill"
 
 
 def stands_alone(context: Mapping[str, Any]) -> bool:

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from xiaoe import clock
 from xiaoe.alerts.messages import beijing
-from xiaoe.clock import utc_text
+from xiaoe.clock import in_words, utc_text
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.notify import duration_text
 
 FORGOTTEN = timedelta(days=30)
 """A sync that was not even tried for this long was taken out of service."""
@@ -60,7 +59,7 @@ def stale_lines(syncs: Sequence[SyncFreshness], now: datetime) -> list[str]:
         limit, last = FRESH_WITHIN[one.resource, one.mode], one.last_success_at
         if last is not None and now - last <= limit:
             continue
-        when = f"{beijing(last)}（北京时间 Beijing），已 {duration_text(now - last)}" if last else "无 never"
+        when = f"{beijing(last)}（北京时间 Beijing），已 {in_words(now - last)}" if last else "无 never"
         name = f"{one.shop_id} {one.resource} {one.mode}"
-        found.append(f"过期 STALE：{name}：最近成功 last success {when}，时限 limit {duration_text(limit)}")
+        found.append(f"过期 STALE：{name}：最近成功 last success {when}，时限 limit {in_words(limit)}")
     return found

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from xiaoe import clock, settings
 from xiaoe.api.shop import app_id_of
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
+from xiaoe.shop_operator import ShopOperator, run_kind
 
 if TYPE_CHECKING:
     from xiaoe.benefits.policy import Policy
@@ -25,26 +26,19 @@ RESOURCE, MODE = "benefits", "decide"
 """Names of these runs in `sync_status`."""
 
 
-class XiaoeBenefitsOperator(BaseOperator):
+class XiaoeBenefitsOperator(ShopOperator):
     """Decide who keeps a benefit, for every order of a shop that may have changed.
 
     Returns the counts by decision, how many grants were taken back, and how many orders were not observed since their
     deadline.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#fff4e0"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, then write the outcome to `sync_status`."""
         from xiaoe.benefits import attention, decide
+        from xiaoe.benefits.policy import is_seen_hourly
         from xiaoe.merge.status import failure_noted, write_done
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -52,8 +46,14 @@ class XiaoeBenefitsOperator(BaseOperator):
         shop_id = app_id_of(self.xiaoe_conn_id)
         now = clock.now()
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
-            policy_id, policy = self._policy(warehouse, shop_id)
-            counts = decide.Decider(warehouse, shop_id, policy, policy_id, now=now).decide()
+            number, policy = self._policy(warehouse, shop_id)
+            if not is_seen_hourly(policy):
+                self.log.warning(
+                    "the policy's %s days and one are more than XIAOE_RESCAN_DAYS: an order is seen after its deadline"
+                    " by the nightly rescan only, and its decision waits up to a day",
+                    policy.days,
+                )
+            counts = decide.Decider(warehouse, shop_id, policy, number, now=now).decide()
             with warehouse.session() as session:
                 taken_back = attention.grants_taken_back(session, shop_id, now, now + attention.LOG_PRECISION)
                 waiting, longest = attention.not_observed_since(session, shop_id, now)
@@ -129,21 +129,13 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
         return sent
 
 
-class XiaoeBenefitExportOperator(BaseOperator):
+class XiaoeBenefitExportOperator(ShopOperator):
     """Write the decisions of a day as CSV and xlsx.
 
     Returns counts and file names, for the messages.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#fff4e0"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the day that the run reports on."""
@@ -151,7 +143,7 @@ class XiaoeBenefitExportOperator(BaseOperator):
         from xiaoe.mysql.warehouse import Warehouse
 
         run, now = context["dag_run"], clock.now()
-        by_hand = str(getattr(run.run_type, "value", run.run_type)) == "manual"
+        by_hand = run_kind(run) == "manual"
         day = report_day(
             context["params"].get("day"),
             run_after=run.run_after,

@@ -11,6 +11,7 @@ from xiaoe.coverage import Look, still_needed
 from xiaoe.maintenance.step import Step
 from xiaoe.mysql.session import Session, names, quoted
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.settings import Setting
 
 _BATCH = 5000
 
@@ -21,26 +22,19 @@ class Expiry:
 
     Args:
         table: Its name.
-        since: Column from which a row's age counts, UTC; rows where it is NULL stay.
-        variable: Setting that holds the number of days.
-        days: Its default.
+        since: Column with the moment from which a row ages, UTC; a row where it is NULL stays.
+        kept: Setting that says how long it is kept.
     """
 
     table: str
     since: str
-    variable: str
-    days: int
-
-    @property
-    def kept(self) -> timedelta:
-        """How long a row is kept."""
-        return settings.keep(self.variable, self.days)
+    kept: Setting[timedelta]
 
 
-RESOLVED = (Expiry("rejected_rows", "resolved_at", "XIAOE_REJECTED_KEEP_DAYS", 90),)
+RESOLVED = (Expiry("rejected_rows", "resolved_at", settings.rejected_keep),)
 """Rejected rows that could be typed later; open ones stay."""
 RESULTS = tuple(
-    Expiry(table, since, "XIAOE_RESULT_KEEP_DAYS", 400)
+    Expiry(table, since, settings.result_keep)
     for table, since in (
         ("quality_results", "checked_at"),
         ("storage_samples", "sampled_at"),
@@ -57,7 +51,7 @@ def remove_old_rows(expiries: tuple[Expiry, ...], step: Step) -> int:
     total = 0
     with Warehouse().session() as session:
         for one in expiries:
-            before = utc_text(step.now - one.kept)
+            before = utc_text(step.now - one.kept())
             condition = f"{one.since} < %s"
             if step.dry_run:
                 [(count,)] = session.query(f"SELECT COUNT(*) FROM {one.table} WHERE {condition}", (before,))
@@ -75,7 +69,7 @@ def compact_ledger(step: Step) -> int:
     what is covered, and when each moment was last observed, does not change; an old row's `batch_id` may then point to
     no ledger row.
     """
-    before = step.now - settings.keep("XIAOE_LEDGER_KEEP_DAYS", 400)
+    before = step.now - settings.ledger_keep()
     total = 0
     with Warehouse().session() as session:
         for shop_id, resource in session.query("SELECT DISTINCT shop_id, resource FROM sync_windows"):

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from xiaoe.clock import BEIJING
+from xiaoe.clock import BEIJING, in_words
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
 from xiaoe.monitor.i18n import LANGUAGES, Texts
-from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, PageData, StorageFigure, SyncDay, SyncStatus
+from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Looks, PageData, StorageFigure, SyncDay, SyncStatus
 
 SHOWN_GAPS = 8
 METRICS = ("database", "page_store", "binlog", "free_disk")
@@ -68,7 +68,7 @@ def _cards(data: PageData, texts: Texts, limits: Limits) -> list[Card]:
         _count(texts, "open_alerts", len(data.alerts), good=0),
         _count(texts, "failed_checks", len(data.checks), good=0),
         _count(texts, "in_review", reviews),
-        _count(texts, "waiting", waiting, note=texts("longest", texts.span(longest)) if longest else ""),
+        _count(texts, "waiting", waiting, note=texts("longest", in_words(longest, texts.language)) if longest else ""),
         _count(texts, "rejected_rows", rejected, good=0),
         *(
             Card(texts("free_disk"), texts.size(one.bytes), texts.name("notes", one.note), _storage_state(one, limits))
@@ -114,17 +114,17 @@ def _sync(sync: SyncStatus, texts: Texts, now: datetime) -> dict[str, Any]:
     return {
         "sync": sync,
         "health": health(sync, texts.now),
-        "lag": texts.span(lag) if lag is not None else "–",
+        "lag": in_words(lag, texts.language) if lag is not None else "–",
     }
 
 
 # --- coverage ------------------------------------------------------------------------------------------
 
 
-def _calendar(name: str, looks: Any, texts: Texts, first: date, now: datetime) -> dict[str, Any]:
+def _calendar(name: str, looks: Looks, texts: Texts, first: date, now: datetime) -> dict[str, Any]:
     days = calendar.cells(looks, first, now)
     past = [cell for cell in days if cell.state != "today"]
-    missing = calendar.gap_ranges(past)
+    missing = calendar.unread(past)
     shown = [f"{begin}" if begin == end else f"{begin} – {end}" for begin, end in missing[:SHOWN_GAPS]]
     more = texts("more_gaps", len(missing) - SHOWN_GAPS) if len(missing) > SHOWN_GAPS else ""
     read = sum(cell.state not in calendar.GAPS for cell in past)
@@ -139,16 +139,18 @@ def _calendar(name: str, looks: Any, texts: Texts, first: date, now: datetime) -
 
 def describe(cell: calendar.Cell, texts: Texts) -> str:
     """Tooltip of a calendar cell."""
-    state = texts.name("days", cell.state)
+    state = state_text(cell.state, texts)
     if cell.state == "today":
-        return (
-            texts("until", cell.day, texts.minute(cell.until))
-            if cell.until
-            else f"{cell.day}: {texts.name('days', 'today')}"
-        )
+        return texts("until", cell.day, texts.minute(cell.until)) if cell.until else f"{cell.day}: {state}"
     if cell.seen is None:
-        return f"{cell.day}: {texts.name('days', cell.state)}"
+        return f"{cell.day}: {state}"
     return texts("seen_at", cell.day, state, texts.beijing(cell.seen))
+
+
+def state_text(state: str, texts: Texts) -> str:
+    """The name of a state of the calendar."""
+    age = calendar.ages().get(state)
+    return texts.name("days", state).format(age.days if age else "")
 
 
 # --- charts --------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, SQLTableCheckOperator
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import clock, settings
@@ -30,6 +30,7 @@ from xiaoe.quality.catalogue import (
     QueryCheck,
     RowCheck,
 )
+from xiaoe.shop_operator import ShopOperator, run_kind
 
 if TYPE_CHECKING:
     from xiaoe.merge.freshness import FreshWithin
@@ -48,19 +49,13 @@ class _OverSession:
         return SimpleNamespace(get_records=self._session.query)
 
 
-class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
-    """Checks columns that are never NULL or never negative, in one shop's recent rows or in all.
+class XiaoeColumnChecksOperator(ShopOperator, _OverSession, SQLColumnCheckOperator):
+    """Checks columns that are never NULL or never negative, in one shop's recent rows or in all."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(table="orders", column_mapping={}, **kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Run the checks; return the numbers of passed checks and of warnings."""
@@ -77,19 +72,13 @@ class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
         return _row_result(session, check, holds, self.partition_clause)
 
 
-class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
-    """Checks conditions on each row, in one shop's recent rows or in all.
+class XiaoeRowChecksOperator(ShopOperator, _OverSession, SQLTableCheckOperator):
+    """Checks conditions on each row, in one shop's recent rows or in all."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(table="orders", checks={}, **kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Run the checks; return the numbers of passed checks and of warnings."""
@@ -106,20 +95,17 @@ class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
         return _row_result(session, check, holds, self.partition_clause, now=now)
 
 
-class XiaoeQueryChecksOperator(BaseOperator):
+class XiaoeQueryChecksOperator(ShopOperator):
     """Runs the query checks and the figures: relations between tables, the ledger, freshness.
 
     Args:
-        xiaoe_conn_id: The shop's connection.
         fresh_within: Resource and mode of each sync → maximum age of its last success.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, fresh_within: FreshWithin, **kwargs: Any) -> None:
+    def __init__(self, *, fresh_within: FreshWithin, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
         self.fresh_within = fresh_within
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -140,19 +126,10 @@ class XiaoeQueryChecksOperator(BaseOperator):
         return found_nothing(check, check.expected, *find(session, scope.query(check.name, wait_hours=wait_hours)))
 
 
-class XiaoeDayTotalsOperator(BaseOperator):
-    """Compares the API's totals of some past days with the warehouse.
+class XiaoeDayTotalsOperator(ShopOperator):
+    """Compares the API's totals of some past days with the warehouse."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Ask the API and compare; return the numbers of passed checks and of warnings."""
@@ -183,7 +160,7 @@ def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Cal
 def _due(context: Context) -> tuple[str, datetime]:
     """The run's type, and when it was due."""
     dag_run = context["dag_run"]
-    return str(getattr(dag_run.run_type, "value", dag_run.run_type)), dag_run.run_after
+    return run_kind(dag_run), dag_run.run_after
 
 
 def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:
