@@ -163,7 +163,7 @@ def test_staff_hear_of_every_run_that_is_late(any_dag: DAG) -> None:
 def test_where_alerts_are_off_dags_have_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """`make sync` is such a place: with a deadline, `dag.test()` of Airflow 3.3.2 breaks when a run succeeds."""
     monkeypatch.setenv("XIAOE_ALERTS", "off")
-    assert dag_defaults("x", params={}, late_after=timedelta(hours=1))["deadline"] is None
+    assert dag_defaults("x", params={}, overdue_after=timedelta(hours=1))["deadline"] is None
 
 
 def test_staff_hear_of_every_task_that_fails_and_when_that_is_over(any_dag: DAG) -> None:

@@ -42,7 +42,7 @@ def test_the_folder_of_the_after_sales_is_rendered() -> None:
 
 
 def test_airflow_renders_the_merge_statements_and_the_folder(tmp_path: Path) -> None:
-    with DAG(dag_id="any", schedule=None, **dag_defaults("orders", params={}, late_after=timedelta(hours=1))) as dag:
+    with DAG(dag_id="any", schedule=None, **dag_defaults("orders", params={}, overdue_after=timedelta(hours=1))) as dag:
         operator = XiaoeMergeOperator(
             task_id="merge", resource="orders", mode="history", folder="{{ params.where }}/pages"
         )
