@@ -31,6 +31,7 @@ from xiaoe.resources.users import USERS
 from xiaoe.rows import codes, values
 from xiaoe.rows.decode import Row, RowError, RowReader, row_hash
 from xiaoe.rows.masking import Forms, hashed, masked
+from xiaoe.rows.problems import Problem
 
 READER = ORDERS.reader
 FIELDS = sorted({field for field, _ in orders.MAPPING.values()})
@@ -117,12 +118,74 @@ def test_a_row_without_a_usable_key_has_none(key: Any) -> None:
         READER.row(data)
 
 
-def test_a_reason_names_the_field_the_value_and_why() -> None:
-    with pytest.raises(RowError, match=r"^refund_money='1\.5': fen are whole numbers$"):
-        READER.row(raw(refund_money=1.5))
-    with pytest.raises(RowError) as caught:
-        READER.row(raw(price="9" * 5000))
-    assert len(str(caught.value)) < 200
+def problems_of(data: bytes, of: RowReader = READER) -> list[Problem]:
+    return of.read([data]).problems.get(0, [])
+
+
+def test_a_problem_names_the_field_the_value_its_shape_and_why() -> None:
+    assert problems_of(raw(refund_money=1.5, pay_time="2026-05 周五 9PM")) == [
+        Problem("refund_money", "refund_money", "1.5", "number 9.9", "fen are whole numbers"),
+        Problem(
+            "pay_time", "pay_time", "2026-05 周五 9PM", "text 9999-99 字字 9aa", "not a time, e.g. 2025-01-31 08:30:00"
+        ),
+    ]
+    [large] = problems_of(raw(price="9" * 5000))
+    assert large.value == "9" * 200
+    assert len(large.shape) < 50
+
+
+def test_a_field_that_cannot_be_read_costs_neither_its_row_nor_the_others() -> None:
+    good, odd, odder = (
+        raw(title="a", price="1"),
+        raw(title="b", price="free", count=[2]),
+        raw(order_state="坏", count=3),
+    )
+    rows, problems = READER.read([good, odd, good, odder])
+    named = [dict(zip(READER.columns, row, strict=True)) for row in rows]
+    assert [(one["title"], one["price"], one["quantity"], one["problem_columns"]) for one in named] == [
+        ("a", "1.00", None, None),
+        ("b", None, None, "quantity,price"),
+        ("a", "1.00", None, None),
+        (None, None, 3, "order_state"),
+    ]
+    assert {place: [one.column for one in found] for place, found in problems.items()} == {
+        1: ["quantity", "price"],
+        3: ["order_state"],
+    }
+
+
+def test_a_number_that_no_computer_holds_is_a_problem_of_its_field_alone() -> None:
+    data = b'{"order_id":"o1","price":1e99999999999999999999,"title":1e99999999999999999999,"refund_money":150}'
+    row = dict(zip(READER.columns, READER.row(data), strict=True))
+    assert (row["price"], row["title"], row["refund_money"]) == (None, "1e99999999999999999999", "1.50")
+    assert [one.column for one in problems_of(data)] == ["price"]
+
+
+def test_a_code_is_read_as_its_own_text_where_that_is_one_code_s_alone() -> None:
+    texts_of = {1: "甲", 2: "乙", 3: "乙"}
+    worded = RowReader({"id": ("id", values.identifier), "kind": ("kind", values.code)}, {"kind": texts_of}, key="id")
+    rows, problems = worded.read([b'{"id":"%d","kind":"%s"}' % (n, w.encode()) for n, w in enumerate("甲乙丙")])
+    assert [row[1:] for row in rows] == [(1, "甲", None), (None, None, "kind"), (None, None, "kind")]
+    assert sorted(problems) == [1, 2]
+    assert typed(order_state="退款中")["order_state"] == 8
+
+
+def test_several_codes_of_one_field_get_their_texts() -> None:
+    listed = RowReader(
+        {"id": ("id", values.identifier), "kinds": ("kinds", values.code_list)}, {"kinds": {1: "甲", 2: "乙"}}, key="id"
+    )
+    rows = listed.read([b'{"id":"a","kinds":[2,1]}', b'{"id":"b","kinds":"2,7"}', b'{"id":"c","kinds":[7]}']).rows
+    assert [row[1:3] for row in rows] == [("1,2", "甲、乙"), ("2,7", "乙"), ("7", None)]
+    assert listed.unknown_codes(rows) == {"kinds=7": 2}
+
+
+def test_what_is_not_to_be_stored_plain_is_hidden_in_a_problem() -> None:
+    personal = reader(
+        mapping={"order_id": FIRST["order_id"], "title": ("title", values.identifier)}, code_texts={},
+        forms=Forms({"title": "masked"}),
+    )  # fmt: skip
+    [found] = personal.read([raw(title="张三" * 100)]).problems[0]
+    assert (found.value, found.shape) == ("张**", f"text {'字' * 40}…")
 
 
 def test_a_half_emoji_is_a_reason_and_not_a_broken_file_later() -> None:
@@ -147,18 +210,20 @@ def test_many_rows_are_typed_as_each_is_by_itself(drawn: list[dict[str, Any]]) -
     """In one column, True and 1, 1.0 and 1.00, "1" and 1 may stand below each other."""
     raws = [raw(**fields) for fields in drawn]
     assert READER.keys(raws) == [READER.key(one) for one in raws]
-    typed: list[Row | str] = []
+    typed: list[Any] = []
     for one in raws:
         try:
-            typed.append(READER.row(one))
+            rows, problems = READER.read([one])
+            typed.append((rows[0], problems.get(0, [])))
         except RowError as error:
             typed.append(str(error))
     if complaints := [one for one in typed if isinstance(one, str)]:
         with pytest.raises(RowError) as caught:
-            READER.rows(raws)
+            READER.read(raws)
         assert str(caught.value) in complaints
     else:
-        assert READER.rows(raws) == typed
+        rows, problems = READER.read(raws)
+        assert [(row, problems.get(place, [])) for place, row in enumerate(rows)] == typed
 
 
 @pytest.mark.parametrize("odd", [b"3", b"null", b"[]", b'{"order_id":[1]}', b"{}"])

@@ -17,19 +17,24 @@ from msgspec import Raw
 from xiaoe import clock
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import ledger
+from xiaoe.merge.field_problems import FieldProblem
 from xiaoe.merge.rejected import Rejected
 from xiaoe.resources.base import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import rows_of
 from xiaoe.rows.keys import key_hash
+from xiaoe.rows.problems import Problem
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
 
 _PAGES_AHEAD = 4
 _TWIN = "its key came twice on one page, with different content: the other row was taken; ask 小鹅通 what they mean"
 
-Stored = dict[str, tuple[int, int, str, int, int]]
-"""Key → what the warehouse knows of the row: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent,
-and whether it is one of those that the list has to bring (`ledger.Expected`).
+Known = tuple[int, int, str, int, int, int]
+"""What the warehouse knows of a row: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent, whether it
+is one of those that the list has to bring (`expected.Expected`), and whether some field of it could not be read."""
+
+Stored = dict[str, Known]
+"""Key → what the warehouse knows of the row.
 
 The key is without the spaces at its end, which MySQL takes for nothing when it compares.
 """
@@ -86,8 +91,10 @@ class Chunk:
         new: Key → typed row that the warehouse does not hold.
         changed: Key → typed row that it holds otherwise.
         rehashed: Key → shop, key and `BOOKKEEPING` of a row that it holds as it is, with another raw hash.
-        rejected: Rows that could not be typed.
-        typed: Keys of rows that could, once more, after they could not.
+        rejected: What came and is no row.
+        typed: Keys of rows that are, once more, after they were none.
+        problems: Fields that could not be read, of rows that are written, or held as they came.
+        reread: Keys of rows with such fields in the warehouse, which were read again.
         unheld: Keys that were not among the rows that the list has to bring (`ledger.Expected`).
     """
 
@@ -96,6 +103,8 @@ class Chunk:
     rehashed: dict[str, Row] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     typed: set[str] = field(default_factory=set)
+    problems: list[FieldProblem] = field(default_factory=list)
+    reread: set[str] = field(default_factory=set)
     unheld: set[str] = field(default_factory=set)
 
     @property
@@ -111,10 +120,13 @@ class Chunk:
         self.rehashed |= other.rehashed
         self.rejected += other.rejected
         self.typed |= other.typed
+        self.problems = [one for one in self.problems if one.key not in other.reread] + other.problems
+        self.reread |= other.reread
 
     def is_due(self, size: int) -> bool:
         """Whether to write it now. Statements cost something, too; but what was rejected has to stay in its order."""
-        return len(self.new) + len(self.changed) + len(self.rehashed) >= size or bool(self.rejected or self.typed)
+        waiting = len(self.new) + len(self.changed) + len(self.rehashed) + len(self.reread)
+        return waiting >= size or bool(self.rejected or self.typed)
 
 
 def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) -> Iterator[Incoming]:
@@ -183,19 +195,26 @@ class Judge:
             raw_hash, old = hash_of(raw), get(key)
             if not old or not old[4]:
                 chunk.unheld.add(key)
-            if not (old and known(old, observed_at, old[0] == raw_hash)):
+            # What could not be read is tried again each time that it comes, even as the same bytes.
+            if not (old and known(old, observed_at, old[0] == raw_hash and not old[5])):
                 to_type.append((key, raw, observed_at, raw_hash, old))
         shop_id, batch_id = self._manifest.shop_id, self._batch_id
-        rows = self._typed([raw for _, raw, *_ in to_type])
-        for (key, raw, observed_at, raw_hash, old), row in zip(to_type, rows, strict=True):
-            if isinstance(row, RowError):
+        typed = self._typed([raw for _, raw, *_ in to_type])
+        for (key, raw, observed_at, raw_hash, old), one in zip(to_type, typed, strict=True):
+            if isinstance(one, RowError):
                 chunk.rejected.append(self._rejected(key, raw, observed_at))
                 continue
+            row, problems = one
             hashed = row_hash(row)
             bookkeeping = (hashed, raw_hash, observed_at, batch_id)
             if old and self._was_seen_later(row, observed_at):
                 continue
+            chunk.problems += [FieldProblem(key, problem, observed_at) for problem in problems]
+            if old and old[5]:
+                chunk.reread.add(key)
             if old and known(old, observed_at, old[1] == hashed):
+                if old[0] == raw_hash:
+                    continue
                 chunk.rehashed[key] = (shop_id, key, *bookkeeping)
                 continue
             (chunk.changed if old else chunk.new)[key] = (shop_id, *row, *bookkeeping)
@@ -224,7 +243,9 @@ class Judge:
 
     def stored(self, chunk: Chunk) -> Stored:
         """What the warehouse will know of the chunk's rows once they are written; none counts as held any more."""
-        return {row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0) for row in chunk.rows}
+        return {
+            row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0, row[-5] is not None) for row in chunk.rows
+        }
 
     def key_hashes(self, chunk: Chunk) -> array[int]:
         """Of the chunk's rows."""
@@ -234,21 +255,22 @@ class Judge:
         """Codes without a text → rows."""
         return Counter(self._reader.unknown_codes(row[1:] for row in chunk.rows))
 
-    def _typed(self, raws: list[Raw]) -> list[Row | RowError]:
-        """Rows, or what is wrong with them; the bad ones are found by halves."""
+    def _typed(self, raws: list[Raw]) -> list[tuple[Row, list[Problem]] | RowError]:
+        """Rows and what could not be read of them, or why they are none; the latter are found by halves."""
         try:
-            return [*self._reader.rows(raws)]
+            rows, problems = self._reader.read(raws)
+            return [(row, problems.get(place, [])) for place, row in enumerate(rows)]
         except RowError as error:
             half = len(raws) // 2
             return [*self._typed(raws[:half]), *self._typed(raws[half:])] if half else [error]
 
-    def _is_known(self, old: tuple[int, int, str, int, int], observed_at: str, same: bool) -> bool:
+    def _is_known(self, old: Known, observed_at: str, same: bool) -> bool:
         """Whether the warehouse holds all that this observation tells, or newer.
 
         No ledger window tells later that a row that was looked up was seen: it is written even if it did not
         change, so that its own `observed_at` does.
         """
-        _, _, seen, is_absent, _ = old
+        _, _, seen, is_absent, *_ = old
         if self._manifest.is_lookup:
             return seen > observed_at or (seen == observed_at and same)
         return seen > observed_at or (same and not is_absent)

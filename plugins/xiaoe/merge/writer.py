@@ -12,14 +12,14 @@ from typing import Any
 from MySQLdb import IntegrityError
 
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.merge import outbox, rejected
+from xiaoe.merge import field_problems, outbox, rejected
 from xiaoe.merge.changes import Chunk, Incoming, Stored
 from xiaoe.merge.expected import Expected
 from xiaoe.merge.members import KnownMembers, Named, named_by
 from xiaoe.mysql.load_data import Lines, OnDuplicate, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import BOOKKEEPING, Copy, Resource
-from xiaoe.rows.decode import Row
+from xiaoe.rows.decode import PROBLEM_COLUMNS, Row
 from xiaoe.storage.pages import Manifest
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -136,10 +136,12 @@ class Writer:
         chunk = parcel.chunk
         rejected.resolve_rejects(self._session, self._resource, self._manifest, chunk.typed)
         rejected.write_rejected(self._session, self._resource, self._manifest, chunk.rejected)
+        field_problems.resolve(self._session, self._manifest, chunk.reread)
+        field_problems.write(self._session, self._manifest, chunk.problems)
         for load in parcel.new:
             self._insert(load)
         staged = len(chunk.changed) if parcel.new else len(chunk.rows)
-        counts = [self._merge(load) for load in parcel.staged]
+        counts = [self._merge(load, has_problems=bool(chunk.problems)) for load in parcel.staged]
         for named in parcel.named:
             self._members.insert_unknown(named)
         if sum(map(sum, counts)) != staged:  # a member that a merge of orders inserted meanwhile counts as changed
@@ -161,7 +163,8 @@ class Writer:
         # MySQL misjudges a table that has just grown.
         return self._session.query(
             f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL,"
-            f" {expected.condition} AND batch_id <> %s FROM {self._resource.table} FORCE INDEX (PRIMARY)"
+            f" {expected.condition} AND batch_id <> %s, {PROBLEM_COLUMNS} IS NOT NULL"
+            f" FROM {self._resource.table} FORCE INDEX (PRIMARY)"
             f" WHERE shop_id = %s AND {self._resource.key} {condition}",
             (*expected.parameters, self._manifest.batch_id, self._manifest.shop_id, *keys),
         )
@@ -189,8 +192,10 @@ class Writer:
                 raise
             raise XiaoeReconciliationError(f"{error}: {_INTRUDER.format(load.table)}") from error
 
-    def _merge(self, load: Load) -> tuple[int, int]:
+    def _merge(self, load: Load, *, has_problems: bool) -> tuple[int, int]:
         self._session.bulk_load(load.table, load.columns, load.rows)
+        if has_problems:
+            field_problems.keep_last_good(self._session, self._resource, self._staging)
         counts = 0, 0
         for statement in self._statements:
             if re.match(rf"INSERT INTO {self._resource.table}\b", statement, re.IGNORECASE):

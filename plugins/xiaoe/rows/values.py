@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from xiaoe.rows import numbers
+from xiaoe.rows.numbers import EMPTY
 from xiaoe.rows.times import NULL_TIMES, planned, time
 
 __all__ = [
-    "NULL_TIMES", "RULES", "code", "code_list", "count", "each", "fen", "identifier", "number", "planned", "text",
-    "time", "yuan",
+    "EMPTY", "NULL_TIMES", "RULES", "code", "code_list", "count", "each", "fen", "identifier", "number", "planned",
+    "text", "time", "yuan",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ def count(value: Any) -> int | None:
 
 def code_list(value: Any) -> str | None:
     """Codes, a list or a text with commas → distinct ones in rising order, with commas between them; none is None."""
-    if value is None or (isinstance(value, str) and value.strip() in numbers.EMPTY):
+    if value is None or (isinstance(value, str) and value.strip() in EMPTY):
         return None
     parts = value.strip("[] ").split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
     found = sorted({one for one in map(code, parts) if one is not None})
