@@ -29,6 +29,7 @@ PROBLEM_COLUMNS = "problem_columns"
 """The last column of every row: the columns that could not be read, with commas between them; None is the rule."""
 _LONGEST_VALUE = 200
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
+_NULL = msgspec.Raw(b"null")
 
 
 class RowError(ValueError):
@@ -78,7 +79,7 @@ class RowReader:
             msgspec.defstruct("RawRow", [(field, Any, None) for field, _ in mapping.values()]), float_hook=Decimal
         )
         self._raw_decoder = msgspec.json.Decoder(
-            msgspec.defstruct("RawFields", [(field, msgspec.Raw | None, None) for field, _ in mapping.values()])
+            msgspec.defstruct("RawFields", [(field, msgspec.Raw, _NULL) for field, _ in mapping.values()])
         )
         key_struct = msgspec.defstruct("RawKey", [(mapping[key][0], Any, None)])
         self._key_decoder = msgspec.json.Decoder(key_struct, float_hook=Decimal)
@@ -260,9 +261,7 @@ def _text_of(texts: dict[int, str], stored: Any) -> str | None:
     return "、".join(texts[code] for code in _codes(stored) if code in texts) or None
 
 
-def _decoded(raw: msgspec.Raw | None) -> Any:
-    if raw is None:
-        return None
+def _decoded(raw: msgspec.Raw) -> Any:
     try:
         return _EXACT.decode(raw)
     except ArithmeticError:
