@@ -8,28 +8,27 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers lie in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test chaos lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test stack-scale bench bench-growth bench-rest docs clean
+.PHONY: help install check test chaos lint format lock audit docs mysql mysql-stop stack-test clean migrate health grants sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## Develop
 
 install:  ## virtual environment in .venv/ from the locks (PYTHON=python3.12 to choose the interpreter)
 	@scripts/install
 
-test: install  ## lint, then all tests against MySQL and MariaDB, both started if need be (ARGS= for pytest, e.g. --cov)
+check: install  ## lint, and every test that needs no server: under a minute (ARGS= for pytest)
+	@scripts/check $(ARGS)
+
+test: install  ## what CI runs: lint, then all tests against MySQL and MariaDB, both started if need be (ARGS= for pytest, e.g. --cov)
 	@scripts/test $(ARGS)
 
 chaos: install  ## trouble of every kind on purpose, for hours; SHORT=1: each kind once, in under 20 minutes; PARTS=: only some (docs/reliability.md)
 	@SHORT='$(SHORT)' PARTS='$(PARTS)' scripts/chaos $(ARGS)
 
 lint: install  ## ruff, mypy, sqlfluff
-	@failed=0; \
-	run() { echo "$$*"; .venv/bin/"$$@" || failed=1; }; \
-	run ruff check --quiet .; \
-	run ruff format --check --quiet .; \
-	run mypy; \
-	run sqlfluff lint --disable-progress-bar include/sql; \
-	exit $$failed
+	@scripts/lint
 
 format: install  ## reformat the Python code and fix what can be fixed safely
 	.venv/bin/ruff check --fix .
@@ -38,11 +37,25 @@ format: install  ## reformat the Python code and fix what can be fixed safely
 lock: install  ## compile all requirements*.txt from their .in files (ARGS=--upgrade to take newer releases)
 	@scripts/lock $(ARGS)
 
+audit: install  ## known holes in what requirements.txt pins; needs a vulnerability service (ARGS= for pip-audit)
+	@scripts/audit $(ARGS)
+
+docs: install  ## regenerate the tables in docs/ that are made from the code
+	@$(PYTHON_BIN) scripts/docs.py
+
 mysql:  ## start the private MySQL unless it runs; the last line is its DSN
 	@scripts/servers/database start
 
 mysql-stop:  ## stop the private database servers
 	@scripts/servers/database stop
+
+stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
+	@scripts/stack/test
+
+clean:  ## stop everything that was started here, remove .venv, .local and all caches
+	@scripts/clean
+
+## Operate
 
 migrate: install  ## bring the schema of the database that the connection xiaoe_mysql names up to date
 	@$(PYTHON_BIN) -m xiaoe.cli migrate
@@ -53,12 +66,8 @@ health:  ## what is stale, asked from outside of Airflow; fails if something is 
 grants: install  ## the database's users, one per task: prints the SQL (APPLY=1 runs it as xiaoe_mysql_admin) [ONLY=bi_reader HOST=% TLS=1 SHOW=1 FRESH=1]
 	@$(PYTHON_BIN) -m xiaoe.cli grants $(if $(APPLY),--apply) $(if $(HOST),--host '$(HOST)') $(if $(TLS),--tls) $(if $(SHOW),--show) $(if $(FRESH),--fresh) $(if $(ONLY),--only '$(ONLY)')
 
-audit: install  ## known holes in what requirements.txt pins; needs a vulnerability service (ARGS= for pip-audit)
-	@scripts/audit $(ARGS)
-
-sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality|marts [FROM= TO=]
-	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality|marts [FROM= TO=]))
-	@$(PYTHON_BIN) -m xiaoe.cli sync --type '$(TYPE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
+sync: install  ## one run of a sync in the foreground: TYPE= (without it: which there are) [FROM= TO= RETRY=0]
+	@$(PYTHON_BIN) -m xiaoe.cli sync $(if $(TYPE),--type '$(TYPE)') $(if $(filter 0,$(RETRY)),--no-retry) $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
 benefit-policy: install  ## what a change of include/benefit_policy.yaml would do to past decisions (APPLY=1 puts it in force)
 	@$(PYTHON_BIN) -m xiaoe.cli benefit-policy $(if $(APPLY),--apply)
@@ -97,11 +106,7 @@ bi-stop:  ## stop what `make bi` started
 env:  ## secrets and settings for docker compose: .env, airflow.env (DEMO=1: with the shops of the demo)
 	@scripts/env $(if $(DEMO),--demo)
 
-stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
-	@scripts/stack/test
-
-stack-scale: install  ## measure several workers, kill some, try the API's limit; needs a Docker engine (ARGS=--help)
-	@$(RUN) stack.scale $(ARGS)
+## Measure
 
 bench: install  ## measure first load and rescan against dlt, plain scripts and LOAD DATA (SIZE=number of orders ARGS=)
 	@scripts/bench/install
@@ -113,8 +118,5 @@ bench-growth: install  ## measure how time and memory grow, up to a million orde
 bench-rest: install  ## measure fetching, a small incremental, parsing the DAGs, an idle scheduler
 	@$(RUN) bench.rest $(ARGS)
 
-docs: install  ## regenerate the tables in docs/ that are made from the code
-	@$(PYTHON_BIN) scripts/docs.py
-
-clean:  ## stop everything that was started here, remove .venv, .local and all caches
-	@scripts/clean
+stack-scale: install  ## measure several workers, kill some, try the API's limit; needs a Docker engine (ARGS=--help)
+	@$(RUN) stack.scale $(ARGS)

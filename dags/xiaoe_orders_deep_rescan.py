@@ -1,8 +1,9 @@
-"""### Every order of the last 90 days again, daily · 90天复查
+"""### Every order of the last `XIAOE_DEEP_RESCAN_DAYS` again, daily · 深度复查
 
-Orders go on changing after the 15 days that the hourly rescan looks at: shipping, settling, late refunds.
-Once a night every order of the last `XIAOE_DEEP_RESCAN_DAYS` is read again; what did not change is neither
-parsed nor written. 每晚复查近90天订单，补上15天之后的发货、结算等变化。
+Orders go on changing after the days that the hourly rescan looks at: shipping, settling, late refunds.
+Once a night every order of the last `XIAOE_DEEP_RESCAN_DAYS` (default 90) is read again; what did not change is
+neither parsed nor written.
+每晚复查近 `XIAOE_DEEP_RESCAN_DAYS` 天（默认 90）的订单，补上每小时复查范围之外的发货、结算等变化。
 
 **When it fails** old orders show an old state until tomorrow's run, which covers everything again.
 
@@ -23,7 +24,7 @@ from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_deep_rescan",
-    description="Changes of the orders of the last 90 days",
+    description="Changes of older orders",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 2 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

@@ -3,8 +3,9 @@
 Looks, per shop, for what should not be: values that cannot be, rows that do not fit together, codes nobody knows, gaps
 in the ledger since the start of the history, syncs that have not got through for long, days on which the API tells
 another number of orders than the warehouse holds. Every result is kept in `quality_results`. Hourly it looks at the
-rows of the last 16 days, at 05:50 and when started by hand at all of them. `storage` measures disk and tables.
-每小时按店铺检查近 16 天的数据，每天 05:50（及手工运行时）检查全部；结果写入 `quality_results`。
+rows of the last `XIAOE_RESCAN_DAYS` and one, at 05:50 and when started by hand at all of them. `storage` measures disk
+and tables.
+每小时按店铺检查近 `XIAOE_RESCAN_DAYS` + 1 天的数据，每天 05:50（及手工运行时）检查全部；结果写入 `quality_results`。
 
 **When it fails** the data is wrong or incomplete, and the message names each check, the rows and what helps. Nothing is
 tried again by itself. docs/quality.md explains every check; it is over when the next run is green. Warnings do not fail

@@ -3,7 +3,7 @@
 Reads every after-sale that changed since the watermark, and three days before it again. Orders that these
 after-sales name and that are too old for the rescan are asked for again by their id, so that a late refund
 reaches `orders` too. The first run loads the whole history.
-每小时读取最近变更的售后单；所涉及的15天以前的订单按订单号重新查询。首次运行自动补齐全部历史。
+每小时读取最近变更的售后单；其中比每小时复查范围更早的订单，按订单号重新查询。首次运行自动补齐全部历史。
 
 **When it fails** refunds show up late, and decisions on benefits (福利) with them. The message of the failed
 task says what to do. The next run closes the gap.

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ SYNC_DAGS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    prepare_airflow()
+    prepare_airflow(quiet=options.command == "sync")
     from xiaoe.exceptions import XiaoeError
 
     try:
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     sync = command("sync", _sync, "one run of a sync DAG, without a scheduler")
     sync.add_argument("--type", required=True, choices=SYNC_DAGS)
     sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
+    sync.add_argument("--no-retry", dest="retry", action="store_false", help="the first failure ends it")
     sync.add_argument("--to", dest="end", help="Beijing time, not included; default now")
     policy = command("benefit-policy", _benefit_policy, "what a change of include/benefit_policy.yaml would do")
     policy.add_argument("--apply", action="store_true", help="put it in force")
@@ -86,10 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def prepare_airflow() -> None:
+def prepare_airflow(*, quiet: bool = False) -> None:
     """An Airflow home that lives as long as this command.
 
     A run in the foreground must not meet a live scheduler's database, nor another such run's.
+
+    Args:
+        quiet: Of Airflow's own log print nothing, of this package's operators only warnings.
     """
     home = tempfile.mkdtemp(prefix="xiaoe-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -99,9 +104,13 @@ def prepare_airflow() -> None:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL" if quiet else "WARNING",
         "XIAOE_ALERTS": "off",  # who runs it sees how it ends
-        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING",
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": (
+            "xiaoe=INFO airflow.task.operators.xiaoe=WARNING"
+            if quiet
+            else "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING"
+        ),
     }
     os.environ.setdefault("XIAOE_PAGE_STORE", f"file://{ROOT / '.local' / 'pages'}")
     os.environ.setdefault("XIAOE_BACKUP_STORE", f"file://{ROOT / '.local' / 'backups'}")
@@ -119,7 +128,7 @@ def _migrate(_: argparse.Namespace) -> int:
 
     applied = migrate()
     if schema.FIRST_MIGRATION in applied:
-        same_server.begin_anew(Warehouse(), ObjectStoragePath(settings.page_store()))
+        same_server.forget(Warehouse(), ObjectStoragePath(settings.page_store()))
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0
 
@@ -194,11 +203,19 @@ def _import_csv(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    """One run of the DAG in this process; the exit code tells whether it succeeded."""
+    """One run of the DAG in this process; the exit code shows whether it succeeded."""
+    from xiaoe import foreground
+
+    warnings.simplefilter("ignore")  # of other packages: nothing that who reads this can do
+    foreground.end_at_once_on_signals(os.environ["AIRFLOW_HOME"])
+    watch = foreground.Watch(retries=options.retry)
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
 
+    from xiaoe.tasks import defaults
+
     initdb()
+    defaults.DEFAULT_ARGS |= watch.task_defaults()
     bag = DagBag(str(ROOT / "dags"))
     if bag.import_errors:
         print(f"error: {bag.import_errors}", file=sys.stderr)
@@ -213,9 +230,7 @@ def _sync(options: argparse.Namespace) -> int:
             )
             return 1
         window = {}
-    run = dag.test(run_conf=window)
-    print(f"{dag.dag_id}: {run.state.value}")
-    return 0 if run.state.value == "success" else 1
+    return 0 if foreground.run_dag(dag, watch, window) else 1
 
 
 if __name__ == "__main__":

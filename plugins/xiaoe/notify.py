@@ -10,7 +10,6 @@ import smtplib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -40,15 +39,6 @@ class Message:
     title: str
     lines: Sequence[str]
     files: Sequence[Path] = ()
-
-
-def span(length: timedelta) -> str:
-    """A length of time in Chinese: the two largest units."""
-    minutes = int(length.total_seconds()) // 60
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} 天 {hours} 小时"
-    return f"{hours} 小时 {minutes} 分" if hours else f"{minutes} 分"
 
 
 def channels(mail_to: Sequence[str], chat_conn_id: str | None) -> dict[str, Callable[[Message], None]]:

@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import END, TABLES, Database, Sync, days, differences
 from xiaoe import cli, clock
 from xiaoe.backup import service
@@ -148,7 +148,7 @@ def test_after_a_restore_the_syncs_close_the_gap(
     database: Database, api: Emulator, store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Backup, two days of orders and changes, the database lost, restore: the next runs bring all of it."""
-    runs = Runs(api, monkeypatch, tmp_path / "pages")
+    runs = TaskRunner(api, monkeypatch, tmp_path / "pages")
     runs.at(END - days(2))
     runs.sync("orders", "history", kind="manual", **{"from": "2026-11-06"})
     runs.sync("orders", "incremental")

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulator.process import Emulator
-from support.faults.processes import Child, Fuse, Gate, children, killed_everywhere
+from support.faults.processes import Child, Event, KillSwitch, children, killed_everywhere
 from support.oracles import benefits
 from support.oracles.benefits import (
     ABSENT,
@@ -63,7 +63,7 @@ from support.oracles.benefits import (
     utc,
 )
 from support.worlds.shop import APP_ID, END, EVERYTHING, Database, Sync, days, differences
-from support.worlds.staged import WEEK, HandMade, at, raw_order
+from support.worlds.staged import WEEK, StagedRun, at, raw_order
 from xiaoe.benefits import attention, names
 from xiaoe.benefits import decide as deciding
 from xiaoe.clock import BEIJING
@@ -830,15 +830,15 @@ def test_a_merge_waits_for_a_run_and_goes_on_when_that_is_killed(
 ) -> None:
     """Killed with everything written and nothing committed."""
     saved(session, shop_of(order()))
-    run = HandMade([(at(0), [raw_order(1)])], window=WEEK).write(tmp_path)
-    written, never = Gate(), Gate()
+    run = StagedRun([(at(0), [raw_order(1)])], window=WEEK).write(tmp_path)
+    written, never = Event(), Event()
 
     def hang_when_written() -> None:
         commit = warehouses.Session.commit
 
         def hang(one: Session) -> None:
             if one.query("SELECT COUNT(*) FROM benefit_decisions")[0][0]:
-                written.open()
+                written.set()
                 never.wait()
             commit(one)
 
@@ -867,7 +867,7 @@ def test_a_run_killed_at_any_statement(session: Session, database: Database, mon
     saved(session, shop)
     verdicts = shop.verdicts(Rule(), NOW)
     states = []
-    for point in killed_everywhere(lambda: decide(NOW), Fuse.at_each_statement):
+    for point in killed_everywhere(lambda: decide(NOW), KillSwitch.at_each_statement):
         done, logged = list(decisions(database)), [row["order_id"] for row in log_of(database)]
         queued = [row["order_id"] for row in database.rows("SELECT * FROM benefit_queue ORDER BY order_id")]
         assert done == logged, point
@@ -962,7 +962,7 @@ def test_an_order_that_cannot_be_read_any_more_is_decided_anew(
     expected = ["grant", "review", "grant"]
     for number, raw in enumerate((good, bad, second)):
         seen = at(86_400 * 20 + number)
-        sync.merge(*HandMade([(seen, [raw])], run_id=f"run-{number}", mode="rescan").write(tmp_path))
+        sync.merge(*StagedRun([(seen, [raw])], run_id=f"run-{number}", mode="rescan").write(tmp_path))
         decide(now + number * HOUR)
         [row] = decisions(database).values()
         assert row["decision"] == expected[number]
@@ -977,7 +977,7 @@ def test_an_order_that_is_gone_is_decided_anew_and_again_when_it_is_back(
     both, one = [raw_order(1), raw_order(2)], [raw_order(2)]
     for number, rows in enumerate((both, one, both)):
         seen = at(86_400 * 20 + number)
-        run = HandMade([(seen, rows)], run_id=f"run-{number}", mode="rescan").write(tmp_path)
+        run = StagedRun([(seen, rows)], run_id=f"run-{number}", mode="rescan").write(tmp_path)
         sync.merge(*run, accept_missing=True)
         decide(now + number * HOUR)
         assert disagreements(database, held_by(database).verdicts(Rule(), now + number * HOUR)) == []

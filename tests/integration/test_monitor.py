@@ -99,7 +99,7 @@ def test_a_manifest_of_an_earlier_release_is_merged_all_the_same(sync: Sync, dat
     sync.merge(folder, folder.read_manifest())
     [run] = database.rows("SELECT * FROM sync_runs")
     assert run["stage_seconds"] is None
-    earliest = min(datetime.fromisoformat(part.observed_at) for part in manifest.slices)
+    earliest = manifest.observed_at
     assert run["started_at"] == earliest.astimezone(timezone.utc).replace(tzinfo=None)
 
 

@@ -251,7 +251,7 @@ def test_a_warehouse_that_is_down_is_told_once_over_an_airflow_variable(
     logged(airflow, "fails-3", "people were told at")
     relay.start()
     (flags / "hanging").touch()
-    mailed(inbox, "【恢复】数据库可用了 warehouse is back，历时 0 分")
+    mailed(inbox, "【恢复】数据库可用了 warehouse is back，历时 0 分钟")
     assert finish(airflow, "hanging", "hanging-1") == "success"
     assert warehouse.rows("SELECT * FROM alerts WHERE closed_at IS NULL") == []
 
@@ -265,7 +265,7 @@ def test_nobody_was_told_of_anything_else_and_never_of_a_password(
         "【超时】late",
         "【恢复】late",
         "【失败】数据库用不了 warehouse down",
-        "【恢复】数据库可用了 warehouse is back，历时 0 分",
+        "【恢复】数据库可用了 warehouse is back，历时 0 分钟",
     ])  # fmt: skip
     password = urlsplit(warehouse.url).password
     assert password

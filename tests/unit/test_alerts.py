@@ -45,7 +45,10 @@ def dag() -> Iterator[DAG]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XIAOE_CONN_IDS", "xiaoe_default,xiaoe_second")
         with DAG(
-            "any", schedule=None, start_date=pendulum.datetime(2025, 1, 1), **dag_defaults("x", late_after=HOUR)
+            "any",
+            schedule=None,
+            start_date=pendulum.datetime(2025, 1, 1),
+            **dag_defaults("x", params={}, late_after=HOUR),
         ) as dag:
             sync_shops("orders", "rescan", timeout=HOUR)
             review_benefits(patience=HOUR)

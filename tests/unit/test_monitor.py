@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,11 +37,15 @@ def day(number: float) -> datetime:
 
 def looks(*windows: tuple[float, float, timedelta] | tuple[float, float, timedelta, int]) -> Any:
     """Windows by day of the month and by how long ago they were read; whether rows could not be typed."""
-    rows = [
-        (calendar._seconds(day(begin)), calendar._seconds(day(end)), calendar._seconds(UTC - age), *(rest or (0,)))
+    return [
+        (seconds(day(begin)), seconds(day(end)), seconds(UTC - age), *(rest or (0,)))
         for begin, end, age, *rest in windows
     ]
-    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def seconds(moment: datetime) -> int:
+    """As the query counts them."""
+    return round((moment - datetime(1970, 1, 1)).total_seconds())
 
 
 def states(*windows: Any) -> dict[int, str]:
@@ -76,28 +79,50 @@ def test_nothing_read_is_all_gaps_and_today_is_no_gap() -> None:
 
 def test_a_day_is_as_old_as_the_part_of_it_that_was_read_longest_ago() -> None:
     found = states((1, 20, 100 * DAY), (2, 19, 20 * DAY), (3, 18, 2 * DAY), (4, 5.5, HOUR), (6, 7, HOUR))
-    assert [found[number] for number in (1, 2, 3, 4, 5, 6, 7)] == ["old", "d90", "d15", "d1", "d15", "d1", "d15"]
+    assert [found[number] for number in (1, 2, 3, 4, 5, 6, 7)] == [
+        "old",
+        "deep_rescan",
+        "rescan",
+        "day",
+        "rescan",
+        "day",
+        "rescan",
+    ]
+
+
+def test_the_colours_follow_the_rescans(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("XIAOE_RESCAN_DAYS", "3")
+    clean_environment.setenv("XIAOE_DEEP_RESCAN_DAYS", "30")
+    found = states((1, 2, 31 * DAY), (2, 3, 29 * DAY), (3, 4, 4 * DAY), (4, 5, 2 * DAY))
+    assert [found[number] for number in (1, 2, 3, 4)] == ["old", "deep_rescan", "deep_rescan", "rescan"]
+    en, zh = Words("en", UTC), Words("zh", UTC)
+    assert [view.state_text(state, en) for state in calendar.ages()] == [
+        "read within a day",
+        "within 3 days",
+        "within 30 days",
+    ]
+    assert [view.state_text(state, zh) for state in calendar.ages()] == ["一天内读过", "3 天内", "30 天内"]
 
 
 def test_the_latest_look_counts_in_whatever_order_they_come() -> None:
-    assert states((3, 4, HOUR), (1, 20, 100 * DAY))[3] == "d1"
+    assert states((3, 4, HOUR), (1, 20, 100 * DAY))[3] == "day"
 
 
 def test_a_day_that_was_read_in_part_is_not_covered() -> None:
     found = states((1, 5.5, HOUR), (6.5, 8, HOUR))
-    assert [found[number] for number in (5, 6, 7, 8)] == ["part", "part", "d1", "gap"]
+    assert [found[number] for number in (5, 6, 7, 8)] == ["part", "part", "day", "gap"]
 
 
 def test_one_missing_second_is_seen() -> None:
     second = 1 / 86_400
     assert states((1, 5, HOUR), (5 + second, 20, HOUR))[5] == "part"
-    assert states((1, 5 + second, HOUR), (5 + second, 20, HOUR))[5] == "d1"
+    assert states((1, 5 + second, HOUR), (5 + second, 20, HOUR))[5] == "day"
 
 
 def test_rows_that_could_not_be_typed_show_until_a_later_look_could() -> None:
     assert states((1, 20, 2 * DAY, 1))[7] == "rejected"
     found = states((1, 20, 2 * DAY, 1), (7, 8, HOUR))
-    assert [found[6], found[7], found[8]] == ["rejected", "d1", "rejected"]
+    assert [found[6], found[7], found[8]] == ["rejected", "day", "rejected"]
 
 
 def test_of_today_it_says_up_to_when() -> None:
@@ -110,7 +135,7 @@ def test_of_today_it_says_up_to_when() -> None:
 
 def test_gaps_are_told_as_spans() -> None:
     days = calendar.cells(looks((1, 3, HOUR), (6, 10, HOUR), (11, 20, HOUR)), FIRST, NOW)
-    assert calendar.gaps(days) == [(date(2026, 11, 3), date(2026, 11, 5)), (date(2026, 11, 10), date(2026, 11, 10))]
+    assert calendar.unread(days) == [(date(2026, 11, 3), date(2026, 11, 5)), (date(2026, 11, 10), date(2026, 11, 10))]
     [shown] = build(no_facts(shop_id="s", looks={"orders": looks((1, 3, HOUR), (6, 20, HOUR))}))["calendars"]
     assert shown["gaps"] == "Not read: 2026-11-03 – 2026-11-05"
     assert shown["summary"] == "2026-11-01 to yesterday: 16 of 19 days read"
@@ -133,8 +158,7 @@ def test_the_calendar_agrees_with_the_ledger_s_own_arithmetic(windows: list[tupl
     """`coverage.segments` tells when a moment was last seen; a day is covered where each of its moments was."""
     rows = [(day(1) + b * HOUR, day(1) + (b + n) * HOUR, UTC - timedelta(minutes=10_001 - s)) for b, n, s, _ in windows]
     covered = coverage.segments(coverage.Look(*row) for row in rows)
-    numbers = [(*map(calendar._seconds, row), 0) for row in rows]
-    found = calendar.cells(np.array(numbers, dtype=np.int64).reshape(-1, 4), FIRST, NOW)
+    found = calendar.cells([(seconds(begin), seconds(end), seconds(seen), 0) for begin, end, seen in rows], FIRST, NOW)
     for cell in found[:7]:
         begin = datetime.combine(cell.day, datetime.min.time())
         seen = [coverage.last_look(covered, begin + hour * HOUR) for hour in range(24)]
@@ -194,7 +218,6 @@ def test_numbers_times_and_sizes() -> None:
         "1,234,567", "3", "12.5", "–",
     ]  # fmt: skip
     assert [en.size(999), en.size(1_500), en.size(2 * 10**9), en.size(None)] == ["999 B", "1.5 kB", "2.0 GB", "–"]
-    assert [zh.span(90 * DAY), zh.span(3 * HOUR), zh.span(-HOUR)] == ["90 天 0 小时", "3 小时 0 分", "0 分钟"]
     assert en.ago(UTC - 26 * HOUR) == "1 d 2 h ago"
     assert zh.ago(None) == "从未"
     assert en.beijing(UTC) == "2026-11-20 12:00"

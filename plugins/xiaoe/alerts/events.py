@@ -13,6 +13,7 @@ from airflow.sdk.log import redact
 
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeError, XiaoeNetworkError
+from xiaoe.shop_operator import run_kind
 from xiaoe.windows import parse_span
 
 LONGEST_MESSAGE = 4000
@@ -156,8 +157,8 @@ def time_window(context: Mapping[str, Any]) -> str | None:
 def is_backfill(context: Mapping[str, Any]) -> bool:
     """Whether a person asked for this run to fill the past; whoever did looks at it."""
     run = context.get("dag_run")
-    kind = getattr(run, "run_type", None) or str(context["run_id"]).partition("__")[0]
-    return str(getattr(kind, "value", kind)) == "backfill"
+    kind = run_kind(run) if getattr(run, "run_type", None) else str(context["run_id"]).partition("__")[0]
+    return kind == "backfill"
 
 
 def stands_alone(context: Mapping[str, Any]) -> bool:

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from xiaoe import clock
 from xiaoe.alerts.messages import beijing
-from xiaoe.clock import utc_text
+from xiaoe.clock import in_words, utc_text
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.notify import span
 
 FORGOTTEN = timedelta(days=30)
 """A shop or a list that nothing tried to sync for so long was taken out."""
@@ -60,7 +59,7 @@ def lines(syncs: Sequence[Sync], now: datetime) -> list[str]:
         limit, last = FRESH_WITHIN[one.resource, one.mode], one.last_success_at
         if last is not None and now - last <= limit:
             continue
-        when = f"{beijing(last)}（北京时间 Beijing），已 {span(now - last)}" if last else "无 never"
+        when = f"{beijing(last)}（北京时间 Beijing），已 {in_words(now - last)}" if last else "无 never"
         name = f"{one.shop_id} {one.resource} {one.mode}"
-        found.append(f"过期 STALE：{name}：最近成功 last success {when}，时限 limit {span(limit)}")
+        found.append(f"过期 STALE：{name}：最近成功 last success {when}，时限 limit {in_words(limit)}")
     return found

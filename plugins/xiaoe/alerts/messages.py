@@ -8,8 +8,8 @@ from datetime import datetime
 
 from xiaoe.alerts.events import Event
 from xiaoe.alerts.state import Alert
-from xiaoe.clock import BEIJING
-from xiaoe.notify import Message, span
+from xiaoe.clock import BEIJING, in_words
+from xiaoe.notify import Message
 
 LONGEST_HEADLINE = 80
 MOST_NAMED = 12
@@ -71,9 +71,9 @@ def over(alerts: Sequence[Alert]) -> Message:
     names = list(dict.fromkeys(alert.dag_id for alert in alerts))
     more = f" 等 {len(names)} 个 DAG" if len(names) > 1 else ""
     return Message(
-        f"【恢复】{first.dag_id}{more}：故障已结束，历时 {span(end - begin)}",
+        f"【恢复】{first.dag_id}{more}：故障已结束，历时 {in_words(end - begin)}",
         [
-            f"自 since {beijing(begin)} 至 until {beijing(end)}（北京时间），历时 {span(end - begin)}。",
+            f"自 since {beijing(begin)} 至 until {beijing(end)}（北京时间），历时 {in_words(end - begin)}。",
             f"涉及 affected：{named(alerts)}",
             f"{ERROR}{first.message}",
             *([] if told else ["故障期间的通知未能发出，原因见任务日志。 The first mail could not be sent."]),
@@ -101,7 +101,7 @@ def warehouse_gone(event: Event, reason: str, since: datetime) -> Message:
 def warehouse_back(since: datetime, now: datetime) -> Message:
     """MySQL is reached again."""
     return Message(
-        f"【恢复】数据库可用了 warehouse is back，历时 {span(now - since)}",
+        f"【恢复】数据库可用了 warehouse is back，历时 {in_words(now - since)}",
         [
             f"自 since {beijing(since)} 至 until {beijing(now)}（北京时间）用不了。",
             "无需处理 Nothing to do：下一次运行会补齐 the next runs catch up。",

@@ -125,10 +125,8 @@ def unfinished(session: Session) -> list[Alert]:
 
 def mark(session: Session, column: str, alerts: Sequence[Alert], now: datetime) -> None:
     """Note that people were told: `told_at` of the outage, `closed_told_at` of its end."""
-    places = ", ".join(["%s"] * len(alerts))
-    session.execute(
-        f"UPDATE alerts SET {column} = %s WHERE id IN ({places})", (utc_text(now), *(alert.id for alert in alerts))
-    )
+    ids = [alert.id for alert in alerts]
+    session.execute(f"UPDATE alerts SET {column} = %s WHERE id IN %s", (utc_text(now), ids))
 
 
 def _in_utc(value: Any) -> Any:

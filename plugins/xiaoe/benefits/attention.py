@@ -7,7 +7,7 @@ from collections.abc import Sized
 from datetime import datetime, timedelta
 
 from xiaoe.benefits.names import NAMES
-from xiaoe.clock import BEIJING, beijing_text, utc_text
+from xiaoe.clock import BEIJING, beijing_text, in_words, utc_text
 from xiaoe.mysql.session import Session
 
 MOMENT = timedelta(milliseconds=1)
@@ -58,5 +58,5 @@ def summary(counts: Counter[str], taken_back: Sized, waiting: int, longest: time
     """One line in Chinese, for sync_status and the log."""
     decided = "，".join(f"{text} {counts[name]}" for name, text in NAMES.items() if counts[name]) or "无变化"
     back = f"；发放后取消 {len(taken_back)}" if taken_back else ""
-    late = f"；{waiting} 单截止后尚未再次观测，最久 {longest}" if waiting else ""
+    late = f"；{waiting} 单截止后尚未再次观测，最久 {in_words(longest)}" if waiting else ""
     return f"本次判定：{decided}{back}{late}"

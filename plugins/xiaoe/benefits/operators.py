@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from xiaoe import clock, settings
 from xiaoe.api.shop import app_id_of
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
+from xiaoe.shop_operator import ShopOperator, run_kind
 
 if TYPE_CHECKING:
     from xiaoe.benefits.policy import Policy
@@ -25,26 +26,19 @@ RESOURCE, MODE = "benefits", "decide"
 """As `sync_status` knows these runs."""
 
 
-class XiaoeBenefitsOperator(BaseOperator):
+class XiaoeBenefitsOperator(ShopOperator):
     """Decide who keeps a benefit, for every order of a shop that can have changed.
 
     Returns how many orders got which decision, how many grants were taken back, and how many orders wait
     for an observation after their deadline.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#fff4e0"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, and report."""
         from xiaoe.benefits import attention, decide
+        from xiaoe.benefits.policy import is_seen_hourly
         from xiaoe.merge.status import failure_noted, write_done
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -53,6 +47,12 @@ class XiaoeBenefitsOperator(BaseOperator):
         now = clock.now()
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             number, policy = self._policy(warehouse, shop_id)
+            if not is_seen_hourly(policy):
+                self.log.warning(
+                    "the policy's %s days and one are more than XIAOE_RESCAN_DAYS: an order is seen after its deadline"
+                    " by the nightly rescan only, and its decision waits up to a day",
+                    policy.days,
+                )
             counts = decide.Decider(warehouse, shop_id, policy, number, now=now).decide()
             with warehouse.session() as session:
                 taken_back = attention.grants_taken_back(session, shop_id, now, now + attention.MOMENT)
@@ -129,21 +129,13 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
         return told
 
 
-class XiaoeBenefitExportOperator(BaseOperator):
+class XiaoeBenefitExportOperator(ShopOperator):
     """Write the decisions of a day as CSV and xlsx, and count them.
 
     Returns the counts and the files, for the messages.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#fff4e0"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the day that the run is about."""
@@ -151,7 +143,7 @@ class XiaoeBenefitExportOperator(BaseOperator):
         from xiaoe.mysql.warehouse import Warehouse
 
         run, now = context["dag_run"], clock.now()
-        by_hand = str(getattr(run.run_type, "value", run.run_type)) == "manual"
+        by_hand = run_kind(run) == "manual"
         day = report_day(
             context["params"].get("day"),
             run_after=run.run_after,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
+from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.settings import INCLUDE_DIR
 
+_FOR_A_RESCAN = timedelta(days=1)
+"""After a deadline, in which a rescan has to get through while it still reaches the order."""
 POLICY_FILE = INCLUDE_DIR / "benefit_policy.yaml"
 
 
@@ -49,6 +53,26 @@ def read_policy(path: Path = POLICY_FILE) -> Policy:
             f"{path}: {error}. Give days: 1 to 365, anchor: created_time or pay_time,"
             " partial_refund: review or revoke, resource_types: a list of codes"
         ) from None
+
+
+def is_seen_hourly(policy: Policy) -> bool:
+    """Whether the hourly rescan sees every order after its deadline; else only the nightly one does.
+
+    A rescan reads orders by when they were made, and a benefit is granted only on what was seen after the deadline.
+
+    Raises:
+        XiaoeConfigError: Neither sees it: no benefit would ever be granted.
+    """
+    wanted = timedelta(days=policy.days) + _FOR_A_RESCAN
+    hourly, nightly = settings.rescan_days(), settings.deep_rescan_days()
+    if wanted > max(hourly, nightly):
+        raise XiaoeConfigError(
+            f"benefit policy: days: {policy.days}, and the rescans read the orders of the last {hourly.days} and"
+            f" {nightly.days} days (XIAOE_RESCAN_DAYS, XIAOE_DEEP_RESCAN_DAYS): no order would be seen after its"
+            f" deadline, and none granted: set XIAOE_DEEP_RESCAN_DAYS to {wanted.days} or more, or lower days in"
+            f" {POLICY_FILE.name}"
+        )
+    return wanted <= hourly
 
 
 def parse_policy(text: str) -> Policy:

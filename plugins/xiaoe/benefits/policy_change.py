@@ -7,10 +7,10 @@ from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime
 
-from xiaoe import clock
+from xiaoe import clock, settings
 from xiaoe.benefits.decide import Decider, apply_policy, merges_held, policy_in_force
 from xiaoe.benefits.names import NAMES
-from xiaoe.benefits.policy import Policy, read_policy
+from xiaoe.benefits.policy import Policy, is_seen_hourly, read_policy
 from xiaoe.mysql.warehouse import Warehouse
 
 _NOT_IN_FORCE = 0
@@ -26,15 +26,21 @@ def change_policy(*, apply: bool, by: str | None = None) -> str:
         by: Who; by default the user of this machine.
 
     Raises:
-        XiaoeConfigError: The policy file is wrong.
+        XiaoeConfigError: The policy file is wrong, or no rescan sees an order after its deadline.
     """
     policy, warehouse = read_policy(), Warehouse()
+    waits = not is_seen_hourly(policy)
     with warehouse.session() as session:
         held = policy_in_force(session)
         shops = [shop for (shop,) in session.query("SELECT DISTINCT shop_id FROM benefit_decisions ORDER BY shop_id")]
     if held and held[1].to_json() == policy.to_json():
         return f"规则未变（编号 {held[0]}）：{policy.to_json()}"
     lines = [f"现行规则：{held[1].to_json() if held else '无'}", f"新规则：  {policy.to_json()}"]
+    if waits:
+        lines.append(
+            f"注意：每小时复查只读近 {settings.rescan_days().days} 天的订单（XIAOE_RESCAN_DAYS），"
+            f"少于 {policy.days} + 1 天；截止后要等每晚的复查，判定最多晚一天"
+        )
     for shop_id, changes in effect(warehouse, shops, policy, clock.now()).items():
         lines.append(f"店铺 {shop_id}：{sum(changes.values())} 单的判定会变化")
         lines += [f"  {NAMES[old]} → {NAMES[new]}：{orders} 单" for (old, new), orders in sorted(changes.items())]

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from xiaoe.benefits.attention import grants_taken_back, not_observed_since
 from xiaoe.benefits.names import NAMES
-from xiaoe.clock import BEIJING, midnight, utc_text
+from xiaoe.clock import BEIJING, in_words, midnight, utc_text
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session
-from xiaoe.notify import Message, span
+from xiaoe.notify import Message
 from xiaoe.storage.files import write_whole
 
 SHOWN_ORDERS = 20
@@ -89,7 +89,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
         "taken_back": len(taken_back),
         "review": len(review),
         "waiting": waiting,
-        "longest": span(longest),
+        "longest": in_words(longest),
         "decided_at": _last_decided(session, shop_id),
         "files": [str(folder / file.name) for file in files],
     }
@@ -206,9 +206,9 @@ def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patien
     if told and waiting < 2 * told[0][0]:
         return None
     message = Message(
-        f"【提醒】福利待观测 {shop_id}：{waiting} 单，最久 {span(longest)}",
+        f"【提醒】福利待观测 {shop_id}：{waiting} 单，最久 {in_words(longest)}",
         [
-            f"店铺 {shop_id}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {span(longest)}。",
+            f"店铺 {shop_id}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {in_words(longest)}。",
             "在读到最新状态之前不会发放。",
             "请检查 DAG xiaoe_orders_rescan、xiaoe_orders_deep_rescan 是否正常运行；恢复后自动判定。",
         ],

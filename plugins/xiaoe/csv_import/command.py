@@ -32,7 +32,7 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.decode import RowError
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 from xiaoe.windows import EVER, Window
 
 _NAMED = 5
@@ -182,17 +182,16 @@ def write_pages(file: File, found: Survey, folder: RunFolder, shop_id: str) -> M
     while rows := list(islice(lines, _PAGE_ROWS)):
         names.append(folder.page_name(0, 1, len(names) + 1))
         body = b'{"code":0,"msg":"","data":{"total":%d,"list":[%s]}}' % (len(rows), b",".join(rows))
-        folder.write_page(names[-1], StoredPage(len(names), moment, body))
+        folder.write_page(names[-1], RawPage(len(names), moment, body))
     window = Window(_beijing(found.first), _beijing(found.last) + timedelta(seconds=1))
     staged = int(found.kept.sum())
-    part = SliceManifest(
-        begin=window.begin.isoformat(), end=window.end.isoformat(), api_total=staged, staged=staged, passes=1,
-        pages=names, observed_at=moment.isoformat(),
-    )  # fmt: skip
+    slice_ = SliceManifest(
+        begin=window.begin, end=window.end, api_total=staged, staged=staged, passes=1, pages=names, observed_at=moment
+    )
     return Manifest(
         shop_id=shop_id, resource=ORDERS.name, mode=unconfirmed.MODE, run_id=f"csv-{found.digest}",
-        moves_watermark=False, slices=[part], is_lookup=True,
-        started_at=started.isoformat(), staged_at=utc_now().isoformat(),
+        moves_watermark=False, slices=[slice_], is_lookup=True,
+        started_at=started, staged_at=utc_now(),
     )  # fmt: skip
 
 

@@ -38,9 +38,9 @@ def clean_airflow_database(step: Step, dag_id: str, run_id: str) -> None:
     Raises:
         XiaoeConfigError: `airflow db clean` failed; the log says why.
     """
-    before = step.now - settings.keep("XIAOE_AIRFLOW_KEEP_DAYS", 90)
+    before = step.now - settings.airflow_keep()
     environment = {name: value for name, value in os.environ.items() if name not in _OF_A_TASK}
-    if url := environment.pop("XIAOE_AIRFLOW_DB", ""):
+    if url := settings.airflow_database():
         mask_secret(url)
         environment[_ADDRESS] = url
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGES), environment.get("PYTHONPATH"))))

@@ -12,13 +12,13 @@ from airflow.sdk import ObjectStoragePath
 
 from xiaoe import settings
 from xiaoe.clock import BEIJING
-from xiaoe.coverage import Look, segments
+from xiaoe.coverage import Look, gaps, segments
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance.step import Step
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.storage.pages import RunFolder, run_folders
-from xiaoe.windows import Window, parse_span
+from xiaoe.windows import parse_span
 
 _LATE = "late-"
 """Begins the folder of a run that asked for orders one by one: its window says nothing about what it asked for."""
@@ -46,7 +46,7 @@ def remove_old_pages(step: Step) -> int:
     pages have nothing to tell. The others are named.
     """
     root = ObjectStoragePath(settings.page_store())
-    before = step.now - settings.keep("XIAOE_PAGE_KEEP_DAYS", 30)
+    before = step.now - settings.page_keep()
     removed, waiting = 0, []
     knowledge: dict[tuple[str, str], Known] = {}
     warehouse = Warehouse()
@@ -102,15 +102,8 @@ def _is_done(folder: RunFolder, written: datetime, known: Known) -> bool:
     if folder.path.name.startswith(_LATE):
         return known.late_success is not None and known.late_success > written
     window = parse_span(folder.path.parent.name)
-    return window is not None and is_covered(window, [look for look in known.looks if look.observed_at > written])
-
-
-def is_covered(window: Window, looks: Sequence[Look]) -> bool:
-    """Whether every moment of a window is in one of the looks."""
-    covered = segments(looks)
-    inside = [segment for segment in covered if window.begin < segment.begin < window.end]
-    before = [segment for segment in covered if segment.begin <= window.begin]
-    return bool(before) and all(segment.observed_at is not None for segment in (before[-1], *inside))
+    later = segments(look for look in known.looks if look.observed_at > written)
+    return window is not None and not gaps(later, window.begin, window.end)
 
 
 def _known(session: Session, shop_id: str, resource: str) -> Known:

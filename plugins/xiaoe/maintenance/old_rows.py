@@ -11,6 +11,7 @@ from xiaoe.coverage import Look, still_needed
 from xiaoe.maintenance.step import Step
 from xiaoe.mysql.session import Session, names, quoted
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.settings import Setting
 
 _BATCH = 5000
 
@@ -22,25 +23,18 @@ class Ageing:
     Args:
         table: Its name.
         since: Column with the moment from which a row ages, UTC; a row where it is NULL stays.
-        variable: Setting that says how long it is kept.
-        days: Its default.
+        kept: Setting that says how long it is kept.
     """
 
     table: str
     since: str
-    variable: str
-    days: int
-
-    @property
-    def kept(self) -> timedelta:
-        """How long a row is kept."""
-        return settings.keep(self.variable, self.days)
+    kept: Setting[timedelta]
 
 
-RESOLVED = (Ageing("rejected_rows", "resolved_at", "XIAOE_REJECTED_KEEP_DAYS", 90),)
+RESOLVED = (Ageing("rejected_rows", "resolved_at", settings.rejected_keep),)
 """What could not be typed and now can; what still cannot stays."""
 RESULTS = tuple(
-    Ageing(table, since, "XIAOE_RESULT_KEEP_DAYS", 400)
+    Ageing(table, since, settings.result_keep)
     for table, since in (
         ("quality_results", "checked_at"),
         ("storage_samples", "sampled_at"),
@@ -57,7 +51,7 @@ def remove_old_rows(ageing: tuple[Ageing, ...], step: Step) -> int:
     total = 0
     with Warehouse().session() as session:
         for one in ageing:
-            before = utc_text(step.now - one.kept)
+            before = utc_text(step.now - one.kept())
             condition = f"{one.since} < %s"
             if step.dry_run:
                 [(count,)] = session.query(f"SELECT COUNT(*) FROM {one.table} WHERE {condition}", (before,))
@@ -74,7 +68,7 @@ def compact_ledger(step: Step) -> int:
     A line goes only if it is old and later lines, which stay, cover every moment of its window. So what is covered,
     and when a row was last seen, stays as it is (docs/decisions/0018).
     """
-    before = step.now - settings.keep("XIAOE_LEDGER_KEEP_DAYS", 400)
+    before = step.now - settings.ledger_keep()
     total = 0
     with Warehouse().session() as session:
         for shop_id, resource in session.query("SELECT DISTINCT shop_id, resource FROM sync_windows"):

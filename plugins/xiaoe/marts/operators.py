@@ -5,32 +5,22 @@ What only a running task needs is imported in `execute`, as in `xiaoe.operators`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 
 from xiaoe import clock
+from xiaoe.shop_operator import ShopOperator
 
 RESOURCE, MODE = "marts", "refresh"
 """As `sync_status` knows these runs."""
 
 
-class XiaoeMartsOperator(BaseOperator):
+class XiaoeMartsOperator(ShopOperator):
     """Work out anew what changed since the last run: sales, buyers, refunds, decisions, coverage.
 
     Returns how many days, months and weeks were worked out.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#e9f7ef"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Refresh, and say how much that was."""

@@ -29,10 +29,7 @@ _HELD = (
 
 def queue_users(session: Session, shop_id: str, user_ids: Sequence[str]) -> None:
     """Queue the days of all orders of these users."""
-    places = ", ".join(["%s"] * len(user_ids))
-    session.execute(
-        f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS} AND t.user_id IN ({places})", (shop_id, *user_ids)
-    )
+    session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS} AND t.user_id IN %s", (shop_id, user_ids))
 
 
 def queue_everything(session: Session, shop_id: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from xiaoe.clock import in_words
+
 LANGUAGES = ("zh", "en")
 _EIGHT_HOURS = timedelta(hours=8)
 
@@ -88,18 +90,12 @@ class Words:
 
     def ago(self, moment: datetime | None) -> str:
         """How long ago a bookkeeping time was."""
-        return self("ago", self.span(self.now - moment)) if moment else self("never")
-
-    def span(self, length: timedelta) -> str:
-        """A length of time in its two largest units."""
-        minutes = max(0, int(length.total_seconds())) // 60
-        days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-        if days:
-            return self("days_hours", days, hours)
-        return self("hours_minutes", hours, minutes) if hours else self("minutes", minutes)
+        return self("ago", in_words(self.now - moment, self.language)) if moment else self("never")
 
     def seconds(self, value: Decimal | None) -> str:
         """A duration of a task."""
         if value is None:
             return "–"
-        return self("seconds", f"{value:.1f}") if value < 120 else self.span(timedelta(seconds=float(value)))
+        if value < 120:
+            return self("seconds", f"{value:.1f}")
+        return in_words(timedelta(seconds=float(value)), self.language)

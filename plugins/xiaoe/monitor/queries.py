@@ -10,9 +10,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xiaoe.benefits.attention import not_observed_since
 from xiaoe.clock import beijing_text, utc_text
 from xiaoe.monitor.storage import Table, tables
@@ -20,7 +17,10 @@ from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Scope
 from xiaoe.resources.registry import RESOURCES
 
-Looks = NDArray[np.int64]
+Looks = Sequence[tuple[int, int, int, int]]
+"""Windows of the ledger: begin, end (Beijing), when it was read (UTC), all in seconds since `EPOCH` by that clock; 1 if
+rows of it could not be typed."""
+EPOCH = date(1970, 1, 1)
 
 SHOWN = 20
 """Rows of a list on the page."""
@@ -199,18 +199,13 @@ def read(session: Session, wanted: str | None, now: datetime) -> Facts:
 
 
 def looks(session: Session, shop_id: str, resource: str) -> Looks:
-    """Every window of the ledger: a row of numbers each, since there may be a hundred thousand.
-
-    Returns:
-        Columns: begin, end (Beijing), when it was read (UTC), all in seconds of `TO_SECONDS`; 1 if rows of it could
-        not be typed.
-    """
-    rows = session.query(
-        "SELECT TO_SECONDS(window_start), TO_SECONDS(window_end), TO_SECONDS(observed_at), rejected > 0"
+    """Every window of the ledger, as numbers: there may be a hundred thousand, and datetimes would take long."""
+    return session.query(
+        "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', window_start), TIMESTAMPDIFF(SECOND, '1970-01-01', window_end),"
+        " TIMESTAMPDIFF(SECOND, '1970-01-01', observed_at), rejected > 0"
         " FROM sync_windows WHERE shop_id = %s AND resource = %s",
         (shop_id, resource),
     )
-    return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
 
 def _shops(session: Session, names: Sequence[str], now: datetime) -> list[Shop]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from xiaoe.clock import BEIJING
+from xiaoe.clock import BEIJING, in_words
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
 from xiaoe.monitor.i18n import LANGUAGES, Words
-from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, StorageFigure, Sync, SyncDay
+from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, Looks, StorageFigure, Sync, SyncDay
 
 SHOWN_GAPS = 8
 METRICS = ("database", "page_store", "binlog", "free_disk")
@@ -68,7 +68,7 @@ def _cards(facts: Facts, words: Words, limits: Limits) -> list[Card]:
         _count(words, "open_alerts", len(facts.alerts), good=0),
         _count(words, "failed_checks", len(facts.checks), good=0),
         _count(words, "in_review", reviews),
-        _count(words, "waiting", waiting, note=words("longest", words.span(longest)) if longest else ""),
+        _count(words, "waiting", waiting, note=words("longest", in_words(longest, words.language)) if longest else ""),
         _count(words, "rejected_rows", rejected, good=0),
         *(
             Card(words("free_disk"), words.size(one.bytes), words.name("notes", one.note), _storage_state(one, limits))
@@ -114,17 +114,17 @@ def _sync(sync: Sync, words: Words, now: datetime) -> dict[str, Any]:
     return {
         "sync": sync,
         "health": health(sync, words.now),
-        "lag": words.span(behind) if behind is not None else "–",
+        "lag": in_words(behind, words.language) if behind is not None else "–",
     }
 
 
 # --- coverage ------------------------------------------------------------------------------------------
 
 
-def _calendar(name: str, looks: Any, words: Words, first: date, now: datetime) -> dict[str, Any]:
+def _calendar(name: str, looks: Looks, words: Words, first: date, now: datetime) -> dict[str, Any]:
     days = calendar.cells(looks, first, now)
     past = [cell for cell in days if cell.state != "today"]
-    missing = calendar.gaps(past)
+    missing = calendar.unread(past)
     shown = [f"{begin}" if begin == end else f"{begin} – {end}" for begin, end in missing[:SHOWN_GAPS]]
     more = words("more_gaps", len(missing) - SHOWN_GAPS) if len(missing) > SHOWN_GAPS else ""
     read = sum(cell.state not in calendar.GAPS for cell in past)
@@ -139,16 +139,18 @@ def _calendar(name: str, looks: Any, words: Words, first: date, now: datetime) -
 
 def describe(cell: calendar.Cell, words: Words) -> str:
     """What a cell of the calendar says when it is pointed at."""
-    state = words.name("days", cell.state)
+    state = state_text(cell.state, words)
     if cell.state == "today":
-        return (
-            words("until", cell.day, words.minute(cell.until))
-            if cell.until
-            else f"{cell.day}: {words.name('days', 'today')}"
-        )
+        return words("until", cell.day, words.minute(cell.until)) if cell.until else f"{cell.day}: {state}"
     if cell.seen is None:
-        return f"{cell.day}: {words.name('days', cell.state)}"
+        return f"{cell.day}: {state}"
     return words("seen_at", cell.day, state, words.beijing(cell.seen))
+
+
+def state_text(state: str, words: Words) -> str:
+    """The name of a state of the calendar."""
+    age = calendar.ages().get(state)
+    return words.name("days", state).format(age.days if age else "")
 
 
 # --- charts --------------------------------------------------------------------------------------------

@@ -108,4 +108,6 @@ _ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals.update(describe=view.describe, link=_link, is_web_address=_is_web_address)
+_ENVIRONMENT.globals.update(
+    describe=view.describe, state_text=view.state_text, link=_link, is_web_address=_is_web_address
+)

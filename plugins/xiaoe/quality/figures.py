@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from itertools import starmap
 from statistics import median
 
 from xiaoe import settings
-from xiaoe.clock import BEIJING, beijing_text, midnight, utc_text
-from xiaoe.coverage import Span, joined
+from xiaoe.clock import BEIJING, beijing_text, in_words, midnight, utc_text
+from xiaoe.coverage import Look, Segment, Span, seen_days, segments
 from xiaoe.merge.freshness import FreshWithin
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
@@ -52,13 +52,13 @@ def figure(session: Session, check: FigureCheck, *, scope: Scope, fresh_within: 
 def read_ledger(session: Session, scope: Scope) -> Ledger:
     """The gaps in a shop's ledger of orders, since the start of the history."""
     begin, now = settings.history_start(), scope.now
-    # Nobody has seen what was still to come when a window was read. Naive until they are few: a year has 60,000.
+    # Nobody has seen what was still to come when a window was read.
     windows = session.query(
-        "SELECT window_start, LEAST(window_end, observed_at + INTERVAL 8 HOUR) FROM sync_windows"
-        " WHERE shop_id = %s AND resource = 'orders' AND window_end > %s ORDER BY window_start",
+        "SELECT window_start, LEAST(window_end, observed_at + INTERVAL 8 HOUR), observed_at FROM sync_windows"
+        " WHERE shop_id = %s AND resource = 'orders' AND window_end > %s",
         (scope.shop_id, beijing_text(begin)),
     )
-    covered = [Span(*(edge.replace(tzinfo=BEIJING) for edge in span)) for span in joined(starmap(Span, windows))]
+    covered = [Segment(since.replace(tzinfo=BEIJING), seen) for since, seen in segments(starmap(Look, windows))]
     [(frontier,)] = session.query(
         "SELECT MAX(window_end) FROM sync_windows WHERE shop_id = %s AND resource = 'orders' AND mode = 'history'"
         " AND run_id LIKE 'scheduled%%' AND merged_at < %s",
@@ -76,15 +76,10 @@ def read_ledger(session: Session, scope: Scope) -> Ledger:
 
 def covered_days(ledger: Ledger) -> list[date]:
     """Whole days that are in the ledger, oldest first."""
-    first = ledger.begin.astimezone(BEIJING)
-    day = first.date() + timedelta(days=first.time() > time())
-    missing = [*ledger.lost, *ledger.to_come]
-    found = []
-    while (end := midnight(day + timedelta(days=1))) <= ledger.end:
-        if not any(gap.begin < end and midnight(day) < gap.end for gap in missing):
-            found.append(day)
-        day += timedelta(days=1)
-    return found
+    first, end = (edge.astimezone(BEIJING).date() for edge in (ledger.begin, ledger.end))
+    if midnight(first) < ledger.begin:
+        first += timedelta(days=1)
+    return [day for day, seen in seen_days(ledger.covered, first, end).items() if seen]
 
 
 def _ledger_result(ledger: Ledger) -> Result:
@@ -127,12 +122,8 @@ def _freshness(session: Session, check: FigureCheck, scope: Scope, fresh_within:
     for name, limit in fresh_within.items():
         if name in successes and (age := scope.now - successes[name]) > limit:
             since = beijing_text(successes[name])
-            stale.append(f"{' '.join(name)} 最近成功 {since}，已 {_hours(age)}，时限 {_hours(limit)}")
+            stale.append(f"{' '.join(name)} 最近成功 {since}，已 {in_words(age)}，时限 {in_words(limit)}")
     return found_nothing(check, check.expected, stale, len(stale))
-
-
-def _hours(length: timedelta) -> str:
-    return f"{length / timedelta(hours=1):.1f} 小时"
 
 
 # --- orders of yesterday -------------------------------------------------------------------------------

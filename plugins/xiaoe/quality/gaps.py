@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from xiaoe.coverage import Span, gaps
+from xiaoe.coverage import Segment, Span, gaps
 
 
 class Ledger(NamedTuple):
@@ -16,12 +17,14 @@ class Ledger(NamedTuple):
         to_come: Gaps that the history DAG is on its way to.
         begin: From where it should be complete.
         end: Up to where.
+        covered: When what was made when was last seen.
     """
 
     lost: list[Span]
     to_come: list[Span]
     begin: datetime
     end: datetime
+    covered: Sequence[Segment]
 
     @property
     def missing(self) -> timedelta:
@@ -35,24 +38,26 @@ class Ledger(NamedTuple):
         return 1 - self.missing / whole if whole else 1.0
 
 
-def judge(covered: list[Span], begin: datetime, now: datetime, *, frontier: datetime | None, moving: bool) -> Ledger:
+def judge(
+    covered: Sequence[Segment], begin: datetime, now: datetime, *, frontier: datetime | None, moving: bool
+) -> Ledger:
     """Tell gaps that are lost from those that the history DAG has not come to yet.
 
     It reads week by week, from the oldest on, and does not come back by itself to a week that failed: what lies
     behind the week it has reached is lost. What lies before it is to come, as long as it moves.
 
     Args:
-        covered: As `joined` tells them.
+        covered: As `segments` returns them.
         begin: Start of the history.
         now: The present.
         frontier: Up to where the history DAG has come by its schedule; None before its first week.
         moving: Whether it got through lately, or has yet to begin.
     """
-    latest = covered[-1].end if covered else now  # behind it, it is freshness that counts
+    latest = covered[-1].begin if covered else now  # behind it, it is freshness that counts
     end = max(begin, min(latest, now))
     lost: list[Span] = []
     to_come: list[Span] = []
     for gap in gaps(covered, begin, end):
         is_behind = frontier is not None and gap.begin < frontier
         (lost if is_behind or not moving else to_come).append(gap)
-    return Ledger(lost, to_come, begin, end)
+    return Ledger(lost, to_come, begin, end, covered)

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, SQLTableCheckOperator
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import clock, settings
@@ -29,6 +29,7 @@ from xiaoe.quality.catalogue import (
     QueryCheck,
     RowCheck,
 )
+from xiaoe.shop_operator import ShopOperator, run_kind
 
 if TYPE_CHECKING:
     from xiaoe.merge.freshness import FreshWithin
@@ -47,19 +48,13 @@ class _OverSession:
         return SimpleNamespace(get_records=self._session.query)
 
 
-class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
-    """Columns that are never NULL or never below 0, of one shop's recent rows or of all.
+class XiaoeColumnChecksOperator(ShopOperator, _OverSession, SQLColumnCheckOperator):
+    """Columns that are never NULL or never below 0, of one shop's recent rows or of all."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(table="orders", column_mapping={}, **kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Check, and return how many passed and how many warn."""
@@ -76,19 +71,13 @@ class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
         return _row_result(session, check, holds, self.partition_clause)
 
 
-class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
-    """What holds for each row, or for nearly all, of one shop's recent rows or of all.
+class XiaoeRowChecksOperator(ShopOperator, _OverSession, SQLTableCheckOperator):
+    """What holds for each row, or for nearly all, of one shop's recent rows or of all."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(table="orders", checks={}, **kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Check, and return how many passed and how many warn."""
@@ -105,20 +94,17 @@ class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
         return _row_result(session, check, holds, self.partition_clause, now=now)
 
 
-class XiaoeQueryChecksOperator(BaseOperator):
+class XiaoeQueryChecksOperator(ShopOperator):
     """Queries that find nothing, and figures: relations between tables, the ledger, freshness.
 
     Args:
-        xiaoe_conn_id: The shop's connection.
         fresh_within: Resource and mode of each sync → how long ago its last success may be.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, fresh_within: FreshWithin, **kwargs: Any) -> None:
+    def __init__(self, *, fresh_within: FreshWithin, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
         self.fresh_within = fresh_within
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -139,19 +125,10 @@ class XiaoeQueryChecksOperator(BaseOperator):
         return found_nothing(check, check.expected, *find(session, scope.query(check.name, wait_hours=wait_hours)))
 
 
-class XiaoeDayTotalsOperator(BaseOperator):
-    """What the API says of some days of the past, against what the warehouse holds.
+class XiaoeDayTotalsOperator(ShopOperator):
+    """What the API says of some days of the past, against what the warehouse holds."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
-
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Ask, compare, and return how many passed and how many warn."""
@@ -182,7 +159,7 @@ def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Cal
 def _due(context: Context) -> tuple[str, datetime]:
     """The kind of a run, and when it was due."""
     dag_run = context["dag_run"]
-    return str(getattr(dag_run.run_type, "value", dag_run.run_type)), dag_run.run_after
+    return run_kind(dag_run), dag_run.run_after
 
 
 def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:

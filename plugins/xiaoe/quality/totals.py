@@ -98,7 +98,7 @@ def ask_total(hook: XiaoeHook, day: date) -> int:
     window = Window(midnight(day), midnight(day + timedelta(days=1)))
     listing = hook.list_page(ORDERS, {**ORDERS.filters(window), **ORDERS.paging.fields(1, None)}).listing
     if listing.total is None and listing.rows:
-        raise XiaoeIncompleteError(f"orders of {day}: the API told no {ORDERS.total_key}")
+        raise XiaoeIncompleteError(f"orders of {day}: the API sent no {ORDERS.total_key}")
     return listing.total or 0
 
 
