@@ -181,6 +181,17 @@ max_clock_skew = Setting(
     "XIAOE_MAX_CLOCK_SKEW_SECONDS", _whole(1, lambda number: timedelta(seconds=number)), "300",
     "how far this machine's clock may be off MySQL's and the API's; beyond, tasks fail. Keep it below the overlap",
 )  # fmt: skip
+max_unreadable_percent = Setting(
+    "XIAOE_MAX_UNREADABLE_PERCENT", _whole(0, int), "5",
+    "rows of one run, in percent, in which the same field may be unreadable; beyond, the run fails",
+)  # fmt: skip
+max_refused_percent = Setting(
+    "XIAOE_MAX_REFUSED_PERCENT", _whole(0, int), "1",
+    "rows of one run, in percent, that may lack their key; beyond, the run fails",
+)  # fmt: skip
+unreadable_min_rows = Setting(
+    "XIAOE_UNREADABLE_MIN_ROWS", _whole(1, int), "50", "rows of a run from which on these two percentages count"
+)
 max_page_bytes = Setting("XIAOE_MAX_PAGE_MB", _bytes(1, 1024**2), "64", "largest answer or stored page, expanded")
 export_dir = _folder("XIAOE_EXPORT_DIR", "xiaoe_exports", "folder or bucket for files for staff and `make export`")
 benefit_mail_to = Setting(
