@@ -255,7 +255,9 @@ page_keep = Setting("XIAOE_PAGE_KEEP_DAYS", _days(1), "30", "raw pages; longer i
 ledger_keep = Setting(
     "XIAOE_LEDGER_KEEP_DAYS", _days(1), "400", "rows of `sync_windows`; those that still prove something stay"
 )
-rejected_keep = Setting("XIAOE_REJECTED_KEEP_DAYS", _days(1), "90", "rejected rows, from when they could be read")
+rejected_keep = Setting(
+    "XIAOE_REJECTED_KEEP_DAYS", _days(1), "90", "rejected rows and field problems, from when they could be read"
+)
 result_keep = Setting(
     "XIAOE_RESULT_KEEP_DAYS", _days(1), "400",
     "results of checks, storage samples, run costs, closed alerts, records of removed backups",

@@ -27,3 +27,35 @@ ALTER TABLE users ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT '无法�
 ALTER TABLE products ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT '无法解析的列（逗号分隔）；正常为空';
 
 ALTER TABLE live_streams ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT '无法解析的列（逗号分隔）；正常为空';
+
+-- Fields stand beside rows, one line per field: the dashboard shows how many rows lack it.
+CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_rejected_rows AS
+SELECT
+    r.shop_id,
+    r.resource,
+    CASE r.resource
+        WHEN 'orders' THEN '订单' WHEN 'refunds' THEN '售后' WHEN 'users' THEN '用户' WHEN 'products' THEN '商品'
+        WHEN 'live_streams' THEN '直播' ELSE r.resource
+    END AS resource_text,
+    COUNT(*) AS open_rows,
+    CAST(MIN(r.first_seen_at) + INTERVAL 8 HOUR AS DATETIME) AS first_seen_at,
+    CAST(MAX(r.last_seen_at) + INTERVAL 8 HOUR AS DATETIME) AS last_seen_at
+FROM rejected_rows AS r
+WHERE r.resolved_at IS NULL
+GROUP BY r.shop_id, r.resource
+UNION ALL
+SELECT
+    p.shop_id,
+    p.resource,
+    CONCAT(
+        CASE p.resource
+            WHEN 'orders' THEN '订单' WHEN 'refunds' THEN '售后' WHEN 'users' THEN '用户' WHEN 'products' THEN '商品'
+            WHEN 'live_streams' THEN '直播' ELSE p.resource
+        END, ' · 字段 ', p.field
+    ) AS resource_text,
+    COUNT(*) AS open_rows,
+    CAST(MIN(p.first_seen_at) + INTERVAL 8 HOUR AS DATETIME) AS first_seen_at,
+    CAST(MAX(p.last_seen_at) + INTERVAL 8 HOUR AS DATETIME) AS last_seen_at
+FROM field_problems AS p
+WHERE p.resolved_at IS NULL
+GROUP BY p.shop_id, p.resource, p.field;

@@ -31,8 +31,8 @@ class Ageing:
     kept: Setting[timedelta]
 
 
-RESOLVED = (Ageing("rejected_rows", "resolved_at", settings.rejected_keep),)
-"""What could not be typed and now can; what still cannot stays."""
+RESOLVED = tuple(Ageing(table, "resolved_at", settings.rejected_keep) for table in ("rejected_rows", "field_problems"))
+"""What could not be read and now can; what still cannot stays."""
 RESULTS = tuple(
     Ageing(table, since, settings.result_keep)
     for table, since in (

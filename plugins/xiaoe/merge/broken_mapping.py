@@ -51,8 +51,9 @@ class Tally:
             )
         return (
             f"{manifest.resource} {manifest.mode}: {'; '.join(said)}. Rows that have a key were written, unreadable"
-            " fields empty or as they were; the window does not count as read, the watermark stays, and no row is marked"
-            " absent. Table field_problems has the rows: adapt the mapping in plugins/xiaoe/resources, then clear this task."
+            " fields empty or as they were; the window does not count as read, the watermark stays, and no row is"
+            " marked absent. Table field_problems has the rows: adapt the mapping in plugins/xiaoe/resources, then"
+            " clear this task."
             " 有主键的行已写入，无法解析的字段为空或保留旧值；该窗口不算已读，水位线不动，不标记缺失。"
             "明细见 field_problems；修正 plugins/xiaoe/resources 的字段映射后清除本任务重跑"
         )
