@@ -241,7 +241,11 @@ _CHECKS = (
     " WHERE q.passed = 0 ORDER BY q.severity = 'critical' DESC, q.shop_id, q.check_name LIMIT %s"
 )
 _IN_REVIEW = "SELECT shop_id, COUNT(*) FROM benefit_decisions WHERE decision = 'review' GROUP BY shop_id"
-_REJECTED = "SELECT shop_id, COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL GROUP BY shop_id"
+_REJECTED = (  # a field once per reason, however many rows it is in
+    "SELECT shop_id, CAST(SUM(items) AS SIGNED) FROM (SELECT shop_id, COUNT(*) AS items FROM rejected_rows"
+    " WHERE resolved_at IS NULL GROUP BY shop_id UNION ALL SELECT shop_id, COUNT(DISTINCT resource, field, reason)"
+    " FROM field_problems WHERE resolved_at IS NULL GROUP BY shop_id) AS found GROUP BY shop_id"
+)
 _RUNS = (
     "SELECT resource, mode, run_id, started_at, finished_at, stage_seconds, merge_seconds, staged, inserted, updated,"
     " rejected, api_calls, api_retries, wait_seconds FROM sync_runs WHERE shop_id = %s"
