@@ -10,7 +10,8 @@ from xiaoe.clock import BEIJING, in_words
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
 from xiaoe.monitor.i18n import LANGUAGES, Words
-from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, Looks, StorageFigure, Sync, SyncDay
+from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, Looks, ShopCheck, StorageFigure, Sync, SyncDay
+from xiaoe.shop_check.report import remarks
 
 SHOWN_GAPS = 8
 METRICS = ("database", "page_store", "binlog", "free_disk")
@@ -49,6 +50,7 @@ def build(facts: Facts, words: Words, now: datetime, *, first: date, limits: Lim
         "other": next(one for one in LANGUAGES if one != words.language),
         "cards": _cards(facts, words, limits),
         "syncs": [_sync(one, words, now) for one in facts.syncs],
+        "shop_checks": [_shop_check(one, words) for one in facts.shop_checks],
         "calendars": [_calendar(name, looks, words, first, now) for name, looks in facts.looks.items()],
         "charts": _charts(facts, words, now),
         "storage": [_storage(one, words, limits) for one in _in_order(facts.storage)],
@@ -115,6 +117,17 @@ def _sync(sync: Sync, words: Words, now: datetime) -> dict[str, Any]:
         "sync": sync,
         "health": health(sync, words.now),
         "lag": in_words(behind, words.language) if behind is not None else "–",
+    }
+
+
+_VERDICTS = {"fits": "ok", "fits_with_remarks": "late"}
+
+
+def _shop_check(check: ShopCheck, words: Words) -> dict[str, Any]:
+    return {
+        "check": check,
+        "state": _VERDICTS.get(check.verdict, "failed"),
+        "lines": remarks(check.findings, words.language),
     }
 
 

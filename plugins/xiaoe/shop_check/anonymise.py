@@ -20,7 +20,8 @@ from xiaoe.shop_check.forms import is_empty, name_of, published_words
 
 WORDS = frozenset({"from", "spu_type", "state_str", "sale_type_name", "order_by", "date_type"})
 """Fields that hold one of a few words of the API."""
-NUMBERS = frozenset({"code", "yuan", "fen", "number", "time", "milliseconds"})
+TIMES = frozenset({"time", "milliseconds", "planned"})
+NUMBERS = TIMES | {"code", "code_list", "count", "length", "yuan", "fen", "number"}
 """How fields are read whose numbers stay."""
 PAGING = frozenset({"total", "row_count", "current_page", "page", "page_index", "page_size"})
 FILTERS = frozenset({"begin_time", "end_time", "sales_state"})
@@ -34,7 +35,7 @@ _IDEOGRAPHS = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌�
 _DIGITS = "0123456789"
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
 _KEPT_START = re.compile(r"https?://|[a-z]{1,3}_")
-_PLAIN_TEXT = re.compile(r"[-+]?[\d.,]+")
+_PLAIN_TEXT = re.compile(r"[-+¥]?[\d., \[\]\"]+[元分万亿]?")
 _TIME_TEXT = re.compile(r"[\d:/T.+|Z -]+")
 _UNIX_TIME = re.compile(r"1[2-9]\d{8}(?:\d{3})?")
 _MOBILE = re.compile(r"1\d{10}")
@@ -99,7 +100,7 @@ class Anonymiser:
         if not self._is_number(field):
             return False
         kinds = self._kinds.get(field, set())
-        if kinds & {"time", "milliseconds"} or field in PLAIN_FIELDS:
+        if kinds & TIMES or field in PLAIN_FIELDS:
             return bool(_TIME_TEXT.fullmatch(text)) and not _MOBILE.fullmatch(text)
         return bool(_PLAIN_TEXT.fullmatch(text)) and not _MOBILE.fullmatch(text)
 

@@ -18,6 +18,8 @@ FORBIDDEN = 2017
 NOT_LISTED = 2051
 REFUSED_SHARE = 0.01
 """Of the rows: from more on, a table counts as wrong."""
+UNREADABLE_SHARE = 0.05
+"""Of the rows: the same for one field that cannot be read."""
 FEW_ROWS = 20
 """With fewer rows, that a field never came says nothing."""
 SEARCH_CAP = 10_000
@@ -272,9 +274,13 @@ def readable(resource: Resource, reading: Reading, missing: Sequence[str], unkno
         return [Finding("no_rows", Level.UNKNOWN, name)]
     found = [Finding("rows_fit", resource=name, facts={"rows": rows})]
     if reading.refused:
-        bad = reading.refused > max(REFUSED_SHARE * rows, 0)
+        bad = reading.refused > REFUSED_SHARE * rows
         facts = {"rows": rows, "refused": reading.refused, "fields": _counts(reading.fields)}
         found = [Finding("rows_refused", Level.BAD if bad else Level.REMARK, name, facts)]
+    elif reading.fields:
+        bad = max(reading.fields.values()) > UNREADABLE_SHARE * rows
+        facts = {"rows": rows, "fields": _counts(reading.fields)}
+        found = [Finding("fields_unreadable", Level.BAD if bad else Level.REMARK, name, facts)]
     if missing and rows >= FEW_ROWS:
         found.append(Finding("fields_missing", Level.REMARK, name, {"fields": list(missing)}))
     if unknown:

@@ -15,6 +15,8 @@ from xiaoe.rows.decode import RowError
 
 NO_OBJECT = "(row)"
 """Stands for a field where a row is no JSON object."""
+PROBLEMS = "problem_columns"
+"""Column of a row that is stored although some of its columns could not be read: their names."""
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -26,7 +28,7 @@ class Reading:
         rows: Decoded, in the order they came; what is no object is left out.
         typed: Rows that the table would get: column → value.
         refused: Rows that it would not get.
-        fields: Field → rows where it cannot be read.
+        fields: Field → rows where it cannot be read, of those that are refused and of those that are not.
         unknown_codes: `column=code` → rows.
     """
 
@@ -47,24 +49,27 @@ def decoded(raw: bytes | msgspec.Raw) -> Any:
 
 def kinds_of(resource: Resource) -> dict[str, str]:
     """Field of the API → name of the function that reads it (`code`, `yuan`, `fen`, `time`, …)."""
-    return {field: read.__name__ for field, read in resource.reader.mapping.values()}
+    return {field: getattr(read, "__name__", "value") for field, read in resource.reader.mapping.values()}
 
 
 def read(resource: Resource, raws: Sequence[msgspec.Raw]) -> Reading:
     """Type every row; of one that cannot be typed, find the fields that are to blame."""
-    typed, fields, refused = [], Counter[str](), 0
+    found, fields, refused = [], Counter[str](), 0
     for raw in raws:
         try:
-            typed.append(resource.reader.row(raw))
+            found.append(resource.reader.row(raw))
         except RowError:
             refused += 1
             fields.update(_to_blame(resource, raw))
+    typed = [dict(zip(resource.reader.columns, row, strict=True)) for row in found]
+    for row in typed:
+        fields.update(resource.reader.mapping[column][0] for column in (row.get(PROBLEMS) or "").split(",") if column)
     return Reading(
         rows=[row for row in map(decoded, raws) if isinstance(row, dict)],
-        typed=[dict(zip(resource.reader.columns, row, strict=True)) for row in typed],
+        typed=typed,
         refused=refused,
         fields=dict(fields),
-        unknown_codes=resource.reader.unknown_codes(typed),
+        unknown_codes=resource.reader.unknown_codes(found),
     )
 
 

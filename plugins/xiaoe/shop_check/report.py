@@ -69,6 +69,23 @@ def lines(check: ShopCheck, language: str) -> Iterator[str]:
         yield say("report", "tables", language, tables=", ".join(check.wrong_tables))
 
 
+def remarks(findings: str, language: str) -> list[str]:
+    """Sentences of the findings that bear on the verdict.
+
+    Args:
+        findings: JSON as `shop_checks.findings` holds it; what this version has no text for is left out.
+        language: `zh` or `en`.
+    """
+    try:
+        known = [one for one in msgspec.json.decode(findings) if one["key"] in all_texts()["findings"]]
+        told = [Finding.from_plain(one) for one in known]
+        return [
+            f"{MARKS[one.level]} {sentence(one, language)}" for one in told if one.level in (Level.REMARK, Level.BAD)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
 def plain(check: ShopCheck) -> dict[str, Any]:
     """As the JSON file has it: no value of a row, no id of the shop, no address, no quoted message."""
     return {

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 
+from airflow.sdk.exceptions import AirflowNotFoundException
+
 from xiaoe import clock, settings
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import utc_now
-from xiaoe.exceptions import XiaoeError
+from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.shop_check import probes, reading
 from xiaoe.shop_check.calls import Asker, Reply
@@ -36,7 +38,7 @@ def check_shop(
         What was found, and every reply, for a cassette.
 
     Raises:
-        XiaoeConfigError: The connection lacks a field.
+        XiaoeConfigError: There is no such connection, or it lacks a field.
     """
     begun = timer()
     hook = hook or XiaoeHook(
@@ -46,7 +48,7 @@ def check_shop(
         sleep=lambda seconds: time.sleep(min(seconds, LONGEST_WAIT)),
     )
     with closing(hook):
-        shop_id = hook.shop.app_id
+        shop_id = _shop_id(hook, conn_id)
         notes = Notes(Asker(hook, timer), clock.now())
         if _connect(notes, timer):
             notes.now += hook.skew or timedelta()
@@ -63,6 +65,16 @@ def check_shop(
             fields=fields,
         )
     return check, notes.asker.replies
+
+
+def _shop_id(hook: XiaoeHook, conn_id: str) -> str:
+    try:
+        return hook.shop.app_id
+    except AirflowNotFoundException:
+        raise XiaoeConfigError(
+            f"XIAOE_CONN_IDS names {conn_id}, and Airflow has no such connection: add it (Admin → Connections), or set"
+            f" AIRFLOW_CONN_{conn_id.upper()} · 未找到连接 {conn_id}"
+        ) from None
 
 
 def _connect(notes: Notes, timer: Callable[[], float]) -> bool:
