@@ -18,8 +18,10 @@ from typing import Any
 
 from xiaoe.shop_check.forms import is_empty, name_of, published_words
 
-WORDS = frozenset({"from", "spu_type", "state_str", "sale_type_name", "order_by", "date_type"})
-"""Fields that hold one of a few words of the API."""
+WORDS = frozenset({"from", "spu_type", "state_str", "sale_type_name"})
+"""Fields that hold one of a few words of the API, none longer than `LONGEST_WORD`."""
+ASKED = frozenset({"order_by", "date_type", "need_column"})
+"""Fields of a request that are ours."""
 TIMES = frozenset({"time", "milliseconds", "planned"})
 NUMBERS = TIMES | {"code", "code_list", "count", "length", "yuan", "fen", "number"}
 """How fields are read whose numbers stay."""
@@ -94,6 +96,8 @@ class Anonymiser:
 
     def _may_stay(self, text: str, field: str) -> bool:
         if not text.strip() or (is_empty(text) and _TIME_TEXT.fullmatch(text)) or text in published_words():
+            return True
+        if field in ASKED:
             return True
         if field in WORDS:
             return len(text) <= LONGEST_WORD
