@@ -21,7 +21,12 @@ from airflow.sdk.exceptions import AirflowException
 
 
 class XiaoeError(AirflowException):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose.
+
+    `code` is the API's, where an answer of it is the reason.
+    """
+
+    code: int | None = None
 
 
 class XiaoeConfigError(XiaoeError):
