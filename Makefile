@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit docs mysql mysql-stop stack-test clean migrate health grants sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
+.PHONY: help install check test chaos lint format lock audit docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,13 @@ grants: install  ## the database users, one per purpose: prints the SQL (APPLY=1
 
 sync: install  ## run a sync once in the foreground: TYPE= (without it: list them) [FROM= TO= RETRY=0]
 	@$(PYTHON_BIN) -m xiaoe.cli sync $(if $(TYPE),--type '$(TYPE)') $(if $(filter 0,$(RETRY)),--no-retry) $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
+
+check-shop: install  ## what the shop's API grants, how it behaves, whether its rows fit: read-only, a minute [LANG=en RECORD=1 keeps the answers, personal values replaced]
+	@$(PYTHON_BIN) -m xiaoe.cli check-shop $(if $(filter zh en,$(LANG)),--lang $(filter zh en,$(LANG))) $(if $(RECORD),--record) $(ARGS)
+
+replay: install  ## serve what `make check-shop RECORD=1` kept as a shop on this machine: CASSETTE=file [PORT=]
+	@: $(or $(CASSETTE),$(error CASSETTE is missing: make replay CASSETTE=shop-check-….cassette.jsonl [PORT=8091]))
+	@$(PYTHON_BIN) -m xiaoe.cli replay --cassette '$(CASSETTE)' $(if $(PORT),--port '$(PORT)')
 
 benefit-policy: install  ## show the effect of a changed include/benefit_policy.yaml on past decisions (APPLY=1 puts it in force)
 	@$(PYTHON_BIN) -m xiaoe.cli benefit-policy $(if $(APPLY),--apply)

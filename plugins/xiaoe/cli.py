@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
     sync.add_argument("--no-retry", dest="retry", action="store_false", help="the first failure ends it")
     sync.add_argument("--to", dest="end", help="Beijing time, exclusive; default now")
+    shop = command("check-shop", _check_shop, "what the shop's API grants, how it behaves, whether its rows fit")
+    shop.add_argument("--lang", choices=("zh", "en"), default="zh", help="of the report; default zh")
+    shop.add_argument("--record", action="store_true", help="keep the answers, personal values replaced")
+    replay = command("replay", _replay, "serve recorded answers as a shop on this machine")
+    replay.add_argument("--cassette", required=True, help="a file that check-shop --record wrote")
+    replay.add_argument("--port", type=int, default=0, help="default: a free one")
     policy = command("benefit-policy", _benefit_policy, "show the effect of a changed include/benefit_policy.yaml")
     policy.add_argument("--apply", action="store_true", help="put it in force")
     command("backup", _backup, "dump the warehouse into XIAOE_BACKUP_STORE")
@@ -141,6 +147,19 @@ def _health(_: argparse.Namespace) -> int:
     fresh, lines = check_freshness()
     print("\n".join(lines))
     return 0 if fresh else 1
+
+
+def _check_shop(options: argparse.Namespace) -> int:
+    from xiaoe.shop_check.command import check_shops
+
+    return 0 if check_shops(options.lang, record=options.record) else 1
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from xiaoe.shop_check.command import serve
+
+    serve(options.cassette, options.port)
+    return 0
 
 
 def _benefit_policy(options: argparse.Namespace) -> int:

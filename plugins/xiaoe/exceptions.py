@@ -9,6 +9,7 @@ XiaoeError
   × XiaoeTokenError           the token expired or was replaced (2007, 2008): refresh it, repeat the call
   × XiaoeIncompleteError      the API's pages do not add up: the window is not complete
   × XiaoeReconciliationError  the warehouse and the API disagree on a window
+  × XiaoeMappingError         fields or keys of many rows cannot be read: the mapping does not fit the interface
   × XiaoeQualityError         a check of the data failed: a person has to look
 
 The codes are those of section 7 of docs/xiaoe-api.md.
@@ -20,7 +21,12 @@ from airflow.sdk.exceptions import AirflowException
 
 
 class XiaoeError(AirflowException):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose.
+
+    `code` is the API's, where an answer of it is the reason.
+    """
+
+    code: int | None = None
 
 
 class XiaoeConfigError(XiaoeError):
@@ -64,6 +70,10 @@ class XiaoeIncompleteError(XiaoeError):
 
 class XiaoeReconciliationError(XiaoeError):
     """The warehouse holds rows for a window that the API no longer lists, or counts do not add up."""
+
+
+class XiaoeMappingError(XiaoeError):
+    """Too many rows of a run cannot be read; names the fields, their form and the fix. What can be written was."""
 
 
 class XiaoeQualityError(XiaoeError):

@@ -181,6 +181,17 @@ max_clock_skew = Setting(
     "XIAOE_MAX_CLOCK_SKEW_SECONDS", _whole(1, lambda number: timedelta(seconds=number)), "300",
     "how far this machine's clock may be off MySQL's and the API's; beyond, tasks fail. Keep it below the overlap",
 )  # fmt: skip
+max_unreadable_percent = Setting(
+    "XIAOE_MAX_UNREADABLE_PERCENT", _whole(0, int), "5",
+    "rows of one run, in percent, in which the same field may be unreadable; beyond, the run fails",
+)  # fmt: skip
+max_refused_percent = Setting(
+    "XIAOE_MAX_REFUSED_PERCENT", _whole(0, int), "1",
+    "rows of one run, in percent, that may lack their key; beyond, the run fails",
+)  # fmt: skip
+unreadable_min_rows = Setting(
+    "XIAOE_UNREADABLE_MIN_ROWS", _whole(1, int), "50", "rows of a run from which on these two percentages count"
+)
 max_page_bytes = Setting("XIAOE_MAX_PAGE_MB", _bytes(1, 1024**2), "64", "largest answer or stored page, expanded")
 export_dir = _folder("XIAOE_EXPORT_DIR", "xiaoe_exports", "folder or bucket for files for staff and `make export`")
 benefit_mail_to = Setting(
@@ -244,7 +255,9 @@ page_keep = Setting("XIAOE_PAGE_KEEP_DAYS", _days(1), "30", "raw pages; longer i
 ledger_keep = Setting(
     "XIAOE_LEDGER_KEEP_DAYS", _days(1), "400", "rows of `sync_windows`; those that still prove something stay"
 )
-rejected_keep = Setting("XIAOE_REJECTED_KEEP_DAYS", _days(1), "90", "rejected rows, from when they could be read")
+rejected_keep = Setting(
+    "XIAOE_REJECTED_KEEP_DAYS", _days(1), "90", "rejected rows and field problems, from when they could be read"
+)
 result_keep = Setting(
     "XIAOE_RESULT_KEEP_DAYS", _days(1), "400",
     "results of checks, storage samples, run costs, closed alerts, records of removed backups",

@@ -26,6 +26,7 @@ from support.oracles.benefits import (
     DAY,
     DONE_LATE,
     EARLY,
+    ESSENTIAL_OF_APPLICATION,
     FAILED,
     GRANTED,
     HOUR,
@@ -41,6 +42,8 @@ from support.oracles.benefits import (
     STALE,
     UNKNOWN,
     UNPAID,
+    UNREADABLE,
+    UNREADABLE_APPLICATION,
     UNSEEN,
     AfterSale,
     Life,
@@ -275,6 +278,32 @@ CASES = [
     Case("newest version rejected", "review", STALE, rejected=True),
     Case("newest version rejected, before the deadline", "pending", EARLY, rejected=True, seen=-DAY, now=-HOUR),
     Case("newest version rejected, refunded", "revoke", REFUNDED, refunded(), rejected=True),
+    *(
+        Case(f"{column} unreadable, {name}", "review", reason, facts | {"unreadable": ("title", column)}, seen=seen)
+        for column, reason in UNREADABLE.items()
+        if column != "resource_type"
+        for name, facts, seen in (
+            ("paid", {}, HOUR),
+            ("refunded in time", refunded(), HOUR),
+            ("unpaid", {"order_state": 0}, HOUR),
+            ("nothing known", {"order_state": None}, HOUR),
+            ("not seen since", {}, None),
+        )
+    ),
+    Case("what no decision rests on is unreadable", "grant", GRANTED, {"unreadable": ("title", "resource_type")}),
+    Case("type unreadable, it counts", "review", UNREADABLE["resource_type"],
+         {"unreadable": ("resource_type",), "resource_type": None}, rule=ONE_TYPE),
+    Case("type unreadable, another was known", "review", UNREADABLE["resource_type"],
+         {"unreadable": ("resource_type",), "resource_type": 25}, rule=ONE_TYPE),
+    Case("carries none, money unreadable", "not_applicable", NOT_CARRIED,
+         {"resource_type": 25, "unreadable": ("price",)}, rule=ONE_TYPE),
+    *(
+        Case(f"{column} of an after-sale unreadable", "review", UNREADABLE_APPLICATION, {},
+             ((4, -DAY, -HOUR, 1, ("reason", column)),))
+        for column in sorted(ESSENTIAL_OF_APPLICATION)
+    ),
+    Case("remark of an after-sale unreadable", "grant", GRANTED, {}, ((4, -DAY, -HOUR, 1, ("remark",)),)),
+    Case("time of an exchange unreadable", "grant", GRANTED, {}, ((2, -DAY, -DAY, 3, ("created_at",)),)),
     Case("gone from the list", "review", ABSENT, {"absent": True}),
     Case("gone from the list, refunded", "revoke", REFUNDED, refunded() | {"absent": True}),
     Case("gone from the list, before the deadline", "pending", EARLY, {"absent": True}, seen=-DAY, now=-HOUR),
@@ -518,7 +547,7 @@ def test_a_hundred_thousand_orders(large: Database, session: Session) -> None:
     saved(session, shop)
     totals = Counter(verdict.decision for verdict in verdicts.values())
     assert min(totals.values()) > 5000
-    assert len({verdict.reason for verdict in verdicts.values()}) == 15
+    assert len({verdict.reason for verdict in verdicts.values()}) == 22
     assert decide(GENERATED_NOW) == totals
     assert disagreements(large, verdicts) == []
     count, last = log_size(large)

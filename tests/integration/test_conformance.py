@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -30,6 +28,7 @@ from support.worlds.conformance import (
     Response,
     under_test,
 )
+from support.worlds.forms import BAD, FORMS, REFUSED
 from support.worlds.shop import Database, merge_sql, unbalanced
 from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeReconciliationError
 from xiaoe.merge import merger
@@ -320,45 +319,26 @@ def test_no_drift_of_one_reading_costs_a_row(
 
 # 3 Quirks
 
-NULL_TIMES = ("0000-00-00 00:00:00", "-0001-11-30 00:00:00", "", "--", None)
-TEXTS = (
-    "😀👨‍👩‍👧", "it's \"so\"", "a\tb\r\nc\n", "C:\\new\\table", "\\N", "NULL", "nul\0l", "%s {} `;--",
-    "'); DROP TABLE orders; -- ", "{{ 7*7 }}{% raw %}", "../../etc/passwd", "=cmd|' /C calc'!A0", "  ", "", "中文",
-)  # fmt: skip
-MOMENT = datetime(2026, 5, 1, 12, 30, 59)
-FORMS: dict[Callable[[Any], Any], list[tuple[Any, Any]]] = {
-    values.identifier: [(17, "17"), ("0017", "0017"), ("a'\\\"b", "a'\\\"b"), ("", ""), (None, None)],
-    values.text: [*((text, text) for text in TEXTS), (None, None), (5, "5"), (["甲", {"b": 1}], '["甲",{"b":1}]')],
-    values.code: [("7", 7), (7, 7), (-1, -1), (7.0, 7), ("", None), ("--", None), (None, None)],
-    values.yuan: [
-        *((form, Decimal("12.30")) for form in ("12.30", "12.3", 12.3)),
-        (0, Decimal(0)), ("9999999999.99", Decimal("9999999999.99")), ("-5", Decimal(-5)), ("", None), (None, None),
-    ],
-    values.fen: [*((form, Decimal("12.30")) for form in (1230, "1230")), (0, Decimal(0)), ("", None), (None, None)],
-    values.number: [("12.5", Decimal("12.5")), (7, Decimal(7)), ("", None), (None, None)],
-    values.milliseconds: [
-        *((form, MOMENT) for form in (1777609859123, "1777609859000")), *((form, None) for form in (0, "0", "", None)),
-    ],
-    values.time: [(f" {MOMENT} ", MOMENT), *((form, None) for form in NULL_TIMES)],
-}  # fmt: skip
-"""How a value is read → forms it may be sent in, and what is stored."""
-
 
 def test_every_form_of_every_value_is_stored_exactly(full_pages: ResourceUnderTest) -> None:
     """A row for each column and each form of its value; all other columns as usual."""
     shop, numbers = full_pages, itertools.count()
     expected = []
     for column, (name, read) in shop.factory.fields.items():
-        for sent, kept in FORMS[read]:
+        for sent, meant in FORMS[read]:
+            kept = None if meant is REFUSED else meant
             # No row without a key; and what windows filter by would be a lie outside of the window.
             if (column != shop.resource.key or kept) and (column != shop.resource.time or kept is None):
                 item = Item(next(numbers), changed={name: sent})
                 shop.server.items.append(item)
                 expected.append(shop.factory.stored(item) | {column: kept})
+                expected[-1]["problem_columns"] = column if meant is REFUSED else None
                 if column in shop.factory.texts:
                     expected[-1][f"{column}_text"] = shop.factory.texts[column].get(kept)
     assert shop.run()["inserted"] == len(expected)
     assert shop.unlike(expected) == []
+    marked = {(row[shop.resource.key], row["problem_columns"]) for row in expected if row["problem_columns"]}
+    assert problems(shop, "row_key", "column_name") == marked
     assert shop.database.rows("SELECT * FROM rejected_rows") == []
     assert unbalanced(shop.database) == []
 
@@ -513,13 +493,13 @@ Typed = list[bytes]
 def typed(monkeypatch: pytest.MonkeyPatch) -> Typed:
     """Collects every row that is typed."""
     found: Typed = []
-    rows = RowReader.rows
+    read = RowReader.read
 
-    def noting(self: RowReader, raws: Sequence[Any]) -> list[Any]:
+    def noting(self: RowReader, raws: Sequence[Any]) -> Any:
         found.extend(map(bytes, raws))
-        return rows(self, raws)
+        return read(self, raws)
 
-    monkeypatch.setattr(RowReader, "rows", noting)
+    monkeypatch.setattr(RowReader, "read", noting)
     return found
 
 
@@ -715,7 +695,7 @@ def test_one_row_too_many_does_not_make_up_for_one_that_is_gone(shop: ResourceUn
     }
     if shop.resource.time is not None:
         field, _ = shop.factory.fields[shop.resource.time]
-        odd["of another window"] = Item(20, changed={field: "2001-01-01 00:00:00"})
+        odd["of another window"] = Item(20, changed={field: "2011-01-01 00:00:00"})
         odd["unreadable"] = Item(22, changed={field: "never"})
     for name, more in odd.items():
         shop.database.empty("api_tokens")
@@ -772,28 +752,36 @@ def test_an_older_list_merged_late_marks_no_row_that_a_newer_one_held(shop: Reso
     assert shop.wrong() == []
 
 
-# 9 Rows that cannot be typed
-
-BAD: dict[Callable[[Any], Any], Any] = {
-    values.identifier: {"a": 1},
-    values.text: "x" * 65_536,
-    values.code: "paid",
-    values.yuan: "12.345",
-    values.fen: "12x",
-    values.number: "1,000",
-    values.milliseconds: "yesterday",
-    values.time: "2026-02-30 00:00:00",
-}
+# 9 Fields that cannot be read, and rows that are none
 
 
-def untyped(shop: ResourceUnderTest) -> list[Item]:
-    """One row per column, its value unreadable, in version 1; each between two good ones later on."""
+def problems(shop: ResourceUnderTest, *columns: str) -> set[Any]:
+    """Open problems of the shop."""
+    rows = shop.database.rows(
+        f"SELECT {', '.join(columns)} FROM field_problems WHERE shop_id = %s AND resource = %s AND resolved_at IS NULL",
+        [shop.app_id, shop.resource.name],
+    )
+    return {tuple(row.values()) for row in rows}
+
+
+def unreadable(shop: ResourceUnderTest) -> list[Item]:
+    """One row per column, its value unreadable, in version 1."""
     fields = shop.factory.fields
     columns = [column for column in fields if column != shop.resource.key]
     return [
         Item(number, 1, changed={fields[column][0]: BAD[fields[column][1]]})
         for number, column in enumerate(columns, start=100)
     ]
+
+
+def marked(shop: ResourceUnderTest, item: Item, last_good: Item | None = None) -> dict[str, Any]:
+    """How the row of an unreadable item is stored: the column as it was in another version, or empty."""
+    [field] = item.changed
+    [column] = [column for column, (name, _) in shop.factory.fields.items() if name == field]
+    names = [name for name in (column, f"{column}_text") if name in shop.resource.columns]
+    before = shop.factory.stored(last_good) if last_good else dict.fromkeys(names)
+    row = shop.factory.stored(replace(item, changed={}))
+    return row | {name: before[name] for name in names} | {"problem_columns": column}
 
 
 def nameless(shop: ResourceUnderTest) -> list[Item]:
@@ -803,53 +791,63 @@ def nameless(shop: ResourceUnderTest) -> list[Item]:
     return keyless + [replace(Item(210), raw=raw) for raw in (b"null", b"[]", b'"text"', b"7", b"{}")]
 
 
-def test_rows_that_cannot_be_typed_are_kept_and_the_rest_of_the_page_goes_on(shop: ResourceUnderTest) -> None:
-    bad, good = [*untyped(shop), *nameless(shop)], items(60)
-    shop.server.items = [item for pair in zip(bad, good) for item in pair]  # noqa: B905 - there are more good ones
+def test_a_field_that_cannot_be_read_costs_no_row_and_what_is_no_row_costs_no_other(shop: ResourceUnderTest) -> None:
+    odd, lost, good = unreadable(shop), nameless(shop), items(60)
+    shop.server.items = [item for pair in zip([*odd, *lost], good) for item in pair]  # noqa: B905 - more good ones
     listed = [item for item in shop.server.items if item in good]
     counts = shop.run()
-    assert (counts["inserted"], counts["rejected"]) == (len(listed), len(bad))
-    assert shop.wrong(listed) == []
+    assert (counts["inserted"], counts["rejected"]) == (len(listed) + len(odd), len(lost))
+    assert shop.unlike([*map(shop.factory.stored, listed), *(marked(shop, item) for item in odd)]) == []
+    assert [row["problem_columns"] for row in shop.table()].count(None) == len(listed)
     held = shop.database.rows("SELECT * FROM rejected_rows")
-    assert sorted(row["raw_json"] for row in held) == sorted(shop.factory.raw(item).decode() for item in bad)
-    assert sorted(row["row_key"] for row in held if row["row_key"]) == [*map(shop.factory.name, untyped(shop))]
-    assert {(row["resource"], row["resolved_at"]) for row in held} == {(shop.resource.name, None)}
-    reasons = {row["row_key"]: row["reason"] for row in held}
-    for item in untyped(shop):
-        assert reasons[shop.factory.name(item)].startswith(f"{next(iter(item.changed))}=")
+    assert sorted(row["raw_json"] for row in held) == sorted(shop.factory.raw(item).decode() for item in lost)
+    assert {(row["resource"], row["row_key"], row["resolved_at"]) for row in held} == {(shop.resource.name, None, None)}
+    assert problems(shop, "row_key", "field", "seen_count") == {
+        (shop.factory.name(item), next(iter(item.changed)), 1) for item in odd
+    }
     assert unbalanced(shop.database) == []
 
 
-def test_rejected_rows_are_counted_when_they_come_again_and_resolved_when_they_come_right(
-    shop: ResourceUnderTest,
-) -> None:
-    bad, odd = untyped(shop), nameless(shop)[:2]
-    good = [replace(item, changed={}) for item in bad]
-    shop.server.items = [*items(2), *bad, *odd]
+def test_problems_are_counted_when_they_come_again_and_resolved_when_they_come_right(shop: ResourceUnderTest) -> None:
+    odd, lost = unreadable(shop), nameless(shop)[:2]
+    good = [replace(item, changed={}) for item in odd]
+    shop.server.items = [*items(2), *odd, *lost]
     shop.run()
-    shop.run()
-    count = "SELECT row_key IS NULL AS odd, seen_count, resolved_at IS NULL AS open, COUNT(*) AS n FROM rejected_rows"
-    rows = shop.database.rows(f"{count} GROUP BY 1, 2, 3 ORDER BY 1")
-    assert rows == [
-        {"odd": 0, "seen_count": 2, "open": 1, "n": len(bad)},
-        {"odd": 1, "seen_count": 2, "open": 1, "n": len(odd)},
-    ]
+    before = shop.table()
+    counts = shop.run()
+    assert (counts["unchanged"], counts["rejected"]) == (len(odd) + 2, len(lost))
+    assert shop.table() == before
+    assert problems(shop, "row_key", "seen_count") == {(shop.factory.name(item), 2) for item in odd}
+    count = "SELECT seen_count, resolved_at IS NULL AS open, COUNT(*) AS n FROM rejected_rows GROUP BY 1, 2"
+    assert shop.database.rows(count) == [{"seen_count": 2, "open": 1, "n": len(lost)}]
     shop.server.items = [*items(2), *good]
     shop.run()
     assert shop.wrong() == []
-    assert [row["open"] for row in shop.database.rows(f"{count} GROUP BY 1, 2, 3 ORDER BY 1")] == [0, 1]
+    assert problems(shop, "row_key") == set()
+    assert {row["problem_columns"] for row in shop.table()} == {None}
+    assert shop.database.value("SELECT COUNT(*) FROM field_problems WHERE resolved_at IS NOT NULL") == len(odd)
+    shop.server.items = [*items(2), *odd]
+    shop.run()
+    assert problems(shop, "row_key", "seen_count") == {(shop.factory.name(item), 3) for item in odd}
 
 
-def test_a_row_that_turns_bad_stays_as_it_was_and_is_not_missed(shop: ResourceUnderTest) -> None:
-    bad = untyped(shop)
-    earlier = [replace(item, version=0, changed={}) for item in bad]
+def test_a_field_that_turns_unreadable_keeps_its_last_good_value(shop: ResourceUnderTest) -> None:
+    """All other fields are taken from the new version; what comes right later wins, also where it says nothing."""
+    odd = unreadable(shop)
+    earlier = [replace(item, version=0, changed={}) for item in odd]
     shop.server.items = [*earlier, Item(0)]
     shop.run()
-    before = shop.table()
-    shop.server.items = [*bad, Item(0)]
+    shop.server.items = [*odd, Item(0)]
     counts = shop.run()
-    assert (counts["rejected"], counts["unchanged"], counts["absent"]) == (len(bad), 1, 0)
-    assert shop.table() == before
+    assert (counts["updated"], counts["rejected"], counts["unchanged"], counts["absent"]) == (len(odd), 0, 1, 0)
+    pairs = zip(odd, earlier, strict=True)
+    expected = [*(marked(shop, item, before) for item, before in pairs), shop.factory.stored(Item(0))]
+    assert shop.unlike(expected) == []
+    empty = [replace(item, changed=dict.fromkeys(item.changed)) for item in odd]
+    shop.server.items = [*empty, Item(0)]
+    assert shop.run()["updated"] == len(odd)
+    blank = [marked(shop, item) | {"problem_columns": None} for item in odd]
+    assert shop.unlike([*blank, shop.factory.stored(Item(0))]) == []
 
 
 # 10 Shops apart
@@ -857,15 +855,16 @@ def test_a_row_that_turns_bad_stays_as_it_was_and_is_not_missed(shop: ResourceUn
 
 def test_two_shops_with_the_same_keys_stay_apart(shop: ResourceUnderTest, another_shop: ResourceUnderTest) -> None:
     """New versions, bad rows, rows that go, later looks at the same window: nothing of it is the other's."""
-    bad = untyped(shop)[:1]
+    bad = [*nameless(shop)[:1], *unreadable(shop)[:1]]
     for one, own in ((shop, Item(40)), (another_shop, Item(50))):
         one.server.items = [*items(5), own, *bad]
         one.run()
     late = shop.observe([*items(5, version=2), Item(40), *bad])
-    tables, of_shop = ("rejected_rows", "sync_status", "sync_windows"), "SELECT * FROM {} WHERE shop_id = %s ORDER BY 3"
+    tables = ("rejected_rows", "field_problems", "sync_status", "sync_windows")
+    of_shop = "SELECT * FROM {} WHERE shop_id = %s ORDER BY 3"
     mine, books = shop.table(), [shop.database.rows(of_shop.format(table), [shop.app_id]) for table in tables]
 
-    another_shop.server.items = [*items(3, version=1), Item(50), *(replace(item, changed={}) for item in bad)]
+    another_shop.server.items = [*items(3, version=1), Item(50), *(replace(item, changed={}) for item in bad[1:])]
     another_shop.run(accept_missing=True)
     assert another_shop.absent() == {"k_0003", "k_0004"}
     assert shop.table() == mine
@@ -874,5 +873,6 @@ def test_two_shops_with_the_same_keys_stay_apart(shop: ResourceUnderTest, anothe
     theirs = another_shop.table()
     counts = shop.sync.merge(*late)
     assert (counts["updated"], counts["absent"]) == (5, 0)
-    assert shop.wrong([*items(5, version=2), Item(40)]) == []
+    listed = [*items(5, version=2), Item(40)]
+    assert shop.unlike([*map(shop.factory.stored, listed), marked(shop, bad[1])]) == []
     assert another_shop.table() == theirs

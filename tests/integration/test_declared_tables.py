@@ -21,7 +21,9 @@ TYPES: dict[Any, str] = {
     values.fen: "decimal(12,2)",
     values.number: "decimal(20,4)",
     values.time: "datetime",
-    values.milliseconds: "datetime",
+    values.planned: "datetime",
+    values.count: "int",
+    values.code_list: "varchar(255)",
     values.text: "text",
     values.identifier: "varchar(128)",
 }
@@ -93,5 +95,5 @@ def test_unit_and_source_of_amounts_stand_in_the_comment(resource: Resource, dat
             assert "元" in held[column].comment, column
         if read is values.fen:
             assert "分" in held[column].comment, column
-        if read in (values.time, values.milliseconds):
+        if read in (values.time, values.planned):
             assert "北京时间" in held[column].comment, column

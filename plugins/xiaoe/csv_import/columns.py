@@ -21,7 +21,7 @@ from xiaoe.resources import orders
 from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
-from xiaoe.rows.decode import Mapping, Row, RowError, RowReader
+from xiaoe.rows.decode import Mapping, RowError, RowReader, Typed
 from xiaoe.settings import INCLUDE_DIR
 
 WORDS_FILE = INCLUDE_DIR / "old_csv.yaml"
@@ -71,18 +71,25 @@ class LineReader(RowReader):
     All amounts are yuan. A refund larger than the payment is assumed to be in fen, and rejected.
     """
 
-    def rows(self, raws: Sequence[bytes | msgspec.Raw]) -> list[Row]:
-        """Type many lines; see `RowReader.rows`."""
+    def read(self, raws: Sequence[bytes | msgspec.Raw]) -> Typed:
+        """Type many lines; see `RowReader.read`. Somebody can mend a file: a cell that cannot be read is an error.
+
+        Raises:
+            RowError: A cell of one of them cannot be read; nothing is returned then.
+        """
         if any(map(_is_torn, raws)):
             raise RowError("格数与表头不同；文本里是否有没加引号的逗号或换行？")
-        rows = super().rows(raws)
+        typed = super().read(raws)
+        for problem, *_ in typed.problems.values():
+            said = "" if problem.column in self._forms.columns else f"={(problem.value or '')[:80]!r}"
+            raise RowError(f"{problem.field}{said}: {problem.reason}")
         paid, returned = (self.columns.index(column) for column in ("price", "refund_money"))
-        for row in rows:
+        for row in typed.rows:
             if row[paid] and row[returned] and Decimal(row[returned]) > Decimal(row[paid]):
                 raise RowError(
                     f"refund_money={row[returned]!r}: 大于实付金额；该列若以分为单位，请把表头写成 退款金额（分）"
                 )
-        return rows
+        return typed
 
     def rules(self) -> list[Any]:
         """See `RowReader.rules`; with the words for codes."""

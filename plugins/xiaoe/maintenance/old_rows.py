@@ -31,8 +31,8 @@ class Expiry:
     kept: Setting[timedelta]
 
 
-RESOLVED = (Expiry("rejected_rows", "resolved_at", settings.rejected_keep),)
-"""Rejected rows that could be typed later; open ones stay."""
+RESOLVED = tuple(Expiry(table, "resolved_at", settings.rejected_keep) for table in ("rejected_rows", "field_problems"))
+"""What could not be read and now can; what still cannot stays."""
 RESULTS = tuple(
     Expiry(table, since, settings.result_keep)
     for table, since in (

@@ -24,19 +24,24 @@ from msgspec import Raw
 from xiaoe import clock
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import ledger
+from xiaoe.merge.field_problems import FieldProblem
 from xiaoe.merge.rejected import Rejected
 from xiaoe.resources.base import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import rows_of
 from xiaoe.rows.keys import key_hash
+from xiaoe.rows.problems import Problem
 from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 
 _PAGES_AHEAD = 4
 _TWIN = "duplicate key with different content on one page: the last row was kept; ask 小鹅通 which one is right"
 
-Known = dict[str, tuple[int, int, str, int, int]]
-"""Key → the row in the warehouse: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent, and whether
-the list has to contain it (`expected.Expected`).
+KnownRow = tuple[int, int, str, int, int, int]
+"""A row in the warehouse: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent, whether the list has
+to contain it (`expected.Expected`), and whether a field of it could not be read."""
+
+Known = dict[str, KnownRow]
+"""Key → the row in the warehouse.
 
 Keys are without trailing spaces, which MySQL ignores in comparisons.
 """
@@ -93,8 +98,10 @@ class Chunk:
         new: Key → typed row that is not in the warehouse.
         changed: Key → typed row that differs from the warehouse's.
         rehashed: Key → shop, key and `BOOKKEEPING` of an equal row whose raw hash differs.
-        rejected: Rows that could not be typed.
+        rejected: Rows without a key, and what is no row.
         typed: Keys of rows that are rejected in the warehouse and could be typed now.
+        problems: Fields that could not be read, also of rows that did not change.
+        reread: Keys of rows that have such fields in the warehouse and were typed again.
         unexpected: Keys of rows that the list need not contain (`expected.Expected`).
     """
 
@@ -103,6 +110,8 @@ class Chunk:
     rehashed: dict[str, Row] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     typed: set[str] = field(default_factory=set)
+    problems: list[FieldProblem] = field(default_factory=list)
+    reread: set[str] = field(default_factory=set)
     unexpected: set[str] = field(default_factory=set)
 
     @property
@@ -118,10 +127,13 @@ class Chunk:
         self.rehashed |= other.rehashed
         self.rejected += other.rejected
         self.typed |= other.typed
+        self.problems = [one for one in self.problems if one.key not in other.reread] + other.problems
+        self.reread |= other.reread
 
     def is_due(self, size: int) -> bool:
         """Whether to write now: from `size` rows on, because statements cost time; rejected rows in their order."""
-        return len(self.new) + len(self.changed) + len(self.rehashed) >= size or bool(self.rejected or self.typed)
+        waiting = len(self.new) + len(self.changed) + len(self.rehashed) + len(self.reread)
+        return waiting >= size or bool(self.rejected or self.typed)
 
 
 def read(resource: Resource, folder: RunFolder, slice_: SliceManifest, size: int) -> Iterator[RawChunk]:
@@ -190,19 +202,26 @@ class ChangeDetector:
             raw_hash, old = hash_of(raw), get(key)
             if not old or not old[4]:
                 chunk.unexpected.add(key)
-            if not (old and is_known(old, observed_at, old[0] == raw_hash)):
+            # A row with a problem is typed again each time it comes, even from the same bytes.
+            if not (old and is_known(old, observed_at, old[0] == raw_hash and not old[5])):
                 to_type.append((key, raw, observed_at, raw_hash, old))
         shop_id, batch_id = self._manifest.shop_id, self._batch_id
-        rows = self._typed([raw for _, raw, *_ in to_type])
-        for (key, raw, observed_at, raw_hash, old), row in zip(to_type, rows, strict=True):
-            if isinstance(row, RowError):
+        typed = self._typed([raw for _, raw, *_ in to_type])
+        for (key, raw, observed_at, raw_hash, old), one in zip(to_type, typed, strict=True):
+            if isinstance(one, RowError):
                 chunk.rejected.append(self._rejected(key, raw, observed_at))
                 continue
+            row, problems = one
             hashed = row_hash(row)
             bookkeeping = (hashed, raw_hash, observed_at, batch_id)
             if old and self._was_seen_later(row, observed_at):
                 continue
+            chunk.problems += [FieldProblem(key, problem, observed_at) for problem in problems]
+            if old and old[5]:
+                chunk.reread.add(key)
             if old and is_known(old, observed_at, old[1] == hashed):
+                if old[0] == raw_hash:
+                    continue
                 chunk.rehashed[key] = (shop_id, key, *bookkeeping)
                 continue
             (chunk.changed if old else chunk.new)[key] = (shop_id, *row, *bookkeeping)
@@ -231,7 +250,9 @@ class ChangeDetector:
 
     def after_write(self, chunk: Chunk) -> Known:
         """What `Known` will be of the chunk's rows once they are written; none of them counts as expected."""
-        return {row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0) for row in chunk.rows}
+        return {
+            row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0, row[-5] is not None) for row in chunk.rows
+        }
 
     def key_hashes(self, chunk: Chunk) -> array[int]:
         """Key hashes of the chunk's rows."""
@@ -241,21 +262,22 @@ class ChangeDetector:
         """Codes without a text → how many rows."""
         return Counter(self._reader.unknown_codes(row[1:] for row in chunk.rows))
 
-    def _typed(self, raws: list[Raw]) -> list[Row | RowError]:
-        """Each row typed, or its error; bad rows are found by halving."""
+    def _typed(self, raws: list[Raw]) -> list[tuple[Row, list[Problem]] | RowError]:
+        """Each row typed, with the problems of its fields, or its error; bad rows are found by halving."""
         try:
-            return [*self._reader.rows(raws)]
+            rows, problems = self._reader.read(raws)
+            return [(row, problems.get(place, [])) for place, row in enumerate(rows)]
         except RowError as error:
             half = len(raws) // 2
             return [*self._typed(raws[:half]), *self._typed(raws[half:])] if half else [error]
 
-    def _is_known(self, old: tuple[int, int, str, int, int], observed_at: str, same: bool) -> bool:
+    def _is_known(self, old: KnownRow, observed_at: str, same: bool) -> bool:
         """Whether the warehouse's row is as good as this observation, or newer.
 
         A row that was looked up has no window in the ledger: it is written even if it did not change, so that its
         `observed_at` moves.
         """
-        _, _, seen, is_absent, _ = old
+        _, _, seen, is_absent, *_ = old
         if self._manifest.is_lookup:
             return seen > observed_at or (seen == observed_at and same)
         return seen > observed_at or (same and not is_absent)

@@ -19,7 +19,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from xiaoe.merge import changes, ledger, reconcile, rejected, status
+from xiaoe.exceptions import XiaoeMappingError
+from xiaoe.merge import changes, ledger, reconcile, rejected, status, unconfirmed
+from xiaoe.merge.broken_mapping import Tally
 from xiaoe.merge.changes import ChangeDetector, Chunk, Known, RawChunk
 from xiaoe.merge.expected import count_listed
 from xiaoe.merge.reconcile import Comparison, SliceResult
@@ -74,6 +76,8 @@ class Merger:
         Raises:
             XiaoeReconciliationError: The warehouse and the API disagree; nothing was changed, except for rows of a
                 look-up that were found.
+            XiaoeMappingError: Too many rows cannot be read. Those with a key were written; the window does not count
+                as read, the watermark stays, and no row is marked absent.
         """
 
         def once() -> Counter[str]:
@@ -85,6 +89,8 @@ class Merger:
                 attempt = _Transaction(session, self._resource, self._statements, folder, manifest, accept_missing)
                 totals = attempt.run()
                 session.rollback() if dry_run else session.commit()
+                if attempt.complaint:
+                    raise XiaoeMappingError(attempt.complaint)
                 return totals
 
         return retry_conflicts(once)
@@ -112,6 +118,9 @@ class _Transaction:
         self._seen_later = ledger.windows_seen_after(session, manifest)
         unresolved = rejected.unresolved_rejects(session, manifest)
         self._detector = ChangeDetector(resource, manifest, self._seen_later, unresolved)
+        self._tally = Tally()
+        self.complaint: str | None = None
+        """What cannot be read of too many rows, once they are merged."""
 
     def run(self) -> Counter[str]:
         """Merge all slices; the caller commits."""
@@ -121,8 +130,14 @@ class _Transaction:
         results = [result for comparison in comparisons for result in comparison.results]
         self._merge_rows(results)
         for result in results:
-            self._close(result)
+            reconcile.check_pages(self._resource, result.slice_, result.close())
             totals.update(result.counts)
+        if self._manifest.mode != unconfirmed.MODE:  # a file is mended cell by cell, and its report names each
+            self.complaint = self._tally.complaint(self._manifest, totals["staged"])
+        if self.complaint:
+            return totals
+        for result in results:
+            self._write_window(result)
         totals["absent"] = self._mark_absent(comparisons, count_before)
         status.write_success(self._session, self._manifest, _summary(totals))
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - self._started)
@@ -171,6 +186,7 @@ class _Transaction:
                 yield result, incoming, thread.submit(self._writer.look_up, incoming, result.expected)
 
     def _record(self, result: SliceResult, incoming: RawChunk, chunk: Chunk) -> None:
+        self._tally.add(chunk)
         received, writes, unexpected = incoming.hashes, len(chunk.new) + len(chunk.changed), len(chunk.unexpected)
         # If all rows are written, as in a first load, one array serves for three.
         all_written = incoming.is_plain and writes == unexpected == len(received)
@@ -183,8 +199,7 @@ class _Transaction:
         result.unknown_codes.update(self._detector.unknown_codes(chunk))
         result.counts.update(inserted=len(chunk.new), updated=len(chunk.changed))
 
-    def _close(self, result: SliceResult) -> None:
-        reconcile.check_pages(self._resource, result.slice_, result.close())
+    def _write_window(self, result: SliceResult) -> None:
         if not self._manifest.is_lookup:
             ledger.write_window(
                 self._session, self._resource, self._manifest, result.slice_, result.counts, result.unknown_codes

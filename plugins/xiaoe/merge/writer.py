@@ -19,14 +19,14 @@ from typing import Any
 from MySQLdb import IntegrityError
 
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.merge import outbox, rejected
+from xiaoe.merge import field_problems, outbox, rejected
 from xiaoe.merge.changes import Chunk, Known, RawChunk
 from xiaoe.merge.expected import Expected
 from xiaoe.merge.members import KnownMembers, Members, members_of
 from xiaoe.mysql.load_data import TableLoad, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import BOOKKEEPING, Copy, Resource
-from xiaoe.rows.decode import Row
+from xiaoe.rows.decode import PROBLEM_COLUMNS, Row
 from xiaoe.storage.pages import Manifest
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -136,10 +136,12 @@ class Writer:
         chunk = prepared.chunk
         rejected.resolve_rejects(self._session, self._resource, self._manifest, chunk.typed)
         rejected.write_rejected(self._session, self._resource, self._manifest, chunk.rejected)
+        field_problems.resolve(self._session, self._manifest, chunk.reread)
+        field_problems.write(self._session, self._manifest, chunk.problems)
         for load in prepared.new:
             self._insert(load)
         staged = len(chunk.changed) if prepared.new else len(chunk.rows)
-        counts = [self._merge(load) for load in prepared.staged]
+        counts = [self._merge(load, has_problems=bool(chunk.problems)) for load in prepared.staged]
         for member, members in zip(self._resource.members, prepared.members, strict=True):
             self._members.insert_unknown(member, members)
         if sum(map(sum, counts)) != staged:  # a member that a merge of orders inserted meanwhile counts as changed
@@ -161,7 +163,8 @@ class Writer:
         # forced: of a table that has just grown MySQL has no good statistics and would walk another one.
         return self._session.query(
             f"SELECT {self._resource.key}, raw_hash, row_hash, CAST(observed_at AS CHAR), absent_since IS NOT NULL,"
-            f" {expected.condition} AND batch_id <> %s FROM {self._resource.table} FORCE INDEX (PRIMARY)"
+            f" {expected.condition} AND batch_id <> %s, {PROBLEM_COLUMNS} IS NOT NULL"
+            f" FROM {self._resource.table} FORCE INDEX (PRIMARY)"
             f" WHERE shop_id = %s AND {self._resource.key} {condition}",
             (*expected.parameters, self._manifest.batch_id, self._manifest.shop_id, *keys),
         )
@@ -189,8 +192,10 @@ class Writer:
                 raise
             raise XiaoeReconciliationError(f"{error}: {_INTRUDER.format(load.table)}") from error
 
-    def _merge(self, load: TableLoad) -> tuple[int, int]:
+    def _merge(self, load: TableLoad, *, has_problems: bool) -> tuple[int, int]:
         self._session.load(load)
+        if has_problems:
+            field_problems.keep_last_good(self._session, self._resource, self._staging)
         counts = 0, 0
         for statement in self._statements:
             if re.match(rf"INSERT INTO {self._resource.table}\b", statement, re.IGNORECASE):

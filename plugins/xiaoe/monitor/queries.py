@@ -152,6 +152,15 @@ class LastBackup(NamedTuple):
     drill_status: str | None
 
 
+class ShopCheck(NamedTuple):
+    """The last `make check-shop` of a shop; `findings` is JSON."""
+
+    shop_id: str
+    checked_at: datetime
+    verdict: str
+    findings: str
+
+
 class PageData(NamedTuple):
     """Everything that the page shows."""
 
@@ -168,6 +177,7 @@ class PageData(NamedTuple):
     storage: list[StorageFigure]
     growth: list[StorageDay]
     backup: LastBackup | None
+    shop_checks: Sequence[ShopCheck] = ()
 
 
 def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageData:
@@ -195,6 +205,7 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         storage=[StorageFigure(*row) for row in session.query(_STORAGE)],
         growth=[StorageDay(*row) for row in session.query(_GROWTH, (utc_text(now - timedelta(days=GROWTH_DAYS)),))],
         backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
+        shop_checks=[ShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
     )
 
 
@@ -241,7 +252,11 @@ _CHECKS = (
     " WHERE q.passed = 0 ORDER BY q.severity = 'critical' DESC, q.shop_id, q.check_name LIMIT %s"
 )
 _IN_REVIEW = "SELECT shop_id, COUNT(*) FROM benefit_decisions WHERE decision = 'review' GROUP BY shop_id"
-_REJECTED = "SELECT shop_id, COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL GROUP BY shop_id"
+_REJECTED = (  # a field once per reason, however many rows it is in
+    "SELECT shop_id, CAST(SUM(items) AS SIGNED) FROM (SELECT shop_id, COUNT(*) AS items FROM rejected_rows"
+    " WHERE resolved_at IS NULL GROUP BY shop_id UNION ALL SELECT shop_id, COUNT(DISTINCT resource, field, reason)"
+    " FROM field_problems WHERE resolved_at IS NULL GROUP BY shop_id) AS found GROUP BY shop_id"
+)
 _RUNS = (
     "SELECT resource, mode, run_id, started_at, finished_at, stage_seconds, merge_seconds, staged, inserted, updated,"
     " rejected, api_calls, api_retries, wait_seconds FROM sync_runs WHERE shop_id = %s"
@@ -259,6 +274,11 @@ _BACKUP = (
     "SELECT finished_at, (SELECT drill_status FROM backups WHERE drilled_at IS NOT NULL"
     " ORDER BY drilled_at DESC LIMIT 1)"
     " FROM backups WHERE status = 'success' ORDER BY started_at DESC LIMIT 1"
+)
+_SHOP_CHECKS = (
+    "SELECT c.shop_id, c.checked_at, c.verdict, c.findings FROM shop_checks AS c INNER JOIN ("
+    "SELECT shop_id, MAX(id) AS id FROM shop_checks GROUP BY shop_id"
+    ") AS latest ON c.id = latest.id ORDER BY c.shop_id LIMIT %s"
 )
 _STORAGE = (
     "SELECT s.metric, s.bytes, s.note, s.sampled_at FROM storage_samples AS s INNER JOIN ("

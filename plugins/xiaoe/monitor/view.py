@@ -10,7 +10,17 @@ from xiaoe.clock import BEIJING, in_words
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
 from xiaoe.monitor.i18n import LANGUAGES, Texts
-from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Looks, PageData, StorageFigure, SyncDay, SyncStatus
+from xiaoe.monitor.queries import (
+    CHART_DAYS,
+    GROWTH_DAYS,
+    Looks,
+    PageData,
+    ShopCheck,
+    StorageFigure,
+    SyncDay,
+    SyncStatus,
+)
+from xiaoe.shop_check.report import remarks
 
 SHOWN_GAPS = 8
 METRICS = ("database", "page_store", "binlog", "free_disk")
@@ -49,6 +59,7 @@ def build(data: PageData, texts: Texts, now: datetime, *, first: date, limits: L
         "other": next(one for one in LANGUAGES if one != texts.language),
         "cards": _cards(data, texts, limits),
         "syncs": [_sync(one, texts, now) for one in data.syncs],
+        "shop_checks": [_shop_check(one, texts) for one in data.shop_checks],
         "calendars": [_calendar(name, looks, texts, first, now) for name, looks in data.looks.items()],
         "charts": _charts(data, texts, now),
         "storage": [_storage(one, texts, limits) for one in _in_order(data.storage)],
@@ -115,6 +126,17 @@ def _sync(sync: SyncStatus, texts: Texts, now: datetime) -> dict[str, Any]:
         "sync": sync,
         "health": health(sync, texts.now),
         "lag": in_words(lag, texts.language) if lag is not None else "–",
+    }
+
+
+_VERDICTS = {"fits": "ok", "fits_with_remarks": "late"}
+
+
+def _shop_check(check: ShopCheck, texts: Texts) -> dict[str, Any]:
+    return {
+        "check": check,
+        "state": _VERDICTS.get(check.verdict, "failed"),
+        "lines": remarks(check.findings, texts.language),
     }
 
 

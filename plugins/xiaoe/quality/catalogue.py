@@ -168,7 +168,12 @@ QUERY_CHECKS = (
                advice="按 docs/quality.zh-CN.md「重新判定某些订单」处理"),
     QueryCheck(name="decisions_waiting", title="截止后久未再次观测的福利判定",
                advice="查看 xiaoe_orders_rescan、xiaoe_orders_deep_rescan 为何未成功"),
-    QueryCheck(name="rejected_rows_open", title="无法解析的行", advice="查看 rejected_rows 的原因与原文"),
+    QueryCheck(name="rejected_rows_open", title="没有主键的行", advice="查看 rejected_rows 的原因与原文"),
+    QueryCheck(name="field_problems_essential", severity=CRITICAL,
+               title="金额、状态或时间无法解析：看板合计缺少这些值或用的是旧值，相关福利待人工复核",
+               advice="在 field_problems 查看原值；接口改了格式则修正 xiaoe/resources 的映射，否则在后台改正该单"),
+    QueryCheck(name="field_problems_open", title="无法解析的字段（按字段与原因合计）",
+               advice="在 field_problems 查看原值；接口改了格式则修正 plugins/xiaoe/resources 的映射"),
 )  # fmt: skip
 
 LEDGER_COMPLETE = FigureCheck(

@@ -25,7 +25,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +52,7 @@ class Page:
         observed_at: UTC, before the request was sent.
         cursor: What to request the next page with, where pages are not numbered.
         body: The response's bytes; empty once they are handed on.
+        keyless: Of `keys`, those of rows without a key.
     """
 
     index: int
@@ -60,6 +61,7 @@ class Page:
     observed_at: datetime
     cursor: Any = None
     body: bytes = b""
+    keyless: array[int] = field(default_factory=lambda: array("q"))
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Pass:
         repeats: Index of the page that was the same as one before it, if any.
         without_total: Pages with rows and without a total.
         is_cut: Whether reading stopped because the list looked endless.
+        keyless: Of `keys`, those of rows without a key, sorted.
     """
 
     totals: tuple[int, ...]
@@ -79,6 +82,7 @@ class Pass:
     repeats: int | None = None
     without_total: int = 0
     is_cut: bool = False
+    keyless: Keys = field(default_factory=lambda: distinct([]))
 
     @property
     def last_total(self) -> int | None:
@@ -120,14 +124,14 @@ def judge(
     """
     last = passes[-1]
     adds_up = last.steady or (newest_first and last.monotonic_total)
-    if last.repeats is None and adds_up and len(last.keys) == last.totals[0]:
+    if last.repeats is None and adds_up and _matches([last], last.totals[0]):
         return Verdict.LAST
     if len(passes) > 1:
         last_two, everything = passes[-2:], union(passes)
         adds_nothing = len(everything) == len(union(passes[:-1]))
         at_most = last.last_total == max(last.totals, default=None) and not last.without_total
         is_settled = last.steady or (adds_nothing and at_most)
-        if last.last_total is not None and len(everything) == last.last_total and is_settled:
+        if last.last_total is not None and _matches(passes, last.last_total) and is_settled:
             return Verdict.ALL
         if len(everything) == 0 and not any(reading.totals for reading in last_two):
             return Verdict.LAST
@@ -136,6 +140,12 @@ def judge(
         if not needs_total and has_no_total and reached_end and np.array_equal(last.keys, last_two[0].keys):
             return Verdict.LAST
     return Verdict.AGAIN if len(passes) < most else Verdict.FAIL
+
+
+def _matches(passes: Sequence[Pass], total: int) -> bool:
+    """Whether as many rows came as the total says; it may or may not count rows without a key (section 10.13)."""
+    rows = len(union(passes))
+    return total in (rows, rows - len(merged([reading.keyless for reading in passes])))
 
 
 def completed_by(passes: Sequence[Pass], page: Page) -> bool:

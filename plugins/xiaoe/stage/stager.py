@@ -226,8 +226,11 @@ class Stager:
 
     def _page(self, raw: RawPage, listing: Listing) -> Page:
         reader = self._resource.reader
-        keys = array("q", (key_hash(reader.key(row) or bytes(row)) for row in listing.rows))
-        return Page(raw.index, listing.total, keys, raw.observed_at, self._resource.paging.cursor(listing.rows))
+        names = reader.keys(listing.rows)
+        keys = array("q", (key_hash(name or bytes(row)) for name, row in zip(names, listing.rows, strict=True)))
+        keyless = array("q", (key for key, name in zip(keys, names, strict=True) if name is None))
+        cursor = self._resource.paging.cursor(listing.rows)
+        return Page(raw.index, listing.total, keys, raw.observed_at, cursor, keyless=keyless)
 
     def _collect(self, pages: list[tuple[str, Page]]) -> _Reading:
         progress = Progress.through(
@@ -239,6 +242,7 @@ class Stager:
             repeats=progress.repeated,
             without_total=sum(page.total is None and bool(page.keys) for _, page in pages),
             is_cut=progress.is_cut,
+            keyless=distinct(page.keyless for _, page in pages),
         )
         return _Reading([name for name, _ in pages], min(page.observed_at for _, page in pages), outcome)
 

@@ -23,6 +23,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
             exception=[
                 "xiaoe.exceptions.XiaoeConfigError",
                 "xiaoe.exceptions.XiaoeReconciliationError",
+                "xiaoe.exceptions.XiaoeMappingError",
                 "xiaoe.exceptions.XiaoeQualityError",
             ],
             action=RetryAction.FAIL,
