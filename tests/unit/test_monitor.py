@@ -265,7 +265,7 @@ def test_cards_add_up_the_shops() -> None:
     found = cards(page_data(shops=shops))
     assert found["Orders in review"].value == "5"
     assert found["Orders to be seen again"][1:3] == ("4", "longest 5 h 0 min")
-    assert found["Rows not readable"].state == "bad"
+    assert found["Rows and fields not readable"].state == "bad"
     assert found["Open alerts"] == ("Open alerts", "0", "", "good")
 
 
