@@ -130,7 +130,7 @@ def cause_of(error: BaseException | str | None) -> str:
 
 
 def is_warehouse_gone(error: BaseException | str | None) -> bool:
-    """Whether MySQL was not reached, or went away; told by the number that `xiaoe.mysql_errors` quotes."""
+    """Whether MySQL was not reached, or went away; known by the number that `xiaoe.mysql.errors` quotes."""
     numbers = getattr(error, "args", ())[:1] if type(error).__name__ == "OperationalError" else ()
     quoted = re.search(r"MySQL says (\d+):", str(error))
     return any(number in _NOT_REACHED for number in (*numbers, int(quoted[1]) if quoted else 0))
