@@ -52,8 +52,8 @@ class Tally:
         return (
             f"{manifest.resource} {manifest.mode}: {'; '.join(said)}. Rows that have a key were written, unreadable"
             " fields empty or as they were; the window does not count as read, the watermark stays, and no row is"
-            " marked absent. Tables field_problems and rejected_rows have them: adapt the mapping in plugins/xiaoe/resources, then"
-            " clear this task."
+            " marked absent. See tables field_problems and rejected_rows: adapt the mapping in plugins/xiaoe/resources,"
+            " then clear this task."
             " 有主键的行已写入，无法解析的字段为空或保留旧值；该窗口不算已读，水位线不动，不标记缺失。"
             "明细见 field_problems 与 rejected_rows；修正 plugins/xiaoe/resources 的字段映射后清除本任务重跑"
         )
