@@ -320,8 +320,11 @@ def test_no_drift_of_one_reading_costs_a_row(
 # 3 Quirks
 
 
-def test_every_form_of_every_value_is_stored_exactly(full_pages: ResourceUnderTest) -> None:
+def test_every_form_of_every_value_is_stored_exactly(
+    full_pages: ResourceUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A row for each column and each form of its value; all other columns as usual."""
+    monkeypatch.setenv("XIAOE_MAX_UNREADABLE_PERCENT", "50")
     shop, numbers = full_pages, itertools.count()
     expected = []
     for column, (name, read) in shop.factory.fields.items():
@@ -924,6 +927,32 @@ def test_an_element_without_a_key_beside_a_total_that_does_not_count_it(shop: Re
     assert shop.database.value("SELECT COUNT(*) FROM rejected_rows WHERE row_key IS NULL") == 1
     assert shop.run()["unchanged"] == ROWS
     assert shop.absent() == set()
+
+
+def test_fields_that_are_new_and_fields_that_no_longer_come_are_remembered(full_pages: ResourceUnderTest) -> None:
+    shop = full_pages
+    field, _ = broken_field(shop)
+    rows = "SELECT field, shape, is_stored, is_always, missing_since IS NOT NULL AS is_missing FROM api_fields"
+    usual = [Item(n, changed={"news": "5-MAR", "rare": n} if n % 2 else {"news": 7}) for n in range(40)]
+    shop.server.items = usual
+    shop.run()
+    held = {row.pop("field"): row for row in shop.database.rows(rows)}
+    assert held.keys() == {*json.loads(shop.factory.raw(usual[1]))}
+    assert (held["news"]["is_stored"], held["news"]["is_always"], held["rare"]["is_always"]) == (0, 1, 0)
+    assert held["news"]["shape"] in ("number 9", "text 9-aaa")
+    assert (held[field]["is_stored"], held[field]["is_always"], held[field]["is_missing"]) == (1, 1, 0)
+
+    def without_field(*names: str) -> list[Item]:
+        told = [json.loads(shop.factory.raw(item)) for item in usual]
+        left = [{name: value for name, value in row.items() if name not in names} for row in told]
+        return [replace(item, raw=json.dumps(row).encode()) for item, row in zip(usual, left, strict=True)]
+
+    shop.server.items = without_field(field, "rare")
+    shop.run()
+    assert {row["field"] for row in shop.database.rows(rows) if row["is_missing"]} == {field}
+    shop.server.items = usual
+    shop.run()
+    assert {row["field"] for row in shop.database.rows(rows) if row["is_missing"]} == set()
 
 
 # 10 Shops apart
