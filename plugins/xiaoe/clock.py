@@ -47,6 +47,17 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+def difference(theirs: datetime, before: datetime, after: datetime) -> timedelta:
+    """How far another machine's clock is ahead of ours at least; 0 where it may well agree.
+
+    Args:
+        theirs: What the other clock said.
+        before: Ours, before it was asked.
+        after: Ours, after it answered.
+    """
+    return max(theirs - after, timedelta()) - max(before - theirs, timedelta())
+
+
 def check_clock(theirs: datetime, before: datetime, after: datetime, *, whose: str, limit: timedelta) -> None:
     """Compare another machine's clock with ours.
 
@@ -60,8 +71,7 @@ def check_clock(theirs: datetime, before: datetime, after: datetime, *, whose: s
     Raises:
         XiaoeConfigError: They differ by more than the limit, `XIAOE_MAX_CLOCK_SKEW_SECONDS`.
     """
-    skew = max(theirs - after, before - theirs, timedelta())
-    if skew > limit:
+    if (skew := abs(difference(theirs, before, after))) > limit:
         direction = "behind" if theirs > after else "ahead of"
         raise XiaoeConfigError(
             f"this machine's clock ({after:%Y-%m-%d %H:%M:%S} UTC) is {skew.total_seconds():.0f} s {direction}"
@@ -70,23 +80,13 @@ def check_clock(theirs: datetime, before: datetime, after: datetime, *, whose: s
         )
 
 
-def check_date(header: str, sent_at: datetime, limit: timedelta) -> None:
-    """Compare the API's clock, the `Date` header of a response, with ours; without a header, do nothing.
-
-    Args:
-        header: E.g. `Fri, 20 Nov 2026 04:00:00 GMT`.
-        sent_at: Our clock before the request.
-        limit: `settings.max_clock_skew()`.
-
-    Raises:
-        XiaoeConfigError: They are too far apart.
-    """
+def read_date(header: str) -> datetime | None:
+    """The time in a `Date` header; None where there is none."""
     try:
         theirs = parsedate_to_datetime(header)
     except ValueError:
-        return
-    aware = theirs if theirs.tzinfo else theirs.replace(tzinfo=timezone.utc)
-    check_clock(aware, sent_at, machine_now(), whose="the API's", limit=limit)
+        return None
+    return theirs if theirs.tzinfo else theirs.replace(tzinfo=timezone.utc)
 
 
 def machine_now() -> datetime:

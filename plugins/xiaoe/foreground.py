@@ -33,10 +33,12 @@ class Watch:
     """Prints how the steps of a run end; its methods are callbacks of the tasks.
 
     Args:
+        home: Temporary folder of this command, removed when a signal ends it.
         retries: Whether a failed try is repeated as the DAG says; if not, the first failure ends the run.
     """
 
-    def __init__(self, *, retries: bool) -> None:
+    def __init__(self, home: str, *, retries: bool) -> None:
+        self._home = home
         self._console = Console(highlight=False, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -48,6 +50,7 @@ class Watch:
     def task_defaults(self) -> dict[str, Any]:
         """What the tasks of the DAG need on top of `tasks.defaults.DEFAULT_ARGS`."""
         defaults: dict[str, Any] = {
+            "on_execute_callback": self.starts,
             "on_success_callback": self.succeeded,
             "on_retry_callback": self.will_be_retried,
             "on_failure_callback": self.failed,
@@ -60,8 +63,13 @@ class Watch:
         logger = logging.getLogger("xiaoe")
         logger.handlers, logger.propagate = [_Records(self)], False
         logger.setLevel(logging.INFO)
+        end_at_once_on_signals(self._home)
         with self._progress:
             return work()
+
+    def starts(self, context: Any) -> None:
+        """A step begins; Airflow has just taken SIGTERM for itself."""
+        end_at_once_on_signals(self._home)
 
     def succeeded(self, context: Any) -> None:
         """A step ended well."""

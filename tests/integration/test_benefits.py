@@ -82,7 +82,7 @@ ZERO = timedelta()
 
 def revoked_after_grant(session: Session, now: datetime, shop_id: str = APP_ID) -> list[str]:
     """Orders that the run of this moment took a grant back from."""
-    return [name for _, name in attention.grants_taken_back(session, shop_id, now, now + attention.MOMENT)]
+    return [name for _, name in attention.grants_taken_back(session, shop_id, now, now + attention.LOG_PRECISION)]
 
 
 def beijing(moment: datetime) -> datetime:

@@ -28,7 +28,7 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.quality import operators
 from xiaoe.quality.catalogue import CHECKS, COLUMN_CHECKS, CRITICAL, DAY_TOTALS, FIGURE_CHECKS, QUERY_CHECKS, ROW_CHECKS
 from xiaoe.quality.figures import read_ledger
-from xiaoe.quality.scope import Scope
+from xiaoe.quality.scope import CheckScope
 from xiaoe.resources.registry import RESOURCES
 
 pytestmark = pytest.mark.mysql
@@ -255,8 +255,10 @@ CASES = (
          "orders o_x：price: abc"),
     Case("field_problems_essential", (PROBLEM.format(field="pay_time"),),
          "orders.pay_time：1 行，形如 text 9（not a time），如 o_x", frozenset({"field_problems_open"})),
-    Case("field_problems_open", (PROBLEM.format(field="title"),), "orders.title：1 行，形如 text 9（not a time），如 o_x"),
-    Case("api_fields_missing", (API_FIELD.format(name="price", stored=1, first="2026-01-01", gone="'2026-11-19 04:00'"),),
+    Case("field_problems_open", (PROBLEM.format(field="title"),),
+         "orders.title：1 行，形如 text 9（not a time），如 o_x"),
+    Case("api_fields_missing",
+         (API_FIELD.format(name="price", stored=1, first="2026-01-01", gone="'2026-11-19 04:00'"),),
          "orders.price：2026-11-19 12:00 起不再出现，此前形如 text 9"),
     Case("api_fields_new", (API_FIELD.format(name="order_id", stored=1, first="2026-01-01", gone="NULL"),
                             API_FIELD.format(name="news", stored=0, first="2037-01-01", gone="NULL")),
@@ -588,7 +590,7 @@ def test_windows_that_overlap_in_any_way_are_one_ledger(shop: Shop) -> None:
         f" inserted, updated, unchanged, rejected, passes, batch_id, run_id, merged_at) VALUES {', '.join(rows)}"
     )
     with shop.broken("DELETE FROM sync_windows", insert), Warehouse().session() as session:
-        ledger = read_ledger(session, Scope(APP_ID, shop.runs.now, full=True))
+        ledger = read_ledger(session, CheckScope(APP_ID, shop.runs.now, full=True))
     bare = [one for one in range(max(covered) + 1) if one not in covered]
     assert ledger.missing == len(bare) * minute
     assert {(gap.begin - START) // minute for gap in ledger.to_come} == {one for one in bare if one - 1 not in bare}

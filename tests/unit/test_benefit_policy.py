@@ -92,7 +92,7 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(XiaoeConfigError, match=r"gone.yaml is missing: take include/benefit_policy.yaml"):
+    with pytest.raises(XiaoeConfigError, match=r"gone.yaml is missing: restore include/benefit_policy.yaml"):
         read_policy(tmp_path / "gone.yaml")
 
 

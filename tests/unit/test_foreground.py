@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from xiaoe import clock
+from xiaoe import clock, foreground
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeRetriableError
 from xiaoe.foreground import Watch
@@ -21,6 +21,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 @pytest.fixture(autouse=True)
 def now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: NOW)
+    monkeypatch.setattr(foreground, "end_at_once_on_signals", lambda home: None)
 
 
 def context(result: Any = None, exception: BaseException | None = None, *, try_number: int = 1) -> dict[str, Any]:
@@ -48,12 +49,12 @@ def printed(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_step_that_ends_well_is_a_line_with_its_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    Watch(retries=True).succeeded(context({"staged": 3, "inserted": 1}))
+    Watch("", retries=True).succeeded(context({"staged": 3, "inserted": 1}))
     assert printed(capsys) == "12:00:00 shop.merge xiaoe_default 2.5 s, staged 3, inserted 1"
 
 
 def test_a_step_that_returns_a_folder_is_a_line_without_it(capsys: pytest.CaptureFixture[str]) -> None:
-    Watch(retries=True).succeeded(context("file:///pages"))
+    Watch("", retries=True).succeeded(context("file:///pages"))
     assert printed(capsys) == "12:00:00 shop.merge xiaoe_default 2.5 s"
 
 
@@ -68,19 +69,19 @@ def test_a_step_that_returns_a_folder_is_a_line_without_it(capsys: pytest.Captur
 def test_a_failed_try_says_when_the_next_one_comes(
     capsys: pytest.CaptureFixture[str], error: Exception, next_at: str
 ) -> None:
-    Watch(retries=True).will_be_retried(context(exception=error, try_number=2))
+    Watch("", retries=True).will_be_retried(context(exception=error, try_number=2))
     assert printed(capsys) == (f"12:00:00 shop.merge xiaoe_default try 2 of 4 failed, next at {next_at}: [not markup]")
 
 
 def test_the_last_failure_is_a_line_with_its_message(capsys: pytest.CaptureFixture[str]) -> None:
-    Watch(retries=True).failed(context(exception=XiaoeConfigError("correct the secret")))
+    Watch("", retries=True).failed(context(exception=XiaoeConfigError("correct the secret")))
     assert printed(capsys) == "12:00:00 shop.merge xiaoe_default failed: correct the secret"
 
 
 def test_without_retries_the_first_failure_is_the_last() -> None:
-    assert Watch(retries=False).task_defaults()["retries"] == 0
-    assert Watch(retries=False).task_defaults()["retry_policy"] is None
-    assert "retries" not in Watch(retries=True).task_defaults()
+    assert Watch("", retries=False).task_defaults()["retries"] == 0
+    assert Watch("", retries=False).task_defaults()["retry_policy"] is None
+    assert "retries" not in Watch("", retries=True).task_defaults()
 
 
 def test_warnings_are_lines_and_slices_are_not(
@@ -96,5 +97,5 @@ def test_warnings_are_lines_and_slices_are_not(
         logging.getLogger("xiaoe.stage").info("not shown")
         return 7
 
-    assert Watch(retries=True).run(work) == 7
+    assert Watch("", retries=True).run(work) == 7
     assert printed(capsys) == "12:00:00 asked 2 times"

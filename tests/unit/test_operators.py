@@ -42,12 +42,13 @@ def test_the_folder_of_the_after_sales_is_rendered() -> None:
 
 
 def test_airflow_renders_the_merge_statements_and_the_folder(tmp_path: Path) -> None:
-    with DAG(dag_id="any", schedule=None, **dag_defaults("orders", params={}, late_after=timedelta(hours=1))) as dag:
+    with DAG(dag_id="any", schedule=None, **dag_defaults("orders", params={}, overdue_after=timedelta(hours=1))) as dag:
         operator = XiaoeMergeOperator(
             task_id="merge", resource="orders", mode="history", folder="{{ params.where }}/pages"
         )
     operator.resolve_template_files()
-    operator.render_template_fields({"params": {"where": str(tmp_path)}, "dag": dag})  # type: ignore[arg-type]
+    context = {"params": {"where": str(tmp_path)}, "dag": dag, "task": operator}
+    operator.render_template_fields(context)  # type: ignore[arg-type]
     assert operator.folder == f"{tmp_path}/pages"
     assert operator.sql == merge_sql("orders")
     assert "{" not in operator.sql

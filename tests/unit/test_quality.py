@@ -15,9 +15,9 @@ from xiaoe.clock import BEIJING
 from xiaoe.coverage import Look, Segment, Span, gaps, segments
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.quality.catalogue import CHECKS, CRITICAL, QUERY_CHECKS, WARNING, QueryCheck
-from xiaoe.quality.figures import covered_days, judge_day
-from xiaoe.quality.gaps import judge
-from xiaoe.quality.scope import Scope, is_full
+from xiaoe.quality.figures import complete_days, judge_day
+from xiaoe.quality.gaps import classify_gaps
+from xiaoe.quality.scope import CheckScope, is_full
 from xiaoe.quality.totals import Day, sample
 from xiaoe.settings import INCLUDE_DIR
 
@@ -60,7 +60,7 @@ def test_each_query_has_its_template_and_each_template_is_run() -> None:
 @pytest.mark.parametrize("check", QUERY_CHECKS, ids=lambda check: check.name)
 @pytest.mark.parametrize("full", [True, False])
 def test_each_query_keeps_to_one_shop(check: QueryCheck, full: bool) -> None:
-    sql = Scope("app-1_x", at(0), full=full).query(check.name, wait_hours=2)
+    sql = CheckScope("app-1_x", at(0), full=full).query(check.name, wait_hours=2)
     assert "shop_id = 'app-1_x'" in sql
     assert "{{" not in sql
 
@@ -111,7 +111,7 @@ def test_all_rows_are_looked_at_once_a_day_and_by_hand(kind: str, due: str, full
 
 
 def test_recent_rows_are_told_by_the_clock_of_their_column() -> None:
-    scope = Scope("app1", datetime(2026, 11, 20, 12, tzinfo=BEIJING), full=False)
+    scope = CheckScope("app1", datetime(2026, 11, 20, 12, tzinfo=BEIJING), full=False)
     assert scope.rows("orders") == (
         "o.shop_id = 'app1' AND (o.created_time >= '2026-11-04 12:00:00' OR o.created_time IS NULL)"
     )
@@ -120,7 +120,7 @@ def test_recent_rows_are_told_by_the_clock_of_their_column() -> None:
 
 def test_recent_follows_the_rescan(clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("XIAOE_RESCAN_DAYS", "30")
-    scope = Scope("app1", datetime(2026, 11, 20, 12, tzinfo=BEIJING), full=False)
+    scope = CheckScope("app1", datetime(2026, 11, 20, 12, tzinfo=BEIJING), full=False)
     assert "o.created_time >= '2026-10-20 12:00:00'" in scope.rows("orders")
 
 
@@ -131,7 +131,7 @@ def test_recent_follows_the_rescan(clean_environment: pytest.MonkeyPatch) -> Non
 def test_each_gap_is_lost_or_to_come(spans: list[Span], frontier: int | None, moving: bool) -> None:
     covered = read(spans)
     begin, now = at(0), at(HOURS)
-    ledger = judge(covered, begin, now, frontier=None if frontier is None else at(frontier), moving=moving)
+    ledger = classify_gaps(covered, begin, now, frontier=None if frontier is None else at(frontier), moving=moving)
     assert ledger.begin == begin
     assert begin <= ledger.end <= now
     assert sorted([*ledger.lost, *ledger.to_come]) == gaps(covered, begin, ledger.end)
@@ -161,15 +161,17 @@ WEEKS = [Span(at(0), at(10)), Span(at(20), at(30)), Span(at(50), at(60))]
 def test_what_lies_behind_the_history_is_lost_and_what_lies_before_it_is_to_come(
     frontier: int | None, moving: bool, lost: list[tuple[int, int]], to_come: list[tuple[int, int]]
 ) -> None:
-    ledger = judge(read(WEEKS), at(0), at(70), frontier=None if frontier is None else at(frontier), moving=moving)
+    ledger = classify_gaps(
+        read(WEEKS), at(0), at(70), frontier=None if frontier is None else at(frontier), moving=moving
+    )
     assert ledger.lost == [Span(at(begin), at(end)) for begin, end in lost]
     assert ledger.to_come == [Span(at(begin), at(end)) for begin, end in to_come]
     assert ledger.end == at(60), "behind the last window nothing is missing: that is for freshness to tell"
 
 
 def test_without_a_window_everything_is_to_come() -> None:
-    assert judge([], at(0), at(9), frontier=None, moving=True).to_come == [Span(at(0), at(9))]
-    assert judge([], at(9), at(0), frontier=None, moving=True).share == 1, "a history that begins tomorrow"
+    assert classify_gaps([], at(0), at(9), frontier=None, moving=True).to_come == [Span(at(0), at(9))]
+    assert classify_gaps([], at(9), at(0), frontier=None, moving=True).share == 1, "a history that begins tomorrow"
 
 
 @pytest.mark.parametrize(
@@ -186,8 +188,8 @@ def test_without_a_window_everything_is_to_come() -> None:
 )
 def test_only_whole_days_are_compared(begin: int, end: int, missing: list[tuple[int, int]], days: list[int]) -> None:
     spans = gaps(read([Span(at(one), at(other)) for one, other in missing]), at(begin), at(end))
-    ledger = judge(read(spans), at(begin), at(end), frontier=None, moving=True)
-    assert [day.day for day in covered_days(ledger)] == days
+    ledger = classify_gaps(read(spans), at(begin), at(end), frontier=None, moving=True)
+    assert [day.day for day in complete_days(ledger)] == days
 
 
 # --- totals --------------------------------------------------------------------------------------------

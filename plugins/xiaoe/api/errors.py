@@ -63,6 +63,12 @@ def error_for(envelope: Envelope, resource: Resource | None, shop: Shop, token: 
     code = _code(envelope.code)
     if code == 0:
         return None
+    error = _error(code, envelope, resource, shop, token)
+    error.code = code
+    return error
+
+
+def _error(code: int, envelope: Envelope, resource: Resource | None, shop: Shop, token: str) -> XiaoeError:
     where = resource.endpoint if resource else "/token"
     said = shop.hide(str(envelope.msg or envelope.message or ""), token)[:200]
     message = f"{where} answered code {code}: {said}"

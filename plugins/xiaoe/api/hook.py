@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NEXT = (
+    "Next: the DAG xiaoe_shop_check, or `make check-shop`, looks whether the shop's answers fit"
+    " · 下一步：运行 xiaoe_shop_check 或 make check-shop"
+)
 ATTEMPTS = 8
 MAX_WAIT = 30.0
 _HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
@@ -71,9 +76,12 @@ class XiaoeHook(HttpHook):
         xiaoe_conn_id: The shop's Airflow connection, of type `xiaoe`.
         token_store: Where the token is shared; by default in the warehouse.
         sleep: How to wait between attempts.
+        attempts: How often a call is made at most.
+        max_skew: How far the API's clock may be from ours; by default `settings.max_clock_skew()`.
         kwargs: For `HttpHook`; `adapter` replaces the transport.
 
-    `counts` holds the numbers of calls, retries and token refreshes, and the milliseconds waited before retries.
+    `counts` holds the numbers of calls, retries and token refreshes, and the milliseconds waited before retries; `skew`
+    how far the API's clock was ahead at the last response, None where it did not say.
     """
 
     conn_name_attr = "xiaoe_conn_id"
@@ -88,12 +96,17 @@ class XiaoeHook(HttpHook):
         *,
         token_store: TokenStore | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        attempts: int = ATTEMPTS,
+        max_skew: timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(method="POST", http_conn_id=xiaoe_conn_id, **kwargs)
         if self.keep_alive_adapter is not None:  # requests keeps 10 connections by default
             self.keep_alive_adapter.init_poolmanager(1, MAX_CONCURRENCY)
         self.sleep = sleep
+        self.skew: timedelta | None = None
+        self._attempts = attempts
+        self._max_skew = max_skew
         self.counts: Counter[str] = Counter()
         self._tokens = token_store
         self._token: Token | None = None
@@ -133,6 +146,20 @@ class XiaoeHook(HttpHook):
         body = {**fields, resource.size_key: self.page_size(resource)}
         return self._with_retries(lambda: self._list(resource, body, index))
 
+    def ask(self, resource: Resource, body: dict[str, Any], *, once: bool = False) -> Answer:
+        """Make a call with exactly these fields; errors as of `list_page`.
+
+        Args:
+            resource: Which interface.
+            body: All fields but the token.
+            once: Without retries: for what the API may well refuse.
+        """
+        return self._list(resource, body, 1) if once else self._with_retries(lambda: self._list(resource, body, 1))
+
+    def authorize(self) -> None:
+        """Get a token, as the first call would; errors as of `list_page`."""
+        self._current_token()
+
     def page_size(self, resource: Resource) -> int:
         """Rows per page to request: the connection's `page_size`, at most the interface's maximum."""
         return min(self.shop.page_size, resource.largest_page)
@@ -140,20 +167,26 @@ class XiaoeHook(HttpHook):
     def test_connection(self) -> tuple[bool, str]:
         """What the Test button of Admin → Connections does: get a token, list one order of the last day.
 
-        Uses the shared token where there is one, because a new token invalidates the one of a running task. Only
-        where the warehouse cannot be reached (not set up yet), and so no task runs, does it fetch its own.
+        Works before there is a warehouse.
         """
         from xiaoe.resources.orders import ORDERS
 
         body = {**ORDERS.paging.fields(1, None), ORDERS.size_key: 1}
         try:
-            if self._tokens is None:
-                self._tokens = shared_or_own()
+            self.share_token_if_possible()
             answer = self._list(ORDERS, body, index=1)
         except XiaoeError as error:
             return False, str(error)
         orders = answer.listing.total or 0
-        return True, f"connected to shop {self.shop.app_id}: {orders} orders in the last 24 hours"
+        return True, f"connected to shop {self.shop.app_id}: {orders} orders in the last 24 hours. {_NEXT}"
+
+    def share_token_if_possible(self) -> None:
+        """Take the shared token where there is one: a fresh token would end that of a running task.
+
+        Where the warehouse cannot be reached (not set up yet), no task runs, and a token of its own hurts nobody.
+        """
+        if self._tokens is None:
+            self._tokens = shared_or_own()
 
     def close(self) -> None:
         """Close pooled connections and stop the threads of the rate limiters."""
@@ -169,7 +202,8 @@ class XiaoeHook(HttpHook):
 
         def give_up(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
-            return state.attempt_number >= (getattr(error, "max_attempts", None) or ATTEMPTS)
+            most = getattr(error, "max_attempts", None) or self._attempts
+            return state.attempt_number >= min(most, self._attempts)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(on or XiaoeRetriableError),
@@ -274,10 +308,17 @@ class XiaoeHook(HttpHook):
             reason = type(error).__name__
         else:
             check_http(response, path, self.shop, too_long=len(content) > largest)
-            clock.check_date(response.headers.get("Date", ""), sent_at, settings.max_clock_skew())
+            self._check_clock(response.headers.get("Date", ""), sent_at)
             return content
         fix = " (its certificate: extra.verify names a CA of your own)" if reason == "SSLError" else ""
         raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}{fix}")
+
+    def _check_clock(self, header: str, sent_at: datetime) -> None:
+        """Compare the API's clock, read from the `Date` header of an answer, with ours."""
+        if (theirs := clock.read_date(header)) is not None:
+            limit = settings.max_clock_skew() if self._max_skew is None else self._max_skew
+            self.skew = clock.difference(theirs, sent_at, now := clock.machine_now())
+            clock.check_clock(theirs, sent_at, now, whose="the API's", limit=limit)
 
     def _pooled_session(self) -> requests.Session:
         """One session for all calls. Proxies of the environment are used, its REQUESTS_CA_BUNDLE is not."""

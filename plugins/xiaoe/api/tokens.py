@@ -53,7 +53,7 @@ class TokenStore(Protocol):
 
 
 class OwnTokenStore:
-    """No sharing: for the connection test where the warehouse cannot be reached."""
+    """No sharing: for the connection test and the check of a shop where the warehouse cannot be reached."""
 
     def obtain(self, shop: Shop, refused: str | None, issue: Callable[[], Token]) -> Token:
         """Ask for a new token."""

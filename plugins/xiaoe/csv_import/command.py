@@ -1,7 +1,8 @@
-"""`make import-csv`: orders of an old file, checked, shown, and merged where that is wanted.
+"""`make import-csv`: checks the orders of a file, reports, and merges them if asked to.
 
-The file is read twice, a line at a time: once to judge it, once to write its lines as pages, which are merged as
-those of the API are.
+The file is read twice, line by line: once to check it, once to write its lines as pages, which are merged like those
+of the API. The dry run is the same merge, rolled back; both hold the shop's merge lock. If an order is repeated, its
+last line counts, because scripts append.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ from xiaoe.rows.keys import key_hash
 from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 from xiaoe.windows import EVER, Window
 
-_NAMED = 5
-"""Lines that a report names."""
+_MAX_NAMED = 5
+"""Bad lines that a report names."""
 _PAGE_ROWS = 1000
 _MOMENTS = ("created_time", "pay_time", "refund_time")
 
 
 class File:
-    """An old file, and which of its lines belong to a shop.
+    """A file, and the lines of it that belong to a shop.
 
     Args:
-        path: Where it is.
-        shop_id: Whose orders are wanted.
+        path: Path of the file.
+        shop_id: The shop whose orders are imported.
 
     Raises:
-        XiaoeConfigError: It cannot be read, or has no line or not the columns it takes.
+        XiaoeConfigError: It cannot be read, is empty, or lacks required columns.
     """
 
     def __init__(self, path: Path, shop_id: str) -> None:
@@ -62,11 +63,11 @@ class File:
         self.header: Header = read_header(str(path), first.cells)
 
     def orders(self) -> Iterator[tuple[int, bytes]]:
-        """Lines of the shop: where each begins, and what it says, for `line_reader`."""
+        """Lines of the shop: line number and JSON for `line_reader`."""
         return ((number, raw) for number, raw in self.lines() if raw)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """All lines below the header; of another shop, with nothing. A header that comes again is none."""
+        """All lines after the header, with empty JSON for those of other shops; repeated headers are skipped."""
         header = self.header
         for number, cells in read_lines(self.path, self.encoding):
             if cells != header.headings:
@@ -76,17 +77,17 @@ class File:
 
 @dataclass
 class Survey:
-    """What a first reading tells.
+    """The result of the first reading.
 
     Args:
-        kept: For each line of the shop whether it counts: it is the last of its order.
-        others: Lines of other shops.
-        bad: Lines that cannot be typed, the first few: number, field, value and fix.
-        bad_lines: How many there are.
-        first: The earliest creation, Beijing; None where no line can be typed.
-        last: The latest.
-        newest: The latest moment of all.
-        digest: Tells files apart.
+        kept: For each line of the shop, whether it is the last one of its order.
+        others: Number of lines of other shops.
+        bad: The first lines that cannot be typed: number, field, value and fix.
+        bad_lines: Number of all such lines.
+        first: Earliest creation, Beijing time; None if no line can be typed.
+        last: Latest creation.
+        newest: Latest time in any column.
+        digest: Fingerprint of the content.
     """
 
     kept: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -100,7 +101,7 @@ class Survey:
 
 
 def survey(file: File, reader: LineReader) -> Survey:
-    """Read a file to its end."""
+    """Read a file to its end and check every line."""
     keys, digest = array("q"), blake2b(digest_size=8)
     found = Survey(np.empty(0, bool), 0, [], 0, None, None, None, "")
     places = [reader.columns.index(name) for name in _MOMENTS]
@@ -114,7 +115,7 @@ def survey(file: File, reader: LineReader) -> Survey:
             row = reader.row(raw)
         except RowError as error:
             found.bad_lines += 1
-            if len(found.bad) < _NAMED:
+            if len(found.bad) < _MAX_NAMED:
                 found.bad.append(f"第 {number} 行 {file.header.explain(error)}")
             continue
         created, *others = (row[place] for place in places)
@@ -126,7 +127,7 @@ def survey(file: File, reader: LineReader) -> Survey:
 
 
 def _last_ones(keys: array[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which of the keys do not come again."""
+    """For each key, whether it is the last occurrence."""
     kept = np.zeros(len(keys), bool)
     _, places = np.unique(np.frombuffer(keys, np.int64)[::-1], return_index=True)
     kept[len(keys) - 1 - places] = True
@@ -134,22 +135,22 @@ def _last_ones(keys: array[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 def import_csv(file: str, shop: str | None, *, apply: bool) -> str:
-    """Say in Chinese what importing a file does, and do it where that is wanted.
+    """Import a file, or only check what that would do; return a report in Chinese.
 
     Args:
         file: Path of a .csv or .xlsx.
-        shop: Whose orders they are, `app_id`; None where there is one shop only.
-        apply: Keep what was merged; without, all of it is taken back.
+        shop: The shop's `app_id`; None if there is only one shop.
+        apply: Commit the merge; otherwise it is rolled back.
 
     Raises:
-        XiaoeConfigError: The file or the shop cannot be told; names the field, the value and the fix.
+        XiaoeConfigError: The file or the shop is wrong; names the field, the value and the fix.
     """
     shop_id = _shop_id(shop)
     source = File(Path(file).expanduser(), shop_id)
     reader = line_reader()
     found = survey(source, reader)
     if not len(found.kept):
-        raise XiaoeConfigError(f"FILE={file} has no order of the shop {shop_id}: is it the right file, the right SHOP?")
+        raise XiaoeConfigError(f"FILE={file} has no order of the shop {shop_id}: check FILE and SHOP")
     with tempfile.TemporaryDirectory(prefix="xiaoe-csv-") as place:
         folder = RunFolder(Path(place))
         manifest = write_pages(source, found, folder, shop_id)
@@ -159,7 +160,7 @@ def import_csv(file: str, shop: str | None, *, apply: bool) -> str:
 
 
 def _shop_id(wanted: str | None) -> str:
-    """The shop, which has to be one whose connection is configured: a slip of the pen would found another."""
+    """The shop, which must have a configured connection: a typo would create another shop."""
     try:
         known = list(map(app_id_of, settings.conn_ids()))
     except AirflowNotFoundException as error:
@@ -175,7 +176,7 @@ def _shop_id(wanted: str | None) -> str:
 
 
 def write_pages(file: File, found: Survey, folder: RunFolder, shop_id: str) -> Manifest:
-    """The lines that count, as a staged run: pages, and the manifest that names them."""
+    """Write the kept lines as a staged run: pages, and the manifest that names them."""
     started, names = utc_now(), list[str]()
     moment = unconfirmed.observed_at(_beijing(found.newest))
     lines = compress((raw for _, raw in file.orders()), found.kept)
@@ -200,7 +201,7 @@ def _beijing(moment: str | None) -> datetime:
 
 
 def _report(file: File, found: Survey, shop_id: str, counts: Counter[str], *, apply: bool) -> Iterator[str]:
-    """What is to be said, line by line."""
+    """The lines of the report."""
     yield f"{file.path}：{file.encoding or 'xlsx'}，{len(found.kept):,} 行属于店铺 {shop_id}"
     if found.others:
         yield f"其他店铺的 {found.others:,} 行未读：请用 SHOP=… 分别导入"

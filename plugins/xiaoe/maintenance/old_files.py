@@ -1,4 +1,4 @@
-"""Old files: exports for staff, Airflow's task logs."""
+"""Old files: exports and Airflow's task logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xiaoe.maintenance.step import Step
 
 
 def remove_old_exports(step: Step) -> int:
-    """Remove `<root>/<shop>/<day>/` of old days, and what `make export` wrote before; returns how many files."""
+    """Remove old `<root>/<shop>/<day>/` folders and old files of `make export`; return the number of files."""
     root = ObjectStoragePath(settings.export_dir())
     first = step.now.astimezone(BEIJING).date() - settings.export_keep()
     removed = _remove_old_tables(step, root, midnight(first).timestamp())
@@ -47,7 +47,7 @@ def _remove_old_tables(step: Step, root: Any, before: float) -> int:
 
 
 def remove_old_logs(step: Step) -> int:
-    """Remove log files of this machine that nothing was written to for long; returns how many."""
+    """Remove this machine's log files that were not written to for long; return their number."""
     root = Path(conf.get("logging", "base_log_folder"))
     before = (step.now - settings.log_keep()).timestamp()
     removed = 0

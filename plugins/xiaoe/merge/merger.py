@@ -17,8 +17,6 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import chain
 from typing import TypeVar
 
 from xiaoe.exceptions import XiaoeMappingError
@@ -26,16 +24,16 @@ from xiaoe.merge import changes, ledger, reconcile, rejected, status, unconfirme
 from xiaoe.merge.api_fields import FieldSurvey
 from xiaoe.merge.broken_mapping import Tally
 from xiaoe.merge.changes import ChangeDetector, Chunk, Known, RawChunk
-from xiaoe.merge.expected import Expected, count_expected, count_listed
-from xiaoe.merge.reconcile import Comparison
+from xiaoe.merge.expected import count_listed
+from xiaoe.merge.reconcile import Comparison, SliceResult
 from xiaoe.merge.run_log import write_run
 from xiaoe.merge.writer import Writer
 from xiaoe.mysql.session import Session, retry_conflicts
 from xiaoe.mysql.templates import split_statements
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Resource, Scope
-from xiaoe.rows.keys import Keys, among, distinct, key_hash, merged
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
+from xiaoe.rows.keys import key_hash
+from xiaoe.storage.pages import Manifest, RunFolder
 
 T = TypeVar("T")
 
@@ -46,56 +44,6 @@ _MIN_WRITE = 100
 _LOOKED_UP_AHEAD = 2
 """Chunks that are looked up ahead of the one being classified, so that a write does not stop the look-ups."""
 COUNTED = ("staged", "inserted", "updated", "unchanged", "rejected")
-
-
-@dataclass
-class SliceResult:
-    """What was merged of a slice; keys are hashes, one array per chunk.
-
-    Args:
-        slice_: The slice.
-        expected: The rows of the warehouse that it, or all slices together, have to contain.
-        keys: Of all rows in the pages.
-        written: Of rows that are new or changed.
-        refused: Of rows that could not be typed.
-        unexpected: Of rows that are not expected, or were written by this run.
-        is_plain: Whether each key was received as the warehouse stores it.
-        seen_expected: How many expected rows the pages contain; None where keys do not prove it.
-        counts: For the ledger.
-        unknown_codes: Codes without a text → rows.
-        distinct: `keys`, sorted and unique, once all rows were read.
-    """
-
-    slice_: SliceManifest
-    expected: Expected
-    keys: list[array[int]] = field(default_factory=list)
-    written: list[array[int]] = field(default_factory=list)
-    refused: list[array[int]] = field(default_factory=list)
-    unexpected: list[array[int]] = field(default_factory=list)
-    is_plain: bool = True
-    seen_expected: int | None = None
-    counts: Counter[str] = field(default_factory=Counter)
-    unknown_codes: Counter[str] = field(default_factory=Counter)
-    distinct: Keys | None = None
-
-    def close(self) -> Keys:
-        """The distinct keys, once all rows were read; the first call sums the counts and frees the arrays."""
-        if self.distinct is None:
-            counts, written = self.counts, distinct(self.written)
-            # A row in two chunks may have been written or rejected twice: it counts once.
-            counts["updated"] -= sum(map(len, self.written)) - len(written)
-            counts["rejected"] = int((~among(distinct(self.refused), written)).sum())
-            del written  # each array is freed before the next one is made
-            self.written, self.refused = [], []
-            unexpected = len(distinct(self.unexpected))
-            self.unexpected = []
-            self.distinct = distinct(self.keys)
-            self.keys = []
-            counts["staged"] = len(self.distinct)
-            counts["unchanged"] = counts["staged"] - counts["inserted"] - counts["updated"] - counts["rejected"]
-            if self.is_plain:
-                self.seen_expected = counts["staged"] - unexpected
-        return self.distinct
 
 
 class Merger:
@@ -180,17 +128,10 @@ class _Transaction:
         """Merge all slices; the caller commits."""
         totals = Counter(dict.fromkeys(COUNTED, 0))
         count_before = self._count_whole_list()
-        comparisons = reconcile.comparisons(self._resource, self._manifest)
-        # Counted before anything is written: InnoDB looks up each row of index pages that this transaction has changed.
-        expected_counts = [
-            count_expected(self._session, self._resource, comparison.expected) if comparison.must_list_all else 0
-            for comparison in comparisons
-        ]
-        results = [
-            [SliceResult(slice_, comparison.expected) for slice_ in comparison.slices] for comparison in comparisons
-        ]
-        self._merge_rows([*chain(*results)])
-        for result in chain(*results):
+        comparisons = reconcile.comparisons(self._session, self._resource, self._manifest)
+        results = [result for comparison in comparisons for result in comparison.results]
+        self._merge_rows(results)
+        for result in results:
             reconcile.check_pages(self._resource, result.slice_, result.close())
             totals.update(result.counts)
         if self._manifest.mode != unconfirmed.MODE:  # a file is mended cell by cell, and its report names each
@@ -198,9 +139,9 @@ class _Transaction:
             self.complaint = self._tally.complaint(self._manifest, totals["staged"])
         if self.complaint:
             return totals
-        for result in chain(*results):
+        for result in results:
             self._write_window(result)
-        totals["absent"] = self._mark_absent(comparisons, results, expected_counts, count_before)
+        totals["absent"] = self._mark_absent(comparisons, count_before)
         status.write_success(self._session, self._manifest, _summary(totals))
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - self._started)
         return totals
@@ -273,42 +214,18 @@ class _Transaction:
         is_whole = self._resource.scope is Scope.WHOLE
         return count_listed(self._session, self._resource, self._manifest.shop_id) if is_whole else 0
 
-    def _mark_absent(
-        self,
-        comparisons: list[Comparison],
-        results: list[list[SliceResult]],
-        expected_counts: list[int],
-        count_before: int,
-    ) -> int:
-        """Compare the pages with the warehouse; return how many rows were marked absent.
-
-        Where the pages contain as many expected rows as there are, none is missing, and keys are not compared.
-        """
+    def _mark_absent(self, comparisons: list[Comparison], count_before: int) -> int:
+        """Compare the pages with the warehouse; return how many rows were marked absent."""
         if self._manifest.is_lookup:
             return reconcile.mark_not_listed(self._session, self._resource, self._manifest, accept=self._accept_missing)
         if self._resource.scope is Scope.WHOLE and self._seen_later:
             return 0  # this merge is out of order: a newer list has already decided who is absent
+        merge, accept = (self._session, self._resource, self._manifest), self._accept_missing
         absent = 0
-        for comparison, compared, expected_count in zip(comparisons, results, expected_counts, strict=True):
-            if comparison.must_list_all and _seen_expected(compared) != expected_count:
-                absent += reconcile.mark_missing(
-                    self._session,
-                    self._resource,
-                    self._manifest,
-                    comparison,
-                    merged([result.close() for result in compared]),
-                    count_before=count_before,
-                    accept=self._accept_missing,
-                )
+        for comparison in comparisons:
+            if comparison.may_miss_rows():
+                absent += reconcile.mark_missing(*merge, comparison, count_before=count_before, accept=accept)
         return absent
-
-
-def _seen_expected(results: list[SliceResult]) -> int | None:
-    """How many expected rows some slices contain; None if not counted, because a key was malformed or duplicated."""
-    counts = [result.seen_expected for result in results if result.seen_expected is not None]
-    keys = [result.close() for result in results]
-    is_counted = len(counts) == len(results) and sum(map(len, keys)) == len(merged(keys))
-    return sum(counts) if is_counted else None
 
 
 @contextmanager

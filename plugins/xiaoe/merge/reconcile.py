@@ -8,14 +8,16 @@ response with code 0 looks like a shop that was emptied.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
 
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import expected, unconfirmed
 from xiaoe.merge.expected import Expected
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource, Scope
-from xiaoe.rows.keys import Keys
+from xiaoe.rows.keys import Keys, among, distinct, merged
 from xiaoe.storage.pages import Manifest, SliceManifest
 from xiaoe.windows import Window
 
@@ -36,32 +38,102 @@ def check_pages(resource: Resource, slice_: SliceManifest, keys: Keys) -> None:
         )
 
 
+@dataclass
+class SliceResult:
+    """What was merged of a slice; keys are hashes, one array per chunk.
+
+    Args:
+        slice_: The slice.
+        expected: As in the slice's `Comparison`.
+        keys: Of all rows in the pages.
+        written: Of rows that are new or changed.
+        refused: Of rows that could not be typed.
+        unexpected: Of rows that are not expected, or were written by this run.
+        is_plain: Whether each key was received as the warehouse stores it.
+        seen_expected: How many expected rows the pages contain; None where keys do not prove it.
+        counts: For the ledger.
+        unknown_codes: Codes without a text → rows.
+        distinct: `keys`, sorted and unique, once all rows were read.
+    """
+
+    slice_: SliceManifest
+    expected: Expected
+    keys: list[array[int]] = field(default_factory=list)
+    written: list[array[int]] = field(default_factory=list)
+    refused: list[array[int]] = field(default_factory=list)
+    unexpected: list[array[int]] = field(default_factory=list)
+    is_plain: bool = True
+    seen_expected: int | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    unknown_codes: Counter[str] = field(default_factory=Counter)
+    distinct: Keys | None = None
+
+    def close(self) -> Keys:
+        """The distinct keys, once all rows were read; the first call sums the counts and frees the arrays."""
+        if self.distinct is None:
+            counts, written = self.counts, distinct(self.written)
+            # A row in two chunks may have been written or rejected twice: it counts once.
+            counts["updated"] -= sum(map(len, self.written)) - len(written)
+            counts["rejected"] = int((~among(distinct(self.refused), written)).sum())
+            del written  # each array is freed before the next one is made
+            self.written, self.refused = [], []
+            unexpected = len(distinct(self.unexpected))
+            self.unexpected = []
+            self.distinct = distinct(self.keys)
+            self.keys = []
+            counts["staged"] = len(self.distinct)
+            counts["unchanged"] = counts["staged"] - counts["inserted"] - counts["updated"] - counts["rejected"]
+            if self.is_plain:
+                self.seen_expected = counts["staged"] - unexpected
+        return self.distinct
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Slices that are compared with the warehouse together.
 
     Args:
-        slices: Adjacent, oldest first.
+        results: Of adjacent slices, oldest first.
         window: From the first one's start to the last one's end.
         expected: The rows of the warehouse that they are compared with.
-        must_list_all: Whether the slices have to contain all of these.
+        expected_count: How many these are; None if the slices need not contain all of them.
     """
 
-    slices: list[SliceManifest]
+    results: list[SliceResult]
     window: Window
     expected: Expected
-    must_list_all: bool
+    expected_count: int | None
+
+    def keys(self) -> Keys:
+        """Distinct keys of all rows in the pages."""
+        return merged([result.close() for result in self.results])
+
+    def may_miss_rows(self) -> bool:
+        """Whether expected rows may be missing; False if the pages contain as many as there are.
+
+        A key that was malformed or duplicated proves nothing: then keys have to be compared one by one.
+        """
+        if self.expected_count is None:
+            return False
+        counts = [result.seen_expected for result in self.results if result.seen_expected is not None]
+        rows = sum(len(result.close()) for result in self.results)
+        is_proof = len(counts) == len(self.results) and rows == len(self.keys())
+        return not is_proof or sum(counts) != self.expected_count
 
 
-def comparisons(resource: Resource, manifest: Manifest) -> list[Comparison]:
-    """One per slice; a single one where a row may have moved on to a later slice."""
+def comparisons(session: Session, resource: Resource, manifest: Manifest) -> list[Comparison]:
+    """One per slice; a single one where a row may have moved on to a later slice.
+
+    Counts the expected rows, so it is called before anything is written (see `merge.expected`).
+    """
     together = resource.scope is Scope.CHANGED
     found = []
     for slices in [manifest.slices] if together else [[slice_] for slice_ in manifest.slices]:
         window = Window(slices[0].begin, slices[-1].end)
-        observed_at = min(slice_.observed_at for slice_ in slices)
-        listed = Expected.of(resource, manifest.shop_id, window, observed_at)
-        found.append(Comparison(slices, window, listed, resource.covers_present(window, slices[-1].observed_at)))
+        listed = Expected.of(resource, manifest.shop_id, window, min(slice_.observed_at for slice_ in slices))
+        must_list_all = resource.covers_present(window, slices[-1].observed_at)
+        count = expected.count_expected(session, resource, listed) if must_list_all else None
+        found.append(Comparison([SliceResult(slice_, listed) for slice_ in slices], window, listed, count))
     return found
 
 
@@ -70,7 +142,6 @@ def mark_missing(
     resource: Resource,
     manifest: Manifest,
     comparison: Comparison,
-    keys: Keys,
     *,
     count_before: int,
     accept: bool,
@@ -85,13 +156,13 @@ def mark_missing(
         resource: The resource.
         manifest: The run's manifest.
         comparison: The slices.
-        keys: Of all rows in their pages.
         count_before: Rows of the whole list before the merge.
         accept: Whether somebody confirmed that the rows are gone (`accept_missing`).
 
     Raises:
         XiaoeReconciliationError: Rows are missing without `accept`; names them and the numbers.
     """
+    keys = comparison.keys()
     missing = expected.missing_rows(session, resource, comparison.expected, keys)
     if resource.scope is Scope.WHOLE:
         if len(missing) * 2 > count_before and not accept:

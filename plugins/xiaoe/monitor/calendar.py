@@ -1,4 +1,8 @@
-"""Which days have been read, and how long ago: one cell per day of Beijing. No database."""
+"""Which days have been read, and how long ago: one cell per Beijing day. No database.
+
+A day is covered if no second of it is bare; grouping by day in SQL would hide a gap of an hour. A row that could not be
+typed colours the whole window it came in, up to six days, because the ledger knows windows, not rows.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ GAPS = ("gap", "part")
 
 
 class Cell(NamedTuple):
-    """A day.
+    """A cell of the calendar: one day.
 
     Args:
-        day: Of Beijing.
-        state: `gap`: nothing read, `part`: not all of it, `rejected`: rows in it could not be typed, `today`: not over
-            yet, else by age of the look: one of `ages`, or `old`.
-        seen: When the part of it was read that was read longest ago, UTC; None where something was not read.
+        day: Beijing day.
+        state: `gap`: not read, `part`: partly read, `rejected`: some rows could not be typed, `today`: not over yet,
+            else by age of the observation: one of `ages`, or `old`.
+        seen: The oldest observation of any moment of the day, naive UTC; None if some moment was not read.
         until: Of today: up to when it has been read, Beijing time.
     """
 
@@ -33,14 +37,14 @@ class Cell(NamedTuple):
 
 
 class Month(NamedTuple):
-    """A row of the calendar: thirty-one places, None where there is no day."""
+    """A row of the calendar: 31 cells, None for days that do not exist."""
 
     label: str
     cells: list[Cell | None]
 
 
 def ages() -> dict[str, timedelta]:
-    """State → up to which age of the look; the rescans keep what they reach young."""
+    """State → maximum age of the observation; days within a rescan's reach stay below its limit."""
     return {"day": DAY, "rescan": settings.rescan_days(), "deep_rescan": settings.deep_rescan_days()}
 
 
@@ -49,20 +53,20 @@ def cells(looks: Looks, first: date, now: datetime) -> list[Cell]:
 
     Args:
         looks: Windows of the ledger, as `queries.looks` returns them.
-        first: Where the history begins.
-        now: The present, with Beijing's offset.
+        first: First day of the history.
+        now: The current time, with Beijing's offset.
     """
     today, end = now.date(), now.date() + DAY
-    on_top = [(midnight(EPOCH) + timedelta(seconds=edge), place) for edge, place in latest(looks)]
-    missing = gaps(on_top, midnight(today), midnight(end))
+    latest_looks = [(midnight(EPOCH) + timedelta(seconds=edge), place) for edge, place in latest(looks)]
+    missing = gaps(latest_looks, midnight(today), midnight(end))
     return [
         _cell(day, places, looks, now) if day < today else _today(day, places, missing, looks)
-        for day, places in days(on_top, first, end).items()
+        for day, places in days(latest_looks, first, end).items()
     ]
 
 
 def months(cells: Iterable[Cell]) -> list[Month]:
-    """The latest month first."""
+    """The cells by month, latest month first."""
     rows: dict[str, list[Cell | None]] = {}
     for cell in cells:
         rows.setdefault(f"{cell.day:%Y-%m}", [None] * 31)[cell.day.day - 1] = cell
@@ -70,7 +74,7 @@ def months(cells: Iterable[Cell]) -> list[Month]:
 
 
 def unread(cells: Iterable[Cell]) -> list[tuple[date, date]]:
-    """First and last day of every run of days that were not read wholly."""
+    """First and last day of each run of consecutive days that were not fully read."""
     found: list[tuple[date, date]] = []
     for cell in cells:
         if cell.state in GAPS:
@@ -85,7 +89,7 @@ def _cell(day: date, places: list[int | None], looks: Looks, now: datetime) -> C
     read = [looks[place] for place in places if place is not None]
     if len(read) < len(places):
         return Cell(day, "part" if read else "gap", None)
-    seen = _seen_first(read)
+    seen = _oldest_observation(read)
     if any(look[3] for look in read):
         return Cell(day, "rejected", seen)
     age = now.astimezone(timezone.utc).replace(tzinfo=None) - seen
@@ -95,10 +99,10 @@ def _cell(day: date, places: list[int | None], looks: Looks, now: datetime) -> C
 def _today(day: date, places: list[int | None], missing: list[Span], looks: Looks) -> Cell:
     if missing and missing[0].begin == midnight(day):
         return Cell(day, "today", None)
-    seen = _seen_first(looks[place] for place in places if place is not None)
+    seen = _oldest_observation(looks[place] for place in places if place is not None)
     return Cell(day, "today", seen, missing[0].begin.replace(tzinfo=None) if missing else None)
 
 
-def _seen_first(read: Iterable[tuple[int, ...]]) -> datetime:
-    """When the one of some windows was read that was read longest ago, UTC."""
+def _oldest_observation(read: Iterable[tuple[int, ...]]) -> datetime:
+    """The oldest observation of some windows, naive UTC."""
     return datetime.combine(EPOCH, time()) + timedelta(seconds=min(look[2] for look in read))

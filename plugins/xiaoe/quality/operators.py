@@ -1,7 +1,8 @@
-"""The operators of the quality DAG. Columns and rows are judged by the SQL provider's own check operators.
+"""The operators of the quality DAG; columns and rows are judged by the SQL provider's check operators.
 
-These judge all checks in one statement, where one that breaks takes the others with it, and tell of a failure only in
-an exception. Here each check is a statement of its own, and its result is kept.
+Those run all their checks in one statement, so that one broken check fails all, and report failures only in an
+exception. Here each check is one `execute` of the provider's operator, over our session, and its result is stored;
+a second query, only after a failure, counts and names the rows.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ if TYPE_CHECKING:
     from xiaoe.merge.freshness import FreshWithin
     from xiaoe.mysql.session import Session
     from xiaoe.quality.results import Result
-    from xiaoe.quality.scope import Scope
+    from xiaoe.quality.scope import CheckScope
 
 
 class _OverSession:
-    """Has the provider's operator ask over the session that the checks run in, with this project's settings."""
+    """Makes the provider's operator use the session of the checks, with this project's settings."""
 
     _session: Session
 
     def get_db_hook(self) -> Any:
-        """As much of a hook as the provider's check operators use."""
+        """The part of a hook that the provider's check operators use."""
         return SimpleNamespace(get_records=self._session.query)
 
 
 class XiaoeColumnChecksOperator(ShopOperator, _OverSession, SQLColumnCheckOperator):
-    """Columns that are never NULL or never below 0, of one shop's recent rows or of all."""
+    """Checks columns that are never NULL or never negative, in one shop's recent rows or in all."""
 
     ui_color = "#eef3e2"
 
@@ -57,10 +58,10 @@ class XiaoeColumnChecksOperator(ShopOperator, _OverSession, SQLColumnCheckOperat
         super().__init__(table="orders", column_mapping={}, **kwargs)
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         return _run(context, self.xiaoe_conn_id, COLUMN_CHECKS, partial(self._judge, context))
 
-    def _judge(self, context: Context, scope: Scope, session: Session, check: ColumnCheck) -> Result:
+    def _judge(self, context: Context, scope: CheckScope, session: Session, check: ColumnCheck) -> Result:
         self._session, self.table = session, f"{check.table} AS {check.table[0]}"
         self.partition_clause = scope.rows(check.table)
         values: dict[str, Any] = {"equal_to": 0} if check.test == "null_check" else {"geq_to": 0}
@@ -72,7 +73,7 @@ class XiaoeColumnChecksOperator(ShopOperator, _OverSession, SQLColumnCheckOperat
 
 
 class XiaoeRowChecksOperator(ShopOperator, _OverSession, SQLTableCheckOperator):
-    """What holds for each row, or for nearly all, of one shop's recent rows or of all."""
+    """Checks conditions on each row, in one shop's recent rows or in all."""
 
     ui_color = "#eef3e2"
 
@@ -80,10 +81,10 @@ class XiaoeRowChecksOperator(ShopOperator, _OverSession, SQLTableCheckOperator):
         super().__init__(table="orders", checks={}, **kwargs)
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         return _run(context, self.xiaoe_conn_id, ROW_CHECKS, partial(self._judge, context))
 
-    def _judge(self, context: Context, scope: Scope, session: Session, check: RowCheck) -> Result:
+    def _judge(self, context: Context, scope: CheckScope, session: Session, check: RowCheck) -> Result:
         now = f"{scope.now:%Y-%m-%d %H:%M:%S}"
         self._session, self.table = session, f"{check.table} AS {check.table[0]}"
         self.partition_clause = f"{scope.rows(check.table)} AND {check.among}"
@@ -95,10 +96,10 @@ class XiaoeRowChecksOperator(ShopOperator, _OverSession, SQLTableCheckOperator):
 
 
 class XiaoeQueryChecksOperator(ShopOperator):
-    """Queries that find nothing, and figures: relations between tables, the ledger, freshness.
+    """Runs the query checks and the figures: relations between tables, the ledger, freshness.
 
     Args:
-        fresh_within: Resource and mode of each sync → how long ago its last success may be.
+        fresh_within: Resource and mode of each sync → maximum age of its last success.
     """
 
     ui_color = "#eef3e2"
@@ -108,14 +109,14 @@ class XiaoeQueryChecksOperator(ShopOperator):
         self.fresh_within = fresh_within
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         from xiaoe.quality.scope import is_full
 
         full = is_full(*_due(context))
         checks = [check for check in QUERY_CHECKS if full or not check.daily]
         return _run(context, self.xiaoe_conn_id, [*checks, *FIGURE_CHECKS], self._judge)
 
-    def _judge(self, scope: Scope, session: Session, check: QueryCheck | FigureCheck) -> Result:
+    def _judge(self, scope: CheckScope, session: Session, check: QueryCheck | FigureCheck) -> Result:
         from xiaoe.quality.figures import figure
         from xiaoe.quality.results import find, found_nothing
 
@@ -126,19 +127,19 @@ class XiaoeQueryChecksOperator(ShopOperator):
 
 
 class XiaoeDayTotalsOperator(ShopOperator):
-    """What the API says of some days of the past, against what the warehouse holds."""
+    """Compares the API's totals of some past days with the warehouse."""
 
     ui_color = "#eef3e2"
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Ask, compare, and return how many passed and how many warn."""
+        """Ask the API and compare; return the numbers of passed checks and of warnings."""
         from xiaoe.api.hook import XiaoeHook
         from xiaoe.quality.totals import day_totals
 
         number = settings.quality_sample_days()
         with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
 
-            def judge(scope: Scope, session: Session, _: FigureCheck) -> Result:
+            def judge(scope: CheckScope, session: Session, _: FigureCheck) -> Result:
                 seed = f"{scope.shop_id} {_due(context)[1].isoformat()}"
                 return day_totals(session, hook, scope, number=number, seed=seed)
 
@@ -146,28 +147,28 @@ class XiaoeDayTotalsOperator(ShopOperator):
 
 
 def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Callable[..., Result]) -> dict[str, int]:
-    """Run checks of the shop that a connection names, over the rows that are the run's."""
+    """Run checks for the shop of a connection, over the rows in the run's scope."""
     from xiaoe.api.shop import app_id_of
     from xiaoe.quality.results import run_checks
-    from xiaoe.quality.scope import Scope, is_full
+    from xiaoe.quality.scope import CheckScope, is_full
 
     shop_id = app_id_of(xiaoe_conn_id)
-    scope = Scope(shop_id, clock.now(), full=is_full(*_due(context)))
+    scope = CheckScope(shop_id, clock.now(), full=is_full(*_due(context)))
     return run_checks(shop_id, str(context["dag_run"].run_id), checks, partial(judge, scope))
 
 
 def _due(context: Context) -> tuple[str, datetime]:
-    """The kind of a run, and when it was due."""
+    """The run's type, and when it was due."""
     dag_run = context["dag_run"]
     return run_kind(dag_run), dag_run.run_after
 
 
 def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:
-    """Whether the provider's operator found a check to hold; it writes that down before it raises.
+    """Whether a check holds according to the provider's operator, which records that before it raises.
 
     Args:
         check: Runs the operator.
-        values: What it writes to.
+        values: The dictionary that it records into.
     """
     try:
         check()
@@ -178,7 +179,7 @@ def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:
 
 
 def _row_result(session: Session, check: Any, holds: bool, rows: str, **values: str) -> Result:
-    """The result of a check of columns or rows, with the rows that are wrong."""
+    """The result of a column or row check, with the wrong rows."""
     from xiaoe.quality.results import Result, find, found_nothing
 
     if holds:

@@ -1,4 +1,8 @@
-"""Which rows a run of the checks looks at: those of the last days every hour, all of them once a day."""
+"""Which rows a run checks: recent ones every hour, all of them once a day.
+
+The hour alone decides which run is the full one: nothing has to be stored, and a missed full run is made up for by
+the next day's.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ _TIMES = {"orders": "o.created_time", "refunds": "r.updated_at", "decisions": "d
 
 
 @dataclass(frozen=True)
-class Scope:
+class CheckScope:
     """The rows of one shop that a run looks at.
 
     Args:

@@ -100,6 +100,11 @@ class RowReader:
             if name not in mapping and name != PROBLEM_COLUMNS
         ]
 
+    @property
+    def mapping(self) -> Mapping:
+        """Columns in the order of the row, each with its field of the API and how that is read."""
+        return self._mapping
+
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
         """The row's key, or None where it has none, a blank one, or is not an object at all."""
         field, read = self._mapping[self._key]

@@ -125,7 +125,14 @@ class Stager:
             try:
                 for number, future in enumerate(futures):
                     slice_, keys = future.result()
-                    log.info("slice %s of %s, %s: %s rows", number + 1, len(windows), windows[number], slice_.staged)
+                    log.info(
+                        "slice %s of %s, %s: %s rows",
+                        number + 1,
+                        len(windows),
+                        windows[number],
+                        slice_.staged,
+                        extra={"progress": (self._resource.name, number + 1, len(windows))},  # read by `make sync`
+                    )
                     staged.append((slice_, keys))
             except BaseException:
                 for pool in (readers, fetchers):

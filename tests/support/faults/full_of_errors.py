@@ -24,7 +24,7 @@ def main() -> None:
 
     hook.MAX_WAIT = 0.01
     defaults.DEFAULT_ARGS["retries"] = 0
-    defaults._deadline = lambda late_after: None  # with one, dag.test() breaks at the end of a run that succeeds
+    defaults._deadline = lambda overdue_after: None  # with one, dag.test() breaks at the end of a run that succeeds
     initdb()
     states = []
     for step in json.load(sys.stdin):
