@@ -23,7 +23,7 @@ from msgspec import Raw
 
 from xiaoe import clock
 from xiaoe.exceptions import XiaoeReconciliationError
-from xiaoe.merge import ledger
+from xiaoe.merge import api_fields, ledger
 from xiaoe.merge.field_problems import FieldProblem
 from xiaoe.merge.rejected import Rejected
 from xiaoe.resources.base import Resource
@@ -56,6 +56,7 @@ class RawChunk:
         keyless: Rows without a key, likewise.
         hashes: Key hashes of all rows, for the count.
         is_plain: Whether every key was received as in `Known`.
+        samples: A few rows of each page, for `api_fields`.
         twins: (key, row, observed) of rows that a later one with the same key and other bytes follows on their page.
     """
 
@@ -63,10 +64,12 @@ class RawChunk:
     keyless: list[tuple[Raw, str]] = field(default_factory=list)
     hashes: array[int] = field(default_factory=lambda: array("q"))
     is_plain: bool = True
+    samples: list[Raw] = field(default_factory=list)
     twins: list[tuple[str, Raw, str]] = field(default_factory=list)
 
     def add(self, resource: Resource, rows: Sequence[Raw], observed_at: str) -> None:
         """Add the rows of a page."""
+        self.samples += api_fields.sample(rows)
         keys = resource.reader.keys(rows)
         if None in keys:
             keyless = [raw for raw, key in zip(rows, keys, strict=True) if key is None]

@@ -92,6 +92,7 @@ class RowReader:
             ),
             PROBLEM_COLUMNS,
         )
+        self.fields = frozenset(field for field, _ in mapping.values())
         self._key_place = list(mapping).index(key)
         self._texts = [
             (place, code_texts[name.removesuffix("_text")])
