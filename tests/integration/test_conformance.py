@@ -28,6 +28,7 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows import values
+from xiaoe.rows.codes import text_of
 from xiaoe.rows.decode import RowReader
 
 pytestmark = [
@@ -314,6 +315,10 @@ FORMS: dict[Callable[[Any], Any], list[tuple[Any, Any]]] = {
     values.identifier: [(17, "17"), ("0017", "0017"), ("a'\\\"b", "a'\\\"b"), ("", ""), (None, None)],
     values.text: [*((text, text) for text in TEXTS), (None, None), (5, "5"), (["甲", {"b": 1}], '["甲",{"b":1}]')],
     values.code: [("7", 7), (7, 7), (-1, -1), (7.0, 7), ("", None), ("--", None), (None, None)],
+    values.codes: [
+        *((form, "2,8") for form in ([2, "8"], "[2,8]", '["2", 8]', "2, 8")), ([], ""), (7, "7"), ("", None), (None, None),
+    ],
+    values.length: [([], 0), ([{"a": 1}, None], 2), ("", None), (None, None)],
     values.yuan: [
         *((form, Decimal("12.30")) for form in ("12.30", "12.3", 12.3)),
         (0, Decimal(0)), ("9999999999.99", Decimal("9999999999.99")), ("-5", Decimal(-5)), ("", None), (None, None),
@@ -322,6 +327,10 @@ FORMS: dict[Callable[[Any], Any], list[tuple[Any, Any]]] = {
     values.number: [("12.5", Decimal("12.5")), (7, Decimal(7)), ("", None), (None, None)],
     values.milliseconds: [
         *((form, MOMENT) for form in (1777609859123, "1777609859000")), *((form, None) for form in (0, "0", "", None)),
+    ],
+    values.moment: [
+        *((form, MOMENT) for form in (f" {MOMENT} ", 1777609859, "1777609859", 1777609859123, "1777609859000")),
+        *((form, None) for form in (0, "0", *NULL_TIMES)),
     ],
     values.time: [(f" {MOMENT} ", MOMENT), *((form, None) for form in NULL_TIMES)],
 }  # fmt: skip
@@ -340,7 +349,7 @@ def test_every_form_of_every_value_is_stored_exactly(full_pages: Bench) -> None:
                 shop.server.items.append(item)
                 expected.append(shop.specimens.stored(item) | {column: kept})
                 if column in shop.specimens.texts:
-                    expected[-1][f"{column}_text"] = shop.specimens.texts[column].get(kept)
+                    expected[-1][f"{column}_text"] = text_of(kept, shop.specimens.texts[column])
     assert shop.run()["inserted"] == len(expected)
     assert shop.unlike(expected) == []
     assert shop.database.rows("SELECT * FROM rejected_rows") == []
@@ -357,13 +366,16 @@ def test_a_row_with_nothing_but_its_key_and_fields_nobody_knows(shop: Bench) -> 
 
 
 def test_unknown_codes_are_stored_without_a_text_and_reported(shop: Bench) -> None:
+    def unknown(column: str) -> int | str:
+        return "77777" if shop.specimens.fields[column][1] is values.codes else 77_777
+
     texts = shop.specimens.texts
     shop.server.items = [
         Item(number, changed={shop.specimens.fields[column][0]: 77_777}) for number, column in enumerate(texts)
     ]
     shop.run()
     expected = [
-        shop.specimens.stored(item) | {column: 77_777, f"{column}_text": None}
+        shop.specimens.stored(item) | {column: unknown(column), f"{column}_text": None}
         for item, column in zip(shop.server.items, texts, strict=True)
     ]
     assert shop.unlike(expected) == []
@@ -760,6 +772,9 @@ BAD: dict[Callable[[Any], Any], Any] = {
     values.identifier: {"a": 1},
     values.text: "x" * 65_536,
     values.code: "paid",
+    values.codes: [2, None],
+    values.length: 3,
+    values.moment: "yesterday",
     values.yuan: "12.345",
     values.fen: "12x",
     values.number: "1,000",

@@ -18,6 +18,9 @@ from xiaoe.rows import values
 Read = Callable[[Any], Any]
 READERS: tuple[Read, ...] = (
     values.code,
+    values.codes,
+    values.length,
+    values.moment,
     values.yuan,
     values.fen,
     values.number,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any
 
@@ -13,6 +14,7 @@ from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
 from xiaoe.rows import values
+from xiaoe.rows.codes import text_of, without_text
 from xiaoe.rows.masking import PLAIN, Forms
 
 Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
@@ -63,7 +65,7 @@ class RowReader:
         )
         self._key_place = list(mapping).index(key)
         self._texts = [
-            (place, code_texts[name.removesuffix("_text")])
+            (place, partial(text_of, known=code_texts[name.removesuffix("_text")]))
             for place, name in enumerate(self.columns)
             if name not in mapping
         ]
@@ -119,8 +121,8 @@ class RowReader:
             raise RowError(self._complaint(rows)) from None
         if not all(key and key.strip() for key in columns[self._key_place]):
             raise RowError(f"{self._mapping[self._key][0]} is missing")
-        for place, texts in self._texts:
-            columns.insert(place, [texts.get(code) for code in columns[place - 1]])
+        for place, text in self._texts:
+            columns.insert(place, values.each(text, columns[place - 1]))
         return list(zip(*columns, strict=True))
 
     def _complaint(self, rows: Sequence[tuple[Any, ...]]) -> str:
@@ -167,13 +169,12 @@ class RowReader:
 
     def unknown_codes(self, rows: Iterable[Row]) -> dict[str, int]:
         """Codes without a text → how many rows have them, e.g. `{"order_state=77": 3}`."""
-        places = [(name, self.columns.index(name)) for name in self._code_texts]
-        found: dict[str, int] = {}
-        for row in rows:
-            for name, place in places:
-                if row[place] is not None and row[place + 1] is None:
-                    found[f"{name}={row[place]}"] = found.get(f"{name}={row[place]}", 0) + 1
-        return found
+        found: Counter[str] = Counter()
+        columns = list(zip(*rows, strict=True))
+        for name, known in self._code_texts.items() if columns else ():
+            for code, number in Counter(columns[self.columns.index(name)]).items():
+                found.update({f"{name}={one}": number for one in without_text(code, known)})
+        return dict(found)
 
 
 def row_hash(row: Row) -> int:

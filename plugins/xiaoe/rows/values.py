@@ -29,6 +29,7 @@ EMPTY = ("", "--")
 LONGEST_TEXT = 65_535
 """Bytes in a TEXT column."""
 LONGEST_ID = 128
+LONGEST_CODES = 128
 _INT_MAX = 2**31 - 1
 _MONEY_MAX = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
@@ -38,6 +39,8 @@ _DIGITS_MAX = 15
 _NUMBER_PLACES = Decimal("0.0001")
 _BEIJING_EPOCH = datetime(1970, 1, 1, 8)
 _LAST_SECOND = int((datetime(9999, 12, 31, 23, 59, 59) - _BEIJING_EPOCH).total_seconds())
+_LEAST_MILLISECONDS = 10**11
+"""1973 as milliseconds, the year 5138 as seconds."""
 _UNMISTAKABLE = {str, int, type(None)}
 """Types of which no value equals another that reads differently; True equals 1, and 1.0 equals 1.00."""
 _looks_like_time = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII).fullmatch
@@ -76,6 +79,37 @@ def code(value: Any) -> int | None:
     if number != number.to_integral_value() or abs(number) > _INT_MAX:
         raise ValueError("not a whole number that fits INT")
     return int(number)
+
+
+def codes(value: Any) -> str | None:
+    """Codes in an array, or in a text such as `[2, "8"]` or `2,8` → `2,8`; none in it is an empty text.
+
+    A single code is an array of one. At most 128 characters.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        if text in EMPTY:
+            return None
+        inner = text.removeprefix("[").removesuffix("]")
+        value = [one.strip().strip("\"'") for one in inner.split(",")] if inner.strip() else []
+    found = [code(one) for one in (value if isinstance(value, list) else [value])]
+    if None in found:
+        raise ValueError("a code in it is missing")
+    joined = ",".join(map(str, found))
+    if len(joined) > LONGEST_CODES:
+        raise ValueError(f"longer than {LONGEST_CODES} characters")
+    return joined
+
+
+def length(value: Any) -> int | None:
+    """How many entries an array has."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, list):
+        raise ValueError("not an array")
+    return len(value)
 
 
 @_remembered
@@ -151,6 +185,14 @@ def time(value: Any) -> str | None:
     if not _is_time(text) or not _is_day(text[:10]):
         raise ValueError("no such date or time")
     return text
+
+
+def moment(value: Any) -> str | None:
+    """A time as `time` or as `milliseconds` reads it, or in unix seconds, which are told by their size."""
+    if isinstance(value, str) and not value.strip().isdigit():
+        return time(value)
+    number = _number(value)
+    return milliseconds(number * 1000 if number and number < _LEAST_MILLISECONDS else number)
 
 
 def text(value: Any) -> str | None:
