@@ -24,7 +24,7 @@ MAPPING: Mapping = {
     "resource_type": ("resource_type", values.code),
     "resource_id": ("resource_id", values.identifier),
     "title": ("title", values.text),
-    "quantity": ("count", values.code),
+    "quantity": ("count", values.count),
     "price": ("price", values.yuan),
     "coupon_id": ("coupon_id", values.identifier),
     "coupon_name": ("coupon_name", values.text),

@@ -1,7 +1,7 @@
 """One item of `xe.user.batch.get/2.0.0` → one row of `users` (docs/xiaoe-api.md section 4).
 
-Times arrive as unix milliseconds and leave as Beijing wall-clock. Nobody has settled the unit of `pay_sum`:
-it is stored as it comes.
+Times arrive as text, or as unix milliseconds, and leave as Beijing wall-clock. Nobody has settled the unit of
+`pay_sum`: it is stored as it comes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MAPPING: Mapping = {
     "avatar": ("avatar", values.text),
     "source": ("from", values.text),
     "pay_sum": ("pay_sum", values.number),
-    "punch_count": ("punch_count", values.code),
+    "punch_count": ("punch_count", values.count),
     "wx_union_id": ("wx_union_id", values.text),
     "wx_open_id": ("wx_open_id", values.text),
     "wx_app_open_id": ("wx_app_open_id", values.text),
-    "registered_at": ("user_created_at", values.milliseconds),
-    "last_visited_at": ("latest_visited_at", values.milliseconds),
+    "registered_at": ("user_created_at", values.time),
+    "last_visited_at": ("latest_visited_at", values.time),
 }
 """Column → field of the API and how it is read."""
 

@@ -122,8 +122,10 @@ _SAMPLES: dict[Read, Callable[[int, datetime], tuple[Any, Any]]] = {
     values.yuan: lambda serial, _: (f"{serial}.50", Decimal(f"{serial}.50")),
     values.fen: lambda serial, _: (serial * 100 + 5, Decimal(f"{serial}.05")),
     values.number: lambda serial, _: (serial + 0.25, Decimal(f"{serial}.25")),
-    values.milliseconds: lambda _, moment: (int(moment.replace(tzinfo=BEIJING).timestamp() * 1000) + 7, moment),
+    values.count: lambda serial, _: (serial, serial),
+    values.code_list: lambda serial, _: ([serial, 2], f"2,{serial}" if serial > 2 else "2"),
     values.time: lambda _, moment: (f"{moment:%Y-%m-%d %H:%M:%S}", moment),
+    values.planned: lambda _, moment: (int(moment.replace(tzinfo=BEIJING).timestamp() * 1000) + 7, moment),
 }
 """How a value is read → one that is sent, and what is stored of it."""
 
