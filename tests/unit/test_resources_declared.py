@@ -33,14 +33,15 @@ each = pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCE
 AFTER_SALES = "/xe.ecommerce.after_sale.list/1.0.0"
 TYPES: dict[Any, str] = {
     values.code: r"INT",
-    values.codes: r"VARCHAR\(128\)",
+    values.code_list: r"VARCHAR\(128\)",
     values.length: r"INT",
     values.yuan: r"DECIMAL\(12, 2\)",
     values.fen: r"DECIMAL\(12, 2\)",
     values.number: r"DECIMAL\(20, 4\)",
     values.time: r"DATETIME",
-    values.milliseconds: r"DATETIME",
-    values.moment: r"DATETIME",
+    values.planned: r"DATETIME",
+    values.count: r"INT",
+    values.code_list: r"VARCHAR\(\d+\)",
     values.text: r"TEXT",
     values.identifier: r"VARCHAR\(128\)",
 }
@@ -124,7 +125,7 @@ def test_unit_and_source_of_amounts_stand_in_the_comment(resource: Resource) -> 
             assert "元" in held[column], column
         if read is values.fen:
             assert "分" in held[column], column
-        if read in (values.time, values.milliseconds, values.moment):
+        if read in (values.time, values.planned):
             assert "北京时间" in held[column], column
 
 

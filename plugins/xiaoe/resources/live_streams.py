@@ -18,12 +18,12 @@ MAPPING: Mapping = {
     "title": ("title", values.text),
     "alive_type": ("alive_type", values.code),
     "alive_state": ("alive_state", values.code),
-    "start_at": ("alive_start_at", values.time),
-    "stop_at": ("alive_stop_at", values.time),
+    "start_at": ("alive_start_at", values.planned),
+    "stop_at": ("alive_stop_at", values.planned),
     "manual_stop_at": ("alive_manual_stop_at", values.time),
-    "view_count": ("view_count", values.code),
+    "view_count": ("view_count", values.count),
     "reward_sum": ("reward_sum", values.yuan),
-    "purchase_count": ("purchase_count", values.code),
+    "purchase_count": ("purchase_count", values.count),
     "recycle_bin_state": ("recycle_bin_state", values.code),
 }
 """Column → field of the API and how it is read."""

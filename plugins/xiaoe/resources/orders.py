@@ -1,8 +1,8 @@
 """One order of `xe.order.list.get/1.0.1` → one row of `orders` (docs/xiaoe-api.md section 2).
 
 Units: `price` arrives in yuan, `coupon_price`, `discount_price` and `refund_money` in fen; all leave as yuan.
-Times stay Beijing wall-clock. `order_type` is an array: its codes are stored as `2,8`; the table works out `is_imported`
-from it and `client_type`. `goods_img` and `discount_data` are not stored; they stay in the kept pages.
+Times stay Beijing wall-clock. `order_type` is an array: its codes are stored as `2,8`; the table works out
+`is_imported` from it and `client_type`. `goods_img` and `discount_data` are not stored; they stay in the kept pages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAPPING: Mapping = {
     "resource_type": ("resource_type", values.code),
     "resource_id": ("resource_id", values.identifier),
     "title": ("title", values.text),
-    "quantity": ("count", values.code),
+    "quantity": ("count", values.count),
     "price": ("price", values.yuan),
     "coupon_id": ("coupon_id", values.identifier),
     "coupon_name": ("coupon_name", values.text),
@@ -35,7 +35,7 @@ MAPPING: Mapping = {
     "ship_state": ("ship_state", values.code),
     "pay_way": ("pay_way", values.code),
     "client_type": ("client_type", values.code),
-    "order_type": ("order_type", values.codes),
+    "order_type": ("order_type", values.code_list),
     "collection_way": ("collection_way", values.code),
     "after_sales_state": ("after_sales_state", values.code),
     "team_buy_state": ("team_buy_state", values.code),

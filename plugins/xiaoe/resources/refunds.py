@@ -37,8 +37,8 @@ MAPPING: Mapping = {
     "sku_id": ("sku_id", values.identifier),
     "created_at": ("created_at", values.time),
     "updated_at": ("updated_at", values.time),
-    "invalid_time": ("invalid_time", values.time),
-    "state_invalid_time": ("state_invalid_time", values.time),
+    "invalid_time": ("invalid_time", values.planned),
+    "state_invalid_time": ("state_invalid_time", values.planned),
 }
 """Column → field of the API and how it is read."""
 

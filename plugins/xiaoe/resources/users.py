@@ -24,12 +24,12 @@ MAPPING: Mapping = {
     "avatar": ("avatar", values.text),
     "source": ("from", values.text),
     "pay_sum": ("pay_sum", values.number),
-    "punch_count": ("punch_count", values.code),
+    "punch_count": ("punch_count", values.count),
     "wx_union_id": ("wx_union_id", values.text),
     "wx_open_id": ("wx_open_id", values.text),
     "wx_app_open_id": ("wx_app_open_id", values.text),
-    "registered_at": ("user_created_at", values.moment),
-    "last_visited_at": ("latest_visited_at", values.milliseconds),
+    "registered_at": ("user_created_at", values.time),
+    "last_visited_at": ("latest_visited_at", values.time),
 }
 """Column → field of the API and how it is read."""
 

@@ -22,7 +22,7 @@ def texts(name: str) -> dict[int, str]:
 
 
 def text_of(code: int | str | None, known: Mapping[int, str]) -> str | None:
-    """The text of a code; of several (`2,8`, as `values.codes` returns them) those there are, joined by commas."""
+    """The text of a code; of several (`2,8`, as `values.code_list` returns them) those there are, joined by commas."""
     if isinstance(code, str):
         return ",".join(known[one] for one in _each(code) if one in known) or None
     return None if code is None else known.get(code)

@@ -6,26 +6,30 @@ say". What cannot be read raises ValueError with the reason; nothing is guessed,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 import msgspec
 
+from xiaoe.rows import numbers
+from xiaoe.rows.times import NULL_TIMES, planned, time
+
+__all__ = [
+    "NULL_TIMES", "RULES", "code", "code_list", "count", "each", "fen", "identifier", "length", "number", "planned",
+    "text", "time", "yuan",
+]  # fmt: skip
+
 T = TypeVar("T")
 
-RULES = 1
+RULES = 2
 """Part of every raw hash (`RowReader.rules`).
 
 Raise it when a value or a form (`rows.masking`) comes out otherwise than before, or `RowReader` types a row otherwise:
 rows whose bytes are the same are typed again then. Not for comments, names or speed.
 """
 
-NULL_TIMES = ("0000-00-00", "-0001-11-30")
-EMPTY = ("", "--")
 LONGEST_TEXT = 65_535
 """Bytes in a TEXT column."""
 LONGEST_ID = 128
@@ -35,16 +39,10 @@ _MONEY_MAX = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
 _NOISE = Decimal("0.000002")
 """Of a yuan: as far as a double may be from the largest amount."""
-_DIGITS_MAX = 15
 _NUMBER_PLACES = Decimal("0.0001")
-_BEIJING_EPOCH = datetime(1970, 1, 1, 8)
-_LAST_SECOND = int((datetime(9999, 12, 31, 23, 59, 59) - _BEIJING_EPOCH).total_seconds())
-_LEAST_MILLISECONDS = 10**11
-"""1973 as milliseconds, the year 5138 as seconds."""
+_TRUTH = {"true": 1, "false": 0}
 _UNMISTAKABLE = {str, int, type(None)}
 """Types of which no value equals another that reads differently; True equals 1, and 1.0 equals 1.00."""
-_looks_like_time = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII).fullmatch
-_is_time = re.compile(r"[1-9]\d{3}-\d\d-\d\d (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d", re.ASCII).fullmatch
 _JSON = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
@@ -72,16 +70,24 @@ def each(read: Callable[[Any], T], column: Sequence[Any]) -> list[T]:
 
 @_remembered
 def code(value: Any) -> int | None:
-    """A code or a count: an int, or the same as a string of digits. Fits INT."""
-    number = _number(value)
-    if number is None:
-        return None
-    if number != number.to_integral_value() or abs(number) > _INT_MAX:
-        raise ValueError("not a whole number that fits INT")
-    return int(number)
+    """A code: an int, a string of digits, a whole decimal (`3.0`), or a truth value as 1 and 0. Fits INT.
+
+    The words of `include/codes` are read by `RowReader`, which knows which column it is.
+    """
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str) and value.strip().lower() in _TRUTH:
+        return _TRUTH[value.strip().lower()]
+    return _whole(numbers.read(value))
 
 
-def codes(value: Any) -> str | None:
+@_remembered
+def count(value: Any) -> int | None:
+    """How many: as a code, but for truth values; also `1,234`, `1.2万` and `3亿`. Fits INT."""
+    return _whole(numbers.read(value, units="万亿"))
+
+
+def code_list(value: Any) -> str | None:
     """Codes in an array, or in a text such as `[2, "8"]` or `2,8` → `2,8`; none in it is an empty text.
 
     A single code is an array of one. At most 128 characters.
@@ -90,7 +96,7 @@ def codes(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         text = value.strip()
-        if text in EMPTY:
+        if text in numbers.EMPTY:
             return None
         inner = text.removeprefix("[").removesuffix("]")
         value = [one.strip().strip("\"'") for one in inner.split(",")] if inner.strip() else []
@@ -105,7 +111,7 @@ def codes(value: Any) -> str | None:
 
 def length(value: Any) -> int | None:
     """How many entries an array has."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and value.strip() in numbers.EMPTY):
         return None
     if not isinstance(value, list):
         raise ValueError("not an array")
@@ -114,11 +120,11 @@ def length(value: Any) -> int | None:
 
 @_remembered
 def yuan(value: Any) -> str | None:
-    """Money in yuan, a number or a string → yuan with two decimals, exactly.
+    """Money in yuan, a number or a string, also `¥1,234.50` and `12元` → yuan with two decimals, exactly.
 
     A number with a point is somebody's double: 199.99 may come as 199.99000000000001.
     """
-    number = _number(value)
+    number = numbers.read(value, units="¥元")
     if number is None:
         return None
     if type(value) is Decimal and abs(number) <= _MONEY_MAX:
@@ -129,70 +135,28 @@ def yuan(value: Any) -> str | None:
 
 @_remembered
 def fen(value: Any) -> str | None:
-    """Money in fen (1/100 yuan), an int or a string of digits → yuan with two decimals, exactly."""
-    number = _number(value)
+    """Money in fen (1/100 yuan), an int or a string of digits, also `990分` → yuan with two decimals, exactly.
+
+    What is written with two decimals is how yuan are written: `9.00` may be nine yuan or nine fen, and is refused.
+    """
+    number = numbers.read(value, units="分")
     if number is None:
         return None
     if number != number.to_integral_value():
         raise ValueError("fen are whole numbers")
+    if isinstance(value, str) and "." in value and int(number.as_tuple().exponent) < -1:
+        raise ValueError("fen are whole numbers; two decimals are how yuan are written")
     return _money(number.scaleb(-2))
 
 
 def number(value: Any) -> str | None:
     """An amount whose unit nobody has settled, with at most four decimals, as it came. Fits DECIMAL(20,4)."""
-    amount = _number(value)
+    amount = numbers.read(value, units="¥元")
     if amount is None:
         return None
     if amount != amount.quantize(_NUMBER_PLACES):
         raise ValueError("more than four decimals")
     return f"{abs(amount) if amount == 0 else amount:f}"
-
-
-@lru_cache(4096)
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def milliseconds(value: Any) -> str | None:
-    """Unix milliseconds → Beijing wall-clock, cut to the second; 0 and null times mean never and become None."""
-    if isinstance(value, str) and value.strip().startswith(NULL_TIMES):
-        return None
-    moment = _number(value)
-    if not moment:
-        return None
-    if moment != moment.to_integral_value() or not 0 < moment // 1000 <= _LAST_SECOND:
-        raise ValueError("not unix milliseconds")
-    return f"{_BEIJING_EPOCH + timedelta(seconds=int(moment) // 1000):%Y-%m-%d %H:%M:%S}"
-
-
-def time(value: Any) -> str | None:
-    """`YYYY-MM-DD HH:MM:SS`, Beijing wall-clock, as the API sends it; its null times become None."""
-    if value is None:
-        return None
-    if type(value) is str and _is_time(value) and _is_day(value[:10]):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("a time is a string")
-    text = value.strip()
-    if text in EMPTY or text.startswith(NULL_TIMES):
-        return None
-    if not _looks_like_time(text) or text[:4] < "1000":
-        raise ValueError("not YYYY-MM-DD HH:MM:SS")
-    if not _is_time(text) or not _is_day(text[:10]):
-        raise ValueError("no such date or time")
-    return text
-
-
-def moment(value: Any) -> str | None:
-    """A time as `time` or as `milliseconds` reads it, or in unix seconds, which are told by their size."""
-    if isinstance(value, str) and not value.strip().isdigit():
-        return time(value)
-    number = _number(value)
-    return milliseconds(number * 1000 if number and number < _LEAST_MILLISECONDS else number)
 
 
 def text(value: Any) -> str | None:
@@ -218,27 +182,12 @@ def identifier(value: Any) -> str | None:
     return name
 
 
-def _number(value: Any) -> Decimal | None:
-    """None, an int, a Decimal or a numeric string; floats do not occur (see `rows.decode`)."""
-    if value is None:
+def _whole(number: Decimal | None) -> int | None:
+    if number is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
-        raise ValueError("not a number")
-    if isinstance(value, str):
-        value = value.strip()
-        if value in EMPTY:
-            return None
-        if "_" in value:
-            raise ValueError("not a number")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError("not a number") from None
-    if not number.is_finite():
-        raise ValueError("not a finite number")
-    if number and number.adjusted() > _DIGITS_MAX:
-        raise ValueError("too large")
-    return number
+    if number != number.to_integral_value() or abs(number) > _INT_MAX:
+        raise ValueError("not a whole number that fits INT")
+    return int(number)
 
 
 def _money(number: Decimal) -> str:

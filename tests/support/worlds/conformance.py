@@ -108,7 +108,7 @@ class Specimens:
         if column in self.texts:
             codes = list(self.texts[column])
             code = codes[(item.number + item.version) % len(codes)]
-            return (str(code), str(code)) if read is values.codes else (code, code)
+            return (str(code), str(code)) if read is values.code_list else (code, code)
         serial = item.number * 10 + item.version
         is_fixed = column == self._resource.time
         moment = self._begin + timedelta(minutes=item.number) if is_fixed else _DAY + timedelta(minutes=serial)
@@ -123,9 +123,10 @@ _SAMPLES: dict[Read, Callable[[int, datetime], tuple[Any, Any]]] = {
     values.yuan: lambda serial, _: (f"{serial}.50", Decimal(f"{serial}.50")),
     values.fen: lambda serial, _: (serial * 100 + 5, Decimal(f"{serial}.05")),
     values.number: lambda serial, _: (serial + 0.25, Decimal(f"{serial}.25")),
-    values.milliseconds: lambda _, moment: (int(moment.replace(tzinfo=BEIJING).timestamp() * 1000) + 7, moment),
-    values.moment: lambda _, moment: (f"{moment:%Y-%m-%d %H:%M:%S}", moment),
+    values.count: lambda serial, _: (serial, serial),
+    values.code_list: lambda serial, _: ([serial, 2], f"{serial},2"),
     values.time: lambda _, moment: (f"{moment:%Y-%m-%d %H:%M:%S}", moment),
+    values.planned: lambda _, moment: (int(moment.replace(tzinfo=BEIJING).timestamp() * 1000) + 7, moment),
 }
 """How a value is read → one that is sent, and what is stored of it."""
 
