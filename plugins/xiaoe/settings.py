@@ -87,6 +87,14 @@ def alerts_on() -> bool:
     return value == "on"
 
 
+def count_imported() -> bool:
+    """Whether imported orders count in figures of sales and buyers (`XIAOE_COUNT_IMPORTED`)."""
+    value = os.environ.get("XIAOE_COUNT_IMPORTED", "off")
+    if value not in ("on", "off"):
+        raise XiaoeConfigError(f"XIAOE_COUNT_IMPORTED={value!r}: give on or off (default off)")
+    return value == "on"
+
+
 def chat_conn_id() -> str | None:
     """The Airflow connection of type `apprise` for DingTalk, WeCom, Feishu (`XIAOE_CHAT_CONN_ID`); None: no chat."""
     return os.environ.get("XIAOE_CHAT_CONN_ID", "").strip() or None
