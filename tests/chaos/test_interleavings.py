@@ -30,11 +30,12 @@ from support.faults.processes import Child, Fuse, children, killed_everywhere
 from support.fixtures import servers
 from support.oracles import benefits
 from support.worlds.runs import Runs
-from support.worlds.shop import APP_ID, END, START, Database, days, differences, truth_by_id, unbalanced
+from support.worlds.shop import APP_ID, END, START, WHOLE_LISTS, Database, days, differences, truth_by_id, unbalanced
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import status
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import Window
 
 pytestmark = [
@@ -48,7 +49,7 @@ BEGIN = END - days(40)
 SINCE = BEGIN - days(14)
 KINDS = (
     ("orders", "incremental"), ("orders", "rescan"), ("refunds", "incremental"),
-    ("users", "whole"), ("products", "whole"), ("live_streams", "whole"),
+    *((name, "whole") for name in WHOLE_LISTS),
 )  # fmt: skip
 STEPS = (timedelta(minutes=20), timedelta(hours=1), timedelta(hours=7), days(1), days(4))
 
@@ -161,7 +162,7 @@ class Syncs(RuleBasedStateMachine):
             self.runs.merge(*one)
         self.check_the_truth()
         after = self.database.snapshot("resolved_at", "seen_count", "batch_id")
-        for table in ("orders", "order_items", "order_state_log", "refunds", "users", "products", "live_streams"):
+        for table in ("order_items", "order_state_log", *(resource.table for resource in RESOURCES.values())):
             assert after[table] == before[table], table
         self.store.cleanup()
 

@@ -15,7 +15,7 @@ import pytest
 
 from emulator.process import Emulator
 from support.worlds.runs import Runs
-from support.worlds.shop import EVERYTHING, TABLES, Database, Sync, differences
+from support.worlds.shop import EVERYTHING, TABLES, WHOLE_LISTS, Database, Sync, differences
 from xiaoe.backup.service import back_up_now, drill_newest
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.clock import now
@@ -139,7 +139,7 @@ def test_every_dag_s_work_is_done_by_the_user_for_it(
     assert runs.sync("orders", "history", **{"from": f"{EVERYTHING.begin:%Y-%m-%d}"})["inserted"] == 3000
     refunds, _ = runs.refunds()
     assert refunds["inserted"]
-    for resource in ("users", "products", "live_streams"):
+    for resource in WHOLE_LISTS:
         assert runs.sync(resource, "whole")["staged"], resource
     decide = XiaoeBenefitsOperator(task_id="decide", xiaoe_conn_id="xiaoe_default")
     decide.execute(runs.context())

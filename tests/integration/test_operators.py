@@ -16,7 +16,7 @@ from airflow.utils.types import DagRunType
 
 from emulator.process import Emulator
 from support.fixtures import shop_connection
-from support.worlds.shop import APP_ID, END, SECRET, Database, merge_sql
+from support.worlds.shop import APP_ID, END, SECRET, WHOLE_LISTS, Database, merge_sql
 from xiaoe import clock, settings
 from xiaoe.api import hook
 from xiaoe.clock import BEIJING
@@ -154,7 +154,7 @@ def test_after_sales_begin_with_all_of_their_history_and_then_reach_back_three_d
 
 
 @pytest.mark.mysql
-@pytest.mark.parametrize("resource", ["users", "products", "live_streams"])
+@pytest.mark.parametrize("resource", WHOLE_LISTS)
 def test_whole_lists_are_read_whole_and_a_window_is_refused(warehouse: Database, resource: str) -> None:
     stage_whole = of(resource, "whole")
     assert stage_whole._plan(context(every=WEEK), Warehouse(), APP_ID) == Plan(Window(EVER, END), True)

@@ -16,7 +16,7 @@ import pytest
 from emulator.process import running
 from support.fixtures import shop_connection
 from support.worlds.runs import Runs
-from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database
+from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, WHOLE_LISTS, Database
 from xiaoe.api import hook
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
@@ -29,15 +29,14 @@ from xiaoe.quality import operators
 from xiaoe.quality.catalogue import CHECKS, COLUMN_CHECKS, CRITICAL, DAY_TOTALS, FIGURE_CHECKS, QUERY_CHECKS, ROW_CHECKS
 from xiaoe.quality.figures import read_ledger
 from xiaoe.quality.scope import Scope
+from xiaoe.resources.registry import RESOURCES
 
 pytestmark = pytest.mark.mysql
 
 START = datetime(2026, 10, 20, tzinfo=BEIJING)
 SYNCS = (
-    ("orders", "incremental"), ("orders", "rescan"), ("orders", "deep_rescan"), ("orders", "history"),
-    ("orders", "late"), ("refunds", "incremental"), ("users", "whole"), ("products", "whole"),
-    ("live_streams", "whole"), ("benefits", "decide"),
-    ("marts", "refresh"),
+    *((name, mode) for name, resource in RESOURCES.items() for mode in resource.fresh_within),
+    ("benefits", "decide"), ("marts", "refresh"),
 )  # fmt: skip
 FRESH_WITHIN = dict.fromkeys(SYNCS, timedelta(hours=2))
 TASKS = {
@@ -148,7 +147,7 @@ def load(runs: Runs) -> None:
     for mode in ("incremental", "rescan", "deep_rescan"):
         runs.sync("orders", mode)
     runs.refunds()
-    for resource in ("users", "products", "live_streams"):
+    for resource in WHOLE_LISTS:
         runs.sync(resource, "whole")
     XiaoeBenefitsOperator(task_id="decide", xiaoe_conn_id="xiaoe_default").execute(runs.context())
     XiaoeMartsOperator(task_id="refresh", xiaoe_conn_id="xiaoe_default").execute(runs.context())

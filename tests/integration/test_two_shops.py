@@ -18,12 +18,13 @@ from emulator.process import Emulator, airflow_connection, running
 from support.faults.processes import together
 from support.fixtures import servers
 from support.worlds.runs import HOUR, Runs
-from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync, days, unlike
+from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, WHOLE_LISTS, Database, Sync, days, unlike
 from support.worlds.staged import HandMade, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge import status
+from xiaoe.resources.registry import RESOURCES
 from xiaoe.resources.users import USERS
 
 pytestmark = pytest.mark.mysql
@@ -32,13 +33,7 @@ FIRST = Credentials(APP_ID, CLIENT_ID, SECRET)
 SECOND = Credentials("apptest2", "xoptest2", "secret-of-the-second-shop")
 CONNECTIONS = {FIRST.app_id: "xiaoe_default", SECOND.app_id: "xiaoe_second"}
 END = datetime.fromisoformat(NOW).replace(tzinfo=BEIJING)
-TABLES = {
-    "orders": "order_id",
-    "refunds": "aftersale_id",
-    "users": "user_id",
-    "products": "resource_id",
-    "live_streams": "live_id",
-}
+TABLES = {resource.table: resource.key for resource in RESOURCES.values()}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +71,7 @@ def load(runs: Runs, shop_id: str, resource: str, mode: str, *, kind: str = "sch
 def load_all(runs: Runs, shop_id: str) -> None:
     load(runs, shop_id, "orders", "history", kind="manual")
     load(runs, shop_id, "refunds", "incremental")
-    for resource in ("users", "products", "live_streams"):
+    for resource in WHOLE_LISTS:
         load(runs, shop_id, resource, "whole")
 
 

@@ -28,7 +28,7 @@ from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
 from xiaoe.cli import SYNC_DAGS
 from xiaoe.clock import BEIJING
-from xiaoe.resources.base import BOOKKEEPING
+from xiaoe.resources.base import BOOKKEEPING, Scope
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.tasks.defaults import dag_defaults
@@ -43,7 +43,9 @@ SYNCS: dict[str, dict[str, tuple[str, str]]] = {
     "xiaoe_orders_rescan": {"shop": ("orders", "rescan")},
     "xiaoe_orders_deep_rescan": {"shop": ("orders", "deep_rescan")},
     "xiaoe_refunds": {"shop": ("refunds", "incremental")},
-    "xiaoe_dimensions_daily": {name: (name, "whole") for name in ("users", "products", "live_streams")},
+    "xiaoe_dimensions_daily": {
+        name: (name, "whole") for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE
+    },
 }
 """DAG → task group that is mapped over the shops → resource and mode."""
 CRONS = {

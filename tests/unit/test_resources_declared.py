@@ -1,4 +1,4 @@
-"""Declarations of resources: each fits its table, its merge statements, its interface and the documentation."""
+"""Declarations of resources: each fits its merge statements, its interface and the documentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xiaoe import settings
 from xiaoe.clock import BEIJING
 from xiaoe.merge.sql import template_of
 from xiaoe.mysql.migrate import SCHEMA_DIR
-from xiaoe.resources.base import BOOKKEEPING, Cursor, Numbered, Resource, Scope
+from xiaoe.resources.base import Cursor, Numbered, Resource, Scope
 from xiaoe.resources.live_streams import LIVE_STREAMS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
@@ -31,39 +31,6 @@ from xiaoe.windows import EVER, Window
 
 each = pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
 AFTER_SALES = "/xe.ecommerce.after_sale.list/1.0.0"
-TYPES: dict[Any, str] = {
-    values.code: r"INT",
-    values.code_list: r"VARCHAR\(128\)",
-    values.length: r"INT",
-    values.yuan: r"DECIMAL\(12, 2\)",
-    values.fen: r"DECIMAL\(12, 2\)",
-    values.number: r"DECIMAL\(20, 4\)",
-    values.time: r"DATETIME",
-    values.planned: r"DATETIME",
-    values.count: r"INT",
-    values.code_list: r"VARCHAR\(\d+\)",
-    values.text: r"TEXT",
-    values.identifier: r"VARCHAR\(128\)",
-}
-
-
-def schema() -> dict[str, str]:
-    """Table → its CREATE TABLE statement."""
-    sql = "\n".join(path.read_text("utf-8") for path in sorted(SCHEMA_DIR.glob("*.sql")))
-    found = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+) \((.*?)\n\) ENGINE([^;]*);", sql, re.DOTALL)
-    return {name: f"{body}\n) ENGINE{rest}" for name, body, rest in found}
-
-
-def columns(table: str) -> dict[str, str]:
-    """Column → type and all that follows; later migrations' columns, too, but for those that the server computes."""
-    lines = re.findall(r"^    (\w+) ((?:[A-Z]+)(?:\(.*)? .*)$", schema()[table].split(") ENGINE")[0], re.MULTILINE)
-    found = {name: rest for name, rest in lines if name not in ("PRIMARY", "KEY", "UNIQUE", "CONSTRAINT")}
-    for path in sorted(SCHEMA_DIR.glob("*.sql")):
-        for added in re.findall(rf"'ALTER TABLE {table}'\n((?: +' .*\n)+)", path.read_text("utf-8")):
-            lines = re.findall(r"' ADD COLUMN (\w+) (.*)'", added.replace("''", "'"))
-            found |= {name: rest for name, rest in lines if "GENERATED" not in rest}
-    return found
-
 
 # --- table and merge -----------------------------------------------------------------------------------
 
@@ -71,7 +38,6 @@ def columns(table: str) -> dict[str, str]:
 @each
 def test_a_resource_has_one_name_everywhere(resource: Resource) -> None:
     assert RESOURCES[resource.name] is resource
-    assert resource.table in schema()
     assert (settings.INCLUDE_DIR / "sql" / template_of(resource)).exists()
     assert f"INSERT INTO {resource.table} " in merge_sql(resource.name)
     assert f"FROM stg_{resource.table} " in merge_sql(resource.name)
@@ -82,51 +48,6 @@ def test_there_is_an_asset_for_each_resource_and_no_table_twice() -> None:
     assert set(defaults.ASSETS) == {*RESOURCES, "benefits", "benefit_answers"}
     assert len({resource.table for resource in RESOURCES.values()}) == len(RESOURCES)
     assert len({resource.endpoint for resource in RESOURCES.values()}) == len(RESOURCES)
-
-
-@each
-def test_the_table_has_every_column_that_is_typed_or_kept_and_no_other(resource: Resource) -> None:
-    expected = {"shop_id", *resource.reader.columns, *BOOKKEEPING, "absent_since"}
-    expected |= {"is_inferred"} if resource.has_inferred else set()
-    assert columns(resource.table).keys() == expected
-
-
-@each
-def test_the_key_is_the_shop_and_the_key(resource: Resource) -> None:
-    assert f"PRIMARY KEY (shop_id, {resource.key})" in schema()[resource.table]
-    assert resource.reader.columns[0] == resource.key
-    assert "NOT NULL" in columns(resource.table)[resource.key]
-
-
-@each
-def test_every_column_has_room_for_what_its_reader_returns(resource: Resource) -> None:
-    held = columns(resource.table)
-    for column, (_, read) in resource.reader._mapping.items():
-        assert re.match(rf"{TYPES[read]} ", held[column]), column
-        if column != resource.key:
-            assert " NULL " in held[column].replace("NOT NULL", ""), f"{column}: the API may leave any field out"
-    for column in resource.reader._code_texts:
-        longest = int(re.match(r"VARCHAR\((\d+)\)", held[f"{column}_text"])[1])  # type: ignore[index]
-        assert max(map(len, resource.reader._code_texts[column].values())) <= longest
-
-
-@each
-def test_every_column_and_the_table_say_in_chinese_what_they_are(resource: Resource) -> None:
-    for name, rest in columns(resource.table).items():
-        assert re.search(r"COMMENT '(SPU ID'|[^']*[\u4e00-\u9fff])", rest), name
-    assert re.search(r"COMMENT = '[\u4e00-\u9fff]", schema()[resource.table])
-
-
-@each
-def test_unit_and_source_of_amounts_stand_in_the_comment(resource: Resource) -> None:
-    held = columns(resource.table)
-    for column, (_, read) in resource.reader._mapping.items():
-        if read in (values.yuan, values.fen):
-            assert "元" in held[column], column
-        if read is values.fen:
-            assert "分" in held[column], column
-        if read in (values.time, values.planned):
-            assert "北京时间" in held[column], column
 
 
 @each
@@ -272,7 +193,7 @@ def test_the_cursor_is_that_of_the_last_row_that_has_one(rows: list[str], expect
 
 def test_members_name_columns_that_are_there() -> None:
     named = {member.table for resource in RESOURCES.values() for member in resource.members}
-    assert named == {"users", "products"} == {name for name in RESOURCES if RESOURCES[name].has_inferred}
+    assert named == {resource.table for resource in RESOURCES.values() if resource.has_inferred}
     for resource in RESOURCES.values():
         for member in resource.members:
             other = next(one for one in RESOURCES.values() if one.table == member.table)

@@ -22,7 +22,7 @@ from xiaoe.clock import BEIJING
 from xiaoe.merge import expected, status
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.resources.base import Resource
+from xiaoe.resources.base import Resource, Scope
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.settings import INCLUDE_DIR
@@ -37,7 +37,7 @@ START = datetime(2026, 9, 1, tzinfo=BEIJING)
 END = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 EVERYTHING = Window(START, END)
 TABLES = (
-    "order_items", "orders", "order_state_log", "refunds", "users", "products", "live_streams", "live_stream_days",
+    "order_items", *(resource.table for resource in RESOURCES.values()), "order_state_log", "live_stream_days",
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
     "benefit_notices", "alerts", "quality_results",
     "sync_runs", "storage_samples", "backups",
@@ -45,6 +45,7 @@ TABLES = (
     "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
     "sync_status", "sync_windows", "rejected_rows", "api_tokens",
 )  # fmt: skip
+WHOLE_LISTS = [name for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE]
 NOT_COMPARED = {"sync_runs", "storage_samples", "backups", "api_tokens"}
 """What work cost and where it stands, not what came of it."""
 CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}
