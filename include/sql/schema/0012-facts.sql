@@ -117,3 +117,19 @@ CREATE TABLE IF NOT EXISTS mart_rules (
     rules VARCHAR(64) NOT NULL COMMENT '报表现有数据所依据的口径；与程序不同时全部重算',
     PRIMARY KEY (shop_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '报表口径';
+
+-- State 11 alone no longer says that money went back, and a refund that was under way in time now counts
+-- (docs/benefits.md): these are decided on again.
+INSERT IGNORE INTO benefit_queue (shop_id, order_id)
+SELECT
+    shop_id,
+    order_id
+FROM orders
+WHERE order_state = 11;
+
+INSERT IGNORE INTO benefit_queue (shop_id, order_id)
+SELECT DISTINCT
+    shop_id,
+    order_id
+FROM order_state_log
+WHERE field = 'order_state' AND (old_value IN ('8', '11') OR new_value IN ('8', '11'));

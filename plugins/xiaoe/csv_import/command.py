@@ -81,6 +81,7 @@ class Survey:
     Args:
         kept: For each line of the shop whether it counts: it is the last of its order.
         others: Lines of other shops.
+        repeated: Lines that an earlier one equals in every column.
         bad: Lines that cannot be typed, the first few: number, field, value and fix.
         bad_lines: How many there are.
         first: The earliest creation, Beijing; None where no line can be typed.
@@ -91,6 +92,7 @@ class Survey:
 
     kept: np.ndarray[tuple[int], np.dtype[np.bool_]]
     others: int
+    repeated: int
     bad: list[str]
     bad_lines: int
     first: str | None
@@ -101,8 +103,9 @@ class Survey:
 
 def survey(file: File, reader: LineReader) -> Survey:
     """Read a file to its end."""
-    keys, digest = array("q"), blake2b(digest_size=8)
-    found = Survey(np.empty(0, bool), 0, [], 0, None, None, None, "")
+    keys, contents, digest = array("q"), array("q"), blake2b(digest_size=8)
+    found = Survey(np.empty(0, bool), 0, 0, [], 0, None, None, None, "")
+    bad: set[int] = set()
     places = [reader.columns.index(name) for name in _MOMENTS]
     for number, raw in file.lines():
         if not raw:
@@ -110,9 +113,13 @@ def survey(file: File, reader: LineReader) -> Survey:
             continue
         digest.update(raw)
         keys.append(key_hash(reader.key(raw) or raw))
+        contents.append(key_hash(raw))
         try:
             row = reader.row(raw)
         except RowError as error:
+            if contents[-1] in bad:
+                continue
+            bad.add(contents[-1])
             found.bad_lines += 1
             if len(found.bad) < _NAMED:
                 found.bad.append(f"第 {number} 行 {file.header.explain(error)}")
@@ -121,6 +128,7 @@ def survey(file: File, reader: LineReader) -> Survey:
         found.first = min(filter(None, (found.first, created)))
         found.last = max(filter(None, (found.last, created)))
         found.newest = max(filter(None, (found.newest, created, *others)))
+    found.repeated = len(contents) - len(np.unique(np.frombuffer(contents, np.int64)))
     found.kept, found.digest = _last_ones(keys), digest.hexdigest()
     return found
 
@@ -207,8 +215,10 @@ def _report(file: File, found: Survey, shop_id: str, counts: Counter[str], *, ap
         yield f"其他店铺的 {found.others:,} 行未读：请用 SHOP=… 分别导入"
     if file.header.unknown:
         yield f"不认识、不导入的列：{'、'.join(file.header.unknown)}"
-    if repeated := len(found.kept) - counts["staged"]:
-        yield f"同一订单出现多次：以最后一行为准，略去 {repeated:,} 行"
+    if found.repeated:
+        yield f"完全相同的行只读一次：略去 {found.repeated:,} 行"
+    if older := len(found.kept) - counts["staged"] - found.repeated:
+        yield f"同一订单出现多次：以最后一行为准，略去 {older:,} 行"
     if found.first:
         yield f"下单时间：{found.first} 至 {found.last}"
     yield f"新增 {counts['inserted']:,} 单，更新 {counts['updated']:,} 单（此前从较旧的文件导入）"
