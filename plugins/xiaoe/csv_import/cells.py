@@ -61,6 +61,8 @@ def time(value: Any) -> str | None:
         if not hour and not text.startswith(values.NULL_TIMES):
             raise ValueError("缺少时刻")
         text = f"{year}-{month:0>2}-{day:0>2} {hour:0>2}:{minute}:{second or '00'}"
+    elif text not in values.EMPTY and not text.startswith(values.NULL_TIMES):
+        raise ValueError("not YYYY-MM-DD HH:MM:SS")  # what a spreadsheet made of a time may mean two things
     return values.time(text)
 
 

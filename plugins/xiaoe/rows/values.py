@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from xiaoe.rows import numbers
+from xiaoe.rows.numbers import EMPTY
 from xiaoe.rows.times import NULL_TIMES, planned, time
 
 __all__ = [
-    "NULL_TIMES", "RULES", "code", "code_list", "count", "each", "fen", "identifier", "length", "number", "planned",
-    "text", "time", "yuan",
+    "EMPTY", "NULL_TIMES", "RULES", "code", "code_list", "count", "each", "fen", "identifier", "length", "number",
+    "planned", "text", "time", "yuan",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ def code_list(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         text = value.strip()
-        if text in numbers.EMPTY:
+        if text in EMPTY:
             return None
         inner = text.removeprefix("[").removesuffix("]")
         value = [one.strip().strip("\"'") for one in inner.split(",")] if inner.strip() else []
@@ -111,7 +112,7 @@ def code_list(value: Any) -> str | None:
 
 def length(value: Any) -> int | None:
     """How many entries an array has."""
-    if value is None or (isinstance(value, str) and value.strip() in numbers.EMPTY):
+    if value is None or (isinstance(value, str) and value.strip() in EMPTY):
         return None
     if not isinstance(value, list):
         raise ValueError("not an array")
