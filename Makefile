@@ -5,38 +5,43 @@ SHELL := /bin/bash
 
 PYTHON_BIN := .venv/bin/python
 RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
-# Database servers lie in sbin, which is not on every user's PATH.
+# Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install test chaos lint format lock mysql mysql-stop migrate health grants audit sync benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env stack-test stack-scale bench bench-growth bench-rest docs clean
+.PHONY: help install check test chaos lint format lock audit docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## Develop
 
 install:  ## virtual environment in .venv/ from the locks (PYTHON=python3.12 to choose the interpreter)
 	@scripts/install
 
-test: install  ## lint, then all tests against MySQL and MariaDB, both started if need be (ARGS= for pytest, e.g. --cov)
+check: install  ## lint, and every test that needs no server: under a minute (ARGS= for pytest)
+	@scripts/check $(ARGS)
+
+test: install  ## what CI runs: lint, then all tests against MySQL and MariaDB, both started if need be (ARGS= for pytest, e.g. --cov)
 	@scripts/test $(ARGS)
 
-chaos: install  ## trouble of every kind on purpose, for hours; SHORT=1: each kind once, in under 20 minutes; PARTS=: only some (docs/reliability.md)
+chaos: install  ## fault injection for hours; SHORT=1: each kind once, in under 20 minutes; PARTS=: only some (docs/reliability.md)
 	@SHORT='$(SHORT)' PARTS='$(PARTS)' scripts/chaos $(ARGS)
 
 lint: install  ## ruff, mypy, sqlfluff
-	@failed=0; \
-	run() { echo "$$*"; .venv/bin/"$$@" || failed=1; }; \
-	run ruff check --quiet .; \
-	run ruff format --check --quiet .; \
-	run mypy; \
-	run sqlfluff lint --disable-progress-bar include/sql; \
-	exit $$failed
+	@scripts/lint
 
-format: install  ## reformat the Python code and fix what can be fixed safely
+format: install  ## format the Python code and apply safe fixes
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
 lock: install  ## compile all requirements*.txt from their .in files (ARGS=--upgrade to take newer releases)
 	@scripts/lock $(ARGS)
+
+audit: install  ## known vulnerabilities of the pinned requirements; needs a vulnerability service (ARGS= for pip-audit)
+	@scripts/audit $(ARGS)
+
+docs: install  ## regenerate the tables in docs/ from the code
+	@$(PYTHON_BIN) scripts/docs.py
 
 mysql:  ## start the private MySQL unless it runs; the last line is its DSN
 	@scripts/servers/database start
@@ -44,77 +49,81 @@ mysql:  ## start the private MySQL unless it runs; the last line is its DSN
 mysql-stop:  ## stop the private database servers
 	@scripts/servers/database stop
 
-migrate: install  ## bring the schema of the database that the connection xiaoe_mysql names up to date
+stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
+	@scripts/stack/test
+
+clean:  ## stop everything started here; remove .venv, .local and all caches
+	@scripts/clean
+
+## Operate
+
+migrate: install  ## migrate the schema of the database of connection xiaoe_mysql
 	@$(PYTHON_BIN) -m xiaoe.cli migrate
 
-health:  ## what is stale, asked from outside of Airflow; fails if something is (for cron)
+health:  ## list stale syncs, independently of Airflow; fails if there are any (for cron)
 	@$(PYTHON_BIN) -m xiaoe.cli health
 
-grants: install  ## the database's users, one per task: prints the SQL (APPLY=1 runs it as xiaoe_mysql_admin) [ONLY=bi_reader HOST=% TLS=1 SHOW=1 FRESH=1]
+grants: install  ## the database users, one per purpose: prints the SQL (APPLY=1 runs it as xiaoe_mysql_admin) [ONLY=bi_reader HOST=% TLS=1 SHOW=1 FRESH=1]
 	@$(PYTHON_BIN) -m xiaoe.cli grants $(if $(APPLY),--apply) $(if $(HOST),--host '$(HOST)') $(if $(TLS),--tls) $(if $(SHOW),--show) $(if $(FRESH),--fresh) $(if $(ONLY),--only '$(ONLY)')
 
-audit: install  ## known holes in what requirements.txt pins; needs a vulnerability service (ARGS= for pip-audit)
-	@scripts/audit $(ARGS)
+sync: install  ## run a sync once in the foreground: TYPE= (without it: list them) [FROM= TO= RETRY=0]
+	@$(PYTHON_BIN) -m xiaoe.cli sync $(if $(TYPE),--type '$(TYPE)') $(if $(filter 0,$(RETRY)),--no-retry) $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
-sync: install  ## one run of a sync in the foreground: TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality|marts [FROM= TO=]
-	@: $(or $(TYPE),$(error TYPE is missing: make sync TYPE=incremental|history|rescan|deep_rescan|refunds|dimensions|benefits|quality|marts [FROM= TO=]))
-	@$(PYTHON_BIN) -m xiaoe.cli sync --type '$(TYPE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
+check-shop: install  ## what the shop's API grants, how it behaves, whether its rows fit: read-only, a minute [LANG=en RECORD=1 keeps the answers, personal values replaced]
+	@$(PYTHON_BIN) -m xiaoe.cli check-shop $(if $(filter zh en,$(LANG)),--lang $(filter zh en,$(LANG))) $(if $(RECORD),--record) $(ARGS)
 
-benefit-policy: install  ## what a change of include/benefit_policy.yaml would do to past decisions (APPLY=1 puts it in force)
+replay: install  ## serve what `make check-shop RECORD=1` kept as a shop on this machine: CASSETTE=file [PORT=]
+	@: $(or $(CASSETTE),$(error CASSETTE is missing: make replay CASSETTE=shop-check-….cassette.jsonl [PORT=8091]))
+	@$(PYTHON_BIN) -m xiaoe.cli replay --cassette '$(CASSETTE)' $(if $(PORT),--port '$(PORT)')
+
+benefit-policy: install  ## show the effect of a changed include/benefit_policy.yaml on past decisions (APPLY=1 puts it in force)
 	@$(PYTHON_BIN) -m xiaoe.cli benefit-policy $(if $(APPLY),--apply)
 
 backup: install  ## dump the warehouse into XIAOE_BACKUP_STORE now
 	@$(PYTHON_BIN) -m xiaoe.cli backup
 
-restore: install  ## put a backup into a database: FILE=path or URL [INTO=another_database] [FORCE=1 drops what is there]
+restore: install  ## restore a backup: FILE=path or URL [INTO=another_database] [FORCE=1 drops what the database holds]
 	@: $(or $(FILE),$(error FILE is missing: make restore FILE=path or URL [INTO=another_database] [FORCE=1]))
 	@$(PYTHON_BIN) -m xiaoe.cli restore --file '$(FILE)' $(if $(INTO),--into '$(INTO)') $(if $(FORCE),--force)
 
-rebuild: install  ## merge all pages that are kept, say after a restore [RESOURCE=orders] [ACCEPT_MISSING=1]
+rebuild: install  ## merge all stored pages, e.g. after a restore [RESOURCE=orders] [ACCEPT_MISSING=1]
 	@$(PYTHON_BIN) -m xiaoe.cli rebuild $(if $(RESOURCE),--resource '$(RESOURCE)') $(if $(ACCEPT_MISSING),--accept-missing)
 
-export: install  ## a table as xlsx with Chinese headings: TABLE=orders|refunds|users|products|daily_sales|… [FROM= TO= FORMAT=csv]
+export: install  ## export a table as xlsx with Chinese headings: TABLE=orders|refunds|users|products|daily_sales|… [FROM= TO= FORMAT=csv]
 	@: $(or $(TABLE),$(error TABLE is missing: make export TABLE=orders [FROM=2026-11-01 TO=2026-12-01] [FORMAT=csv]))
 	@$(PYTHON_BIN) -m xiaoe.cli export --table '$(TABLE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(if $(FORMAT),--format '$(FORMAT)')
 
-import-csv: install  ## orders from an old script's CSV or xlsx: what would come of it (APPLY=1 writes) FILE=path [SHOP=app_id]
+import-csv: install  ## check the import of orders from a CSV or xlsx (APPLY=1 writes): FILE=path [SHOP=app_id]
 	@: $(or $(FILE),$(error FILE is missing: make import-csv FILE=old.csv [SHOP=app_id] [APPLY=1]))
 	@$(PYTHON_BIN) -m xiaoe.cli import-csv --file '$(FILE)' $(if $(SHOP),--shop '$(SHOP)') $(if $(APPLY),--apply)
 
-demo: install  ## a shop, a database and Airflow on this machine, filled and running; prints where to look (ARGS= for the emulator)
+demo: install  ## run an emulated shop, a database and Airflow on this machine; prints the addresses (ARGS= for the emulator)
 	@$(RUN) demo $(ARGS)
 
 demo-stop:  ## stop what `make demo` started
 	@$(RUN) demo stop
 
-bi: install  ## Superset on this machine, with the dashboards over the demo's tables; prints address and logins
+bi: install  ## run Superset on this machine, with the dashboards over the demo's tables; prints address and logins
 	@scripts/bi/install
 	@$(RUN) bi
 
 bi-stop:  ## stop what `make bi` started
 	@$(RUN) bi stop
 
-env:  ## secrets and settings for docker compose: .env, airflow.env (DEMO=1: with the shops of the demo)
+env:  ## create secrets and settings for docker compose: .env, airflow.env (DEMO=1: with the demo's shops)
 	@scripts/env $(if $(DEMO),--demo)
 
-stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
-	@scripts/stack/test
-
-stack-scale: install  ## measure several workers, kill some, try the API's limit; needs a Docker engine (ARGS=--help)
-	@$(RUN) stack.scale $(ARGS)
+## Measure
 
 bench: install  ## measure first load and rescan against dlt, plain scripts and LOAD DATA (SIZE=number of orders ARGS=)
 	@scripts/bench/install
 	@$(RUN) bench $(if $(SIZE),--size '$(SIZE)') $(ARGS)
 
-bench-growth: install  ## measure how time and memory grow, up to a million orders a window and ten million in the table
+bench-growth: install  ## measure the growth of time and memory, up to a million orders a window and ten million in the table
 	@$(RUN) bench.growth $(ARGS)
 
 bench-rest: install  ## measure fetching, a small incremental, parsing the DAGs, an idle scheduler
 	@$(RUN) bench.rest $(ARGS)
 
-docs: install  ## regenerate the tables in docs/ that are made from the code
-	@$(PYTHON_BIN) scripts/docs.py
-
-clean:  ## stop everything that was started here, remove .venv, .local and all caches
-	@scripts/clean
+stack-scale: install  ## measure several workers, kill some, test the API's limit; needs a Docker engine (ARGS=--help)
+	@$(RUN) stack.scale $(ARGS)

@@ -1,19 +1,19 @@
-"""### A backup of the warehouse every night, restored once a week · 每日备份与每周恢复演练
+"""### Nightly backup of the warehouse, weekly restore drill · 每日备份与每周恢复演练
 
-Dumps the whole warehouse from one snapshot into `XIAOE_BACKUP_STORE`: compressed, with a checksum, encrypted where a
-key is configured. Nobody is held up by it. Then it removes old backups (the last 14 days and 6 months stay) and, once a
-week, restores the newest one into a scratch database, compares every table with what was dumped, and drops it again.
+Dumps the whole warehouse from one snapshot into `XIAOE_BACKUP_STORE`: compressed, with a checksum, encrypted if a
+key is configured. No other task waits for it. Then it removes old backups (the last 14 days and 6 months stay) and,
+once a week, restores the newest one into a scratch database, compares every table with the dump, and drops it again.
 每天凌晨备份整个数据库，按保留期清理，每周把最新备份恢复到临时库并逐表核对。
 
-**When it fails** in `dump`, there is no backup of today; older ones are as they were. The message names the fix: mostly
-the disk of the store is full. In `drill`: **do not rely on that backup**; see whether the next one restores.
-docs/backup.md says what to do.
+**When it fails** in `dump`, there is no backup of today; older ones are unchanged. The message names the fix; mostly
+the store's disk is full. In `drill`: **do not rely on that backup**; check whether the next one restores.
+See docs/backup.md.
 
-**Who is hurt**: nobody today; everyone on the day the database is lost. What a backup alone can give back are decisions
-on benefits, answers of staff, and the log of changes; the rest can be read from 小鹅通 again.
+**Who is hurt**: nobody today; everyone on the day the database is lost. Only a backup can restore benefit decisions,
+answers of staff and change logs; everything else can be read from 小鹅通 again.
 
-**By hand**: trigger it at any time, with `drill` to try a restore now. `make backup` does the same without a scheduler,
-`make restore FILE=…` puts one back.
+**By hand**: trigger it at any time, with `drill` to run a restore drill now. `make backup` does the same without a
+scheduler, `make restore FILE=…` restores a backup.
 """
 
 from __future__ import annotations
@@ -35,6 +35,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("backup", params=DRILL_PARAM, late_after=timedelta(hours=2)),
+    **dag_defaults("backup", params=DRILL_PARAM, overdue_after=timedelta(hours=2)),
 ):
     back_up(timeout=timedelta(hours=6))

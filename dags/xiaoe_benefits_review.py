@@ -1,18 +1,18 @@
-"""### Orders that a person decides on · 福利人工复核
+"""### Manual review of benefits · 福利人工复核
 
-Asks about every order in review that has no answer to its present facts: at most 50 per shop and run, the earliest
-deadline first. Answer in the UI under *Required Actions*: 发放, 取消 or 稍后. Each answer is kept at once in
-`benefit_reviews`, with who and when; `xiaoe_benefits` then decides by it and logs the person as `decided_by`. When an
-order's facts change after the answer, the answer no longer holds and the order is decided, or asked about, anew.
+Asks about every order in review that has no answer to its current state: at most 50 per shop and run, earliest
+deadline first. Answer in the UI under *Required Actions*: 发放, 取消 or 稍后. Each answer is stored at once in
+`benefit_reviews`, with who and when; `xiaoe_benefits` then decides by it and logs the person as `decided_by`. If the
+order changes after the answer, the answer no longer holds: the order is decided, or asked about, again.
 请在页面的 Required Actions 中逐单答复；20 小时内未答复视为“稍后”，次日再问。
 
-**When it fails** in `questions`: look at the warehouse. In `answer`: clear that one task, the answer is not lost.
+**When it fails** in `questions`: check the warehouse. In `answer`: clear that one task; the answer is not lost.
 Never clear an answered `ask`: that drops the answer and asks again.
 
 **Who is hurt**: customers whose order is in review; they keep waiting.
 
-**By hand**: trigger it at any time. One run at a time: it begins when every question of the run before is answered,
-also with 稍后.
+**By hand**: trigger it at any time. One run at a time: it starts when every question of the previous run is answered,
+even with 稍后.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
 
 with DAG(
     dag_id="xiaoe_benefits_review",
-    description="Asks a person about the orders that no rule settles",
+    description="Asks a person about the orders that the rule cannot settle",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("30 9 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
-    **dag_defaults("benefits", params={}, late_after=timedelta(hours=22)),
+    **dag_defaults("benefits", params={}, overdue_after=timedelta(hours=22)),
 ):
     review_benefits(patience=timedelta(hours=20))

@@ -1,15 +1,15 @@
 """### Users, products and live streams, complete, daily · 用户、商品、直播
 
-Reads each list from its first page to its last. What a list no longer has gets `absent_since`; nothing is
-deleted. Products and users that orders named before are now filled in. The views of live streams are kept
-by day in `live_stream_days`. 每日完整读取三个列表；列表中不再出现的记录标记 absent_since，不删除。
+Reads each list completely. Rows that a list no longer has get `absent_since`; nothing is deleted.
+Products and users that so far were known only from orders are filled in. The views of live streams are
+stored by day in `live_stream_days`. 每日完整读取三个列表；列表中不再出现的记录标记 absent_since，不删除。
 
-**When it fails** the tables keep yesterday's state; new users and products stay as orders name them. If it
-says that more than half is missing, look in the shop's console first: see the task's message.
+**When it fails** the tables keep yesterday's state; new users and products stay as orders name them. If the
+message says that more than half is missing, check the shop's console first.
 
-**Who is hurt**: reports by user, product and live stream. Orders and benefits are not.
+**Who is hurt**: reports by user, product and live stream. Orders and benefits are not affected.
 
-**By hand**: trigger it at any time; it has no window. Tick `accept_missing` only after you have looked.
+**By hand**: trigger it at any time; it has no window. Tick `accept_missing` only after checking the console.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("dimensions", params=ACCEPT_MISSING, late_after=timedelta(hours=3)),
+    **dag_defaults("dimensions", params=ACCEPT_MISSING, overdue_after=timedelta(hours=3)),
 ):
     for name in ("users", "products", "live_streams"):
         sync_shops(name, "whole", timeout=timedelta(hours=6), group_id=name)

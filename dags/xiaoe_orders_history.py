@@ -2,16 +2,16 @@
 
 Each run reads the orders created in its interval of seven days, the longest window the API takes
 (`XIAOE_HISTORY_INTERVAL_DAYS`: longer intervals mean fewer runs, each of several windows).
-Catch-up fills the history by itself; later it adds each week once more when the week is over.
+Catch-up fills the history by itself; later each week is read once more when it is over.
 每次读取一周的订单；启用后自动补齐 2025-01-01 以来的历史。
 
 **Backfill** · 回填: in the UI *Trigger → Backfill*, or
 `airflow backfill create --dag-id xiaoe_orders_history --from-date 2025-03-01 --to-date 2025-03-31`.
 Rows that did not change are not written again.
 
-**When it fails** only its week is missing; the other weeks go on. Fix what the message names, clear the run.
+**When it fails** only its week is missing; the other weeks continue. Fix what the message names, then clear the run.
 
-**Who is hurt**: reports on the past. Benefit decisions rest on the rescan, not on this.
+**Who is hurt**: reports on the past. Benefit decisions depend on the rescan, not on this.
 
 **By hand**: trigger with `from` and `to` for one window of any length; without them, the whole history at once.
 """
@@ -36,6 +36,6 @@ with DAG(
     catchup=True,
     max_active_runs=2,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("orders", "history", params=WINDOW_PARAMS, late_after=timedelta(hours=6)),
+    **dag_defaults("orders", "history", params=WINDOW_PARAMS, overdue_after=timedelta(hours=6)),
 ):
     sync_shops("orders", "history", timeout=timedelta(hours=6))

@@ -1,12 +1,12 @@
-"""### After-sales by their last change, hourly, and the orders they name · 售后（退款）
+"""### After-sales by last change, and their older orders, hourly · 售后（退款）
 
-Reads every after-sale that changed since the watermark, and three days before it again. Orders that these
-after-sales name and that are too old for the rescan are asked for again by their id, so that a late refund
-reaches `orders` too. The first run loads the whole history.
-每小时读取最近变更的售后单；所涉及的15天以前的订单按订单号重新查询。首次运行自动补齐全部历史。
+Reads every after-sale that changed since three days before the watermark. Orders that these after-sales name and that
+are too old for the rescan are looked up by id, so that a late refund reaches `orders` too. The first run loads the
+whole history.
+每小时读取最近变更的售后单；其中比每小时复查范围更早的订单，按订单号重新查询。首次运行自动补齐全部历史。
 
-**When it fails** refunds show up late, and decisions on benefits (福利) with them. The message of the failed
-task says what to do. The next run closes the gap.
+**When it fails** refunds arrive late, and benefit decisions (福利) with them. Follow the message of the
+failed task. The next run closes the gap.
 
 **Who is hurt**: staff who hand out or take back benefits; finance.
 
@@ -32,6 +32,6 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    **dag_defaults("refunds", params=WINDOW_PARAMS, late_after=timedelta(minutes=45)),
+    **dag_defaults("refunds", params=WINDOW_PARAMS, overdue_after=timedelta(minutes=45)),
 ):
-    sync_shops("refunds", "incremental", timeout=timedelta(hours=6), late_orders=True)
+    sync_shops("refunds", "incremental", timeout=timedelta(hours=6), look_up_orders=True)

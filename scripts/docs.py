@@ -1,7 +1,8 @@
-"""`make docs`: regenerates what docs/ says about the schema and the DAGs.
+"""`make docs`: regenerates what docs/ says about the schema, the DAGs and the settings.
 
 A generated part stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. The table dictionary comes
-from information_schema and reads the same on MySQL and MariaDB; the list of DAGs comes from the DagBag.
+from information_schema and reads the same on MySQL and MariaDB; the list of DAGs comes from the DagBag, the settings
+from `xiaoe.settings`.
 Airflow reads its settings on import, so that it is imported only after `main` has made them.
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xiaoe.mysql.session import Session
     from xiaoe.mysql.warehouse import Warehouse
+    from xiaoe.settings import Setting
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = re.compile(r"_?yoyo_|bi_|mart_(cohorts|products)")
@@ -28,6 +30,8 @@ SHARED_BY = 3
 
 OPERATIONS = {"operations.md": "en", "operations.zh-CN.md": "zh"}
 """Pages beside the dictionary that hold the list of DAGs, and their language."""
+CONFIGURATION = "configuration.md"
+"""The page beside the dictionary that holds the settings."""
 
 _HEADINGS = {
     "en": ("DAG", "What it does", "Schedule", "Late after"),
@@ -76,7 +80,7 @@ def main() -> int:
 
 
 def write(path: Path) -> Path:
-    """Regenerate the table dictionary in `path`, and the list of DAGs in the operations pages beside it.
+    """Regenerate the table dictionary in `path`, and in the pages beside it the list of DAGs and the settings.
 
     Args:
         path: docs/database.md, or a copy of it.
@@ -89,6 +93,8 @@ def write(path: Path) -> Path:
     for name, language in OPERATIONS.items():
         if (page := path.with_name(name)).exists():
             _fill(page, "dags", dags(language))
+    if (page := path.with_name(CONFIGURATION)).exists():
+        _fill(page, "settings", settings())
     return path
 
 
@@ -124,6 +130,24 @@ def dags(language: str) -> str:
         for dag_id, dag in sorted(bag.dags.items())
     ]
     return _markdown(_HEADINGS[language], rows)
+
+
+def settings() -> str:
+    """The settings of the DAGs, as Markdown."""
+    from xiaoe.settings import TABLE
+
+    rows = [
+        (f"`{one.name}`", _usual(one), "" if one.kind.least is None else str(one.kind.least), one.meaning)
+        for one in TABLE
+    ]
+    return _markdown(("variable", "default", "least", "meaning"), rows)
+
+
+def _usual(setting: Setting[Any]) -> str:
+    """The default, as code; nothing where it is empty."""
+    if setting.shown is not None:
+        return setting.shown
+    return f"`{setting.default}`" if setting.default else ""
 
 
 def _fill(path: Path, name: str, content: str) -> None:

@@ -6,6 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
+from hypothesis import HealthCheck, settings
+
 ROOT = Path(__file__).resolve().parents[1]
 _HOME = tempfile.mkdtemp(prefix="xiaoe-tests-")
 os.environ |= {
@@ -20,4 +23,17 @@ os.environ |= {
 for name in ("XIAOE_CONN_IDS", "XIAOE_HISTORY_START", "XIAOE_MYSQL_CONN_ID"):
     os.environ.pop(name, None)
 
+# Without a clock: a busy machine is no reason to fail.
+settings.register_profile(
+    "tests", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("tests")
+
 pytest_plugins = ["support.fixtures"]
+
+# The longest files first, so that no process has one to itself while the others have nothing left to do.
+FOLDERS = ("live", "scripts", "chaos", "integration", "emulator", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(ROOT / "tests").parts[0]))

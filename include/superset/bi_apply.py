@@ -1,10 +1,12 @@
-"""Bring a Superset to what stands here: its own tables, Chinese, roles, users, dashboards. Twice changes nothing.
+"""Set up a Superset as defined here: its own tables, Chinese texts, roles, users, dashboards. Idempotent.
 
     python bi_apply.py
 
-Everything happens in one process, because starting Superset takes longer than most of the steps. Reads, besides what
-superset_config.py reads: BI_DATABASE_URI, where the bi_* tables are (mysql+pymysql://bi_reader:...@host/database),
-SUPERSET_ADMIN_PASSWORD and SUPERSET_VIEWER_PASSWORD, for the users `admin` and `yunying` if they are new.
+One process does everything, because starting Superset takes longer than most of the steps. It imports the assets
+itself: Superset's `import-directory` reports success even if it imported nothing.
+
+Variables, besides those of superset_config.py: BI_DATABASE_URI, where the bi_* tables are (mysql+pymysql://bi_reader:...@host/database),
+SUPERSET_ADMIN_PASSWORD and SUPERSET_VIEWER_PASSWORD, for the users `admin` and `yunying` if they do not exist yet.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ ADMIN, VIEWER = "admin", "yunying"
 
 
 def main() -> int:
-    """Return an exit code: 0 all is as it stands here, 2 the assets are wrong, 3 something else failed."""
+    """Return the exit code: 0 done, 2 the assets are wrong, 3 something else failed."""
     from sqlalchemy.engine import make_url
 
     try:
@@ -44,10 +46,10 @@ def main() -> int:
 
 
 def check_warehouse(assets: Assets, uri: URL) -> None:
-    """Ask the warehouse for every column and every metric, as the reader.
+    """Query every column and every metric in the warehouse, as the reading user.
 
     Raises:
-        AssetError: It has no such column, refuses the expression, or the reader may not read the table.
+        AssetError: A column is missing, an expression is wrong, or the user may not read the table.
     """
     from sqlalchemy import create_engine
     from sqlalchemy import text as sql
@@ -64,7 +66,7 @@ def check_warehouse(assets: Assets, uri: URL) -> None:
 
 
 def apply(files: dict[str, dict[str, Any]], uri: URL) -> int:
-    """Inside the application: migrate, import, set the roles."""
+    """Migrate, import, set the roles; runs inside the application context."""
     from flask_migrate import upgrade
 
     upgrade()
@@ -87,7 +89,7 @@ def apply(files: dict[str, dict[str, Any]], uri: URL) -> int:
 
 
 def import_files(files: dict[str, dict[str, Any]], uri: URL) -> tuple[int, str] | None:
-    """Import the bundle in one transaction; return what went wrong, if anything."""
+    """Import the bundle in one transaction; return exit code and message on failure."""
     from superset import security_manager as security
     from superset.commands.exceptions import CommandInvalidError
     from superset.commands.importers.v1.assets import ImportAssetsCommand
@@ -98,7 +100,7 @@ def import_files(files: dict[str, dict[str, Any]], uri: URL) -> tuple[int, str] 
             contents = {path: text(content) for path, content in files.items()}
             ImportAssetsCommand(contents, passwords={DATABASE_FILE: uri.password}).run()
         except Exception as error:
-            for cause in (error, error.__cause__):  # the first may only say that there is a second
+            for cause in (error, error.__cause__):  # the first may only wrap the second
                 if isinstance(cause, CommandInvalidError):
                     return 2, f"Superset refuses the assets, nothing was imported: {cause.normalized_messages()}"
             return 3, f"the import failed, nothing was imported: {error!r}, because of {error.__cause__!r}"
@@ -111,12 +113,12 @@ def _managed() -> Iterator[tuple[str, Any]]:
     from superset.models.dashboard import Dashboard
     from superset.models.slice import Slice
 
-    # Whatever refers to another goes first.
+    # Objects that refer to others come first.
     yield from (("dashboards", Dashboard), ("charts", Slice), ("datasets", SqlaTable), ("databases", Database))
 
 
 def prune(files: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Delete what an earlier import brought and the repository no longer holds; say what."""
+    """Delete objects of earlier imports that are no longer in the repository; yield a line for each."""
     from superset import db
 
     kept = {content.get("uuid") for content in files.values()}
@@ -130,7 +132,7 @@ def prune(files: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def counts() -> dict[str, int]:
-    """How many of each Superset holds."""
+    """Number of objects in Superset, by kind."""
     from superset import db
 
     return {kind: db.session.query(model).count() for kind, model in _managed()}

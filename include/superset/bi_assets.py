@@ -1,8 +1,8 @@
-"""The dashboards, as they stand in assets/: datasets, charts, pages.
+"""The dashboards as defined in assets/: datasets, charts, pages.
 
-A dataset names a bi_* table, the Chinese of its columns, and its metrics; a dashboard lists its charts row by row. What
-Superset wants to know besides is the same for all charts of a kind: bi_bundle.py and bi_charts.py add it. Needs PyYAML
-only, so that tests read the same files without Superset.
+A dataset names a bi_* table, the Chinese labels of its columns, and its metrics; a dashboard lists its charts row by
+row. Everything else that Superset needs is the same for all charts of a kind: bi_bundle.py and bi_charts.py add it.
+Only PyYAML is needed, so that tests read the same files without Superset.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import yaml
 ASSETS = Path(__file__).parent / "assets"
 GRID_COLUMNS = 12
 KINDS = ("number", "line", "area", "columns", "steps", "ranking", "share", "curve", "table", "rows", "matrix")
-"""Of charts; bi_charts.py says what each shows."""
+"""Kinds of charts; bi_charts.py describes them."""
 
 
 class AssetError(ValueError):
-    """The files are wrong, or do not fit the warehouse; the message names the file, what is wrong, and the fix."""
+    """The files are wrong or do not match the warehouse; the message names the file, the error and the fix."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a dataset: its Chinese, its type if it matters to filters, its d3 format if it is a number."""
+    """A column of a dataset: Chinese label, type if filters need it, d3 format if it is a number."""
 
     label: str
     type: str | None = None
@@ -36,7 +36,11 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A number that charts show. A format with `$` is for ten thousands of yuan (superset_config.D3_FORMAT)."""
+    """A number shown by charts.
+
+    d3 has one currency with one suffix: a format with `$` shows ten thousands of yuan (superset_config.D3_FORMAT), so
+    the metric divides; exact amounts name 元 in their heading.
+    """
 
     label: str
     sql: str
@@ -45,7 +49,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A bi_* table as charts see it; `time` is the column that the date filter goes by."""
+    """A bi_* table for charts; `time` is the column of the date filter."""
 
     name: str
     table: str
@@ -57,7 +61,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A chart of a dashboard; which fields matter depends on the kind (bi_charts.py)."""
+    """A chart of a dashboard; its kind decides which fields are used (bi_charts.py)."""
 
     key: str
     title: str
@@ -71,12 +75,12 @@ class Chart:
     where: str | None = None
     subtitle: str = ""
     sort: list[tuple[str, bool]] = field(default_factory=list)
-    """Columns, and whether ascending."""
+    """Columns, each with whether the order is ascending."""
     limit: int = 1000
     any_time: bool = False
-    """Not bound to the date filter."""
+    """Whether the chart ignores the date filter."""
     params: dict[str, Any] = field(default_factory=dict)
-    """What else Superset should know, in its own words."""
+    """Further parameters, passed to Superset unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,16 +93,16 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """A page: filters on the left, rows of charts, and below what the numbers mean."""
+    """A page: filters on the left, rows of charts, and below them a note on the figures."""
 
     slug: str
     title: str
     description: str
     rows: list[Row]
     days: int | None = 90
-    """What the date filter shows at first: so many days up to today; None for no date filter."""
+    """Default range of the date filter: this many days up to today; None: no date filter."""
     filters: dict[str, Dataset] = field(default_factory=dict)
-    """Column → the dataset that names its values."""
+    """Column → the dataset that provides its values."""
     note: str = ""
 
     def charts(self) -> list[Chart]:
@@ -118,7 +122,7 @@ class Assets:
         """Read the files below a folder.
 
         Raises:
-            AssetError: A file has an unknown or a missing field, or names what is not there.
+            AssetError: A file has an unknown or missing field, or an unknown reference.
         """
         datasets = {path.stem: _dataset(path, _load(path)) for path in sorted((folder / "datasets").glob("*.yaml"))}
         return cls(
@@ -127,7 +131,7 @@ class Assets:
         )
 
     def probes(self) -> Iterator[tuple[str, str]]:
-        """For each dataset, statements that fail if a column or a metric cannot be had; they read no rows."""
+        """For each dataset, statements that fail if a column or a metric is not available; they read no rows."""
         for name, dataset in self.datasets.items():
             yield name, f"SELECT {', '.join(dataset.columns)} FROM {dataset.table} LIMIT 0"  # noqa: S608 - our files
             if dataset.metrics:
@@ -136,19 +140,19 @@ class Assets:
 
 
 def uuid(*key: str) -> str:
-    """The same for the same key, for ever: Superset knows things by it."""
+    """A stable UUID for a key: Superset identifies objects by it."""
     return str(uuid5(NAMESPACE_URL, "/".join(("xiaoe-airflow", *key))))
 
 
 def chart_uuid(dashboard: Dashboard, chart: Chart) -> str:
-    """The identity of a chart; renaming its key makes another chart of it."""
+    """The identity of a chart; a renamed key makes it another chart."""
     return uuid("chart", dashboard.slug, chart.key)
 
 
 def _dataset(path: Path, raw: dict[str, Any]) -> Dataset:
-    if like := raw.pop("like", None):  # another dataset, with more columns and metrics or others of the same name
+    if like := raw.pop("like", None):  # extends another dataset: adds or replaces columns and metrics
         other = path.with_name(f"{like}.yaml")
-        _dataset(other, _load(other))  # so that a slip in it is told as its own
+        _dataset(other, _load(other))  # so that an error in it names its own file
         base = _load(other)
         raw = {**base, **raw} | {part: {**base.get(part, {}), **raw.get(part, {})} for part in ("columns", "metrics")}
     columns = {
@@ -174,11 +178,13 @@ def _dashboard(path: Path, datasets: dict[str, Dataset]) -> Dashboard:
         filters[column] = datasets[name]
     made: Dashboard = _make(Dashboard, path, {**raw, "slug": path.stem, "rows": rows, "filters": filters})
     keys = [chart.key for chart in made.charts()]
-    if twice := {key for key in keys if keys.count(key) > 1}:
-        raise AssetError(f"{path.name}: two charts have the key {', '.join(sorted(twice))}")
+    if repeated := {key for key in keys if keys.count(key) > 1}:
+        raise AssetError(f"{path.name}: two charts have the key {', '.join(sorted(repeated))}")
     for row in rows:
         if (width := sum(chart.width for chart in row.charts)) > GRID_COLUMNS:
-            raise AssetError(f"{path.name}: the row of {row.charts[0].key} is {width} wide, {GRID_COLUMNS} is the most")
+            raise AssetError(
+                f"{path.name}: the row of {row.charts[0].key} is {width} wide, the maximum is {GRID_COLUMNS}"
+            )
     return made
 
 
@@ -199,16 +205,16 @@ def _load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise AssetError(f"{path.name} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise AssetError(f"{path.name} is no YAML: {error}") from error
+        raise AssetError(f"{path.name} is not valid YAML: {error}") from error
     if not isinstance(raw, dict):
-        raise AssetError(f"{path.name} holds no fields")
+        raise AssetError(f"{path.name} has no fields")
     return raw
 
 
 def _make(kind: type[Any], path: Path, raw: dict[str, Any]) -> Any:
     try:
         return kind(**raw)
-    except TypeError as error:  # it names the field
+    except TypeError as error:  # the message names the field
         name = raw.get("key") or raw.get("label") or ""
         raise AssetError(f"{path.name}: {kind.__name__.lower()} {name}: {str(error).partition('() ')[2]}") from error
 

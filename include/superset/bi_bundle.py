@@ -1,9 +1,9 @@
-"""Superset's own files, made of the short ones in assets/: what its importer takes, path by path.
+"""Superset's import files, generated from the short ones in assets/.
 
-    python bi_bundle.py FOLDER    writes them, to look at or to import by hand
+    python bi_bundle.py FOLDER    writes them, for inspection or a manual import
 
-Shapes as Superset 6.1 exports them. It knows a thing by its uuid and leaves alone what a file does not name, so every
-field stands here, null ones included.
+The format is that of Superset 6.1's export; the importer is internal to Superset, so the release is pinned. It
+identifies objects by uuid and keeps fields that a file does not name, so every field is written, null ones included.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from bi_assets import ASSETS, Assets, Chart, Column, Dashboard, Dataset, chart_u
 from bi_charts import COLORS, params
 
 MASK = "XXXXXXXXXX"
-"""What stands for the password of the database; the importer is told the real one."""
+"""Placeholder of the database's password; the importer gets the real one separately."""
 DATABASE_FILE = "databases/warehouse.yaml"
 DATABASE = "小鹅通数仓"
 VERSION = "1.0.0"
 BEIJING = "SET time_zone = '+08:00'"
 _MANAGED = {"is_managed_externally": True, "external_url": None, "version": VERSION}
-"""Nobody edits these in the browser: the next import would undo it."""
+"""Managed objects cannot be edited in the browser, since the next import would undo that."""
 
 
 def bundle(assets: Assets, uri: str) -> dict[str, dict[str, Any]]:
-    """Path → content of every file.
+    """All files of the bundle: path → content.
 
     Args:
-        assets: What to show.
-        uri: Where the tables are, as SQLAlchemy writes it, the password masked.
+        assets: Datasets and dashboards.
+        uri: SQLAlchemy URI of the tables' database, with the password masked.
     """
     schema = uri.partition("://")[2].partition("/")[2].partition("?")[0]
     files: dict[str, dict[str, Any]] = {
@@ -47,7 +47,7 @@ def bundle(assets: Assets, uri: str) -> dict[str, dict[str, Any]]:
 
 
 def text(content: dict[str, Any]) -> str:
-    """A file of the bundle as the importer takes it."""
+    """A file of the bundle as YAML."""
     return str(
         yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True, sort_keys=False)
     )
@@ -183,7 +183,7 @@ def _position(page: Dashboard) -> dict[str, Any]:
         nodes[name] = _row(name, [f"CHART-{chart.key}" for chart in row.charts])
         for chart in row.charts:
             meta = {
-                "chartId": numbers[chart.key],  # replaced by the importer, but it has to be unique in the file
+                "chartId": numbers[chart.key],  # replaced by the importer, but must be unique in the file
                 "uuid": chart_uuid(page, chart),
                 "sliceName": chart.title,
                 "width": chart.width,
@@ -243,7 +243,7 @@ def _filter(key: str, label: str, kind: str, target: dict[str, Any], mask: dict[
 
 
 def main() -> None:
-    """Write the files into the folder that the command line names."""
+    """Write the files into the folder given on the command line."""
     folder = Path(sys.argv[1])
     for path, content in bundle(Assets.read(ASSETS), f"mysql+pymysql://bi_reader:{MASK}@127.0.0.1/xiaoe").items():
         target = folder / path

@@ -1,15 +1,15 @@
-"""What Superset wants to know of a chart, by its kind: `params` in Superset's own words.
+"""Superset's parameters of a chart, by its kind.
 
 | kind | shows | fields |
 |---|---|---|
 | `number` | one big number | metrics (one), subtitle |
 | `line`, `area`, `columns` | numbers by day | metrics, by (series), x (else the dataset's time) |
-| `ranking` | the greatest first, as bars | metrics (the first decides), x, limit |
-| `steps` | numbers by a column in its own order | metrics, x, by |
-| `share` | parts of a whole | metrics (one), by |
+| `ranking` | bars, largest first | metrics (sorted by the first), x, limit |
+| `steps` | numbers by a column, in its order | metrics, x, by |
+| `share` | shares of a total | metrics (one), by |
 | `curve` | a line over a number | metrics (one), x, by (one line each) |
 | `table` | numbers by columns, with a total | metrics, by, sort (one column; else by the first metric), limit |
-| `rows` | rows as they are | columns, sort, limit |
+| `rows` | plain rows | columns, sort, limit |
 | `matrix` | a number by two columns | metrics, by (down), columns (across) |
 """
 
@@ -71,14 +71,14 @@ def _number(chart: Chart) -> dict[str, Any]:
 
 
 def _series(chart: Chart) -> dict[str, Any]:
-    """What all charts with axes have in common."""
+    """Parameters common to all charts with axes."""
     metrics = _metrics(chart)
     one = len(metrics) == 1
     return {
         "metrics": chart.metrics,
         "groupby": chart.by,
         "x_axis": chart.x or chart.dataset.time,
-        "y_axis_format": metrics[0].format.replace("f", "~f").replace("%", "~%"),  # ~: no zeros at the end
+        "y_axis_format": metrics[0].format.replace("f", "~f").replace("%", "~%"),  # ~: no trailing zeros
         "y_axis_title": metrics[0].label if one else "",
         "y_axis_title_margin": 60 if one else 0,
         "y_axis_title_position": "Left",

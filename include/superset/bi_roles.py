@@ -1,6 +1,6 @@
-"""Who may do what in Superset: 管理 (everything), 运营 (look), and what anonymous people get (the login page).
+"""Roles in Superset: 管理 (everything), 运营 (view), and anonymous users (the login page).
 
-Imports Superset: only inside an application context.
+Imports Superset, so it may be imported only inside an application context.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from superset.connectors.sqla.models import SqlaTable
 ADMIN = "管理"  # AUTH_ROLE_ADMIN of superset_config.py
 VIEWER = "运营"
 PUBLIC_MAY = [("can_language_pack", "Superset")]
-"""The login page needs its Chinese before anybody has logged in."""
+"""The login page loads its Chinese texts before anybody has logged in."""
 VIEWER_MAY = [
     *PUBLIC_MAY,
     ("can_dashboard", "Superset"),
@@ -30,7 +30,7 @@ VIEWER_MAY = [
     ("can_read", "CurrentUserRestApi"),
     ("can_read", "SecurityRestApi"),
     ("can_read", "DashboardFilterStateRestApi"),
-    ("can_write", "DashboardFilterStateRestApi"),  # what one has chosen in the filters, not the dashboard
+    ("can_write", "DashboardFilterStateRestApi"),  # the values chosen in the filters, not the dashboard
     ("can_read", "DashboardPermalinkRestApi"),
     ("can_write", "DashboardPermalinkRestApi"),  # a link to share
     ("can_read", "ExploreFormDataRestApi"),
@@ -44,14 +44,14 @@ VIEWER_MAY = [
     ("menu_access", "Home"),
     ("menu_access", "Dashboards"),
 ]
-"""All that 运营 may do, besides reading the datasets. Not a copy of Gamma, which may make charts of its own."""
+"""All rights of 运营, besides reading the datasets. Not a copy of Gamma, which may create charts."""
 
 
 def set_roles() -> None:
-    """Bring the three roles to exactly what stands here; call it after each import, datasets bring rights of their own.
+    """Set the three roles to exactly these rights; call it after each import, since each dataset adds a right.
 
     Raises:
-        RuntimeError: This Superset does not know one of the rights.
+        RuntimeError: A right is unknown to this release of Superset.
     """
     tables = db.session.query(SqlaTable).filter_by(is_managed_externally=True)
     datasets = [("datasource_access", table.get_perm()) for table in tables]
@@ -66,31 +66,31 @@ def _give(role: str, rights: Iterable[tuple[str, str]]) -> None:
     for permission, view in rights:
         right = security.find_permission_view_menu(permission, view)
         if right is None:
-            raise RuntimeError(f"role {role}: this Superset knows no right {permission} on {view}")
+            raise RuntimeError(f"role {role}: this Superset has no right {permission} on {view}")
         found.append(right)
     security.add_role(role).permissions = found
 
 
 def add_user(name: str, role: str, display: str, password: str) -> None:
-    """Make a user unless there is one; a password that somebody changed stays.
+    """Create a user unless it exists; an existing user keeps its password.
 
     Args:
-        name: To log in with.
-        role: The only one.
-        display: What pages show.
-        password: Of a new user.
+        name: Login name.
+        role: The user's only role.
+        display: Name shown on pages.
+        password: Password of a new user.
 
     Raises:
-        RuntimeError: There is no password for a new user, or Superset refused.
+        RuntimeError: A new user has no password, or Superset refuses.
     """
     roles = [security.find_role(role)]
     user = security.find_user(name)
     if user is None:
         if not password:
             raise RuntimeError(f"the user {name} is new and needs a password")
-        # The address has to be unique, and is never written to.
+        # The address must be unique; no mail is ever sent to it.
         user = security.add_user(name, display, "", f"{name}@localhost", roles, password=password)
         if not user:
-            raise RuntimeError(f"Superset did not make the user {name}: see its log above")
+            raise RuntimeError(f"Superset did not create the user {name}: see its log above")
     user.roles = roles
     db.session.commit()

@@ -1,4 +1,4 @@
-"""Correct Superset's Chinese: its catalogue holds guesses that were compiled in ("Summary" is 星期日 there)."""
+"""Corrects Superset's Chinese: its catalogue contains compiled-in fuzzy guesses ("Summary" is 星期日 there)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ CORRECTIONS = {
 
 
 def catalogue() -> Path:
-    """The folder of the installed Superset that holds its Chinese.
+    """The folder of the installed Superset with its Chinese catalogue.
 
     Raises:
-        RuntimeError: This Superset brings none; the images on Docker Hub leave it out.
+        RuntimeError: There is none; the images on Docker Hub leave it out.
     """
     package = find_spec("superset")  # without importing it, which takes seconds
     folder = Path(str(package and package.origin)).parent / "translations/zh/LC_MESSAGES"
     if not (folder / "messages.po").exists():
-        raise RuntimeError(f"this Superset brings no Chinese: {folder} is empty; install the one of requirements.txt")
+        raise RuntimeError(
+            f"this Superset has no Chinese texts: {folder} is empty; install the release in requirements.txt"
+        )
     return folder
 
 
@@ -44,16 +46,16 @@ def patch(folder: Path) -> bool:
     """Write the corrections into messages.json (read by the browser) and messages.mo (by the server).
 
     Returns:
-        Whether there was anything to do.
+        Whether anything was changed.
     """
     browser = folder / "messages.json"
-    words = json.loads(browser.read_text("utf-8"))
-    held = words["locale_data"]["superset"]
-    if all(held.get(source) == [target] for source, target in CORRECTIONS.items()):
+    catalogue_json = json.loads(browser.read_text("utf-8"))
+    texts = catalogue_json["locale_data"]["superset"]
+    if all(texts.get(source) == [target] for source, target in CORRECTIONS.items()):
         return False
     _compile(folder)
-    held |= {source: [target] for source, target in CORRECTIONS.items()}
-    _replace(browser, json.dumps(words, ensure_ascii=False).encode())
+    texts |= {source: [target] for source, target in CORRECTIONS.items()}
+    _replace(browser, json.dumps(catalogue_json, ensure_ascii=False).encode())
     return True
 
 
@@ -75,7 +77,7 @@ def _compile(folder: Path) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """A server that runs reads the old file or the new one."""
+    """Replace a file atomically: a running server reads the old or the new one."""
     handle, name = tempfile.mkstemp(dir=path.parent)
     with open(handle, "wb") as file:
         file.write(content)

@@ -1,14 +1,16 @@
-"""How Superset is set up for this project. Secrets come from the environment; nothing here is one.
+"""Superset's configuration for this project. Secrets come from the environment only.
 
 | variable | |
 |---|---|
 | `SUPERSET_SECRET_KEY` | signs the sessions and encrypts the stored password of the database; keep it |
-| `SUPERSET_META_URI` | Superset's own database; else SQLite in its home. MySQL will do, MariaDB will not |
+| `SUPERSET_META_URI` | Superset's own database; default: SQLite in its home. MySQL works, MariaDB does not |
 | `SUPERSET_HOME` | its folder: its own database, cached answers |
-| `SUPERSET_HTTPS` | `1` where people come in by https, through a proxy that sets `X-Forwarded-*` |
-| `SUPERSET_CACHE_SECONDS` | how long an answer is kept; 300 |
+| `SUPERSET_HTTPS` | `1` if users connect by https, through a proxy that sets `X-Forwarded-*` |
+| `SUPERSET_CACHE_SECONDS` | how long query results are cached; 300 |
 
-Why each choice: docs/decisions/0022-superset.md.
+Requirements: `flask-caching<2.5`, `rich` and `cachetools` are pinned because apache-superset alone does not start;
+pymysql needs no compiler; Python 3.11 only (3.13 has no wheels; 3.10 and 3.12 were not tried). More:
+docs/decisions/0022-superset.md.
 """
 
 from __future__ import annotations
@@ -34,19 +36,19 @@ _HTTPS = os.environ.get("SUPERSET_HTTPS") == "1"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _TABLES = {".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
-pymysql.install_as_MySQLdb()  # Superset asks MySQLdb what the numbers of MySQL's column types mean
+pymysql.install_as_MySQLdb()  # Superset looks up MySQL's column types in MySQLdb
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ.get("SUPERSET_META_URI", f"sqlite:///{_HOME / 'superset.db'}")
 
-# Chinese, for everybody: with one language there is no menu to leave it.
+# Chinese for everybody: with one language there is no language menu.
 APP_NAME = "小鹅通数据看板"
 BABEL_DEFAULT_LOCALE = "zh"
 LANGUAGES = {"zh": {"flag": "cn", "name": "简体中文"}}
-# d3 knows one currency, with one suffix: a format with `$` shows ten thousands of yuan, ¥12.50万.
+# d3 has one currency, with one suffix: a format with `$` shows ten thousands of yuan, ¥12.50万.
 D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["¥", "万"]}
 
-# Who may do what: bi_roles.py.
+# Rights of the roles: bi_roles.py.
 AUTH_ROLE_ADMIN = "管理"
 AUTH_ROLE_PUBLIC = "Public"
 RATELIMIT_ENABLED = True
@@ -59,7 +61,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = _HTTPS
 ENABLE_PROXY_FIX = _HTTPS
 
-# Nothing is fetched from outside, telemetry and map tiles included.
+# Nothing is fetched from other hosts, not even telemetry or map tiles.
 TALISMAN_ENABLED = True
 TALISMAN_CONFIG = copy.deepcopy(_SHIPPED)
 TALISMAN_CONFIG["content_security_policy"] |= {
@@ -68,7 +70,7 @@ TALISMAN_CONFIG["content_security_policy"] |= {
     "style-src": ["'self'", "'unsafe-inline'"],
     "font-src": ["'self'"],
 }
-TALISMAN_CONFIG |= {"force_https": False, "session_cookie_secure": _HTTPS}  # the proxy sends people on to https
+TALISMAN_CONFIG |= {"force_https": False, "session_cookie_secure": _HTTPS}  # the proxy redirects to https
 
 ROW_LIMIT = 10_000
 SQL_MAX_ROW = 100_000
@@ -82,20 +84,20 @@ CACHE_CONFIG = {**_CACHE, "CACHE_KEY_PREFIX": "meta_"}
 DATA_CACHE_CONFIG = {**_CACHE, "CACHE_KEY_PREFIX": "data_"}
 FILTER_STATE_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
 EXPLORE_FORM_DATA_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
-CSV_EXPORT = {"encoding": "utf-8"}  # the mark is put in front below
+CSV_EXPORT = {"encoding": "utf-8"}  # the byte order mark is added below
 
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:
-    """What Superset has no setting for."""
+    """Changes for which Superset has no setting."""
 
     @app.before_request
     def open_overview() -> Response | None:
-        """After the login, and behind the logo, comes the overview: the welcome page is of use to authors only."""
+        """After login and on the logo, show the overview: the welcome page is useful to authors only."""
         return redirect("/superset/dashboard/overview/") if request.endpoint == "Superset.welcome" else None
 
     @app.before_request
     def keep_the_login() -> Response | None:
-        """The login page reports events. Refused with a new session, and late, that would undo a login meanwhile."""
+        """Accept the login page's event reports: a late refusal with a new session would undo a login."""
         if request.endpoint != "Superset.log" or current_user.is_authenticated:
             return None
         session.modified = False
@@ -103,7 +105,7 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:
 
     @app.after_request
     def one_file(response: Response) -> Response:
-        """A table with a total is two queries and comes as a zip of two files: its rows are what people want."""
+        """A table with a total is exported as a zip of two files; return the one with the rows."""
         if response.mimetype == "application/zip" and request.path.startswith("/api/v1/chart/"):
             with ZipFile(BytesIO(response.get_data())) as archive:
                 name = archive.namelist()[0]
@@ -116,7 +118,7 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:
 
 
 def mark_csv(response: Response) -> Response:
-    """Excel takes a CSV without a byte order mark for one in the local code page."""
+    """Add a byte order mark to a CSV: without one, Excel assumes the local code page."""
     if response.mimetype == "text/csv" and not response.is_streamed:
         body = response.get_data()
         if not body.startswith(_UTF8_MARK):

@@ -1,6 +1,6 @@
-"""`python -m xiaoe.cli`: the schema, one sync in the foreground, backups, exports.
+"""`python -m xiaoe.cli`: schema, a sync in the foreground, backups, exports and other commands of the Makefile.
 
-Airflow reads its settings on import, so it is imported only after they are made.
+Airflow reads its settings on import, so it is imported only after they are set.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ SYNC_DAGS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    prepare_airflow()
+    prepare_airflow(quiet=options.command == "sync")
     from xiaoe.exceptions import XiaoeError
 
     try:
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Every command with what it takes, and the function that does it."""
+    """All commands, with their options and functions."""
     parser = argparse.ArgumentParser(prog="xiaoe.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -52,44 +53,56 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("migrate", _migrate, "bring the warehouse's schema up to date")
-    command("health", _health, "what is stale; the exit code is 1 if something is")
-    sync = command("sync", _sync, "one run of a sync DAG, without a scheduler")
+    command("health", _health, "list stale syncs; the exit code is 1 if there are any")
+    sync = command("sync", _sync, "run a sync DAG once, without a scheduler")
     sync.add_argument("--type", required=True, choices=SYNC_DAGS)
     sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
-    sync.add_argument("--to", dest="end", help="Beijing time, not included; default now")
-    policy = command("benefit-policy", _benefit_policy, "what a change of include/benefit_policy.yaml would do")
+    sync.add_argument("--no-retry", dest="retry", action="store_false", help="the first failure ends it")
+    sync.add_argument("--to", dest="end", help="Beijing time, exclusive; default now")
+    shop = command("check-shop", _check_shop, "what the shop's API grants, how it behaves, whether its rows fit")
+    shop.add_argument("--lang", choices=("zh", "en"), default="zh", help="of the report; default zh")
+    shop.add_argument("--record", action="store_true", help="keep the answers, personal values replaced")
+    replay = command("replay", _replay, "serve recorded answers as a shop on this machine")
+    replay.add_argument("--cassette", required=True, help="a file that check-shop --record wrote")
+    replay.add_argument("--port", type=int, default=0, help="default: a free one")
+    policy = command("benefit-policy", _benefit_policy, "show the effect of a changed include/benefit_policy.yaml")
     policy.add_argument("--apply", action="store_true", help="put it in force")
     command("backup", _backup, "dump the warehouse into XIAOE_BACKUP_STORE")
-    restore = command("restore", _restore, "put a backup into a database")
+    restore = command("restore", _restore, "restore a backup into a database")
     restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")
     restore.add_argument("--into", help="another database on the same server; default: the connection's")
     restore.add_argument("--force", action="store_true", help="drop what the database holds")
-    rebuild = command("rebuild", _rebuild, "merge all pages that are kept")
-    rebuild.add_argument("--resource", action="append", default=[], help="only this one; may be repeated")
-    rebuild.add_argument("--accept-missing", action="store_true", help="mark absent what a later window does not list")
-    grants = command("grants", _grants, "the SQL that makes the database's users, one per task")
+    rebuild = command("rebuild", _rebuild, "merge all pages that the store still has")
+    rebuild.add_argument("--resource", action="append", default=[], help="only this resource; may be repeated")
+    rebuild.add_argument(
+        "--accept-missing", action="store_true", help="mark rows absent that later windows do not list"
+    )
+    grants = command("grants", _grants, "the SQL that creates the database users, one per purpose")
     grants.add_argument("--apply", action="store_true", help="run it over the connection xiaoe_mysql_admin")
-    grants.add_argument("--host", default="%", help="where the users come from, e.g. 10.0.0.%%")
-    grants.add_argument("--tls", action="store_true", help="they have to come over TLS")
-    grants.add_argument("--show", action="store_true", help="make up passwords that are missing, and show them")
-    grants.add_argument("--fresh", action="store_true", help="take every other right away first")
-    grants.add_argument("--only", help="one of the users, e.g. bi_reader after a migration")
-    export = command("export", _export, "a table as CSV or xlsx, with Chinese headings")
+    grants.add_argument("--host", default="%", help="host the users connect from, e.g. 10.0.0.%%")
+    grants.add_argument("--tls", action="store_true", help="require TLS")
+    grants.add_argument("--show", action="store_true", help="generate missing passwords and show them")
+    grants.add_argument("--fresh", action="store_true", help="revoke all other rights first")
+    grants.add_argument("--only", help="only this user, e.g. bi_reader after a migration")
+    export = command("export", _export, "export a table as CSV or xlsx, with Chinese headings")
     export.add_argument("--table", required=True, help="orders, refunds, users, products, daily_sales, …")
     export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
-    export.add_argument("--to", dest="end", help="Beijing time, not included")
+    export.add_argument("--to", dest="end", help="Beijing time, exclusive")
     export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
-    old = command("import-csv", _import_csv, "orders from a CSV file of an old script")
+    old = command("import-csv", _import_csv, "import orders from a CSV file of an older script")
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
-    old.add_argument("--shop", help="whose orders they are, app_id; needed where there are several shops")
+    old.add_argument("--shop", help="app_id of the shop; required if there are several")
     old.add_argument("--apply", action="store_true", help="write them")
     return parser
 
 
-def prepare_airflow() -> None:
-    """An Airflow home that lives as long as this command.
+def prepare_airflow(*, quiet: bool = False) -> None:
+    """Set up an Airflow home that lives as long as this command.
 
-    A run in the foreground must not meet a live scheduler's database, nor another such run's.
+    A run in the foreground must not use the database of a live scheduler, or of another such run.
+
+    Args:
+        quiet: Of Airflow's own log print nothing, of this package's operators only warnings.
     """
     home = tempfile.mkdtemp(prefix="xiaoe-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -99,9 +112,13 @@ def prepare_airflow() -> None:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-        "XIAOE_ALERTS": "off",  # who runs it sees how it ends
-        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL" if quiet else "WARNING",
+        "XIAOE_ALERTS": "off",  # whoever runs the command sees its outcome
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": (
+            "xiaoe=INFO airflow.task.operators.xiaoe=WARNING"
+            if quiet
+            else "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING"
+        ),
     }
     os.environ.setdefault("XIAOE_PAGE_STORE", f"file://{ROOT / '.local' / 'pages'}")
     os.environ.setdefault("XIAOE_BACKUP_STORE", f"file://{ROOT / '.local' / 'backups'}")
@@ -119,17 +136,30 @@ def _migrate(_: argparse.Namespace) -> int:
 
     applied = migrate()
     if schema.FIRST_MIGRATION in applied:
-        same_server.begin_anew(Warehouse(), ObjectStoragePath(settings.page_store()))
+        same_server.forget(Warehouse(), ObjectStoragePath(settings.page_store()))
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0
 
 
 def _health(_: argparse.Namespace) -> int:
-    from xiaoe.alerts.health import check
+    from xiaoe.alerts.health import check_freshness
 
-    fresh, lines = check()
+    fresh, lines = check_freshness()
     print("\n".join(lines))
     return 0 if fresh else 1
+
+
+def _check_shop(options: argparse.Namespace) -> int:
+    from xiaoe.shop_check.command import check_shops
+
+    return 0 if check_shops(options.lang, record=options.record) else 1
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from xiaoe.shop_check.command import serve
+
+    serve(options.cassette, options.port)
+    return 0
 
 
 def _benefit_policy(options: argparse.Namespace) -> int:
@@ -155,7 +185,7 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _rebuild(options: argparse.Namespace) -> int:
-    """Merge the kept pages; the exit code tells whether all could be merged."""
+    """Merge the stored pages; the exit code is 1 if some could not be merged."""
     from xiaoe.sync.rebuild import rebuild_from_pages
 
     counts, refused = rebuild_from_pages(options.resource, accept_missing=options.accept_missing)
@@ -194,11 +224,20 @@ def _import_csv(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    """One run of the DAG in this process; the exit code tells whether it succeeded."""
+    """Run the DAG once in this process; the exit code is 0 if it succeeded."""
+    from xiaoe import foreground
+
+    warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
+    home = os.environ["AIRFLOW_HOME"]
+    foreground.end_at_once_on_signals(home)
+    watch = foreground.Watch(home, retries=options.retry)
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
 
+    from xiaoe.tasks import defaults
+
     initdb()
+    defaults.DEFAULT_ARGS |= watch.task_defaults()
     bag = DagBag(str(ROOT / "dags"))
     if bag.import_errors:
         print(f"error: {bag.import_errors}", file=sys.stderr)
@@ -208,14 +247,12 @@ def _sync(options: argparse.Namespace) -> int:
     if "from" not in dag.params:
         if begin or end:
             print(
-                f"error: TYPE={options.type} has no window: leave FROM={begin or ''} and TO={end or ''} out",
+                f"error: TYPE={options.type} has no window: leave out FROM={begin or ''} and TO={end or ''}",
                 file=sys.stderr,
             )
             return 1
         window = {}
-    run = dag.test(run_conf=window)
-    print(f"{dag.dag_id}: {run.state.value}")
-    return 0 if run.state.value == "success" else 1
+    return 0 if foreground.run_dag(dag, watch, window) else 1
 
 
 if __name__ == "__main__":

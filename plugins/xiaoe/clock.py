@@ -1,4 +1,9 @@
-"""What time it is, and how times are read and written. Business times are Beijing wall-clock, bookkeeping is UTC."""
+"""The clock, and how times are read and written. Business times are Beijing wall-clock, bookkeeping is UTC.
+
+`observed_at` is the time before a request was sent: rows are as of that moment or later. A clock that is ahead grants
+benefits early and moves the watermark past orders that are not there yet; one that is behind makes new rows look old.
+So it is compared with the API's and the server's.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 
 def midnight(day: date) -> datetime:
-    """When a day of Beijing begins."""
+    """The start of a day in Beijing."""
     return datetime.combine(day, time(), BEIJING)
 
 
@@ -20,7 +25,7 @@ def parse_time(name: str, value: str) -> datetime:
     """Read a date or a date and time; without an offset it is Beijing time.
 
     Raises:
-        XiaoeConfigError: It is neither; the message names the field and the value.
+        XiaoeConfigError: It is neither; names the field and the value.
     """
     try:
         moment = datetime.fromisoformat(value.strip())
@@ -32,7 +37,7 @@ def parse_time(name: str, value: str) -> datetime:
 
 
 def now() -> datetime:
-    """The present moment in Beijing time; the one clock of this package."""
+    """The present moment in Beijing time."""
     return datetime.now(BEIJING)
 
 
@@ -42,53 +47,50 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def check_clock(theirs: datetime, before: datetime, after: datetime, *, whose: str, limit: timedelta) -> None:
-    """Compare another machine's clock with ours.
-
-    Which of two observations is newer, whether a window lies in the past, whether a deadline has passed: all that
-    rests on this machine's clock.
+def difference(theirs: datetime, before: datetime, after: datetime) -> timedelta:
+    """How far another machine's clock is ahead of ours at least; 0 where it may well agree.
 
     Args:
         theirs: What the other clock said.
         before: Ours, before it was asked.
         after: Ours, after it answered.
-        whose: For the message.
+    """
+    return max(theirs - after, timedelta()) - max(before - theirs, timedelta())
+
+
+def check_clock(theirs: datetime, before: datetime, after: datetime, *, whose: str, limit: timedelta) -> None:
+    """Compare another machine's clock with ours.
+
+    Args:
+        theirs: The other clock.
+        before: Ours, before the request.
+        after: Ours, after the response.
+        whose: The other machine, for the message.
         limit: `settings.max_clock_skew()`.
 
     Raises:
         XiaoeConfigError: They differ by more than the limit, `XIAOE_MAX_CLOCK_SKEW_SECONDS`.
     """
-    skew = max(theirs - after, before - theirs, timedelta())
-    if skew > limit:
+    if (skew := abs(difference(theirs, before, after))) > limit:
         direction = "behind" if theirs > after else "ahead of"
         raise XiaoeConfigError(
             f"this machine's clock ({after:%Y-%m-%d %H:%M:%S} UTC) is {skew.total_seconds():.0f} s {direction}"
             f" {whose} ({theirs:%Y-%m-%d %H:%M:%S} UTC): set the one that is wrong (NTP). Nothing was read or written."
-            " If the other one cannot be helped, raise XIAOE_MAX_CLOCK_SKEW_SECONDS"
+            " If the other one cannot be corrected, raise XIAOE_MAX_CLOCK_SKEW_SECONDS"
         )
 
 
-def check_date(header: str, sent_at: datetime, limit: timedelta) -> None:
-    """Compare the API's clock, read from the `Date` header of an answer, with ours; without a header, do nothing.
-
-    Args:
-        header: E.g. `Fri, 20 Nov 2026 04:00:00 GMT`.
-        sent_at: Our clock before the request.
-        limit: `settings.max_clock_skew()`.
-
-    Raises:
-        XiaoeConfigError: They are too far apart.
-    """
+def read_date(header: str) -> datetime | None:
+    """The time in a `Date` header; None where there is none."""
     try:
         theirs = parsedate_to_datetime(header)
     except ValueError:
-        return
-    aware = theirs if theirs.tzinfo else theirs.replace(tzinfo=timezone.utc)
-    check_clock(aware, sent_at, machine_now(), whose="the API's", limit=limit)
+        return None
+    return theirs if theirs.tzinfo else theirs.replace(tzinfo=timezone.utc)
 
 
 def machine_now() -> datetime:
-    """This machine's clock; as it is, not as a test sets the shop's time."""
+    """This machine's clock, also where a test sets the shop's time."""
     return datetime.now(timezone.utc)
 
 
@@ -100,3 +102,21 @@ def beijing_text(moment: datetime) -> str:
 def utc_text(moment: datetime) -> str:
     """As a bookkeeping column holds it, `DATETIME(3)`."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+_UNITS = {"zh": ("{} 天 {} 小时", "{} 小时 {} 分", "{} 分钟"), "en": ("{} d {} h", "{} h {} min", "{} min")}
+
+
+def in_words(length: timedelta, language: str = "zh") -> str:
+    """A length of time in its two largest units; a negative one is none.
+
+    Args:
+        length: Of any size; seconds are dropped.
+        language: `zh` or `en`.
+    """
+    minutes = max(0, int(length.total_seconds())) // 60
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    of_days, of_hours, of_minutes = _UNITS[language]
+    if days:
+        return of_days.format(days, hours)
+    return of_hours.format(hours, minutes) if hours else of_minutes.format(minutes)

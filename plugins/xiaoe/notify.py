@@ -1,6 +1,6 @@
-"""Tell people: by mail over the connection `smtp_default`, in a chat (钉钉、企业微信、飞书) over one of type `apprise`.
+"""Messages to staff: mail over the connection `smtp_default`, chat (钉钉、企业微信、飞书) over one of type `apprise`.
 
-What is said is business text in Chinese, short and plain. A chat gets no personal data: counts and order ids only.
+Texts are short business Chinese. A chat gets no personal data: counts and order ids only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import smtplib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -23,17 +22,18 @@ from airflow.sdk.log import mask_secret
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 
 MAIL_CONN_ID = "smtp_default"
-_REFUSED_FOR_GOOD = 500
-_LONG_ENOUGH_FOR_A_TOKEN = 16
+_PERMANENT_REFUSAL = 500
+"""SMTP replies with this code or a higher one are permanent."""
+_MIN_TOKEN_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is said.
+    """A message, whatever the channel.
 
     Args:
         title: Subject of the mail, first line in a chat.
-        lines: Plain text, a paragraph each.
+        lines: Plain text, one paragraph each.
         files: Attached to a mail; a chat gets none.
     """
 
@@ -42,17 +42,8 @@ class Message:
     files: Sequence[Path] = ()
 
 
-def span(length: timedelta) -> str:
-    """A length of time in Chinese: the two largest units."""
-    minutes = int(length.total_seconds()) // 60
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} 天 {hours} 小时"
-    return f"{hours} 小时 {minutes} 分" if hours else f"{minutes} 分"
-
-
-def channels(mail_to: Sequence[str], chat_conn_id: str | None) -> dict[str, Callable[[Message], None]]:
-    """The ways of telling that are configured: `mail`, `chat`, both or none."""
+def configured_channels(mail_to: Sequence[str], chat_conn_id: str | None) -> dict[str, Callable[[Message], None]]:
+    """The configured channels, name → function that sends a message: `mail`, `chat`, both or none."""
     found: dict[str, Callable[[Message], None]] = {}
     if mail_to:
         found["mail"] = partial(mail, to=mail_to)
@@ -62,15 +53,15 @@ def channels(mail_to: Sequence[str], chat_conn_id: str | None) -> dict[str, Call
 
 
 def mail(message: Message, to: Sequence[str]) -> None:
-    """Send a mail.
+    """Send a message by mail.
 
     Raises:
-        XiaoeConfigError: The connection is missing or wrong, or the server refuses for good.
-        XiaoeRetriableError: The server could not be reached, or asks to come again.
+        XiaoeConfigError: The connection is missing or wrong, or the server refuses permanently.
+        XiaoeRetriableError: The server could not be reached, or asks to try again later.
     """
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
-    connection = _connection(MAIL_CONN_ID, "smtp", "mail is to be sent")
+    connection = _connection(MAIL_CONN_ID, "smtp", "a mail is to be sent")
     sender = connection.extra_dejson.get("from_email")
     if not sender:
         raise XiaoeConfigError(
@@ -85,17 +76,17 @@ def mail(message: Message, to: Sequence[str]) -> None:
         files=[str(file) for file in message.files],
     )
     with _mail_errors(to):
-        notifier.notify({})  # not called: that would run the text, which holds data, as a Jinja template
+        notifier.notify({})  # notify(), not a call: that would render the text, which holds data, as Jinja
 
 
 def chat(message: Message, conn_id: str) -> None:
-    """Send a message to every service that a connection of type `apprise` names.
+    """Send a message to every service named by a connection of type `apprise`.
 
     Raises:
         XiaoeConfigError: The connection is missing or wrong.
-        XiaoeRetriableError: A service did not take the message.
+        XiaoeRetriableError: A service did not accept the message.
     """
-    # AppriseHook.notify drops the answer: a message that no service took would look like one that arrived.
+    # AppriseHook.notify drops the result, so a message that no service accepted would look delivered.
     import apprise
     from airflow.providers.apprise.hooks.apprise import AppriseHook
 
@@ -105,19 +96,19 @@ def chat(message: Message, conn_id: str) -> None:
         config = hook.get_config_from_conn(connection)
         configs = config if isinstance(config, list) else [config]
         for word in (word for one in configs for word in re.split(r"[/:?@&=,\s]+", one["path"])):
-            if len(word) >= _LONG_ENOUGH_FOR_A_TOKEN:
+            if len(word) >= _MIN_TOKEN_LENGTH:
                 mask_secret(word)
         hook.set_config_from_conn(connection, services)
     except (KeyError, TypeError, ValueError):
         configs = [None]
     if not configs or len(services) < len(configs):  # Apprise leaves out what it does not understand
         raise XiaoeConfigError(
-            f"connection {conn_id}: extra field config holds no usable Apprise URL, or one that is not:"
+            f"connection {conn_id}: extra field config holds no Apprise URL, or one that is not usable:"
             ' give {"path": "dingtalk://…"} or a list of such; also wecombot://…, feishu://… (not shown: it is secret)'
         )
     if not services.notify(title=" ".join(message.title.split()), body="\n".join(message.lines)):
         raise XiaoeRetriableError(
-            f"connection {conn_id}: a chat service did not take the message; Apprise's lines above say why."
+            f"connection {conn_id}: a chat service did not accept the message; Apprise's log lines above show why."
             " Check the address, the robot's key word or signature, and whether this machine may reach it"
         )
 
@@ -127,30 +118,30 @@ def _connection(conn_id: str, kind: str, why: str) -> Any:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise XiaoeConfigError(
-            f"{why}, and there is no Airflow connection {conn_id}: make one of type {kind}, or empty the setting"
+            f"{why}, but there is no Airflow connection {conn_id}: create one of type {kind}, or empty the setting"
         ) from None
     if connection.conn_type != kind:
-        raise XiaoeConfigError(f"connection {conn_id}: type {connection.conn_type!r}: it has to be of type {kind}")
+        raise XiaoeConfigError(f"connection {conn_id}: type {connection.conn_type!r}: it must be of type {kind}")
     return connection
 
 
 @contextmanager
 def _mail_errors(to: Sequence[str]) -> Iterator[None]:
-    """Say what a mail server's error means for the person who reads it; never what was sent to log in."""
+    """Translate a mail server's error into a fix; credentials are never shown."""
     where = f"connection {MAIL_CONN_ID}"
     try:
         yield
     except smtplib.SMTPRecipientsRefused as error:
-        said = "; ".join(f"{address}: {code} {_text(text)}" for address, (code, text) in error.recipients.items())
+        replies = "; ".join(f"{address}: {code} {_text(text)}" for address, (code, text) in error.recipients.items())
         codes = [code for code, _ in error.recipients.values()]
-        raise _mail_error(min(codes), f"{where}: the mail server refuses every address ({said})") from None
+        raise _mail_error(min(codes), f"{where}: the mail server refuses every address ({replies})") from None
     except smtplib.SMTPResponseException as error:
         raise _mail_error(
-            error.smtp_code, f"{where}: the mail server says {error.smtp_code} {_text(error.smtp_error)}"
+            error.smtp_code, f"{where}: the mail server answers {error.smtp_code} {_text(error.smtp_error)}"
         ) from None
     except smtplib.SMTPNotSupportedError as error:
         raise XiaoeConfigError(
-            f"{where}: {error}: fit disable_tls, disable_ssl and the login to what the server offers"
+            f"{where}: {error}: set disable_tls, disable_ssl and the login to what the server offers"
         ) from None
     except (OSError, smtplib.SMTPException) as error:
         raise XiaoeRetriableError(
@@ -161,10 +152,10 @@ def _mail_errors(to: Sequence[str]) -> Iterator[None]:
 
 
 def _mail_error(code: int, message: str) -> XiaoeConfigError | XiaoeRetriableError:
-    if code >= _REFUSED_FOR_GOOD:
+    if code >= _PERMANENT_REFUSAL:
         return XiaoeConfigError(f"{message}: check login, password and from_email of the connection, and the addresses")
     return XiaoeRetriableError(f"{message}; trying again later")
 
 
-def _text(said: bytes | str) -> str:
-    return said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+def _text(reply: bytes | str) -> str:
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply

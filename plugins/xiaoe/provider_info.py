@@ -1,4 +1,4 @@
-"""Tells Airflow about the connection type `xiaoe` (entry point in pyproject.toml)."""
+"""The connection type `xiaoe` (entry point `apache_airflow_provider` in pyproject.toml)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xiaoe import __version__
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The form of Admin → Connections → 小鹅通 (Xiaoe)."""
+    """Describe the form in Admin → Connections → 小鹅通 (Xiaoe)."""
 
     def number(label: str, default: int, most: int, description: str) -> dict[str, Any]:
         schema = {"type": ["integer", "null"], "default": default, "minimum": 1, "maximum": most}
@@ -37,8 +37,8 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "app…, shown in 小鹅通 → 应用设置; becomes shop_id in every table",
                     },
                     "page_size": number("Page size", 200, 200, "Rows per page; each interface's maximum wins"),
-                    "calls_per_second": number("Calls per second", 60, 300, "Of one task to one interface"),
-                    "concurrency": number("Pages at once", 4, 64, "Pages that one task fetches at a time"),
+                    "calls_per_second": number("Calls per second", 60, 300, "By one task to one interface"),
+                    "concurrency": number("Pages at once", 4, 64, "Pages that one task fetches in parallel"),
                     "timeout": number("Time-out (s)", 30, 600, "How long to wait for an answer"),
                 },
             }

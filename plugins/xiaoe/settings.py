@@ -1,244 +1,302 @@
-"""Settings read from the environment, with defaults. docs/configuration.md explains each one."""
+"""Settings read from the environment: one table, each read when it is called.
+
+A row says what may be given, the default and the meaning; docs/configuration.md is generated from it (`make docs`).
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from xiaoe.clock import parse_time
 from xiaoe.exceptions import XiaoeConfigError
 
+Value = TypeVar("Value")
 _PACKAGE = Path(__file__).resolve().parent
 _PACKED = _PACKAGE / "include"  # in a wheel; a checkout has include/ at its top
-INCLUDE_DIR = Path(
-    os.environ.get("XIAOE_INCLUDE_DIR", _PACKED if _PACKED.exists() else _PACKAGE.parents[1] / "include")
-)
 _MAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 
 
-def conn_ids() -> list[str]:
-    """The Airflow connections of the shops, one each (`XIAOE_CONN_IDS`, comma separated).
+@dataclass(frozen=True)
+class Kind(Generic[Value]):
+    """What may be given for a setting.
 
-    Raises:
-        XiaoeConfigError: A name stands twice, or there is none.
+    Args:
+        parse: Text → value. Raises ValueError with the fix, or XiaoeConfigError.
+        least: The smallest number, where it is one.
     """
-    names = [name.strip() for name in os.environ.get("XIAOE_CONN_IDS", "xiaoe_default").split(",")]
-    names = [name for name in names if name]
+
+    parse: Callable[[str], Value]
+    least: int | None = None
+
+
+@dataclass(frozen=True)
+class Setting(Generic[Value]):
+    """A row of the table; call it to read it.
+
+    Args:
+        name: Of the environment variable.
+        kind: What may be given.
+        default: As it would stand in the environment; a function where it depends on the machine.
+        meaning: For docs/configuration.md, Markdown.
+        shown: The default for docs/configuration.md, Markdown; None: as it is.
+    """
+
+    name: str
+    kind: Kind[Value]
+    default: str | Callable[[], str]
+    meaning: str
+    shown: str | None = None
+
+    def __call__(self) -> Value:
+        """The value in the environment, else the default.
+
+        Raises:
+            XiaoeConfigError: It cannot be; names the variable, the value and the fix.
+        """
+        default = self.default if isinstance(self.default, str) else self.default()
+        text = os.environ.get(self.name, default)
+        try:
+            return self.kind.parse(text)
+        except ValueError as error:
+            usual = f" (default {default})" if default else ""
+            raise XiaoeConfigError(f"{self.name}={text!r}: {error}{usual}") from None
+
+
+# --- kinds ---------------------------------------------------------------------------------------------
+
+
+def _whole(least: int, unit: Callable[[int], Value]) -> Kind[Value]:
+    """A whole number of a unit."""
+
+    def parse(text: str) -> Value:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise ValueError(f"give a whole number, {least} or more")
+        return unit(number)
+
+    return Kind(parse, least)
+
+
+def _days(least: int) -> Kind[timedelta]:
+    return _whole(least, lambda number: timedelta(days=number))
+
+
+def _bytes(least: int, unit: int) -> Kind[int]:
+    return _whole(least, unit.__mul__)
+
+
+def _parse_names(text: str) -> list[str]:
+    names = [name for name in map(str.strip, text.split(",")) if name]
     if not names or len(set(names)) != len(names):
-        raise XiaoeConfigError(
-            f"XIAOE_CONN_IDS={os.environ.get('XIAOE_CONN_IDS')!r}: "
+        raise ValueError(
             "name each shop's Airflow connection once, separated by commas, e.g. xiaoe_default,xiaoe_second"
         )
     return names
 
 
-def mysql_conn_id() -> str:
-    """The Airflow connection of the warehouse (`XIAOE_MYSQL_CONN_ID`)."""
-    return os.environ.get("XIAOE_MYSQL_CONN_ID", "xiaoe_mysql")
+def _parse_switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("give on or off")
+    return text == "on"
 
 
-def history_start() -> datetime:
-    """First moment of the history to load (`XIAOE_HISTORY_START`), Beijing time."""
-    return parse_time("XIAOE_HISTORY_START", os.environ.get("XIAOE_HISTORY_START", "2025-01-01"))
-
-
-def history_interval() -> timedelta:
-    """How much of the history one run of the history DAG reads (`XIAOE_HISTORY_INTERVAL_DAYS`)."""
-    return timedelta(days=_whole_number("XIAOE_HISTORY_INTERVAL_DAYS", 7, least=1))
-
-
-def page_store() -> str:
-    """URL of the folder or bucket for raw pages (`XIAOE_PAGE_STORE`)."""
-    airflow_home = os.environ.get("AIRFLOW_HOME", str(Path.home() / "airflow"))
-    return os.environ.get("XIAOE_PAGE_STORE", f"file://{airflow_home}/xiaoe_pages")
-
-
-def export_dir() -> str:
-    """URL of the folder or bucket for the files that staff get (`XIAOE_EXPORT_DIR`)."""
-    airflow_home = os.environ.get("AIRFLOW_HOME", str(Path.home() / "airflow"))
-    return os.environ.get("XIAOE_EXPORT_DIR", f"file://{airflow_home}/xiaoe_exports")
-
-
-def benefit_mail_to() -> list[str]:
-    """Who gets mail about benefits (`XIAOE_BENEFIT_MAIL_TO`, comma separated); nobody by default.
-
-    Raises:
-        XiaoeConfigError: An entry is no mail address.
-    """
-    return _mail_addresses("XIAOE_BENEFIT_MAIL_TO")
-
-
-def alert_mail_to() -> list[str]:
-    """Who hears of failures and late runs by mail (`XIAOE_ALERT_MAIL_TO`, comma separated); nobody by default.
-
-    Raises:
-        XiaoeConfigError: An entry is no mail address.
-    """
-    return _mail_addresses("XIAOE_ALERT_MAIL_TO")
-
-
-def alerts_on() -> bool:
-    """Whether failures and late runs are noted and told (`XIAOE_ALERTS`)."""
-    value = os.environ.get("XIAOE_ALERTS", "on")
-    if value not in ("on", "off"):
-        raise XiaoeConfigError(f"XIAOE_ALERTS={value!r}: give on or off (default on)")
-    return value == "on"
-
-
-def count_imported() -> bool:
-    """Whether imported orders count in figures of sales and buyers (`XIAOE_COUNT_IMPORTED`)."""
-    value = os.environ.get("XIAOE_COUNT_IMPORTED", "off")
-    if value not in ("on", "off"):
-        raise XiaoeConfigError(f"XIAOE_COUNT_IMPORTED={value!r}: give on or off (default off)")
-    return value == "on"
-
-
-def chat_conn_id() -> str | None:
-    """The Airflow connection of type `apprise` for DingTalk, WeCom, Feishu (`XIAOE_CHAT_CONN_ID`); None: no chat."""
-    return os.environ.get("XIAOE_CHAT_CONN_ID", "").strip() or None
-
-
-def benefit_wait() -> timedelta:
-    """How long an order may wait to be seen after its deadline before staff hear of it (`XIAOE_BENEFIT_WAIT_HOURS`)."""
-    return timedelta(hours=_whole_number("XIAOE_BENEFIT_WAIT_HOURS", 2, least=1))
-
-
-def quality_sample_days() -> int:
-    """How many past days each quality run asks the API for again (`XIAOE_QUALITY_SAMPLE_DAYS`)."""
-    return _whole_number("XIAOE_QUALITY_SAMPLE_DAYS", 2, least=1)
-
-
-def overlap() -> timedelta:
-    """How far an incremental run reaches back behind the watermark (`XIAOE_OVERLAP_MINUTES`)."""
-    return timedelta(minutes=_whole_number("XIAOE_OVERLAP_MINUTES", 60, least=0))
-
-
-def lag() -> timedelta:
-    """How long before now a window ends, so that it lies in the past (`XIAOE_LAG_SECONDS`)."""
-    return timedelta(seconds=_whole_number("XIAOE_LAG_SECONDS", 60, least=0))
-
-
-def rescan_days() -> timedelta:
-    """How far the rescan looks back (`XIAOE_RESCAN_DAYS`)."""
-    return timedelta(days=_whole_number("XIAOE_RESCAN_DAYS", 15, least=1))
-
-
-def deep_rescan_days() -> timedelta:
-    """How far the daily rescan looks back (`XIAOE_DEEP_RESCAN_DAYS`)."""
-    return timedelta(days=_whole_number("XIAOE_DEEP_RESCAN_DAYS", 90, least=1))
-
-
-def refund_overlap() -> timedelta:
-    """How far after-sales are read behind their watermark (`XIAOE_REFUND_OVERLAP_DAYS`)."""
-    return timedelta(days=_whole_number("XIAOE_REFUND_OVERLAP_DAYS", 3, least=1))
-
-
-def min_free_disk() -> int:
-    """Bytes that have to be free on the page store's disk (`XIAOE_MIN_FREE_DISK_GB`)."""
-    return _whole_number("XIAOE_MIN_FREE_DISK_GB", 5, least=0) * 10**9
-
-
-def max_page_store() -> int:
-    """Bytes of pages above which the monitoring page warns (`XIAOE_MAX_PAGE_STORE_GB`)."""
-    return _whole_number("XIAOE_MAX_PAGE_STORE_GB", 50, least=1) * 10**9
-
-
-def max_binlog() -> int:
-    """Bytes of MySQL's binary logs above which the monitoring page warns (`XIAOE_MAX_BINLOG_GB`)."""
-    return _whole_number("XIAOE_MAX_BINLOG_GB", 20, least=1) * 10**9
-
-
-def personal_data() -> str:
-    """How columns about people are stored (`XIAOE_PERSONAL_DATA`); `xiaoe.personal` reads it. Empty: all plain."""
-    return os.environ.get("XIAOE_PERSONAL_DATA", "").strip()
-
-
-def personal_data_key_conn_id() -> str | None:
-    """The Airflow connection whose password is the key of hashed columns (`XIAOE_PERSONAL_DATA_KEY_CONN_ID`)."""
-    return os.environ.get("XIAOE_PERSONAL_DATA_KEY_CONN_ID", "").strip() or None
-
-
-def max_clock_skew() -> timedelta:
-    """How far this machine's clock may be from MySQL's and the API's (`XIAOE_MAX_CLOCK_SKEW_SECONDS`)."""
-    return timedelta(seconds=_whole_number("XIAOE_MAX_CLOCK_SKEW_SECONDS", 300, least=1))
-
-
-def max_page_bytes() -> int:
-    """Bytes that one page may expand to, from the API as from the page store (`XIAOE_MAX_PAGE_MB`)."""
-    return _whole_number("XIAOE_MAX_PAGE_MB", 64, least=1) * 1024 * 1024
-
-
-def backup_store() -> str:
-    """URL of the folder or bucket for backups (`XIAOE_BACKUP_STORE`)."""
-    airflow_home = os.environ.get("AIRFLOW_HOME", str(Path.home() / "airflow"))
-    return os.environ.get("XIAOE_BACKUP_STORE", f"file://{airflow_home}/xiaoe_backups")
-
-
-def backup_keep_days() -> int:
-    """How many daily backups are kept (`XIAOE_BACKUP_KEEP_DAYS`)."""
-    return _whole_number("XIAOE_BACKUP_KEEP_DAYS", 14, least=1)
-
-
-def backup_keep_months() -> int:
-    """How many monthly backups are kept beside them (`XIAOE_BACKUP_KEEP_MONTHS`)."""
-    return _whole_number("XIAOE_BACKUP_KEEP_MONTHS", 6, least=0)
-
-
-def backup_key_conn_id() -> str | None:
-    """The Airflow connection whose password encrypts backups (`XIAOE_BACKUP_KEY_CONN_ID`); None: they are not."""
-    return os.environ.get("XIAOE_BACKUP_KEY_CONN_ID", "").strip() or None
-
-
-def backup_mysql_conn_id() -> str:
-    """The Airflow connection that backups and drills use (`XIAOE_BACKUP_MYSQL_CONN_ID`), by default the warehouse's."""
-    return os.environ.get("XIAOE_BACKUP_MYSQL_CONN_ID", "").strip() or mysql_conn_id()
-
-
-def drill_database(database: str) -> str:
-    """The scratch database of the restore drill (`XIAOE_BACKUP_DRILL_DATABASE`), by default the warehouse's `_drill`.
-
-    Raises:
-        XiaoeConfigError: It is no name, or the warehouse's own.
-    """
-    name = os.environ.get("XIAOE_BACKUP_DRILL_DATABASE", "").strip() or f"{database}_drill"
-    if not re.fullmatch(r"[A-Za-z0-9_$-]{1,64}", name) or name.lower() == database.lower():
-        raise XiaoeConfigError(
-            f"XIAOE_BACKUP_DRILL_DATABASE={name!r}: give the name of a database that holds nothing else: it is dropped"
-        )
-    return name
-
-
-def keep(name: str, default: int) -> timedelta:
-    """How long something is kept (`XIAOE_…_KEEP_DAYS`).
-
-    Args:
-        name: Of the variable.
-        default: Days.
-    """
-    return timedelta(days=_whole_number(name, default, least=1))
-
-
-def _mail_addresses(name: str) -> list[str]:
-    text = os.environ.get(name, "")
-    addresses = [address.strip() for address in text.split(",")]
-    addresses = list(dict.fromkeys(address for address in addresses if address))
+def _parse_addresses(text: str) -> list[str]:
+    addresses = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
     for address in addresses:
         if not _MAIL_ADDRESS.fullmatch(address):
-            raise XiaoeConfigError(
-                f"{name}={text!r}: {address!r} is no mail address:"
-                " give addresses separated by commas, e.g. ops@example.com,fuli@example.com; empty sends no mail"
+            raise ValueError(
+                f"{address!r} is no mail address: give addresses separated by commas, e.g."
+                " ops@example.com,fuli@example.com; empty sends no mail"
             )
     return addresses
 
 
-def _whole_number(name: str, default: int, *, least: int) -> int:
-    value = os.environ.get(name, str(default))
-    try:
-        number = int(value)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise XiaoeConfigError(f"{name}={value!r}: give a whole number, {least} or more (default {default})")
-    return number
+_TEXT = Kind(str.strip)
+_PLAIN = Kind(str)
+_MAYBE_CONNECTION: Kind[str | None] = Kind(lambda text: text.strip() or None)
+_ADDRESSES = Kind(_parse_addresses)
+
+
+def _below_airflow_home(folder: str) -> str:
+    home = os.environ.get("AIRFLOW_HOME", str(Path.home() / "airflow"))
+    return f"file://{home}/{folder}"
+
+
+def _folder(name: str, folder: str, meaning: str, *, locally: str = "") -> Setting[str]:
+    """A folder or bucket, by default below Airflow's home."""
+    shown = f"`file://$AIRFLOW_HOME/{folder}`{locally}"
+    return Setting(name, _PLAIN, partial(_below_airflow_home, folder), meaning, shown)
+
+
+# --- the table -----------------------------------------------------------------------------------------
+
+conn_ids = Setting(
+    "XIAOE_CONN_IDS", Kind(_parse_names), "xiaoe_default",
+    "the shops' connections, separated by commas",
+)  # fmt: skip
+mysql_conn_id = Setting("XIAOE_MYSQL_CONN_ID", _PLAIN, "xiaoe_mysql", "the warehouse's connection")
+page_store = _folder(
+    "XIAOE_PAGE_STORE", "xiaoe_pages",
+    "folder or [bucket](#buckets) for raw pages; one place that every worker sees",
+    locally="; with `make sync`, `.local/pages`",
+)  # fmt: skip
+history_start: Setting[datetime] = Setting(
+    "XIAOE_HISTORY_START", Kind(partial(parse_time, "XIAOE_HISTORY_START")), "2025-01-01",
+    "first day of the history, Beijing; earlier orders only by a window given by hand, or a backfill",
+)  # fmt: skip
+overlap = Setting(
+    "XIAOE_OVERLAP_MINUTES", _whole(0, lambda number: timedelta(minutes=number)), "60",
+    "how far the incremental run reaches back before its watermark",
+)  # fmt: skip
+lag = Setting(
+    "XIAOE_LAG_SECONDS", _whole(0, lambda number: timedelta(seconds=number)), "60",
+    "how long before now a window ends, so that it no longer grows",
+)  # fmt: skip
+history_interval = Setting(
+    "XIAOE_HISTORY_INTERVAL_DAYS", _days(1), "7",
+    "days of history per run. Choose before switching the history DAG on: it moves the runs' dates",
+)  # fmt: skip
+rescan_days = Setting(
+    "XIAOE_RESCAN_DAYS", _days(1), "15",
+    "reach of the hourly rescan; older orders that an after-sale names are looked up by id. Checks and the calendar of"
+    " the monitoring page follow; keep it above the [days of the benefit policy](benefits.md#change-the-rule)",
+)  # fmt: skip
+deep_rescan_days = Setting("XIAOE_DEEP_RESCAN_DAYS", _days(1), "90", "reach of the nightly rescan")
+refund_overlap = Setting(
+    "XIAOE_REFUND_OVERLAP_DAYS", _days(1), "3",
+    "how far after-sales are read before their watermark, and how long an old order is looked up after its after-sale"
+    " changed",
+)  # fmt: skip
+max_clock_skew = Setting(
+    "XIAOE_MAX_CLOCK_SKEW_SECONDS", _whole(1, lambda number: timedelta(seconds=number)), "300",
+    "how far this machine's clock may be off MySQL's and the API's; beyond, tasks fail. Keep it below the overlap",
+)  # fmt: skip
+max_unreadable_percent = Setting(
+    "XIAOE_MAX_UNREADABLE_PERCENT", _whole(0, int), "5",
+    "rows of one run, in percent, in which the same field may be unreadable; beyond, the run fails",
+)  # fmt: skip
+max_refused_percent = Setting(
+    "XIAOE_MAX_REFUSED_PERCENT", _whole(0, int), "1",
+    "rows of one run, in percent, that may lack their key; beyond, the run fails",
+)  # fmt: skip
+unreadable_min_rows = Setting(
+    "XIAOE_UNREADABLE_MIN_ROWS", _whole(1, int), "50", "rows of a run from which on these two percentages count"
+)
+max_page_bytes = Setting("XIAOE_MAX_PAGE_MB", _bytes(1, 1024**2), "64", "largest answer or stored page, expanded")
+export_dir = _folder("XIAOE_EXPORT_DIR", "xiaoe_exports", "folder or bucket for files for staff and `make export`")
+benefit_mail_to = Setting(
+    "XIAOE_BENEFIT_MAIL_TO", _ADDRESSES, "", "recipients of mail about benefits, separated by commas; empty: no mail"
+)
+benefit_wait = Setting(
+    "XIAOE_BENEFIT_WAIT_HOURS", _whole(1, lambda number: timedelta(hours=number)), "2",
+    "how long an order may stay unread after its deadline before staff are notified",
+)  # fmt: skip
+alert_mail_to = Setting(
+    "XIAOE_ALERT_MAIL_TO", _ADDRESSES, "",
+    "recipients of [alerts](operations.md#alerts), separated by commas; empty: no mail",
+)  # fmt: skip
+alerts_on = Setting(
+    "XIAOE_ALERTS", Kind(_parse_switch), "on", "`off`: no alerts, not even in the table",
+    "`on`; with `make sync`, `off`",
+)  # fmt: skip
+count_imported = Setting(
+    "XIAOE_COUNT_IMPORTED", Kind(_parse_switch), "off",
+    "`on`: [imported orders](bi.md#definitions--口径) count in figures of sales and buyers. The next run of"
+    " `xiaoe_marts` after a change computes all figures again",
+)  # fmt: skip
+chat_conn_id = Setting(
+    "XIAOE_CHAT_CONN_ID", _MAYBE_CONNECTION, "", "connection of type `apprise` for chat messages; empty: no chat"
+)
+quality_sample_days = Setting(
+    "XIAOE_QUALITY_SAMPLE_DAYS", _whole(1, int), "2",
+    "past days whose total each run of `xiaoe_quality` compares with the API ([checks](quality.md))",
+)  # fmt: skip
+min_free_disk = Setting(
+    "XIAOE_MIN_FREE_DISK_GB", _bytes(0, 10**9), "5",
+    "free GB (10⁹ bytes) below which a task of `xiaoe_quality` fails"
+    " ([storage](monitoring.md#storage-and-its-thresholds))",
+)  # fmt: skip
+max_page_store = Setting(
+    "XIAOE_MAX_PAGE_STORE_GB", _bytes(1, 10**9), "50", "GB of pages above which the monitoring page warns"
+)
+max_binlog = Setting("XIAOE_MAX_BINLOG_GB", _bytes(1, 10**9), "20", "GB of MySQL's binary logs above which it warns")
+personal_data = Setting(
+    "XIAOE_PERSONAL_DATA", _TEXT, "",
+    "columns stored masked or hashed, e.g. `orders.receiver_phone=masked,users.*=hash`"
+    " ([personal data](security.md#personal-data))",
+)  # fmt: skip
+personal_data_key_conn_id = Setting(
+    "XIAOE_PERSONAL_DATA_KEY_CONN_ID", _MAYBE_CONNECTION, "", "connection whose password is the key of hashed columns"
+)
+backup_store = _folder(
+    "XIAOE_BACKUP_STORE", "xiaoe_backups", "folder or bucket for [backups](backup.md); best on another machine",
+    locally="; with `make`, `.local/backups`",
+)  # fmt: skip
+backup_keep_days = Setting("XIAOE_BACKUP_KEEP_DAYS", _whole(1, int), "14", "daily backups kept")
+backup_keep_months = Setting("XIAOE_BACKUP_KEEP_MONTHS", _whole(0, int), "6", "monthly backups kept")
+backup_key_conn_id = Setting(
+    "XIAOE_BACKUP_KEY_CONN_ID", _MAYBE_CONNECTION, "",
+    "connection whose password is the [key](backup.md#encryption) of backups; empty: not encrypted",
+)  # fmt: skip
+backup_mysql_conn_id = Setting(
+    "XIAOE_BACKUP_MYSQL_CONN_ID", Kind(lambda text: text.strip() or mysql_conn_id()), "",
+    "connection for backups and drills", "that of `XIAOE_MYSQL_CONN_ID`",
+)  # fmt: skip
+_drill_database = Setting(
+    "XIAOE_BACKUP_DRILL_DATABASE", _TEXT, "",
+    "scratch database of the weekly restore; created and dropped", "the warehouse's name and `_drill`",
+)  # fmt: skip
+page_keep = Setting("XIAOE_PAGE_KEEP_DAYS", _days(1), "30", "raw pages; longer if never merged")
+ledger_keep = Setting(
+    "XIAOE_LEDGER_KEEP_DAYS", _days(1), "400", "rows of `sync_windows`; those that still prove something stay"
+)
+rejected_keep = Setting(
+    "XIAOE_REJECTED_KEEP_DAYS", _days(1), "90", "rejected rows and field problems, from when they could be read"
+)
+result_keep = Setting(
+    "XIAOE_RESULT_KEEP_DAYS", _days(1), "400",
+    "results of checks, storage samples, run costs, closed alerts, records of removed backups",
+)  # fmt: skip
+export_keep = Setting("XIAOE_EXPORT_KEEP_DAYS", _days(1), "90", "files in `XIAOE_EXPORT_DIR`")
+log_keep = Setting("XIAOE_LOG_KEEP_DAYS", _days(1), "30", "Airflow's log files on the machine of the task")
+airflow_keep = Setting("XIAOE_AIRFLOW_KEEP_DAYS", _days(1), "90", "runs and task instances in Airflow's own database")
+airflow_database = Setting(
+    "XIAOE_AIRFLOW_DB", _TEXT, "",
+    "SQLAlchemy URL of that database, secret; only where `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN` sets it, which Airflow"
+    " hides from tasks",
+)  # fmt: skip
+_include_dir = Setting(
+    "XIAOE_INCLUDE_DIR", Kind(Path), str(_PACKED if _PACKED.exists() else _PACKAGE.parents[1] / "include"),
+    "SQL and codes; a wheel contains its own", "`include/` beside `plugins/`",
+)  # fmt: skip
+
+TABLE = tuple(one for one in globals().values() if isinstance(one, Setting))
+"""Every row, in order."""
+INCLUDE_DIR = _include_dir()
+
+
+def drill_database(database: str) -> str:
+    """The scratch database of the restore drill, by default the warehouse's name and `_drill`.
+
+    Args:
+        database: The warehouse's.
+
+    Raises:
+        XiaoeConfigError: It is no name, or the warehouse's own.
+    """
+    name = _drill_database() or f"{database}_drill"
+    if not re.fullmatch(r"[A-Za-z0-9_$-]{1,64}", name) or name.lower() == database.lower():
+        raise XiaoeConfigError(
+            f"{_drill_database.name}={name!r}: give the name of a database that holds nothing else: it is dropped"
+        )
+    return name

@@ -1,7 +1,9 @@
-"""Which times a run asks for. Pure functions: no clock, no database, no Airflow.
+"""Which window a run reads. Pure functions: no clock, no database, no Airflow.
 
-Every window is half-open, `[begin, end)`, in whole seconds, and knows its time zone. The API takes at
-most 7 days per call (docs/xiaoe-api.md section 2), so a longer window is cut into slices.
+Every window is half-open, `[begin, end)`, in whole seconds and with a time zone. The API accepts at most 7 days per
+call (docs/xiaoe-api.md section 2), so a longer window is cut into slices. A window ends XIAOE_LAG_SECONDS before now;
+an incremental one starts `Resource.overlap` before its watermark (orders: XIAOE_OVERLAP_MINUTES), in case a row appears
+late.
 """
 
 from __future__ import annotations
@@ -12,18 +14,18 @@ from datetime import datetime, timedelta
 from xiaoe.clock import BEIJING, midnight, parse_time
 from xiaoe.exceptions import XiaoeConfigError
 
-LONGEST_SLICE = timedelta(days=6)
-"""A call asks for a second more (`resources.created_between`), and for 7 days at most."""
+MAX_SLICE = timedelta(days=6)
+"""A call requests a second more (`resources.orders.created_between`), and at most 7 days."""
 EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
-"""Where the window of a list without a time filter begins."""
-FURTHEST_AHEAD = timedelta(days=366)
-"""A window that ends later than this is a slip of the pen."""
+"""Begin of the window of a list without a time filter."""
+MAX_FUTURE = timedelta(days=366)
+"""A window that ends later than this after now is treated as a typo."""
 _SPAN = "%Y%m%dT%H%M%S"
 
 
 @dataclass(frozen=True)
 class Window:
-    """A span of Beijing time, `[begin, end)`; of what, the resource says.
+    """A span of Beijing time, `[begin, end)`; its meaning is the resource's (`resources.base.Scope`).
 
     Raises:
         XiaoeConfigError: `begin` is not before `end`.
@@ -47,12 +49,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Run:
-    """What is known of a DAG run.
+    """A DAG run.
 
     Args:
         kind: Airflow's run type: `scheduled`, `manual`, `backfill`, ...
         now: The moment the run was due; the same for every try of the run.
-        interval_begin: Start of the data interval; None where the run has none.
+        interval_begin: Start of the data interval; None if the run has none.
         interval_end: End of the data interval.
         window_from: What a person typed into the form's `from`, Beijing time.
         window_to: What a person typed into the form's `to`, Beijing time, not included.
@@ -80,7 +82,7 @@ def span(window: Window) -> str:
 
 
 def parse_span(name: str) -> Window | None:
-    """The window that a folder is named after; None where it is none."""
+    """The window in a folder's name; None if it is no window."""
     begin, _, end = name.partition("_")
     try:
         return Window(*(datetime.strptime(text, _SPAN).replace(tzinfo=BEIJING) for text in (begin, end)))
@@ -88,7 +90,7 @@ def parse_span(name: str) -> Window | None:
         return None
 
 
-def slices(window: Window, longest: timedelta = LONGEST_SLICE) -> list[Window]:
+def slices(window: Window, longest: timedelta = MAX_SLICE) -> list[Window]:
     """Cut a window into pieces of at most `longest`, oldest first, without gap or overlap."""
     pieces = []
     begin = window.begin
@@ -108,17 +110,17 @@ def whole_days(window: Window) -> Window:
 def plan_incremental(
     run: Run, watermark: datetime | None, *, overlap: timedelta, lag: timedelta, first: datetime
 ) -> Plan:
-    """From the watermark less an overlap up to the interval's end less a lag.
+    """From the watermark minus the overlap to the interval's end minus the lag.
 
-    After an outage the watermark is old and the window long: one run closes the whole gap. A run of the
-    past that somebody clears reads its own interval again and leaves the watermark alone.
+    After an outage the watermark is old and the window long: one run closes the whole gap. A past run that is cleared
+    reads its own interval again and does not move the watermark.
 
     Args:
         run: The DAG run.
-        watermark: Up to where everything is merged; None before the first run.
-        overlap: How far to reach back behind the watermark.
+        watermark: The end of what is merged; None before the first run.
+        overlap: How far before the watermark the window starts.
         lag: How long before now the window ends.
-        first: Where the first run begins.
+        first: Start of the first run's window.
     """
     if (chosen := _chosen_window(run)) is not None:
         return chosen
@@ -151,10 +153,10 @@ def plan_history(run: Run, *, start: datetime, lag: timedelta) -> Plan:
 
 
 def plan_whole(run: Run) -> Plan:
-    """Everything there is: a list without a time filter tells the present, whatever the run's interval.
+    """Everything: a list without a time filter shows the present, whatever the run's interval.
 
     Raises:
-        XiaoeConfigError: Somebody asks for a window.
+        XiaoeConfigError: `from` or `to` is set.
     """
     if run.window_from or run.window_to:
         raise XiaoeConfigError(
@@ -165,10 +167,10 @@ def plan_whole(run: Run) -> Plan:
 
 
 def _chosen_window(run: Run) -> Plan | None:
-    """The window a person typed in, or the interval of a backfill run; None where there is neither."""
+    """The window from the form, or the interval of a backfill run; None if there is neither."""
     if run.window_from:
         end = parse_time("to", run.window_to) if run.window_to else run.now
-        if end > run.now + FURTHEST_AHEAD:
+        if end > run.now + MAX_FUTURE:
             raise XiaoeConfigError(f"to={run.window_to!r} lies more than a year ahead: is the year right?")
         return Plan(Window(parse_time("from", run.window_from), end))
     if run.window_to:
@@ -181,7 +183,7 @@ def _chosen_window(run: Run) -> Plan | None:
 
 
 def _latest_end(run: Run) -> datetime:
-    """A scheduled run ends with its interval; a run that a person starts means now."""
+    """The interval's end for a scheduled run, else now."""
     if run.kind == "scheduled" and run.interval_end is not None:
         return min(run.interval_end, run.now)
     return run.now

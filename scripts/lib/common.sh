@@ -37,6 +37,13 @@ apt_install() {
   rm -f "$log"
 }
 
+# test_workers MORE: how many processes of pytest run side by side: XIAOE_TEST_WORKERS, else as many as there are cores
+# and MORE (for tests that wait for other processes), four at most.
+test_workers() {
+  local count=$(($(nproc 2>/dev/null || echo 1) + ${1:-0}))
+  echo "${XIAOE_TEST_WORKERS:-$((count < 4 ? count : 4))}"
+}
+
 # uv of the virtual environment, set up as this machine's pip is: uv reads neither pip's configuration, where a
 # nearer mirror may stand, nor (unless told) the machine's certificates, where a company's own may be.
 venv_uv() {

@@ -14,7 +14,7 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import SERVERS, servers
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import END, Database, days, differences
 from xiaoe.backup import service
 from xiaoe.exceptions import XiaoeConfigError
@@ -33,9 +33,9 @@ FROM = {"from": f"{END - days(3):%Y-%m-%d}"}
 
 
 @pytest.fixture
-def runs(database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
+def runs(database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TaskRunner:
     monkeypatch.setenv("XIAOE_BACKUP_STORE", f"file://{tmp_path}/backups")
-    return Runs(api, monkeypatch, tmp_path / "pages")
+    return TaskRunner(api, monkeypatch, tmp_path / "pages")
 
 
 def fail_over(monkeypatch: pytest.MonkeyPatch, replica: str) -> Database:
@@ -58,7 +58,7 @@ def replica(database: Database) -> Iterator[str]:
 
 
 def test_an_empty_replica_is_noticed_and_not_written_to(
-    runs: Runs, database: Database, monkeypatch: pytest.MonkeyPatch, replica: str
+    runs: TaskRunner, database: Database, monkeypatch: pytest.MonkeyPatch, replica: str
 ) -> None:
     """The stage task stops, and so does a merge of what was staged before; not even the failure is written."""
     for _ in range(2):  # the first install: there is nothing that could be missing
@@ -77,7 +77,7 @@ def test_an_empty_replica_is_noticed_and_not_written_to(
 
 
 def test_to_begin_anew_on_another_server_the_file_is_removed_that_the_message_names(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch, replica: str
+    runs: TaskRunner, monkeypatch: pytest.MonkeyPatch, replica: str
 ) -> None:
     for _ in range(2):
         runs.sync("orders", "incremental")
@@ -89,7 +89,7 @@ def test_to_begin_anew_on_another_server_the_file_is_removed_that_the_message_na
     assert runs.sync("orders", "incremental")["inserted"] > 0
 
 
-def test_who_makes_the_tables_begins_anew(runs: Runs, monkeypatch: pytest.MonkeyPatch, replica: str) -> None:
+def test_who_makes_the_tables_begins_anew(runs: TaskRunner, monkeypatch: pytest.MonkeyPatch, replica: str) -> None:
     for _ in range(2):
         runs.sync("orders", "incremental")
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", replica)
@@ -98,7 +98,7 @@ def test_who_makes_the_tables_begins_anew(runs: Runs, monkeypatch: pytest.Monkey
 
 
 def test_neither_a_restore_nor_a_rebuild_is_taken_for_a_loss(
-    runs: Runs, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
+    runs: TaskRunner, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.sync("orders", "history", kind="manual", **FROM)
     url, _ = service.back_up_now()
@@ -111,7 +111,9 @@ def test_neither_a_restore_nor_a_rebuild_is_taken_for_a_loss(
     assert differences(database, api, Window((END - days(3)).replace(hour=0), END - days(0.01))) == []
 
 
-def test_a_replica_without_tables_stays_without(runs: Runs, monkeypatch: pytest.MonkeyPatch, replica: str) -> None:
+def test_a_replica_without_tables_stays_without(
+    runs: TaskRunner, monkeypatch: pytest.MonkeyPatch, replica: str
+) -> None:
     for _ in range(2):
         runs.sync("orders", "incremental")
     bare = Database(replica.rpartition("/")[0] + "/")
@@ -122,7 +124,9 @@ def test_a_replica_without_tables_stays_without(runs: Runs, monkeypatch: pytest.
     assert Database(replica).rows("SHOW TABLES") == []
 
 
-def test_a_clock_that_steps_back_delays_a_change_and_loses_none(runs: Runs, database: Database, api: Emulator) -> None:
+def test_a_clock_that_steps_back_delays_a_change_and_loses_none(
+    runs: TaskRunner, database: Database, api: Emulator
+) -> None:
     """Orders seen by a fast clock look newer than they are; the next look behind that moment brings the change."""
     window = Window(END - days(3), END)
     real = runs.now

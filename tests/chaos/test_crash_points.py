@@ -20,14 +20,14 @@ from airflow.sdk import ObjectStoragePath
 
 from emulator.process import Emulator
 from support.faults.chaos import by_level, spread, tell
-from support.faults.processes import Child, Fuse, killed_everywhere, things_in
+from support.faults.processes import Child, KillSwitch, killed_everywhere, things_in
 from support.fixtures import servers
 from support.servers.bucket import KEY_ID, bucket
 from support.servers.bucket import SECRET as BUCKET_SECRET
-from support.worlds.conformance import Bench, Item, bench
-from support.worlds.runs import Runs
+from support.worlds.conformance import Item, ResourceUnderTest, under_test
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import END, Database, Sync, days, differences
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.marts.refresh import Refresher
 from xiaoe.merge import merger
 from xiaoe.mysql.warehouse import Warehouse
@@ -42,23 +42,23 @@ pytestmark = [
 ]
 every_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.name)
 
-Arm = Callable[[Fuse], None]
+Arm = Callable[[KillSwitch], None]
 Rows = dict[str, list[Any]]
 ROWS, PAGE = 14, 3
 MOMENTS = ("observed_at", "first_seen_at", "last_seen_at", "absent_since", "batch_id", "run_id")
 """Columns that tell which run of the stage task it was, and when: others after a retry."""
 ARMS: dict[str, Arm] = {
-    "file": Fuse.at_each_file,
-    "before a statement": Fuse.at_each_statement,
-    "in a statement": Fuse.in_each_statement,
+    "file": KillSwitch.at_each_file,
+    "before a statement": KillSwitch.at_each_statement,
+    "in a statement": KillSwitch.in_each_statement,
 }
 
 
 @pytest.fixture
-def shop(database: Database, resource: Resource, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def shop(database: Database, resource: Resource, monkeypatch: pytest.MonkeyPatch) -> Iterator[ResourceUnderTest]:
     """A list of five pages; merges load what they bring in chunks of five rows."""
     monkeypatch.setattr(merger, "CHUNK_ROWS", 5)
-    with bench(database, resource, "apptest1", PAGE) as shop:
+    with under_test(database, resource, "apptest1", PAGE) as shop:
         shop.server.items = [Item(number) for number in range(ROWS)]
         shop.run(run_id="first")
         yield shop
@@ -72,7 +72,7 @@ def changed() -> list[Item]:
 
 @every_resource
 @pytest.mark.parametrize("arm", ["before a statement", "in a statement"])
-def test_a_merge_killed_at_any_statement(shop: Bench, arm: str) -> None:
+def test_a_merge_killed_at_any_statement(shop: ResourceUnderTest, arm: str) -> None:
     shop.server.items = changed()
     first, again = kept(shop.database), shop.stage(run_id="again")
     points = sweep(shop.database, first, lambda: shop.sync.merge(*again), ARMS[arm], exactly=True)
@@ -82,7 +82,7 @@ def test_a_merge_killed_at_any_statement(shop: Bench, arm: str) -> None:
 
 @every_resource
 @pytest.mark.parametrize("arm", ARMS)
-def test_a_stage_killed_anywhere(shop: Bench, arm: str) -> None:
+def test_a_stage_killed_anywhere(shop: ResourceUnderTest, arm: str) -> None:
     """Its retry goes on behind the last page; nothing of it is in the tables before the merge."""
     shop.server.items = changed()
     first = kept(shop.database)
@@ -176,7 +176,7 @@ def test_late_orders_killed_while_they_are_asked_for(
     database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Orders that after-sales name, one call each: staged and merged by two tasks, each killed anywhere."""
-    runs = Runs(api, monkeypatch, tmp_path / "pages")
+    runs = TaskRunner(api, monkeypatch, tmp_path / "pages")
     runs.at(END - days(3))
     runs.sync("orders", "history", kind="manual", **{"from": f"{END - days(22):%Y-%m-%d}"})
     runs.refunds()
@@ -185,21 +185,23 @@ def test_late_orders_killed_while_they_are_asked_for(
     named_by = runs.stage("refunds", "incremental", about)
     runs.merge("refunds", "incremental", named_by, about)
     first = kept(database)
-    arms: list[Arm] = by_level([Fuse.at_each_file], *[[Fuse.at_each_file, Fuse.at_each_statement]] * 2)
+    arms: list[Arm] = by_level(
+        [KillSwitch.at_each_file], *[[KillSwitch.at_each_file, KillSwitch.at_each_statement]] * 2
+    )
     points = sum(sweep(database, first, lambda: runs.late(named_by, about), arm, exactly=False) for arm in arms)
     tell("killed", task="late orders", resource="orders", where="files and statements", points=points)
 
 
 def test_marts_killed_at_any_statement(sync: Sync, database: Database) -> None:
-    staged = HandMade([(at(0), [raw_order(number, pay_time="2026-11-02 10:00:00") for number in range(9)])])
+    staged = StagedRun([(at(0), [raw_order(number, pay_time="2026-11-02 10:00:00") for number in range(9)])])
     sync.merge(*staged.write(sync.store))
     first = kept(database)
     refresher = Refresher(Warehouse(), "apptest1", now=END)
-    count = things_in(refresher.refresh, Fuse.at_each_statement)
+    count = things_in(refresher.refresh, KillSwitch.at_each_statement)
     undisturbed = database.snapshot()
     put_back(database, first)
     points = spread(count, by_level(3, 12, None))
-    for point in killed_everywhere(refresher.refresh, Fuse.at_each_statement, points):
+    for point in killed_everywhere(refresher.refresh, KillSwitch.at_each_statement, points):
         refresher.refresh()
         assert database.snapshot() == undisturbed, point
         put_back(database, first)
@@ -240,14 +242,14 @@ def test_pages_in_a_bucket_do_not_need_the_dead_worker_s_disk(
             sync = Sync(ObjectStoragePath("s3://chaos_store@data/pages"))  # type: ignore[arg-type] # not before the fork
             sync.run(span, run_id=run_id, moves=True)
 
-        count = things_in(on_a_new_disk(lambda: both("undisturbed")), Fuse.at_each_object)
+        count = things_in(on_a_new_disk(lambda: both("undisturbed")), KillSwitch.at_each_object)
         undisturbed = database.snapshot(*MOMENTS)
         assert count > 4
         points = spread(count, by_level(2, 6, None))
         for point in points:
             database.empty("api_tokens")
             work = on_a_new_disk(lambda point=point: both(f"run-{point}"))
-            [_] = killed_everywhere(work, Fuse.at_each_object, [point])
+            [_] = killed_everywhere(work, KillSwitch.at_each_object, [point])
             for disk in tmp_path.iterdir():
                 shutil.rmtree(disk)
             assert not any(database.snapshot().values())

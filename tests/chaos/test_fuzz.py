@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.faults.chaos import by_level, tell
 from support.fixtures import servers
 from support.oracles.any_bytes import answer_of, check_answer, check_paging
-from support.worlds.conformance import Item, Specimens
+from support.worlds.conformance import Item, RowFactory
 from support.worlds.runs import write_list
 from support.worlds.shop import Database, Sync
 from xiaoe.resources.base import Resource
@@ -76,7 +76,7 @@ def test_any_answer_is_rows_or_a_network_error(body: bytes) -> None:
 @given(st.data())
 def test_a_true_row_with_some_bytes_changed(data: st.DataObject) -> None:
     resource = data.draw(st.sampled_from(list(RESOURCES.values())))
-    row = bytearray(Specimens(resource, datetime(2026, 5, 1)).raw(Item(data.draw(st.integers(0, 99)))))
+    row = bytearray(RowFactory(resource, datetime(2026, 5, 1)).raw(Item(data.draw(st.integers(0, 99)))))
     for _ in range(data.draw(st.integers(0, 4))):
         place = data.draw(st.integers(0, len(row) - 1))
         row[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
@@ -121,11 +121,11 @@ def test_whatever_is_typed_fits_the_tables_and_is_read_back_as_it_was(
     sync: Sync, database: Database, resource: Resource
 ) -> None:
     """Rows with odd values in any column, in lists: each is in its table, to the letter, or in `rejected_rows`."""
-    specimens = Specimens(resource, datetime(2026, 5, 1))
+    factory = RowFactory(resource, datetime(2026, 5, 1))
     ends: Counter[str] = Counter()
     for turn in range(by_level(1, 4, 60)):
         chance = random.Random(turn)
-        rows = [odd_row(specimens, number, chance) for number in range(by_level(60, 200, 300))]
+        rows = [odd_row(factory, number, chance) for number in range(by_level(60, 200, 300))]
         database.empty("api_tokens")
         counts = sync.merge(*write_list(resource, sync.store, rows, datetime.now(timezone.utc), f"turn-{turn}"))
         assert counts["inserted"] + counts["rejected"] == len(rows)
@@ -160,10 +160,10 @@ def _decimal(value: Any, found: Any) -> str:
     return str(Decimal(value).quantize(found)) if isinstance(found, Decimal) else str(value)
 
 
-def odd_row(specimens: Specimens, number: int, chance: random.Random) -> bytes:
+def odd_row(factory: RowFactory, number: int, chance: random.Random) -> bytes:
     """A true row with one to three of its values replaced; never its key."""
-    row = json.loads(specimens.raw(Item(number)))
-    names = [field for field in row if field != specimens.key_field]
+    row = json.loads(factory.raw(Item(number)))
+    names = [field for field in row if field != factory.key_field]
     for name in chance.sample(names, min(len(names), chance.randint(1, 3))):
         value = chance.choice([*TEXTS, *NUMBERS, None, True, [1], {"a": "😀"}, "x" * chance.choice([10, 70_000])])
         row[name] = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value

@@ -14,7 +14,7 @@ import pytest
 from support.faults.processes import Child
 from support.fixtures import servers, shop_connection
 from support.servers.wire import MemoryTokens, http, serving, shop_answer
-from support.worlds.conformance import Bench, Item, bench
+from support.worlds.conformance import Item, ResourceUnderTest, under_test
 from support.worlds.shop import Database
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeConfigError, XiaoeNetworkError
@@ -37,31 +37,31 @@ HOSTILE = (
 
 
 @pytest.fixture
-def shop(database: Database, resource: Resource) -> Iterator[Bench]:
-    with bench(database, resource, "apptest1", 50) as shop:
+def shop(database: Database, resource: Resource) -> Iterator[ResourceUnderTest]:
+    with under_test(database, resource, "apptest1", 50) as shop:
         yield shop
 
 
 @pytest.mark.mysql
 @pytest.mark.parametrize("migrated", servers()[:1], indirect=True)
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.name)
-def test_a_key_is_a_key_whatever_it_says(shop: Bench) -> None:
+def test_a_key_is_a_key_whatever_it_says(shop: ResourceUnderTest) -> None:
     """New, changed, refused, typed again, gone: each way in which a key gets into a statement or onto the disk."""
-    key, known = shop.specimens.key_field, Item(500)
-    texts = shop.specimens.columns(*(read for _, read in shop.specimens.fields.values() if read.__name__ == "text"))
+    key, known = shop.factory.key_field, Item(500)
+    texts = shop.factory.columns(*(read for _, read in shop.factory.fields.values() if read.__name__ == "text"))
 
     def listed(version: int, **changed: Any) -> list[Item]:
         return [
-            Item(number, version, {key: name, **{shop.specimens.fields[one][0]: name for one in texts}, **changed})
+            Item(number, version, {key: name, **{shop.factory.fields[one][0]: name for one in texts}, **changed})
             for number, name in enumerate(HOSTILE)
         ]
 
-    bad = next(name for name, read in shop.specimens.fields.values() if read.__name__ in ("code", "yuan", "fen"))
+    bad = next(name for name, read in shop.factory.fields.values() if read.__name__ in ("code", "yuan", "fen"))
     for rows in (listed(0), listed(1), listed(2, **{bad: "what?"}), listed(3)):
         shop.server.items = [*rows, known]
         shop.run()
     held = {row[shop.resource.key]: row for row in shop.table()}
-    assert held.keys() == {*HOSTILE, shop.specimens.name(known)}
+    assert held.keys() == {*HOSTILE, shop.factory.name(known)}
     for name in HOSTILE:
         assert all(held[name][one] == name for one in texts)
     assert shop.database.value("SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL") == 0

@@ -26,10 +26,10 @@ from hypothesis.stateful import (
 from emulator.compare import unlike
 from emulator.process import Emulator
 from support.faults.chaos import by_level, tell
-from support.faults.processes import Child, Fuse, children, killed_everywhere
+from support.faults.processes import Child, KillSwitch, children, killed_everywhere
 from support.fixtures import servers
 from support.oracles import benefits
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import APP_ID, END, START, WHOLE_LISTS, Database, days, differences, truth_by_id, unbalanced
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.marts.refresh import Refresher
@@ -70,7 +70,7 @@ class Syncs(RuleBasedStateMachine):
         self.database.rows("UPDATE api_tokens SET issues = 0")  # the API's ten minutes are many installations long
         self.api.set_faults()
         self.store = tempfile.TemporaryDirectory(dir=memory())
-        self.runs = Runs(self.api, self.patch, Path(self.store.name))
+        self.runs = TaskRunner(self.api, self.patch, Path(self.store.name))
         self.runs.at(BEGIN)
         self.all_staged: list[tuple[str, str, str, Any]] = []
         self.runs.sync("orders", "history", kind="manual", **{"from": f"{SINCE:%Y-%m-%d}"})
@@ -106,13 +106,13 @@ class Syncs(RuleBasedStateMachine):
 
     @rule(one=staged, point=st.integers(0, 60))
     def merge_is_killed(self, one: tuple[str, str, str, Any], point: int) -> None:
-        for _ in killed_everywhere(lambda: self.runs.merge(*one), Fuse.at_each_statement, [point]):
+        for _ in killed_everywhere(lambda: self.runs.merge(*one), KillSwitch.at_each_statement, [point]):
             pass
 
     @rule(kind=st.sampled_from(KINDS), point=st.integers(0, 12))
     def stage_is_killed_and_tried_again(self, kind: tuple[str, str], point: int) -> None:
         about = self.runs.context()
-        for _ in killed_everywhere(lambda: self.runs.stage(*kind, about), Fuse.at_each_file, [point]):
+        for _ in killed_everywhere(lambda: self.runs.stage(*kind, about), KillSwitch.at_each_file, [point]):
             pass
         self.runs.merge(*kind, self.runs.stage(*kind, about), about)
 
@@ -206,7 +206,7 @@ def test_two_schedulers_on_the_same_windows(
     database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Every DAG's tasks, twice at once, under run ids of their own; no task fails, also not by a deadlock."""
-    runs = Runs(api, monkeypatch, tmp_path / "pages")
+    runs = TaskRunner(api, monkeypatch, tmp_path / "pages")
     runs.at(BEGIN)
     runs.sync("orders", "history", kind="manual", **{"from": f"{BEGIN - days(9):%Y-%m-%d}"})
     turns = by_level(1, 3, 20)
@@ -225,7 +225,7 @@ def test_two_tries_of_one_task_at_once(
     database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A try that was thought dead goes on beside the next one, in the same folder: right, or an error by name."""
-    runs = Runs(api, monkeypatch, tmp_path / "pages")
+    runs = TaskRunner(api, monkeypatch, tmp_path / "pages")
     turns = by_level(2, 6, 60)
     named = 0
     for turn in range(turns):
@@ -249,12 +249,12 @@ def test_two_tries_of_one_task_at_once(
     tell("two tries of one task", turns=turns, failed_by_name=named)
 
 
-def works_of_all_dags() -> list[Callable[[Runs, str], object]]:
-    def sync(resource: str, mode: str, runs: Runs, name: str) -> None:
+def works_of_all_dags() -> list[Callable[[TaskRunner, str], object]]:
+    def sync(resource: str, mode: str, runs: TaskRunner, name: str) -> None:
         about = runs.context(f"of-{name}")
         runs.merge(resource, mode, runs.stage(resource, mode, about), about)
 
-    def decide(runs: Runs, name: str) -> None:
+    def decide(runs: TaskRunner, name: str) -> None:
         del name
         benefits.decide(runs.now)
 

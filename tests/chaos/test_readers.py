@@ -15,10 +15,10 @@ import pytest
 
 from emulator.process import Emulator
 from support.faults.chaos import by_level, tell
-from support.faults.processes import Child, Fuse, children, killed_everywhere
+from support.faults.processes import Child, KillSwitch, children, killed_everywhere
 from support.fixtures import servers
 from support.oracles import benefits
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import APP_ID, END, Database, days, differences
 from xiaoe.benefits import decide
 from xiaoe.marts.refresh import Refresher
@@ -106,7 +106,7 @@ def test_a_reader_sees_nothing_that_is_not_so(
     """Merges, decisions and marts at once, some killed in the middle, while the shop's time goes on."""
     monkeypatch.setattr(merger, "CHUNK_ROWS", 100)
     monkeypatch.setattr(decide, "CHUNK_ORDERS", 100)
-    runs = Runs(api, monkeypatch, tmp_path / "pages")
+    runs = TaskRunner(api, monkeypatch, tmp_path / "pages")
     runs.at(END - days(20))
     turns = by_level(1, 5, 60)
 
@@ -129,7 +129,7 @@ def test_a_reader_sees_nothing_that_is_not_so(
             with children(*works):
                 pass
             doomed = partial(sync, "orders", "rescan") if turn % 2 else partial(benefits.decide, runs.now)
-            for _ in killed_everywhere(doomed, Fuse.at_each_statement, [7 + 5 * turn % 40]):
+            for _ in killed_everywhere(doomed, KillSwitch.at_each_statement, [7 + 5 * turn % 40]):
                 pass
             benefits.decide(runs.now)
     looks = seen.pop("looks")

@@ -18,7 +18,7 @@ import pytest
 from emulator.process import Emulator
 from support.faults.chaos import by_level, tell
 from support.fixtures import Connect, servers
-from support.worlds.conformance import Bench, Item, ListServer, Sheet, bench
+from support.worlds.conformance import Item, ListServer, ResourceUnderTest, Response, under_test
 from support.worlds.shop import END, Database, Sync, days, differences, unbalanced
 from xiaoe.exceptions import XiaoeIncompleteError, XiaoeReconciliationError
 from xiaoe.resources.base import Resource
@@ -68,23 +68,23 @@ def sow(chance: random.Random) -> list[Sown]:
 
 
 def spoil(faults: list[Sown]) -> Any:
-    """The trap that these faults make of the server."""
+    """All of these faults in one."""
 
-    def trap(to: ListServer, sheet: Sheet) -> dict[str, Any] | None:
-        rows, total = list(sheet.rows), sheet.total
+    def spoiling(to: ListServer, response: Response) -> dict[str, Any] | None:
+        rows, total = list(response.rows), response.total
         for fault in faults:
-            if sheet.reading > fault.until:
+            if response.reading > fault.until:
                 continue
-            if fault.kind == "total" and sheet.page >= fault.page:
+            if fault.kind == "total" and response.page >= fault.page:
                 total = max(0, total + fault.amount)
-            elif sheet.page == fault.page:
-                rows = spoilt(fault, to, sheet, rows)
+            elif response.page == fault.page:
+                rows = spoilt(fault, to, response, rows)
         return {"rows": rows, "total": total}
 
-    return trap
+    return spoiling
 
 
-def spoilt(fault: Sown, to: ListServer, sheet: Sheet, rows: list[bytes]) -> list[bytes]:
+def spoilt(fault: Sown, to: ListServer, response: Response, rows: list[bytes]) -> list[bytes]:
     if fault.kind == "drop":
         return rows[fault.amount :]
     if fault.kind == "truncate":
@@ -94,21 +94,21 @@ def spoilt(fault: Sown, to: ListServer, sheet: Sheet, rows: list[bytes]) -> list
     if fault.kind == "empty":
         return []
     if fault.kind == "repeat":
-        return to.cut(max(0, sheet.place - SIZE))
+        return to.cut(max(0, response.place - SIZE))
     if fault.kind == "shift":  # the rows before it are gone meanwhile: some slip onto the page that was read already
-        return to.cut(sheet.place + fault.amount)
-    first, other = sheet.place, sheet.place + SIZE  # swap: what follows stands here, and here again
+        return to.cut(response.place + fault.amount)
+    first, other = response.place, response.place + SIZE  # swap: what follows stands here, and here again
     return [*to.cut(other)[:1], *to.cut(first)[1:]]
 
 
 @pytest.fixture
-def shop(database: Database, resource: Resource) -> Iterator[Bench]:
-    with bench(database, resource, "apptest1", SIZE) as shop:
+def shop(database: Database, resource: Resource) -> Iterator[ResourceUnderTest]:
+    with under_test(database, resource, "apptest1", SIZE) as shop:
         yield shop
 
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.name)
-def test_no_seeded_loss_ends_green(shop: Bench) -> None:
+def test_no_seeded_loss_ends_green(shop: ResourceUnderTest) -> None:
     """On a first load, or where the warehouse holds an older version of some; afterwards the API tells the truth."""
     ends: Counter[str] = Counter()
     for seed in range(by_level(6, 40, 400)):

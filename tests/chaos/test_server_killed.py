@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from support.faults.chaos import by_level, more_than_a_sample, spread, tell
-from support.faults.processes import Child, Fuse, things_in
+from support.faults.processes import Child, KillSwitch, things_in
 from support.worlds.shop import Database, Sync
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.exceptions import XiaoeRetriableError
 from xiaoe.merge import merger
 from xiaoe.mysql.migrate import migrate
@@ -75,7 +75,7 @@ def test_mysql_killed_in_the_middle_of_a_merge_and_started_again(
     """The merge fails by name; what it had not committed is gone with the server; the retry brings all of it."""
     monkeypatch.setattr(merger, "CHUNK_ROWS", 40)
     runs = [
-        HandMade([(at(10 * run), [raw_order(number, order_state=run) for number in range(100)])], run_id=f"run-{run}")
+        StagedRun([(at(10 * run), [raw_order(number, order_state=run) for number in range(100)])], run_id=f"run-{run}")
         for run in range(2)
     ]
     first, second = (run.write(tmp_path / "pages") for run in runs)
@@ -85,7 +85,7 @@ def test_mysql_killed_in_the_middle_of_a_merge_and_started_again(
     database, sync = Database(url), Sync(tmp_path / "pages")
     sync.merge(*first)
     before = database.snapshot()
-    statements = things_in(lambda: sync.merge(*second), Fuse.at_each_statement)
+    statements = things_in(lambda: sync.merge(*second), KillSwitch.at_each_statement)
     undisturbed = database.snapshot()
     points = spread(statements, by_level(1, 4, 25), seed=5)
     struck = 0
@@ -105,8 +105,8 @@ def test_mysql_killed_in_the_middle_of_a_merge_and_started_again(
 
 def killing(strike: Callable[[], object], point: int, work: Callable[[], object]) -> None:
     """Do the work; before its n-th statement, this happens. Whoever notices has to say so by name."""
-    fuse = Fuse(point, strike)
-    fuse.at_each_statement()
+    switch = KillSwitch(point, strike)
+    switch.at_each_statement()
     try:
         work()
     except XiaoeRetriableError:

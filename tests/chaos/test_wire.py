@@ -18,11 +18,11 @@ import pytest
 
 from emulator.process import Emulator
 from support.faults.chaos import by_level, more_than_a_sample, spread, tell
-from support.faults.processes import Child, Gate
+from support.faults.processes import Child, Event
 from support.faults.wire_faults import KINDS, Trouble
 from support.fixtures import servers, shop_connection
 from support.worlds.shop import END, Database, Sync, days, differences
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.merge import merger
@@ -56,8 +56,8 @@ def two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]
     now = [raw_order(number, order_state=8 if number % 3 else 1) for number in range(110)]
     now[7] = raw_order(7, price="abc")
     runs = (
-        HandMade([(at(0), before)], run_id="before"),
-        HandMade([(at(10 + page), now[page * 40 : page * 40 + 40]) for page in range(3)], run_id="now"),
+        StagedRun([(at(0), before)], run_id="before"),
+        StagedRun([(at(10 + page), now[page * 40 : page * 40 + 40]) for page in range(3)], run_id="now"),
     )
     return tuple(run.write(tmp_path / "pages") for run in runs)  # type: ignore[return-value]
 
@@ -204,16 +204,16 @@ def test_the_statement_of_a_killed_client_lets_go_of_its_locks(
     holder.autocommit(False)
     holder.query("SELECT * FROM orders WHERE order_id = 'o_00050' FOR UPDATE")
     holder.store_result()
-    begun = Gate()
+    begun = Event()
 
     def tell_and_merge() -> None:
-        original = session.Session.bulk_load
+        original = session.Session.load
 
         def load(*arguments: Any) -> None:
             original(*arguments)
-            begun.open()
+            begun.set()
 
-        session.Session.bulk_load = load  # type: ignore[method-assign]
+        session.Session.load = load  # type: ignore[method-assign]
         sync.merge(*second)
 
     child = Child(tell_and_merge)

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
-import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cache
 from http.client import HTTPConnection
-from pathlib import Path
-from threading import Thread
 from urllib.parse import urlencode
 
 import pytest
-import uvicorn
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "include"))
-
-from emulator import Emulator, running
-from emulator.api import Api
-from emulator.options import parse
-from emulator.process import flags
-from emulator.server import make_app
+from emulator import running
+from support.servers.emulator import serving
 
 PATH = "/xe.order.list.get/1.0.1"
 CREDENTIALS = {"app_id": "app1", "client_id": "client1", "secret_key": "secret1"}
@@ -136,19 +126,6 @@ class Client:
         return list(getattr(self.emulator, f"truth_{table}")(**bounds))
 
     begin = 1735660800  # 2025-01-01 00:00:00 in Beijing
-
-
-@contextmanager
-def serving(**options):
-    """Run an emulator in a thread of the test process, which costs a tenth of starting one."""
-    app = make_app(Api(parse([*flags(options)])))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off"))
-    listener = socket.create_server(("127.0.0.1", 0))
-    Thread(target=server.run, args=([listener],), daemon=True).start()
-    try:
-        yield Emulator(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    finally:
-        server.should_exit = True  # it looks ten times a second; nobody waits for it
 
 
 BASE = {"shop": ["app1:client1:secret1"], "frozen": True, "now": "2025-03-01T12:00:00"}

@@ -14,6 +14,7 @@ import pytest
 INCLUDE = str(Path(__file__).parents[2] / "include")
 
 
+@pytest.mark.process
 def test_the_command_prints_one_line_and_ends_cleanly_on_sigterm():
     environment = {**os.environ, "PYTHONPATH": INCLUDE}
     command = [sys.executable, "-m", "emulator", "--port", "0"]
@@ -27,6 +28,7 @@ def test_the_command_prints_one_line_and_ends_cleanly_on_sigterm():
     assert process.returncode == 0
 
 
+@pytest.mark.process
 def test_an_emulator_is_gone_after_its_block(start):
     with start() as emulator:
         emulator.clock()
@@ -47,6 +49,7 @@ def test_orders_of_the_future_are_not_shown(serve):
         assert max(row["created_time"] for row in emulator.truth_orders()) <= "2025-01-20 08:00:00"
 
 
+@pytest.mark.process
 def test_a_flag_nobody_knows_does_not_start(start, capfd):
     with pytest.raises(RuntimeError, match="did not start"), start(no_such_flag=1):
         pass

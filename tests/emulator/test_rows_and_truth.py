@@ -249,6 +249,7 @@ def test_types_can_vary_from_call_to_call_while_the_truth_stays(connect):
     assert [parse(row) for row in first] == [parse(row) for row in second]
 
 
+@pytest.mark.process
 def test_two_processes_with_one_seed_give_the_same_bytes(start, serve):
     answers = []
     for run, seed in ((start, 5), (serve, 5), (serve, 6)):

@@ -18,7 +18,7 @@ from support.servers.inbox import MailServer, body, mail_server
 from support.worlds.shop import Database
 from xiaoe import clock
 from xiaoe.alerts import callbacks, outage
-from xiaoe.alerts.health import check
+from xiaoe.alerts.health import check_freshness
 from xiaoe.exceptions import XiaoeConfigError, XiaoeNetworkError
 
 pytestmark = [
@@ -288,7 +288,7 @@ def test_without_an_address_alerts_are_noted_all_the_same(
     database: Database, airflow: Airflow, clean_environment: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     airflow.fails()
-    assert "nobody is told of alerts: XIAOE_ALERT_MAIL_TO" in caplog.text
+    assert "alerts are not sent: XIAOE_ALERT_MAIL_TO" in caplog.text
     assert open_alerts(database) == [("failed", "rescan", 1)]
     airflow.succeeds()
     [row] = database.rows("SELECT * FROM alerts")
@@ -412,7 +412,7 @@ def test_health_names_what_is_stale(database: Database, airflow: Airflow) -> Non
     synced(database, "users", "whole", None)
     synced(database, "orders", "deep_rescan", 40 * 24 * HOUR, attempted=40 * 24 * HOUR)
     synced(database, "orders", "history", 40 * 24 * HOUR)
-    is_fresh, lines = check()
+    is_fresh, lines = check_freshness()
     assert not is_fresh
     assert lines == [
         "过期 STALE：app1 orders history：最近成功 last success 2026-10-11 12:00（北京时间 Beijing），"
@@ -425,8 +425,11 @@ def test_health_names_what_is_stale(database: Database, airflow: Airflow) -> Non
 
 
 def test_health_is_good_when_all_is_fresh_and_bad_when_nothing_ever_ran(database: Database, airflow: Airflow) -> None:
-    is_fresh, [said, *_] = check()
+    is_fresh, [said, *_] = check_freshness()
     assert not is_fresh
     assert "从未同步过" in said
     synced(database, "orders", "incremental", HOUR)
-    assert check() == (True, ["正常 OK：1 项同步均在时限内 every sync is fresh", "未结束的告警 open alerts：0"])
+    assert check_freshness() == (
+        True,
+        ["正常 OK：1 项同步均在时限内 every sync is fresh", "未结束的告警 open alerts：0"],
+    )

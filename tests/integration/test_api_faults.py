@@ -27,7 +27,7 @@ from support.worlds.shop import (
     truth_by_id,
     unbalanced,
 )
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import (
     XiaoeBusyError,
@@ -421,7 +421,7 @@ def test_a_row_that_turns_bad_and_back_again_is_resolved(sync: Sync, database: D
     good, bad = raw_order(1), raw_order(1, price="abc")
     resolved = []
     for second, row in ((0, good), (10, bad), (20, good), (30, bad), (40, raw_order(1, price="1"))):
-        sync.merge(*HandMade([(at(second), [row, raw_order(2)])], run_id=f"at-{second}").write(sync.store))
+        sync.merge(*StagedRun([(at(second), [row, raw_order(2)])], run_id=f"at-{second}").write(sync.store))
         resolved += [(row["seen_count"], row["resolved_at"] is not None) for row in database.rows(REJECTED)]
     assert resolved == [(1, False), (1, True), (2, False), (2, True)]
     assert database.value("SELECT price FROM orders WHERE order_id = 'o_00001'") == 1
@@ -430,15 +430,15 @@ def test_a_row_that_turns_bad_and_back_again_is_resolved(sync: Sync, database: D
 
 
 def test_an_older_version_does_not_resolve_a_row_that_is_bad_now(sync: Sync, database: Database) -> None:
-    late = HandMade([(at(0), [raw_order(1)])], run_id="late").write(sync.store)
-    sync.merge(*HandMade([(at(10), [raw_order(1, price="abc")])], run_id="early").write(sync.store))
+    late = StagedRun([(at(0), [raw_order(1)])], run_id="late").write(sync.store)
+    sync.merge(*StagedRun([(at(10), [raw_order(1, price="abc")])], run_id="early").write(sync.store))
     sync.merge(*late)
     assert database.value("SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL") == 1
     assert database.value("SELECT COUNT(*) FROM orders") == 1
 
 
 def test_a_merge_repeated_counts_a_rejected_row_once(sync: Sync, database: Database) -> None:
-    run = HandMade([(at(0), [raw_order(1, price="abc"), raw_order(2)])]).write(sync.store)
+    run = StagedRun([(at(0), [raw_order(1, price="abc"), raw_order(2)])]).write(sync.store)
     for _ in range(3):
         sync.merge(*run)
     assert database.value("SELECT seen_count FROM rejected_rows") == 1
@@ -470,7 +470,7 @@ def test_a_merge_repeated_counts_a_rejected_row_once(sync: Sync, database: Datab
 def test_each_bad_row_says_why_and_does_not_stop_the_others(
     sync: Sync, database: Database, raw: bytes, reason: str
 ) -> None:
-    counts = sync.merge(*HandMade([(at(0), [raw_order(5), raw, raw_order(6)])]).write(sync.store))
+    counts = sync.merge(*StagedRun([(at(0), [raw_order(5), raw, raw_order(6)])]).write(sync.store))
     assert (counts["inserted"], counts["rejected"], counts["unchanged"]) == (2, 1, 0)
     [row] = database.rows("SELECT * FROM rejected_rows")
     assert reason in row["reason"]

@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import END, TABLES, Database, Sync, days, differences
 from xiaoe import cli, clock
 from xiaoe.backup import service
@@ -148,7 +148,7 @@ def test_after_a_restore_the_syncs_close_the_gap(
     database: Database, api: Emulator, store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Backup, two days of orders and changes, the database lost, restore: the next runs bring all of it."""
-    runs = Runs(api, monkeypatch, tmp_path / "pages")
+    runs = TaskRunner(api, monkeypatch, tmp_path / "pages")
     runs.at(END - days(2))
     runs.sync("orders", "history", kind="manual", **{"from": "2026-11-06"})
     runs.sync("orders", "incremental")
@@ -234,7 +234,7 @@ def refused(file: Path, database: Database, match: str, **options: Any) -> str:
 def test_a_file_that_is_not_whole_or_not_the_same_is_refused(one_backup: Path, database: Database) -> None:
     content, manifest = one_backup.read_bytes(), one_backup.with_name(one_backup.name + MANIFEST)
     one_backup.write_bytes(content[:-10])
-    refused(one_backup, database, "cut off")
+    refused(one_backup, database, "truncated")
     one_backup.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
     refused(one_backup, database, "SHA-256")
     one_backup.write_bytes(content)
@@ -242,7 +242,7 @@ def test_a_file_that_is_not_whole_or_not_the_same_is_refused(one_backup: Path, d
     manifest.write_text(json.dumps({**about, "migrations": [*about["migrations"], "0099-from-the-future"]}))
     refused(one_backup, database, "newer than this checkout.*0099-from-the-future")
     manifest.unlink()
-    refused(one_backup, database, "no such manifest.*no whole backup")
+    refused(one_backup, database, "no such manifest.*not a complete backup")
     one_backup.unlink()
     refused(one_backup, database, "no such")
     service.back_up_now()
@@ -370,7 +370,7 @@ def test_a_drill_finds_a_backup_that_gives_other_rows(one_backup: Path, database
     assert row["drill_status"] == "failed"
     assert database.rows("SHOW DATABASES LIKE %s", [name_of(scratch)]) == []
     one_backup.write_bytes(b"rubbish")
-    with pytest.raises(XiaoeConfigError, match="cut off"):
+    with pytest.raises(XiaoeConfigError, match="truncated"):
         drill()
 
 
@@ -380,7 +380,7 @@ def test_a_drill_touches_no_database_of_somebody_else(
 ) -> None:
     database.rows(f"CREATE DATABASE {name_of(scratch)}")
     scratch.rows("CREATE TABLE theirs (id INT PRIMARY KEY)")
-    with pytest.raises(XiaoeConfigError, match="tables that no drill made"):
+    with pytest.raises(XiaoeConfigError, match="holds tables and was not made by a drill"):
         drill()
     assert scratch.rows("SHOW TABLES") != []
     scratch.rows(f"CREATE TABLE {MARK} (id INT)")  # as a drill leaves it that was killed

@@ -233,7 +233,7 @@ def test_the_day_of_a_run(shop: Shop, typed: str | None, context: Any, day: str)
     assert export(context | {"params": {"day": typed}})["day"] == day
 
 
-@pytest.mark.parametrize(("typed", "text"), [("yesterday", "give a day like"), ("2026-11-22", "is still to come")])
+@pytest.mark.parametrize(("typed", "text"), [("yesterday", "give a date like"), ("2026-11-22", "lies in the future")])
 def test_a_wrong_day_is_named(shop: Shop, typed: str, text: str) -> None:
     with pytest.raises(XiaoeConfigError, match=f"day='{typed}'.*{text}"):
         export(SCHEDULED | {"params": {"day": typed}})
@@ -295,7 +295,7 @@ def test_where_nothing_is_configured_nobody_is_told_and_nothing_fails(
 def test_files_that_are_too_large_for_a_mail_stay_where_they_are(
     shop: Shop, inbox: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "LARGEST_ATTACHMENTS", 1000)
+    monkeypatch.setattr(report, "MAX_ATTACHMENTS", 1000)
     said = export()
     assert send("mail", said)
     [mail] = inbox.mails
@@ -399,7 +399,7 @@ PARTLY_REFUNDED = {
 
 @pytest.fixture
 def decide(shop: Shop) -> Callable[[], dict[str, Any]]:
-    with DAG("decide", schedule=None, **dag_defaults("benefits", params={}, late_after=timedelta(hours=1))):
+    with DAG("decide", schedule=None, **dag_defaults("benefits", params={}, overdue_after=timedelta(hours=1))):
         operator = XiaoeBenefitsOperator(task_id="decide", xiaoe_conn_id="xiaoe_default")
     return lambda: operator.execute({})  # type: ignore[arg-type]
 

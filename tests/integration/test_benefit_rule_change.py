@@ -144,3 +144,29 @@ def test_a_wrong_file_decides_nothing_and_says_which_field(
     with pytest.raises(XiaoeConfigError, match=r"\$\.days"):
         policy.read_policy(file)
     assert content(database) == before
+
+
+def test_days_that_no_rescan_reaches_are_neither_shown_nor_followed(
+    shop: Sync, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(database)
+    propose(msgspec.structs.replace(FORTNIGHT, days=90), monkeypatch)
+    with pytest.raises(XiaoeConfigError, match="XIAOE_DEEP_RESCAN_DAYS to 91 or more"):
+        policy_change.change_policy(apply=True)
+    propose(FORTNIGHT, monkeypatch)
+    monkeypatch.setenv("XIAOE_RESCAN_DAYS", "7")
+    monkeypatch.setenv("XIAOE_DEEP_RESCAN_DAYS", "14")
+    with pytest.raises(XiaoeConfigError, match="XIAOE_DEEP_RESCAN_DAYS to 15 or more"):
+        run()
+    assert content(database) == before
+
+
+def test_days_that_only_the_nightly_rescan_reaches_are_shown(
+    shop: Sync, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    propose(MONTH, monkeypatch)
+    assert "每小时复查只读近 15 天的订单（XIAOE_RESCAN_DAYS），少于 30 + 1 天" in policy_change.change_policy(
+        apply=True
+    )
+    run()
+    assert "30 days and one are more than XIAOE_RESCAN_DAYS" in capsys.readouterr().out

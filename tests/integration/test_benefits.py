@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulator.process import Emulator
-from support.faults.processes import Child, Fuse, Gate, children, killed_everywhere
+from support.faults.processes import Child, Event, KillSwitch, children, killed_everywhere
 from support.oracles import benefits
 from support.oracles.benefits import (
     ABSENT,
@@ -27,6 +27,7 @@ from support.oracles.benefits import (
     DAY,
     DONE_LATE,
     EARLY,
+    ESSENTIAL_OF_APPLICATION,
     FAILED,
     GRANTED,
     HOUR,
@@ -42,6 +43,8 @@ from support.oracles.benefits import (
     STALE,
     UNKNOWN,
     UNPAID,
+    UNREADABLE,
+    UNREADABLE_APPLICATION,
     UNSEEN,
     AfterSale,
     Change,
@@ -62,7 +65,7 @@ from support.oracles.benefits import (
     utc,
 )
 from support.worlds.shop import APP_ID, END, EVERYTHING, Database, Sync, days, differences
-from support.worlds.staged import WEEK, HandMade, at, raw_order
+from support.worlds.staged import WEEK, StagedRun, at, raw_order
 from xiaoe.benefits import attention, names
 from xiaoe.benefits import decide as deciding
 from xiaoe.clock import BEIJING
@@ -81,7 +84,7 @@ ZERO = timedelta()
 
 def revoked_after_grant(session: Session, now: datetime, shop_id: str = APP_ID) -> list[str]:
     """Orders that the run of this moment took a grant back from."""
-    return [name for _, name in attention.grants_taken_back(session, shop_id, now, now + attention.MOMENT)]
+    return [name for _, name in attention.grants_taken_back(session, shop_id, now, now + attention.LOG_PRECISION)]
 
 
 def beijing(moment: datetime) -> datetime:
@@ -300,6 +303,32 @@ CASES = [
     Case("newest version rejected", "review", STALE, rejected=True),
     Case("newest version rejected, before the deadline", "pending", EARLY, rejected=True, seen=-DAY, now=-HOUR),
     Case("newest version rejected, refunded", "revoke", REFUNDED, refunded(), rejected=True),
+    *(
+        Case(f"{column} unreadable, {name}", "review", reason, facts | {"unreadable": ("title", column)}, seen=seen)
+        for column, reason in UNREADABLE.items()
+        if column != "resource_type"
+        for name, facts, seen in (
+            ("paid", {}, HOUR),
+            ("refunded in time", refunded(), HOUR),
+            ("unpaid", {"order_state": 0}, HOUR),
+            ("nothing known", {"order_state": None}, HOUR),
+            ("not seen since", {}, None),
+        )
+    ),
+    Case("what no decision rests on is unreadable", "grant", GRANTED, {"unreadable": ("title", "resource_type")}),
+    Case("type unreadable, it counts", "review", UNREADABLE["resource_type"],
+         {"unreadable": ("resource_type",), "resource_type": None}, rule=ONE_TYPE),
+    Case("type unreadable, another was known", "review", UNREADABLE["resource_type"],
+         {"unreadable": ("resource_type",), "resource_type": 25}, rule=ONE_TYPE),
+    Case("carries none, money unreadable", "not_applicable", NOT_CARRIED,
+         {"resource_type": 25, "unreadable": ("price",)}, rule=ONE_TYPE),
+    *(
+        Case(f"{column} of an after-sale unreadable", "review", UNREADABLE_APPLICATION, {},
+             ((4, -DAY, -HOUR, 1, ("reason", column)),))
+        for column in sorted(ESSENTIAL_OF_APPLICATION)
+    ),
+    Case("remark of an after-sale unreadable", "grant", GRANTED, {}, ((4, -DAY, -HOUR, 1, ("remark",)),)),
+    Case("time of an exchange unreadable", "grant", GRANTED, {}, ((2, -DAY, -DAY, 3, ("created_at",)),)),
     Case("gone from the list", "review", ABSENT, {"absent": True}),
     Case("gone from the list, refunded", "revoke", REFUNDED, refunded() | {"absent": True}),
     Case("gone from the list, before the deadline", "pending", EARLY, {"absent": True}, seen=-DAY, now=-HOUR),
@@ -546,7 +575,7 @@ def test_a_hundred_thousand_orders(large: Database, session: Session) -> None:
     saved(session, shop)
     totals = Counter(verdict.decision for verdict in verdicts.values())
     assert min(totals.values()) > 5000
-    assert len({verdict.reason for verdict in verdicts.values()}) == 16
+    assert len({verdict.reason for verdict in verdicts.values()}) == 23
     assert decide(GENERATED_NOW) == totals
     assert disagreements(large, verdicts) == []
     count, last = log_size(large)
@@ -829,15 +858,15 @@ def test_a_merge_waits_for_a_run_and_goes_on_when_that_is_killed(
 ) -> None:
     """Killed with everything written and nothing committed."""
     saved(session, shop_of(order()))
-    run = HandMade([(at(0), [raw_order(1)])], window=WEEK).write(tmp_path)
-    written, never = Gate(), Gate()
+    run = StagedRun([(at(0), [raw_order(1)])], window=WEEK).write(tmp_path)
+    written, never = Event(), Event()
 
     def hang_when_written() -> None:
         commit = warehouses.Session.commit
 
         def hang(one: Session) -> None:
             if one.query("SELECT COUNT(*) FROM benefit_decisions")[0][0]:
-                written.open()
+                written.set()
                 never.wait()
             commit(one)
 
@@ -866,7 +895,7 @@ def test_a_run_killed_at_any_statement(session: Session, database: Database, mon
     saved(session, shop)
     verdicts = shop.verdicts(Rule(), NOW)
     states = []
-    for point in killed_everywhere(lambda: decide(NOW), Fuse.at_each_statement):
+    for point in killed_everywhere(lambda: decide(NOW), KillSwitch.at_each_statement):
         done, logged = list(decisions(database)), [row["order_id"] for row in log_of(database)]
         queued = [row["order_id"] for row in database.rows("SELECT * FROM benefit_queue ORDER BY order_id")]
         assert done == logged, point
@@ -961,7 +990,7 @@ def test_an_order_that_cannot_be_read_any_more_is_decided_anew(
     expected = ["grant", "review", "grant"]
     for number, raw in enumerate((good, bad, second)):
         seen = at(86_400 * 20 + number)
-        sync.merge(*HandMade([(seen, [raw])], run_id=f"run-{number}", mode="rescan").write(tmp_path))
+        sync.merge(*StagedRun([(seen, [raw])], run_id=f"run-{number}", mode="rescan").write(tmp_path))
         decide(now + number * HOUR)
         [row] = decisions(database).values()
         assert row["decision"] == expected[number]
@@ -976,7 +1005,7 @@ def test_an_order_that_is_gone_is_decided_anew_and_again_when_it_is_back(
     both, one = [raw_order(1), raw_order(2)], [raw_order(2)]
     for number, rows in enumerate((both, one, both)):
         seen = at(86_400 * 20 + number)
-        run = HandMade([(seen, rows)], run_id=f"run-{number}", mode="rescan").write(tmp_path)
+        run = StagedRun([(seen, rows)], run_id=f"run-{number}", mode="rescan").write(tmp_path)
         sync.merge(*run, accept_missing=True)
         decide(now + number * HOUR)
         assert disagreements(database, held_by(database).verdicts(Rule(), now + number * HOUR)) == []

@@ -1,6 +1,6 @@
 """What every resource has to do, new ones too: nothing here knows more of one than its declaration.
 
-Reading ends in every trap; every row is there once; nothing is written twice; newer wins; what disappears is
+Reading ends in every fault; every row is there once; nothing is written twice; newer wins; what disappears is
 noticed; what cannot be typed is kept. Each test runs for every resource, on every server.
 """
 
@@ -17,7 +17,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.worlds.conformance import BUSY, LEFT_OUT, MOST_CALLS, Bench, Item, ListServer, Sheet, Trap, bench
+from support.worlds.conformance import (
+    BUSY,
+    LEFT_OUT,
+    MOST_CALLS,
+    Fault,
+    Item,
+    ListServer,
+    ResourceUnderTest,
+    Response,
+    under_test,
+)
 from support.worlds.forms import BAD, FORMS, REFUSED
 from support.worlds.shop import Database, merge_sql, unbalanced
 from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeReconciliationError
@@ -43,21 +53,21 @@ FEW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck
 
 
 @pytest.fixture
-def shop(database: Database, resource: Resource) -> Iterator[Bench]:
-    with bench(database, resource, "apptest1", SIZE) as shop:
+def shop(database: Database, resource: Resource) -> Iterator[ResourceUnderTest]:
+    with under_test(database, resource, "apptest1", SIZE) as shop:
         yield shop
 
 
 @pytest.fixture
-def another_shop(database: Database, resource: Resource) -> Iterator[Bench]:
-    with bench(database, resource, "apptest2", SIZE) as shop:
+def another_shop(database: Database, resource: Resource) -> Iterator[ResourceUnderTest]:
+    with under_test(database, resource, "apptest2", SIZE) as shop:
         yield shop
 
 
 @pytest.fixture
-def full_pages(database: Database, resource: Resource) -> Iterator[Bench]:
+def full_pages(database: Database, resource: Resource) -> Iterator[ResourceUnderTest]:
     """The shop with the largest pages its interface allows."""
-    with bench(database, resource, "apptest1", 200) as shop:
+    with under_test(database, resource, "apptest1", 200) as shop:
         yield shop
 
 
@@ -68,68 +78,70 @@ def items(count: int, version: int = 0) -> list[Item]:
 # 1 Reading ends
 
 AGAIN, SAYS = "page {} is the same as one before it", rf"the API says {ROWS} rows .* {{}} distinct rows"
-UNTOLD = "the API told no (total|row_count), so nothing proves the list complete"
+UNTOLD = "the API sent no (total|row_count), so nothing proves the list complete"
 
 
-def rest(server: ListServer, sheet: Sheet) -> list[bytes]:
+def rest(server: ListServer, response: Response) -> list[bytes]:
     """Behind each page there is another one, of rows that nobody has seen."""
     last = server.items[-1].number
     server.items += [Item(number, 1) for number in range(last + 1, last + 1 + SIZE)]
-    return sheet.rows
+    return response.rows
 
 
-def circle(server: ListServer, sheet: Sheet, first: int) -> list[bytes]:
+def circle(server: ListServer, response: Response, first: int) -> list[bytes]:
     """Three pages over and over, from this one on."""
     begin = (first - 1) * SIZE
-    return server.cut(sheet.place if sheet.place < begin else begin + (sheet.place - begin) % (3 * SIZE))
+    return server.cut(response.place if response.place < begin else begin + (response.place - begin) % (3 * SIZE))
 
 
 def null_list(server: ListServer) -> bytes:
     return b'{"%s":%d,"list":null}' % (server.resource.total_key.encode(), ROWS)
 
 
-TRAPS: dict[str, tuple[Trap, str | None, str | None]] = {
-    "page 1 for ever": (lambda to, sheet: {"rows": to.cut(0)}, AGAIN.format(2), AGAIN.format(2)),
-    "the last page for ever": (lambda to, sheet: {"rows": to.cut(min(sheet.place, 4 * SIZE))}, None, None),
+FAULTS: dict[str, tuple[Fault, str | None, str | None]] = {
+    "page 1 for ever": (lambda to, response: {"rows": to.cut(0)}, AGAIN.format(2), AGAIN.format(2)),
+    "the last page for ever": (lambda to, response: {"rows": to.cut(min(response.place, 4 * SIZE))}, None, None),
     "the last page for ever, and a total beyond it": (
-        lambda to, sheet: {"rows": to.cut(min(sheet.place, 4 * SIZE)), "total": 30}, AGAIN.format(6), AGAIN.format(6),
+        lambda to, response: {"rows": to.cut(min(response.place, 4 * SIZE)), "total": 30},
+        AGAIN.format(6), AGAIN.format(6),
     ),
-    "three pages for ever": (lambda to, sheet: {"rows": circle(to, sheet, 1)}, AGAIN.format(4), AGAIN.format(4)),
-    "pages 2 to 4 for ever": (lambda to, sheet: {"rows": circle(to, sheet, 2)}, SAYS.format(12), AGAIN.format(5)),
+    "three pages for ever": (lambda to, response: {"rows": circle(to, response, 1)}, AGAIN.format(4), AGAIN.format(4)),
+    "pages 2 to 4 for ever": (lambda to, response: {"rows": circle(to, response, 2)}, SAYS.format(12), AGAIN.format(5)),
     "a cursor that stands still": (
-        lambda to, sheet: {"rows": to.cut(sheet.place, **to.specimens.cursor(Item(5)))}, None, AGAIN.format(2),
+        lambda to, response: {"rows": to.cut(response.place, **to.factory.cursor(Item(5)))}, None, AGAIN.format(2),
     ),
     "rows without a cursor": (
-        lambda to, sheet: {"rows": to.cut(sheet.place, **dict.fromkeys(to.specimens.cursor(Item(0))))},
+        lambda to, response: {"rows": to.cut(response.place, **dict.fromkeys(to.factory.cursor(Item(0))))},
         None,
         SAYS.format(SIZE),
     ),
-    "page size ignored": (lambda to, sheet: {"rows": [*map(to.specimens.raw, to.items)]}, None, None),
+    "page size ignored": (lambda to, response: {"rows": [*map(to.factory.raw, to.items)]}, None, None),
     "new rows for ever": (
-        lambda to, sheet: {"rows": rest(to, sheet), "total": ROWS}, SAYS.format(r"\d+"), SAYS.format(r"\d+"),
+        lambda to, response: {"rows": rest(to, response), "total": ROWS}, SAYS.format(r"\d+"), SAYS.format(r"\d+"),
     ),
     "new rows for ever, all of them counted": (
-        lambda to, sheet: {"rows": rest(to, sheet), "total": ROWS + SIZE * sheet.page}, "says .* rows", "says .* rows",
+        lambda to, response: {"rows": rest(to, response), "total": ROWS + SIZE * response.page},
+        "says .* rows", "says .* rows",
     ),
-    "no rows, but a total": (lambda to, sheet: {"rows": []}, SAYS.format(0), SAYS.format(0)),
-    "list null, but a total": (lambda to, sheet: {"data": null_list(to)}, SAYS.format(0), SAYS.format(0)),
-    "rows, but total 0": (lambda to, sheet: {"total": 0}, *["says 0 rows .* [1-9]"] * 2),
-    "a total too low by pages": (lambda to, sheet: {"total": 9}, "says 9 .* 14 distinct", "says 9 .* 14 distinct"),
-    "a total that is too low": (lambda to, sheet: {"total": 13}, "says 13 .* 14 distinct", "says 13 .* 14 distinct"),
-    "total left out": (lambda to, sheet: {"total": LEFT_OUT}, UNTOLD, UNTOLD),
-    "total as text": (lambda to, sheet: {"total": str(ROWS)}, None, None),
+    "no rows, but a total": (lambda to, response: {"rows": []}, SAYS.format(0), SAYS.format(0)),
+    "list null, but a total": (lambda to, response: {"data": null_list(to)}, SAYS.format(0), SAYS.format(0)),
+    "rows, but total 0": (lambda to, response: {"total": 0}, *["says 0 rows .* [1-9]"] * 2),
+    "a total too low by pages": (lambda to, response: {"total": 9}, "says 9 .* 14 distinct", "says 9 .* 14 distinct"),
+    "a total that is too low": (lambda to, response: {"total": 13}, "says 13 .* 14 distinct", "says 13 .* 14 distinct"),
+    "total left out": (lambda to, response: {"total": LEFT_OUT}, UNTOLD, UNTOLD),
+    "total as text": (lambda to, response: {"total": str(ROWS)}, None, None),
 }  # fmt: skip
 """What stays wrong → what a list read by number ends with, and one by cursor; None: it is complete all the same."""
 
 
-@pytest.mark.parametrize("name", TRAPS)
-def test_reading_ends_in_every_trap_complete_or_with_the_numbers(shop: Bench, name: str) -> None:
+@pytest.mark.parametrize("name", FAULTS)
+def test_reading_ends_in_every_fault_complete_or_with_the_numbers(shop: ResourceUnderTest, name: str) -> None:
     shop.server.items = items(SIZE)
     shop.run()
     before = shop.database.snapshot()
     shop.server.items = items(ROWS, version=1)
-    trap, *ends = TRAPS[name]
-    shop.server.set(trap)
+    fault, *ends = FAULTS[name]
+    shop.server.set(fault)
     fails = ends[isinstance(shop.resource.paging, Cursor)]
     if fails == UNTOLD and not shop.resource.tells_total:
         fails = None
@@ -143,14 +155,14 @@ def test_reading_ends_in_every_trap_complete_or_with_the_numbers(shop: Bench, na
         assert unbalanced(shop.database) == []
 
 
-def test_a_list_without_a_total_is_complete_when_it_twice_brings_the_same(shop: Bench) -> None:
+def test_a_list_without_a_total_is_complete_when_it_twice_brings_the_same(shop: ResourceUnderTest) -> None:
     """Where nobody has documented a total; else nothing proves it complete, however often it brings the same."""
     shop.server.items = items(ROWS)
 
-    def hide(to: ListServer, sheet: Sheet) -> dict[str, Any]:
+    def hide(to: ListServer, response: Response) -> dict[str, Any]:
         """The first two readings miss a row each, and not the same."""
-        missed = {1: 2, 2: 3}.get(sheet.reading)
-        return {"rows": sheet.rows[1:] if sheet.page == missed else sheet.rows, "total": LEFT_OUT}
+        missed = {1: 2, 2: 3}.get(response.reading)
+        return {"rows": response.rows[1:] if response.page == missed else response.rows, "total": LEFT_OUT}
 
     shop.server.set(hide)
     if shop.resource.tells_total:
@@ -162,10 +174,10 @@ def test_a_list_without_a_total_is_complete_when_it_twice_brings_the_same(shop: 
     assert shop.wrong() == []
     assert (shop.ledger()["passes"], shop.ledger()["api_total"], shop.ledger()["staged"]) == (4, ROWS, ROWS)
     before = shop.database.snapshot()
-    shop.server.set(lambda to, sheet: {"rows": sheet.rows[sheet.reading % 2 :], "total": LEFT_OUT})
+    shop.server.set(lambda to, response: {"rows": response.rows[response.reading % 2 :], "total": LEFT_OUT})
     with pytest.raises(XiaoeIncompleteError, match=UNTOLD):
         shop.run()
-    shop.server.set(lambda to, sheet: {"rows": to.cut(0), "total": LEFT_OUT})
+    shop.server.set(lambda to, response: {"rows": to.cut(0), "total": LEFT_OUT})
     with pytest.raises(XiaoeIncompleteError, match="page 2 is the same as one before it"):
         shop.run()
     assert shop.database.snapshot() == before
@@ -174,21 +186,21 @@ def test_a_list_without_a_total_is_complete_when_it_twice_brings_the_same(shop: 
 NOTHING = (b"null", b"[]", b"{}", b'{"list":null}', b'{"list":[]}')
 
 
-def test_an_answer_without_data_is_an_empty_list(shop: Bench) -> None:
+def test_an_answer_without_data_is_an_empty_list(shop: ResourceUnderTest) -> None:
     """A faulty answer looks the same: it has to say so twice."""
     for data in NOTHING:
-        shop.server.set(lambda to, sheet, data=data: {"data": data})
+        shop.server.set(lambda to, response, data=data: {"data": data})
         assert shop.run()["staged"] == 0
         assert shop.table() == []
         assert shop.ledger()["passes"] == 2
 
 
-def test_an_answer_without_data_empties_no_warehouse(shop: Bench) -> None:
+def test_an_answer_without_data_empties_no_warehouse(shop: ResourceUnderTest) -> None:
     shop.server.items = items(4)
     shop.run()
     before = shop.database.snapshot()
     for data in NOTHING:
-        shop.server.set(lambda to, sheet, data=data: {"data": data})
+        shop.server.set(lambda to, response, data=data: {"data": data})
         with pytest.raises(XiaoeReconciliationError, match=r"the API lists 0 rows.* 4 "):
             shop.run()
         assert shop.database.snapshot() == before
@@ -197,15 +209,15 @@ def test_an_answer_without_data_empties_no_warehouse(shop: Bench) -> None:
 # 2 Every row exactly once
 
 
-def once(page: int, trap: Trap) -> Trap:
+def once(page: int, fault: Fault) -> Fault:
     """Only behind this page, and only in the first reading."""
-    return lambda to, sheet: trap(to, sheet) if (sheet.reading, sheet.page) == (1, page) else None
+    return lambda to, response: fault(to, response) if (response.reading, response.page) == (1, page) else None
 
 
-def test_rows_added_at_the_front_while_the_list_is_read(shop: Bench) -> None:
+def test_rows_added_at_the_front_while_the_list_is_read(shop: ResourceUnderTest) -> None:
     """By number, they push others onto the next page; by cursor they are not met, and come with the next run."""
     shop.server.items = items(ROWS)
-    shop.server.set(once(2, lambda to, sheet: to.items.insert(0, Item(99))))
+    shop.server.set(once(2, lambda to, response: to.items.insert(0, Item(99))))
     shop.run()
     assert shop.wrong(items(ROWS) if isinstance(shop.resource.paging, Cursor) else None) == []
     shop.run()
@@ -214,40 +226,42 @@ def test_rows_added_at_the_front_while_the_list_is_read(shop: Bench) -> None:
     assert unbalanced(shop.database) == []
 
 
-def test_rows_that_go_while_the_list_is_read(shop: Bench) -> None:
+def test_rows_that_go_while_the_list_is_read(shop: ResourceUnderTest) -> None:
     """Others move up onto a page that was read already."""
     shop.server.items = items(ROWS)
-    shop.server.set(once(2, lambda to, sheet: to.items.remove(Item(1))))
+    shop.server.set(once(2, lambda to, response: to.items.remove(Item(1))))
     shop.run()
     assert shop.wrong() == []
     assert shop.ledger()["passes"] == 2
 
 
-def test_rows_that_change_places_while_the_list_is_read(shop: Bench) -> None:
+def test_rows_that_change_places_while_the_list_is_read(shop: ResourceUnderTest) -> None:
     """One is met twice and one not at all, and the total stays."""
     shop.server.items = items(ROWS)
-    shop.server.set(once(2, lambda to, sheet: to.items.insert(0, to.items.pop(10))))
+    shop.server.set(once(2, lambda to, response: to.items.insert(0, to.items.pop(10))))
     shop.run()
     assert shop.wrong() == []
     assert shop.ledger()["passes"] == 2
 
 
-def test_rows_that_stand_on_two_pages(shop: Bench) -> None:
+def test_rows_that_stand_on_two_pages(shop: ResourceUnderTest) -> None:
     """Two more rows on page 2, both from page 1."""
     shop.server.items = items(ROWS)
-    shop.server.set(once(2, lambda to, sheet: {"rows": [*to.cut(0)[:2], *sheet.rows]}))
+    shop.server.set(once(2, lambda to, response: {"rows": [*to.cut(0)[:2], *response.rows]}))
     assert shop.run()["staged"] == ROWS
     assert shop.wrong() == []
     assert unbalanced(shop.database) == []
 
 
-def test_a_short_page_in_the_middle(shop: Bench) -> None:
+def test_a_short_page_in_the_middle(shop: ResourceUnderTest) -> None:
     """One row on page 2; what it lacks comes on the pages behind it."""
     shop.server.items = items(ROWS)
     lacks = 0 if isinstance(shop.resource.paging, Cursor) else SIZE - 1
 
-    def shorten(to: ListServer, sheet: Sheet) -> dict[str, Any]:
-        return {"rows": sheet.rows[:1] if sheet.page == 2 else to.cut(sheet.place - lacks * (sheet.page > 2))}
+    def shorten(to: ListServer, response: Response) -> dict[str, Any]:
+        return {
+            "rows": response.rows[:1] if response.page == 2 else to.cut(response.place - lacks * (response.page > 2))
+        }
 
     shop.server.set(shorten)
     shop.run()
@@ -255,16 +269,16 @@ def test_a_short_page_in_the_middle(shop: Bench) -> None:
     assert shop.ledger()["passes"] == 1
 
 
-def test_full_pages_with_an_empty_one_behind_them(shop: Bench) -> None:
+def test_full_pages_with_an_empty_one_behind_them(shop: ResourceUnderTest) -> None:
     shop.server.items = items(4 * SIZE)
     shop.run()
     assert shop.wrong() == []
     assert shop.ledger()["passes"] == 1
 
 
-def test_a_last_page_that_is_empty_once(shop: Bench) -> None:
+def test_a_last_page_that_is_empty_once(shop: ResourceUnderTest) -> None:
     shop.server.items = items(ROWS)
-    shop.server.set(once(5, lambda to, sheet: {"rows": []}))
+    shop.server.set(once(5, lambda to, response: {"rows": []}))
     shop.run()
     assert shop.wrong() == []
     assert shop.ledger()["passes"] == 2
@@ -275,82 +289,88 @@ def test_a_last_page_that_is_empty_once(shop: Bench) -> None:
     kind=st.sampled_from(["added at the front", "gone", "moved"]),
     when=st.dictionaries(st.integers(1, 5), st.tuples(st.integers(0, ROWS - 6), st.integers(0, ROWS - 6)), min_size=1),
 )
-def test_no_drift_of_one_reading_costs_a_row(shop: Bench, kind: str, when: dict[int, tuple[int, int]]) -> None:
+def test_no_drift_of_one_reading_costs_a_row(
+    shop: ResourceUnderTest, kind: str, when: dict[int, tuple[int, int]]
+) -> None:
     """Whatever happens behind whichever pages: rows that were there all the time are there, nothing invented."""
     shop.database.empty("api_tokens")
     shop.server.items = items(ROWS)
 
-    def drift(to: ListServer, sheet: Sheet) -> None:
+    def drift(to: ListServer, response: Response) -> None:
         listed = to.items
-        if sheet.reading > 1 or sheet.page not in when:
+        if response.reading > 1 or response.page not in when:
             return
-        one, other = when[sheet.page]
+        one, other = when[response.page]
         if kind == "gone":
             del listed[one]
         elif kind == "moved":
             listed.insert(one, listed.pop(other))
         else:
-            listed.insert(0, Item(100 + sheet.page))
+            listed.insert(0, Item(100 + response.page))
 
     shop.server.set(drift)
     shop.run()
     steady = [item for item in shop.server.items if item.number < ROWS]
     held = {row[shop.resource.key] for row in shop.table()}
-    assert {shop.specimens.name(item) for item in steady} <= held
+    assert {shop.factory.name(item) for item in steady} <= held
     ever = [*items(ROWS), *(item for item in shop.server.items if item.number >= ROWS)]
-    assert shop.wrong(item for item in ever if shop.specimens.name(item) in held) == []
+    assert shop.wrong(item for item in ever if shop.factory.name(item) in held) == []
     assert unbalanced(shop.database) == []
 
 
 # 3 Quirks
 
 
-def test_every_form_of_every_value_is_stored_exactly(full_pages: Bench) -> None:
+def test_every_form_of_every_value_is_stored_exactly(full_pages: ResourceUnderTest) -> None:
     """A row for each column and each form of its value; all other columns as usual."""
     shop, numbers = full_pages, itertools.count()
     expected = []
-    for column, (name, read) in shop.specimens.fields.items():
-        for sent, kept in (pair for pair in FORMS[read] if pair[1] is not REFUSED):
+    for column, (name, read) in shop.factory.fields.items():
+        for sent, meant in FORMS[read]:
+            kept = None if meant is REFUSED else meant
             # No row without a key; and what windows filter by would be a lie outside of the window.
             if (column != shop.resource.key or kept) and (column != shop.resource.time or kept is None):
                 item = Item(next(numbers), changed={name: sent})
                 shop.server.items.append(item)
-                expected.append(shop.specimens.stored(item) | {column: kept})
-                if column in shop.specimens.texts:
-                    expected[-1][f"{column}_text"] = text_of(kept, shop.specimens.texts[column])
+                expected.append(shop.factory.stored(item) | {column: kept})
+                expected[-1]["problem_columns"] = column if meant is REFUSED else None
+                if column in shop.factory.texts:
+                    expected[-1][f"{column}_text"] = text_of(kept, shop.factory.texts[column])
     assert shop.run()["inserted"] == len(expected)
     assert shop.unlike(expected) == []
+    marked = {(row[shop.resource.key], row["problem_columns"]) for row in expected if row["problem_columns"]}
+    assert problems(shop, "row_key", "column_name") == marked
     assert shop.database.rows("SELECT * FROM rejected_rows") == []
     assert unbalanced(shop.database) == []
 
 
-def test_a_row_with_nothing_but_its_key_and_fields_nobody_knows(shop: Bench) -> None:
+def test_a_row_with_nothing_but_its_key_and_fields_nobody_knows(shop: ResourceUnderTest) -> None:
     bare, usual = Item(0), Item(1)
-    raw = shop.specimens.bare(bare, news={"a": [1, None]}, **{"": "😀", "shop_id": "evil", "row_hash": 1})
+    raw = shop.factory.bare(bare, news={"a": [1, None]}, **{"": "😀", "shop_id": "evil", "row_hash": 1})
     shop.server.items = [replace(bare, raw=raw), usual]
     shop.run()
-    empty = dict.fromkeys(shop.specimens.stored(bare)) | {shop.resource.key: shop.specimens.name(bare)}
-    assert shop.unlike([empty, shop.specimens.stored(usual)]) == []
+    empty = dict.fromkeys(shop.factory.stored(bare)) | {shop.resource.key: shop.factory.name(bare)}
+    assert shop.unlike([empty, shop.factory.stored(usual)]) == []
 
 
-def test_unknown_codes_are_stored_without_a_text_and_reported(shop: Bench) -> None:
+def test_unknown_codes_are_stored_without_a_text_and_reported(shop: ResourceUnderTest) -> None:
     def unknown(column: str) -> int | str:
-        return "77777" if shop.specimens.fields[column][1] is values.code_list else 77_777
+        return "77777" if shop.factory.fields[column][1] is values.code_list else 77_777
 
-    texts = shop.specimens.texts
+    texts = shop.factory.texts
     shop.server.items = [
-        Item(number, changed={shop.specimens.fields[column][0]: 77_777}) for number, column in enumerate(texts)
+        Item(number, changed={shop.factory.fields[column][0]: 77_777}) for number, column in enumerate(texts)
     ]
     shop.run()
     expected = [
-        shop.specimens.stored(item) | {column: unknown(column), f"{column}_text": None}
+        shop.factory.stored(item) | {column: unknown(column), f"{column}_text": None}
         for item, column in zip(shop.server.items, texts, strict=True)
     ]
     assert shop.unlike(expected) == []
     assert (shop.ledger()["unknown_codes"] or "") == ", ".join(f"{column}=77777: 1" for column in sorted(texts))
 
 
-def test_a_new_version_changes_every_column(shop: Bench) -> None:
+def test_a_new_version_changes_every_column(shop: ResourceUnderTest) -> None:
     for version in (0, 1):
         shop.server.items = items(ROWS, version)
         counts = shop.run()
@@ -361,7 +381,7 @@ def test_a_new_version_changes_every_column(shop: Bench) -> None:
 # 4 Nothing is written twice
 
 
-def test_the_same_list_again_writes_nothing(shop: Bench) -> None:
+def test_the_same_list_again_writes_nothing(shop: ResourceUnderTest) -> None:
     shop.server.items = items(ROWS)
     shop.run()
     before = shop.table()
@@ -370,7 +390,7 @@ def test_the_same_list_again_writes_nothing(shop: Bench) -> None:
     assert shop.table() == before
 
 
-def test_merging_the_same_pages_again_changes_nothing(shop: Bench) -> None:
+def test_merging_the_same_pages_again_changes_nothing(shop: ResourceUnderTest) -> None:
     """Somebody clears the merge task, or it was killed after its commit."""
     bad = replace(Item(99), raw=b'{"no": "key"}')
     runs = [shop.observe([*items(ROWS, version), bad]) for version in (0, 1)]
@@ -382,7 +402,7 @@ def test_merging_the_same_pages_again_changes_nothing(shop: Bench) -> None:
     assert shop.database.snapshot() == before
 
 
-def test_the_same_bytes_are_not_even_typed(shop: Bench) -> None:
+def test_the_same_bytes_are_not_even_typed(shop: ResourceUnderTest) -> None:
     """Were they typed, the hash of the typed row would be set right."""
     shop.server.items = items(ROWS)
     shop.run()
@@ -391,7 +411,7 @@ def test_the_same_bytes_are_not_even_typed(shop: Bench) -> None:
     assert {row["row_hash"] for row in shop.table()} == {1}
 
 
-def test_other_bytes_that_say_the_same_write_nothing_but_their_hash(shop: Bench, typed: Typed) -> None:
+def test_other_bytes_that_say_the_same_write_nothing_but_their_hash(shop: ResourceUnderTest, typed: Typed) -> None:
     shop.server.items = items(ROWS)
     shop.run()
     before = shop.table()
@@ -408,7 +428,7 @@ def test_other_bytes_that_say_the_same_write_nothing_but_their_hash(shop: Bench,
 
 @pytest.mark.parametrize("by_file", [True, False])
 def test_after_a_change_of_the_rules_rows_are_typed_once(
-    shop: Bench, typed: Typed, monkeypatch: pytest.MonkeyPatch, by_file: bool
+    shop: ResourceUnderTest, typed: Typed, monkeypatch: pytest.MonkeyPatch, by_file: bool
 ) -> None:
     """Where they say the same as before, nothing counts as updated, is logged or queued: as after any other look."""
     if not by_file:
@@ -427,7 +447,7 @@ def test_after_a_change_of_the_rules_rows_are_typed_once(
         assert len(typed) == expected
         assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (0, 0, ROWS)
         assert everything_but_the_ledger(shop) == before
-        hashes = [changed.reader.raw_hash(shop.specimens.raw(item)) for item in items(ROWS)]
+        hashes = [changed.reader.raw_hash(shop.factory.raw(item)) for item in items(ROWS)]
         assert shop.table() == [{**row, "raw_hash": one} for row, one in zip(rows, hashes, strict=True)]
         assert {column: shop.ledger()[column] for column in ("updated", "unchanged")} == {
             "updated": 0, "unchanged": ROWS,
@@ -440,24 +460,26 @@ def test_after_a_change_of_the_rules_rows_are_typed_once(
 
 
 def test_a_row_that_changes_while_it_is_read_keeps_the_hash_of_what_is_stored(
-    shop: Bench, monkeypatch: pytest.MonkeyPatch
+    shop: ResourceUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes twice, in two chunks: first in other words, then changed. Its first words come again: it is typed."""
     monkeypatch.setattr(merger, "CHUNK_ROWS", 1)
     shop.run_of(items(ROWS))
     first, second = reworded(shop, Item(0)), Item(0, 1)
     shop.server.items = [first, *items(ROWS)[1:]]
-    shop.server.set(lambda to, sheet: {"rows": [to.specimens.raw(second), *sheet.rows]} if sheet.page == 2 else None)
+    shop.server.set(
+        lambda to, response: {"rows": [to.factory.raw(second), *response.rows]} if response.page == 2 else None
+    )
     shop.run()
     shop.server.set()
-    [row] = [row for row in shop.table() if row[shop.resource.key] == shop.specimens.name(first)]
-    assert row["raw_hash"] == shop.resource.reader.raw_hash(shop.specimens.raw(second))
+    [row] = [row for row in shop.table() if row[shop.resource.key] == shop.factory.name(first)]
+    assert row["raw_hash"] == shop.resource.reader.raw_hash(shop.factory.raw(second))
     assert shop.wrong([second, *items(ROWS)[1:]]) == []
     assert shop.run_of([first, *items(ROWS)[1:]])["updated"] == 1
     assert shop.wrong(items(ROWS)) == []
 
 
-def test_an_older_look_merged_late_takes_no_hash_back(shop: Bench, typed: Typed) -> None:
+def test_an_older_look_merged_late_takes_no_hash_back(shop: ResourceUnderTest, typed: Typed) -> None:
     """Three wordings of the same rows: those that came last stay known."""
     words = [[reworded(shop, item, word) for item in items(5)] for word in range(3)]
     runs = [shop.observe(one) for one in words]
@@ -475,19 +497,19 @@ Typed = list[bytes]
 def typed(monkeypatch: pytest.MonkeyPatch) -> Typed:
     """Collects every row that is typed."""
     found: Typed = []
-    rows = RowReader.rows
+    read = RowReader.read
 
-    def noting(self: RowReader, raws: Sequence[Any]) -> list[Any]:
+    def noting(self: RowReader, raws: Sequence[Any]) -> Any:
         found.extend(map(bytes, raws))
-        return rows(self, raws)
+        return read(self, raws)
 
-    monkeypatch.setattr(RowReader, "rows", noting)
+    monkeypatch.setattr(RowReader, "read", noting)
     return found
 
 
-def reworded(shop: Bench, item: Item, word: int = 1) -> Item:
+def reworded(shop: ResourceUnderTest, item: Item, word: int = 1) -> Item:
     """The same row in other bytes."""
-    fields = json.loads(shop.specimens.raw(item))
+    fields = json.loads(shop.factory.raw(item))
     return replace(item, raw=json.dumps({"news": word, **dict(reversed(fields.items()))}, indent=1).encode())
 
 
@@ -503,7 +525,7 @@ def by_other_rules(resource: Resource) -> Resource:
     return replace(resource, reader=changed)
 
 
-def everything_but_the_ledger(shop: Bench) -> dict[str, Any]:
+def everything_but_the_ledger(shop: ResourceUnderTest) -> dict[str, Any]:
     """All tables, less what every merge adds to, and raw hashes."""
     found = shop.database.snapshot("raw_hash")
     return {table: rows for table, rows in found.items() if table not in ("sync_windows", "sync_status")}
@@ -513,13 +535,13 @@ def everything_but_the_ledger(shop: Bench) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", [1, 3])
-def test_a_reading_that_broke_off_resumes_behind_its_last_page(shop: Bench, page: int) -> None:
+def test_a_reading_that_broke_off_resumes_behind_its_last_page(shop: ResourceUnderTest, page: int) -> None:
     shop.server.items = items(ROWS, version=1)
     shop.run(run_id="the run")
     undisturbed = shop.database.snapshot("observed_at")
     shop.database.empty("api_tokens")
     before = shop.database.snapshot()
-    shop.server.set(lambda to, sheet: {"code": BUSY} if sheet.page >= page else None)
+    shop.server.set(lambda to, response: {"code": BUSY} if response.page >= page else None)
     with pytest.raises(XiaoeBusyError, match="1001"):
         shop.run(run_id="the run")
     assert shop.database.snapshot() == before
@@ -530,15 +552,15 @@ def test_a_reading_that_broke_off_resumes_behind_its_last_page(shop: Bench, page
     assert shop.wrong() == []
 
 
-def test_two_rows_of_one_page_with_one_key_and_different_content_are_told(full_pages: Bench) -> None:
+def test_two_rows_of_one_page_with_one_key_and_different_content_are_told(full_pages: ResourceUnderTest) -> None:
     """One is written, the other is kept and named; where they mean the same, nothing is."""
     shop = full_pages
     shop.server.items = [Item(0), Item(0), Item(1), Item(1, version=1), Item(2)]
-    shop.server.set(lambda to, sheet: {"total": 3})
+    shop.server.set(lambda to, response: {"total": 3})
     shop.run()
     [told] = shop.database.rows("SELECT row_key, reason, resolved_at FROM rejected_rows")
-    assert told["row_key"] == shop.specimens.name(Item(1))
-    assert told["reason"].startswith("its key came twice on one page, with different content")
+    assert told["row_key"] == shop.factory.name(Item(1))
+    assert told["reason"].startswith("duplicate key with different content on one page")
     assert told["resolved_at"] is None
     assert shop.ledger()["staged"] == 3
     shop.server.items = items(3)
@@ -548,7 +570,7 @@ def test_two_rows_of_one_page_with_one_key_and_different_content_are_told(full_p
     assert shop.wrong() == []
 
 
-def test_a_page_behind_a_gap_is_no_part_of_a_list_that_became_shorter(shop: Bench) -> None:
+def test_a_page_behind_a_gap_is_no_part_of_a_list_that_became_shorter(shop: ResourceUnderTest) -> None:
     """Pages are written side by side: the try that broke off had written page 3 and not page 2."""
     shop.server.items = items(ROWS)
     folder, _ = shop.stage(run_id="the run")
@@ -566,19 +588,19 @@ def test_a_page_behind_a_gap_is_no_part_of_a_list_that_became_shorter(shop: Benc
 # 6 Complete, or not green
 
 
-def without(*numbers: int, readings: float = float("inf"), uncounted: bool = False) -> Trap:
+def without(*numbers: int, readings: float = float("inf"), uncounted: bool = False) -> Fault:
     """Some rows are on no page, in the first `readings`; counted all the same, or not."""
 
-    def trap(to: ListServer, sheet: Sheet) -> dict[str, Any] | None:
-        lost = {to.specimens.raw(item) for item in to.items if item.number in numbers}
-        rows = [row for row in sheet.rows if row not in lost]
-        return {"rows": rows, "total": sheet.total - len(lost) * uncounted} if sheet.reading <= readings else None
+    def fault(to: ListServer, response: Response) -> dict[str, Any] | None:
+        lost = {to.factory.raw(item) for item in to.items if item.number in numbers}
+        rows = [row for row in response.rows if row not in lost]
+        return {"rows": rows, "total": response.total - len(lost) * uncounted} if response.reading <= readings else None
 
-    return trap
+    return fault
 
 
 @pytest.mark.parametrize("known", [0, ROWS])
-def test_a_row_lost_for_good_fails_with_the_numbers(shop: Bench, known: int) -> None:
+def test_a_row_lost_for_good_fails_with_the_numbers(shop: ResourceUnderTest, known: int) -> None:
     if known:
         shop.server.items = items(known)
         shop.run()
@@ -590,7 +612,7 @@ def test_a_row_lost_for_good_fails_with_the_numbers(shop: Bench, known: int) -> 
     assert shop.database.snapshot() == before
 
 
-def test_rows_lost_in_one_reading_are_found_in_the_next(shop: Bench) -> None:
+def test_rows_lost_in_one_reading_are_found_in_the_next(shop: ResourceUnderTest) -> None:
     shop.server.items = items(ROWS)
     shop.server.set(without(0, 4, 5, readings=1))
     shop.run()
@@ -601,7 +623,7 @@ def test_rows_lost_in_one_reading_are_found_in_the_next(shop: Bench) -> None:
 # 7 Newer wins
 
 
-def test_two_observations_end_the_same_in_either_order(shop: Bench) -> None:
+def test_two_observations_end_the_same_in_either_order(shop: ResourceUnderTest) -> None:
     runs = shop.observe(items(5, version=1)), shop.observe([*items(5, version=2), Item(9)])
     ends = []
     for order in (runs, reversed(runs)):
@@ -613,7 +635,7 @@ def test_two_observations_end_the_same_in_either_order(shop: Bench) -> None:
     assert ends[0] == ends[1]
 
 
-def test_there_and_back_again(shop: Bench) -> None:
+def test_there_and_back_again(shop: ResourceUnderTest) -> None:
     """1 → 8 → 1: the last look finds nothing to write, and yet the one before it must not win when it comes late."""
     runs = [shop.observe(items(5, version)) for version in (1, 8, 1)]
     for order in ((0, 2, 1), (2, 1, 0), (2, 0, 1)):
@@ -626,7 +648,7 @@ def test_there_and_back_again(shop: Bench) -> None:
 
 @FEW
 @given(data=st.data())
-def test_any_order_of_merges_ends_in_the_newest_observation(shop: Bench, data: st.DataObject) -> None:
+def test_any_order_of_merges_ends_in_the_newest_observation(shop: ResourceUnderTest, data: st.DataObject) -> None:
     """Rows come into being and change; each look lists those that are there; merges come in any order, and again."""
     shop.database.empty("api_tokens")
     looks = data.draw(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=3), min_size=2, max_size=4))
@@ -643,7 +665,7 @@ def test_any_order_of_merges_ends_in_the_newest_observation(shop: Bench, data: s
 # 8 What disappears
 
 
-def test_a_row_that_is_gone_is_marked_and_kept_and_comes_back(shop: Bench) -> None:
+def test_a_row_that_is_gone_is_marked_and_kept_and_comes_back(shop: ResourceUnderTest) -> None:
     """Of a list that is always whole, by itself; of a window, where somebody accepts it."""
     shop.server.items = items(ROWS)
     shop.run()
@@ -669,15 +691,15 @@ def test_a_row_that_is_gone_is_marked_and_kept_and_comes_back(shop: Bench) -> No
     assert shop.wrong() == []
 
 
-def test_one_row_too_many_does_not_make_up_for_one_that_is_gone(shop: Bench) -> None:
+def test_one_row_too_many_does_not_make_up_for_one_that_is_gone(shop: ResourceUnderTest) -> None:
     """As many rows come as the warehouse holds of the window; in counting them it must not mistake one for another."""
     odd = {
         "new": Item(21),
-        "with a space behind its key": Item(5, changed={shop.specimens.key_field: shop.specimens.name(Item(5)) + " "}),
+        "with a space behind its key": Item(5, changed={shop.factory.key_field: shop.factory.name(Item(5)) + " "}),
     }
     if shop.resource.time is not None:
-        field, _ = shop.specimens.fields[shop.resource.time]
-        odd["of another window"] = Item(20, changed={field: "2001-01-01 00:00:00"})
+        field, _ = shop.factory.fields[shop.resource.time]
+        odd["of another window"] = Item(20, changed={field: "2011-01-01 00:00:00"})
         odd["unreadable"] = Item(22, changed={field: "never"})
     for name, more in odd.items():
         shop.database.empty("api_tokens")
@@ -694,7 +716,7 @@ def test_one_row_too_many_does_not_make_up_for_one_that_is_gone(shop: Bench) -> 
         assert shop.database.snapshot() == before, name
 
 
-def test_more_than_may_go_by_itself_is_refused_until_somebody_accepts_it(shop: Bench) -> None:
+def test_more_than_may_go_by_itself_is_refused_until_somebody_accepts_it(shop: ResourceUnderTest) -> None:
     """Half of a whole list may go; of a window nothing."""
     may_go = ROWS // 2 if shop.resource.scope is Scope.WHOLE else 0
     shop.server.items = items(ROWS)
@@ -712,7 +734,7 @@ def test_more_than_may_go_by_itself_is_refused_until_somebody_accepts_it(shop: B
     assert len(shop.table()) == ROWS
 
 
-def test_rows_hidden_for_one_reading_are_looked_for_again(shop: Bench) -> None:
+def test_rows_hidden_for_one_reading_are_looked_for_again(shop: ResourceUnderTest) -> None:
     """The list adds up without them; that the warehouse knows them makes it be read once more."""
     shop.server.items = items(ROWS)
     shop.run()
@@ -722,7 +744,7 @@ def test_rows_hidden_for_one_reading_are_looked_for_again(shop: Bench) -> None:
     assert shop.wrong() == []
 
 
-def test_an_older_list_merged_late_marks_no_row_that_a_newer_one_held(shop: Bench) -> None:
+def test_an_older_list_merged_late_marks_no_row_that_a_newer_one_held(shop: ResourceUnderTest) -> None:
     """There, gone, there: the newest look found the row unchanged and wrote nothing. Of a window it is refused."""
     there, gone, there_again = shop.observe(items(5)), shop.observe(items(4)), shop.observe(items(5))
     shop.sync.merge(*there)
@@ -734,12 +756,21 @@ def test_an_older_list_merged_late_marks_no_row_that_a_newer_one_held(shop: Benc
     assert shop.wrong() == []
 
 
-# 9 Rows that cannot be typed
+# 9 Fields that cannot be read, and rows that are none
 
 
-def untyped(shop: Bench) -> list[Item]:
-    """One row per column, its value unreadable, in version 1; each between two good ones later on."""
-    fields = shop.specimens.fields
+def problems(shop: ResourceUnderTest, *columns: str) -> set[Any]:
+    """Open problems of the shop."""
+    rows = shop.database.rows(
+        f"SELECT {', '.join(columns)} FROM field_problems WHERE shop_id = %s AND resource = %s AND resolved_at IS NULL",
+        [shop.app_id, shop.resource.name],
+    )
+    return {tuple(row.values()) for row in rows}
+
+
+def unreadable(shop: ResourceUnderTest) -> list[Item]:
+    """One row per column, its value unreadable, in version 1."""
+    fields = shop.factory.fields
     columns = [column for column in fields if column != shop.resource.key]
     return [
         Item(number, 1, changed={fields[column][0]: BAD[fields[column][1]]})
@@ -747,74 +778,97 @@ def untyped(shop: Bench) -> list[Item]:
     ]
 
 
-def nameless(shop: Bench) -> list[Item]:
+def marked(shop: ResourceUnderTest, item: Item, last_good: Item | None = None) -> dict[str, Any]:
+    """How the row of an unreadable item is stored: the column as it was in another version, or empty."""
+    [field] = item.changed
+    [column] = [column for column, (name, _) in shop.factory.fields.items() if name == field]
+    names = [name for name in (column, f"{column}_text") if name in shop.resource.columns]
+    before = shop.factory.stored(last_good) if last_good else dict.fromkeys(names)
+    row = shop.factory.stored(replace(item, changed={}))
+    return row | {name: before[name] for name in names} | {"problem_columns": column}
+
+
+def nameless(shop: ResourceUnderTest) -> list[Item]:
     """Rows without a key, and no rows at all."""
-    key = shop.specimens.key_field
+    key = shop.factory.key_field
     keyless = [Item(200 + number, changed={key: value}) for number, value in enumerate((None, "", "  ", {"a": 1}))]
     return keyless + [replace(Item(210), raw=raw) for raw in (b"null", b"[]", b'"text"', b"7", b"{}")]
 
 
-def test_rows_that_cannot_be_typed_are_kept_and_the_rest_of_the_page_goes_on(shop: Bench) -> None:
-    bad, good = [*untyped(shop), *nameless(shop)], items(60)
-    shop.server.items = [item for pair in zip(bad, good) for item in pair]  # noqa: B905 - there are more good ones
+def test_a_field_that_cannot_be_read_costs_no_row_and_what_is_no_row_costs_no_other(shop: ResourceUnderTest) -> None:
+    odd, lost, good = unreadable(shop), nameless(shop), items(60)
+    shop.server.items = [item for pair in zip([*odd, *lost], good) for item in pair]  # noqa: B905 - more good ones
     listed = [item for item in shop.server.items if item in good]
     counts = shop.run()
-    assert (counts["inserted"], counts["rejected"]) == (len(listed), len(bad))
-    assert shop.wrong(listed) == []
+    assert (counts["inserted"], counts["rejected"]) == (len(listed) + len(odd), len(lost))
+    assert shop.unlike([*map(shop.factory.stored, listed), *(marked(shop, item) for item in odd)]) == []
+    assert [row["problem_columns"] for row in shop.table()].count(None) == len(listed)
     held = shop.database.rows("SELECT * FROM rejected_rows")
-    assert sorted(row["raw_json"] for row in held) == sorted(shop.specimens.raw(item).decode() for item in bad)
-    assert sorted(row["row_key"] for row in held if row["row_key"]) == [*map(shop.specimens.name, untyped(shop))]
-    assert {(row["resource"], row["resolved_at"]) for row in held} == {(shop.resource.name, None)}
-    reasons = {row["row_key"]: row["reason"] for row in held}
-    for item in untyped(shop):
-        assert reasons[shop.specimens.name(item)].startswith(f"{next(iter(item.changed))}=")
+    assert sorted(row["raw_json"] for row in held) == sorted(shop.factory.raw(item).decode() for item in lost)
+    assert {(row["resource"], row["row_key"], row["resolved_at"]) for row in held} == {(shop.resource.name, None, None)}
+    assert problems(shop, "row_key", "field", "seen_count") == {
+        (shop.factory.name(item), next(iter(item.changed)), 1) for item in odd
+    }
     assert unbalanced(shop.database) == []
 
 
-def test_rejected_rows_are_counted_when_they_come_again_and_resolved_when_they_come_right(shop: Bench) -> None:
-    bad, odd = untyped(shop), nameless(shop)[:2]
-    good = [replace(item, changed={}) for item in bad]
-    shop.server.items = [*items(2), *bad, *odd]
+def test_problems_are_counted_when_they_come_again_and_resolved_when_they_come_right(shop: ResourceUnderTest) -> None:
+    odd, lost = unreadable(shop), nameless(shop)[:2]
+    good = [replace(item, changed={}) for item in odd]
+    shop.server.items = [*items(2), *odd, *lost]
     shop.run()
-    shop.run()
-    count = "SELECT row_key IS NULL AS odd, seen_count, resolved_at IS NULL AS open, COUNT(*) AS n FROM rejected_rows"
-    rows = shop.database.rows(f"{count} GROUP BY 1, 2, 3 ORDER BY 1")
-    assert rows == [
-        {"odd": 0, "seen_count": 2, "open": 1, "n": len(bad)},
-        {"odd": 1, "seen_count": 2, "open": 1, "n": len(odd)},
-    ]
+    before = shop.table()
+    counts = shop.run()
+    assert (counts["unchanged"], counts["rejected"]) == (len(odd) + 2, len(lost))
+    assert shop.table() == before
+    assert problems(shop, "row_key", "seen_count") == {(shop.factory.name(item), 2) for item in odd}
+    count = "SELECT seen_count, resolved_at IS NULL AS open, COUNT(*) AS n FROM rejected_rows GROUP BY 1, 2"
+    assert shop.database.rows(count) == [{"seen_count": 2, "open": 1, "n": len(lost)}]
     shop.server.items = [*items(2), *good]
     shop.run()
     assert shop.wrong() == []
-    assert [row["open"] for row in shop.database.rows(f"{count} GROUP BY 1, 2, 3 ORDER BY 1")] == [0, 1]
+    assert problems(shop, "row_key") == set()
+    assert {row["problem_columns"] for row in shop.table()} == {None}
+    assert shop.database.value("SELECT COUNT(*) FROM field_problems WHERE resolved_at IS NOT NULL") == len(odd)
+    shop.server.items = [*items(2), *odd]
+    shop.run()
+    assert problems(shop, "row_key", "seen_count") == {(shop.factory.name(item), 3) for item in odd}
 
 
-def test_a_row_that_turns_bad_stays_as_it_was_and_is_not_missed(shop: Bench) -> None:
-    bad = untyped(shop)
-    earlier = [replace(item, version=0, changed={}) for item in bad]
+def test_a_field_that_turns_unreadable_keeps_its_last_good_value(shop: ResourceUnderTest) -> None:
+    """All other fields are taken from the new version; what comes right later wins, also where it says nothing."""
+    odd = unreadable(shop)
+    earlier = [replace(item, version=0, changed={}) for item in odd]
     shop.server.items = [*earlier, Item(0)]
     shop.run()
-    before = shop.table()
-    shop.server.items = [*bad, Item(0)]
+    shop.server.items = [*odd, Item(0)]
     counts = shop.run()
-    assert (counts["rejected"], counts["unchanged"], counts["absent"]) == (len(bad), 1, 0)
-    assert shop.table() == before
+    assert (counts["updated"], counts["rejected"], counts["unchanged"], counts["absent"]) == (len(odd), 0, 1, 0)
+    pairs = zip(odd, earlier, strict=True)
+    expected = [*(marked(shop, item, before) for item, before in pairs), shop.factory.stored(Item(0))]
+    assert shop.unlike(expected) == []
+    empty = [replace(item, changed=dict.fromkeys(item.changed)) for item in odd]
+    shop.server.items = [*empty, Item(0)]
+    assert shop.run()["updated"] == len(odd)
+    blank = [marked(shop, item) | {"problem_columns": None} for item in odd]
+    assert shop.unlike([*blank, shop.factory.stored(Item(0))]) == []
 
 
 # 10 Shops apart
 
 
-def test_two_shops_with_the_same_keys_stay_apart(shop: Bench, another_shop: Bench) -> None:
+def test_two_shops_with_the_same_keys_stay_apart(shop: ResourceUnderTest, another_shop: ResourceUnderTest) -> None:
     """New versions, bad rows, rows that go, later looks at the same window: nothing of it is the other's."""
-    bad = untyped(shop)[:1]
+    bad = [*nameless(shop)[:1], *unreadable(shop)[:1]]
     for one, own in ((shop, Item(40)), (another_shop, Item(50))):
         one.server.items = [*items(5), own, *bad]
         one.run()
     late = shop.observe([*items(5, version=2), Item(40), *bad])
-    tables, of_shop = ("rejected_rows", "sync_status", "sync_windows"), "SELECT * FROM {} WHERE shop_id = %s ORDER BY 3"
+    tables = ("rejected_rows", "field_problems", "sync_status", "sync_windows")
+    of_shop = "SELECT * FROM {} WHERE shop_id = %s ORDER BY 3"
     mine, books = shop.table(), [shop.database.rows(of_shop.format(table), [shop.app_id]) for table in tables]
 
-    another_shop.server.items = [*items(3, version=1), Item(50), *(replace(item, changed={}) for item in bad)]
+    another_shop.server.items = [*items(3, version=1), Item(50), *(replace(item, changed={}) for item in bad[1:])]
     another_shop.run(accept_missing=True)
     assert another_shop.absent() == {"k_0003", "k_0004"}
     assert shop.table() == mine
@@ -823,5 +877,6 @@ def test_two_shops_with_the_same_keys_stay_apart(shop: Bench, another_shop: Benc
     theirs = another_shop.table()
     counts = shop.sync.merge(*late)
     assert (counts["updated"], counts["absent"]) == (5, 0)
-    assert shop.wrong([*items(5, version=2), Item(40)]) == []
+    listed = [*items(5, version=2), Item(40)]
+    assert shop.unlike([*map(shop.factory.stored, listed), marked(shop, bad[1])]) == []
     assert another_shop.table() == theirs

@@ -6,7 +6,6 @@ import csv
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,13 @@ from unittest import mock
 
 import openpyxl
 import pytest
+from msgspec import structs
 from openpyxl.cell import WriteOnlyCell
 
 from support.fixtures import servers, shop_connection
 from support.worlds.marts import refresh
 from support.worlds.shop import APP_ID, START, Database, Sync, days, differences, merge_sql
-from support.worlds.staged import DAY_ONE, HandMade, at, raw_order
+from support.worlds.staged import DAY_ONE, StagedRun, at, raw_order
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.cli import main
@@ -82,7 +82,7 @@ def rejected(database: Database) -> list[tuple[str | None, str, bool]]:
     return [(row["row_key"], row["reason"], row["resolved_at"] is not None) for row in rows]
 
 
-def from_api(store: Path, run: HandMade, **options: Any) -> dict[str, int]:
+def from_api(store: Path, run: StagedRun, **options: Any) -> dict[str, int]:
     return dict(Merger(Warehouse(), ORDERS, merge_sql("orders")).merge(*run.write(store), **options))
 
 
@@ -260,7 +260,7 @@ def test_of_two_files_the_newer_wins_in_either_order(database: Database, tmp_pat
 
 
 def test_an_order_of_the_api_is_never_set_back(database: Database, tmp_path: Path) -> None:
-    from_api(tmp_path, HandMade([(at(0), [raw_order(1), raw_order(2, order_state=10)])]))
+    from_api(tmp_path, StagedRun([(at(0), [raw_order(1), raw_order(2, order_state=10)])]))
     before = database.snapshot("run_id", "mode", "resource")
     lines = [listed(1, 实付金额="1", 订单状态="待付款"), listed(2), listed(2, 实付金额="?")]
     told = import_csv(write(tmp_path, lines), None, apply=True)
@@ -273,7 +273,7 @@ def test_an_order_of_the_api_is_never_set_back(database: Database, tmp_path: Pat
 
 def test_the_api_corrects_what_a_file_said(database: Database, tmp_path: Path) -> None:
     import_csv(write(tmp_path, [listed(1, 实付金额="1"), listed(2, 订单状态="待付款")]), None, apply=True)
-    counts = from_api(tmp_path, HandMade([(at(0), [raw_order(1), raw_order(2)])]))
+    counts = from_api(tmp_path, StagedRun([(at(0), [raw_order(1), raw_order(2)])]))
     assert (counts["inserted"], counts["updated"], counts["absent"]) == (0, 2, 0)
     found = orders(database)
     assert [(str(row["price"]), row["order_state"]) for row in found.values()] == [("99.00", 1), ("99.00", 1)]
@@ -339,7 +339,7 @@ def alike(content: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 def test_a_window_that_does_not_list_an_imported_order_marks_it_and_goes_on(database: Database, tmp_path: Path) -> None:
     import_csv(write(tmp_path, [listed(1), listed(2), line(9)]), None, apply=True)
-    counts = from_api(tmp_path, HandMade([(at(0), [raw_order(1)])]))
+    counts = from_api(tmp_path, StagedRun([(at(0), [raw_order(1)])]))
     assert (counts["updated"], counts["absent"]) == (1, 1)
     absent = {key for key, row in orders(database).items() if row["absent_since"]}
     assert absent == {"o_00002"}, "o_9 is of 2024: nobody has read that yet"
@@ -350,12 +350,12 @@ def test_a_window_that_does_not_list_an_imported_order_marks_it_and_goes_on(data
     before = database.snapshot()
     import_csv(write(tmp_path, [listed(3)]), None, apply=False)
     with pytest.raises(XiaoeReconciliationError, match=r"holds 1 more that it no longer lists: o_00001\."):
-        from_api(tmp_path, HandMade([(at(1), [raw_order(4)])], run_id="later"))
+        from_api(tmp_path, StagedRun([(at(1), [raw_order(4)])], run_id="later"))
     assert database.snapshot() == before
 
 
 def test_an_order_of_a_window_that_was_read_comes_in_as_absent(database: Database, tmp_path: Path) -> None:
-    from_api(tmp_path, HandMade([(at(0), [raw_order(1)])]))
+    from_api(tmp_path, StagedRun([(at(0), [raw_order(1)])]))
     told = import_csv(write(tmp_path, [listed(1), listed(2), line(9)]), None, apply=True)
     assert "新增 2 单" in told
     assert "其中 1 单所在时段已从接口读过，而接口没有列出" in told
@@ -363,13 +363,13 @@ def test_an_order_of_a_window_that_was_read_comes_in_as_absent(database: Databas
     assert database.value("SELECT COUNT(*) FROM sync_windows") == 1
 
     # The API lists it after all: it is there.
-    from_api(tmp_path, HandMade([(at(1), [raw_order(1), raw_order(2)])], run_id="later"))
+    from_api(tmp_path, StagedRun([(at(1), [raw_order(1), raw_order(2)])], run_id="later"))
     assert orders(database)["o_00002"]["absent_since"] is None
 
 
 def test_imported_before_or_after_the_window_is_the_same(database: Database, tmp_path: Path) -> None:
     file = write(tmp_path, [listed(1, 实付金额="1"), listed(2), line(9)])
-    window = HandMade([(at(0), [raw_order(1)])])
+    window = StagedRun([(at(0), [raw_order(1)])])
     contents = []
     for steps in (("file", "api"), ("api", "file"), ("file", "api", "file")):
         database.empty("api_tokens")
@@ -384,12 +384,12 @@ def test_imported_before_or_after_the_window_is_the_same(database: Database, tmp
 def test_an_imported_order_that_is_asked_for_by_its_id_and_not_listed(database: Database, tmp_path: Path) -> None:
     """As the look-up of old orders does that after-sales name."""
     import_csv(write(tmp_path, [listed(1), listed(2)]), None, apply=True)
-    folder, manifest = HandMade([(at(0), [raw_order(1)])], run_id="one", mode="late").write(tmp_path)
+    folder, manifest = StagedRun([(at(0), [raw_order(1)])], run_id="one", mode="late").write(tmp_path)
     merger = Merger(Warehouse(), ORDERS, merge_sql("orders"))
-    asked = replace(manifest, is_lookup=True)
-    assert merger.merge(folder, replace(asked, not_listed=["o_00002"]))["absent"] == 1
+    asked = structs.replace(manifest, is_lookup=True)
+    assert merger.merge(folder, structs.replace(asked, not_listed=["o_00002"]))["absent"] == 1
     with pytest.raises(XiaoeReconciliationError, match=r"does not list 1 rows .* one by one: o_00001"):
-        merger.merge(folder, replace(asked, not_listed=["o_00001", "o_00002"]))
+        merger.merge(folder, structs.replace(asked, not_listed=["o_00001", "o_00002"]))
     assert {key for key, row in orders(database).items() if row["absent_since"]} == {"o_00002"}
 
 
@@ -406,7 +406,7 @@ def test_no_benefit_rests_on_a_file(database: Database, tmp_path: Path) -> None:
 
     # The API confirms two of them after their deadline, and has never heard of the third.
     later = at(20 * 86_400)
-    from_api(tmp_path, HandMade([(later, [raw_order(1), raw_order(2, order_state=10, refund_money=9900,
+    from_api(tmp_path, StagedRun([(later, [raw_order(1), raw_order(2, order_state=10, refund_money=9900,
                                                                   refund_time="2026-11-05 00:00:00")])]))  # fmt: skip
     assert decide() == {
         "o_00001": ("grant", "截止后观测，期内无退款"),
@@ -432,7 +432,7 @@ def test_dashboards_count_what_was_imported_and_say_that_it_is_not_covered(datab
     sold = "SELECT SUM(orders_paid) FROM bi_sales_daily WHERE day = %s"
     assert (database.value(sold, ("2024-03-01",)), database.value(sold, ("2026-11-04",))) == (2, 1)
     assert database.rows("SELECT * FROM bi_sync_coverage WHERE is_covered = 1") == []
-    from_api(tmp_path, HandMade([(at(0), [raw_order(1, pay_time="2026-11-02 00:00:01")])]))
+    from_api(tmp_path, StagedRun([(at(0), [raw_order(1, pay_time="2026-11-02 00:00:01")])]))
     refresh(APP_ID, datetime(2026, 11, 20))
     assert (database.value(sold, ("2024-03-01",)), database.value(sold, ("2026-11-04",))) == (2, None)
     covered = database.rows("SELECT day FROM bi_sync_coverage WHERE is_covered = 1 ORDER BY day")

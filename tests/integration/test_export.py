@@ -102,7 +102,7 @@ def test_every_table_has_headings_that_differ(session: Session) -> None:
     [
         (("order", None, None), "TABLE='order': give one of orders, refunds"),
         (("orders", "03-01", None), "FROM"),
-        (("orders", "2026-03-02", "2026-03-02"), "FROM has to be before TO"),
+        (("orders", "2026-03-02", "2026-03-02"), "FROM must be before TO"),
     ],
 )
 def test_what_is_wrong_is_named(session: Session, arguments: tuple[str, str, str], said: str) -> None:

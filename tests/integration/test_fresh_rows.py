@@ -11,10 +11,10 @@ import pytest
 
 from emulator.process import Emulator
 from support.worlds.shop import APP_ID, END, Database, Sync, days, merge_sql, unbalanced
-from support.worlds.staged import WEEK, HandMade, at, raw_order, together
+from support.worlds.staged import WEEK, StagedRun, at, raw_order, together
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger, writer
-from xiaoe.merge.changes import Incoming, Stored
+from xiaoe.merge.changes import Known, RawChunk
 from xiaoe.merge.expected import Expected
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
@@ -27,7 +27,7 @@ SPAN = Window(END - days(10), END - days(2))
 
 
 def run(sync: Sync, rows: list[bytes], second: float = 0) -> dict[str, int]:
-    return sync.merge(*HandMade([(at(second), rows)], run_id=f"run-{second}").write(sync.store))
+    return sync.merge(*StagedRun([(at(second), rows)], run_id=f"run-{second}").write(sync.store))
 
 
 def test_directly_and_through_staging_the_tables_are_the_same(
@@ -89,11 +89,11 @@ def test_a_row_that_comes_with_two_slices_does_not_make_up_for_one_that_is_gone(
 ) -> None:
     """When the second slice asks for the new one, it stands in the table; of the changed one, the first slice told."""
     monkeypatch.setattr(merger, "CHUNK_ROWS", 1)
-    monkeypatch.setattr(merger, "_WORTH_WRITING", 1)
+    monkeypatch.setattr(merger, "_MIN_WRITE", 1)
     later = Window(WEEK.end, WEEK.end + days(7))
     known = [raw_order(n, created_time=f"{later.begin + days(1):%Y-%m-%d %H:%M:%S}") for n in (51, 52, 53)]
-    sync.merge(*HandMade([(at(0), known)], run_id="first", window=later).write(sync.store))
-    sync.merge(*HandMade([(at(1), [raw_order(1)])], run_id="second").write(sync.store))
+    sync.merge(*StagedRun([(at(0), known)], run_id="first", window=later).write(sync.store))
+    sync.merge(*StagedRun([(at(1), [raw_order(1)])], run_id="second").write(sync.store))
     before = database.snapshot()
     first = [raw_order(2, created_time=f"{later.begin:%Y-%m-%d %H:%M:%S}"), *map(raw_order, range(3, 9))]
     second = [first[0], *known[:2]]
@@ -101,8 +101,8 @@ def test_a_row_that_comes_with_two_slices_does_not_make_up_for_one_that_is_gone(
         first = [*map(raw_order, range(3, 9)), raw_order(1, title="ours")]
         second = [first[-1], *known[:2]]
     slices = [
-        HandMade([(at(100), [row]) for row in (raw_order(1), *first)], run_id="a"),
-        HandMade([(at(200), [row]) for row in second], run_id="b", window=later),
+        StagedRun([(at(100), [row]) for row in (raw_order(1), *first)], run_id="a"),
+        StagedRun([(at(200), [row]) for row in second], run_id="b", window=later),
     ]
     with pytest.raises(XiaoeReconciliationError, match=r"no longer lists: o_00053\."):
         sync.merge(*together(sync.store, slices, "rescan"))
@@ -111,14 +111,14 @@ def test_a_row_that_comes_with_two_slices_does_not_make_up_for_one_that_is_gone(
 
 def between(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
     """Have something happen between the look-up of a chunk and its writing."""
-    original = writer.Writer.stored
+    original = writer.Writer.look_up
 
-    def stored(self: writer.Writer, incoming: Incoming, held: Expected) -> Stored:
-        found = original(self, incoming, held)
+    def look_up(self: writer.Writer, incoming: RawChunk, expected: Expected) -> Known:
+        known = original(self, incoming, expected)
         work()
-        return found
+        return known
 
-    monkeypatch.setattr(writer.Writer, "stored", stored)
+    monkeypatch.setattr(writer.Writer, "look_up", look_up)
 
 
 def copy_order(database: Database, order_id: str, copy: str) -> None:
@@ -154,7 +154,7 @@ def test_ids_far_apart_are_looked_up_one_by_one(
         (at(1), [raw_order(0, order_state=8), raw_order(39, order_state=8)]),
         (at(2), [*rows[1:39], raw_order(41)]),
     ]
-    counts = sync.merge(*HandMade(pages, run_id="apart").write(sync.store))
+    counts = sync.merge(*StagedRun(pages, run_id="apart").write(sync.store))
     assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (1, 2, 38)
 
 

@@ -14,7 +14,7 @@ import MySQLdb
 import pytest
 
 from emulator.process import Emulator
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import EVERYTHING, TABLES, WHOLE_LISTS, Database, Sync, differences
 from xiaoe.backup.service import back_up_now, drill_newest
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
@@ -95,8 +95,8 @@ def users(migrated: str) -> Iterator[Users]:
 
 
 @pytest.fixture
-def runs(api: Emulator, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
-    return Runs(api, monkeypatch, tmp_path / "pages")
+def runs(api: Emulator, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TaskRunner:
+    return TaskRunner(api, monkeypatch, tmp_path / "pages")
 
 
 def refused(database: Database, sql: str) -> None:
@@ -133,7 +133,7 @@ def test_the_schema_is_made_by_the_user_for_it_from_nothing_and_again(
 
 @pytest.mark.parametrize("file", ["", "?local_infile=false"])
 def test_every_dag_s_work_is_done_by_the_user_for_it(
-    users: Users, runs: Runs, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, file: str
+    users: Users, runs: TaskRunner, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", users.url("xiaoe_load") + file)
     assert runs.sync("orders", "history", **{"from": f"{EVERYTHING.begin:%Y-%m-%d}"})["inserted"] == 3000

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.faults.processes import Fuse, killed_everywhere
+from support.faults.processes import KillSwitch, killed_everywhere
 from support.fixtures import Connect
 from support.worlds.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id
 from xiaoe.merge import merger
@@ -63,7 +63,7 @@ def test_a_merge_killed_at_any_statement(
     assert len(undisturbed["order_state_log"]) > 3
     assert undisturbed["orders"] != before["orders"]
     states = []
-    for point in killed_everywhere(lambda: sync.merge(*after_change), Fuse.at_each_statement):
+    for point in killed_everywhere(lambda: sync.merge(*after_change), KillSwitch.at_each_statement):
         states.append(database.snapshot())
         assert states[-1] in (before, undisturbed), point
         sync.merge(*after_change)
@@ -82,7 +82,7 @@ def test_a_first_load_killed_at_any_statement(
     staged = sync.stage(SPAN, moves=True)
     undisturbed = merged(sync, database, staged)
     nothing = merged(sync, database)
-    for point in killed_everywhere(lambda: sync.merge(*staged), Fuse.at_each_statement):
+    for point in killed_everywhere(lambda: sync.merge(*staged), KillSwitch.at_each_statement):
         assert database.snapshot() in (nothing, undisturbed), point
         sync.merge(*staged)
         assert database.snapshot() == undisturbed, point
@@ -90,13 +90,13 @@ def test_a_first_load_killed_at_any_statement(
     assert differences(database, api, SPAN) == []
 
 
-@pytest.mark.parametrize("arm", [Fuse.at_each_file, Fuse.at_each_statement], ids=["files", "statements"])
+@pytest.mark.parametrize("arm", [KillSwitch.at_each_file, KillSwitch.at_each_statement], ids=["files", "statements"])
 def test_a_stage_killed_anywhere_goes_on_where_it_was(
     sync: Sync,
     database: Database,
     api: Emulator,
     small_pages: None,
-    arm: Callable[[Fuse], None],
+    arm: Callable[[KillSwitch], None],
 ) -> None:
     """The retry asks only for the pages that are not there yet, and those behind them: two may be written at a time."""
     calls = page_calls(api)
@@ -117,7 +117,7 @@ def test_a_stage_killed_anywhere_goes_on_where_it_was(
         assert page_calls(api) - calls == (PAGES if finished else PAGES - whole), point
         points += 1
         folder = RunFolder.of(sync.store, shop_id=APP_ID, resource="orders", window=SPAN, run_id=f"run-{points}")
-    assert points >= (PAGES + 3 if arm is Fuse.at_each_file else 6)
+    assert points >= (PAGES + 3 if arm is KillSwitch.at_each_file else 6)
 
 
 def test_a_page_cut_off_by_a_power_failure_is_fetched_again(

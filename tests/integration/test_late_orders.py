@@ -12,7 +12,7 @@ import pytest
 
 from emulator.process import Emulator, running
 from support.fixtures import Connect, servers
-from support.worlds.runs import HOUR, Runs
+from support.worlds.runs import HOUR, TaskRunner
 from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
@@ -56,16 +56,16 @@ either = pytest.mark.parametrize("shop", ["applied", "ignored"], indirect=True)
 
 
 @pytest.fixture
-def runs(shop: Emulator, sync: Sync, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+def runs(shop: Emulator, sync: Sync, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRunner:
     """The shop with its clock set back and no faults, and an empty warehouse."""
     shop.set_clock(NOW)
     shop.set_faults()
     connect(shop)
-    return Runs(shop, monkeypatch, tmp_path / "runs")
+    return TaskRunner(shop, monkeypatch, tmp_path / "runs")
 
 
 @pytest.fixture
-def loaded(runs: Runs, sync: Sync) -> datetime:
+def loaded(runs: TaskRunner, sync: Sync) -> datetime:
     """All orders and after-sales up to 2 October are in the warehouse; what becomes of them is not."""
     now = runs.at(LOADED)
     sync.run(Window(START, now))
@@ -91,7 +91,7 @@ def after_sales(api: Emulator) -> list[dict[str, Any]]:
     return _truth(api.url, str(api.clock()["now"]))[1]
 
 
-def named(runs: Runs, since: datetime) -> dict[str, datetime]:
+def named(runs: TaskRunner, since: datetime) -> dict[str, datetime]:
     """Orders too old for the rescan that after-sales changed since a moment name → the latest change."""
     created = {key: moment(row["created_time"]) for key, row in all_orders(runs.api).items()}
     found: dict[str, datetime] = {}
@@ -138,7 +138,7 @@ def refunded_on_day_40(api: Emulator) -> tuple[str, datetime]:
     return str(row["order_id"]), moment(row["refund_time"])
 
 
-def shortly_before_day_40(runs: Runs, sync: Sync) -> tuple[str, datetime]:
+def shortly_before_day_40(runs: TaskRunner, sync: Sync) -> tuple[str, datetime]:
     """All orders of two hours before that refund are in the warehouse."""
     name, refunded = refunded_on_day_40(runs.api)
     sync.run(Window(START, runs.at(refunded - 2 * HOUR)))
@@ -149,7 +149,7 @@ def shortly_before_day_40(runs: Runs, sync: Sync) -> tuple[str, datetime]:
 
 
 def test_an_after_sale_without_a_time_of_change_brings_its_order_once_a_change_of_it_is_seen(
-    runs: Runs, sync: Sync, database: Database
+    runs: TaskRunner, sync: Sync, database: Database
 ) -> None:
     name, refunded = shortly_before_day_40(runs, sync)
     runs.at(refunded + HOUR)
@@ -168,7 +168,7 @@ def test_an_after_sale_without_a_time_of_change_brings_its_order_once_a_change_o
 
 @either
 def test_a_refund_on_day_40_reaches_refunds_and_orders_with_the_next_hourly_run(
-    runs: Runs, sync: Sync, database: Database
+    runs: TaskRunner, sync: Sync, database: Database
 ) -> None:
     name, refunded = shortly_before_day_40(runs, sync)
     runs.refunds()
@@ -198,7 +198,7 @@ def test_a_refund_on_day_40_reaches_refunds_and_orders_with_the_next_hourly_run(
 
 @either
 def test_hour_by_hour_every_old_order_that_an_after_sale_names_equals_the_truth(
-    runs: Runs, database: Database, loaded: datetime
+    runs: TaskRunner, database: Database, loaded: datetime
 ) -> None:
     """Days of runs at odd distances; no rescan helps."""
     now, changed = loaded, 0
@@ -219,7 +219,7 @@ def test_hour_by_hour_every_old_order_that_an_after_sale_names_equals_the_truth(
 
 
 @on_one_server
-def test_the_same_with_5_percent_of_failing_calls(runs: Runs, database: Database, loaded: datetime) -> None:
+def test_the_same_with_5_percent_of_failing_calls(runs: TaskRunner, database: Database, loaded: datetime) -> None:
     now = loaded
     runs.api.set_faults(rate=0.05, kinds=["http_500", "http_429", "cut", "non_json", "code_1001", "code_2008"])
     for _ in range(3):
@@ -234,7 +234,7 @@ def test_the_same_with_5_percent_of_failing_calls(runs: Runs, database: Database
 
 @on_one_server
 def test_of_a_whole_history_only_orders_not_seen_since_are_asked_for(
-    runs: Runs, sync: Sync, database: Database
+    runs: TaskRunner, sync: Sync, database: Database
 ) -> None:
     """The history was read now, so all that may still change are the last three days' after-sales."""
     now = runs.at(datetime(2026, 10, 10, 20, tzinfo=BEIJING))
@@ -251,7 +251,7 @@ def test_of_a_whole_history_only_orders_not_seen_since_are_asked_for(
 
 
 @on_one_server
-def test_a_later_look_at_the_window_saves_the_calls(runs: Runs, sync: Sync, database: Database) -> None:
+def test_a_later_look_at_the_window_saves_the_calls(runs: TaskRunner, sync: Sync, database: Database) -> None:
     """The refunds were behind for ten days; meanwhile somebody read the orders' windows again."""
     now = runs.at(datetime(2026, 10, 5, 20, tzinfo=BEIJING))
     sync.run(Window(START, now))
@@ -273,7 +273,7 @@ def test_a_later_look_at_the_window_saves_the_calls(runs: Runs, sync: Sync, data
 
 
 @on_one_server
-def test_orders_of_the_last_days_are_left_to_the_rescan(runs: Runs, sync: Sync, database: Database) -> None:
+def test_orders_of_the_last_days_are_left_to_the_rescan(runs: TaskRunner, sync: Sync, database: Database) -> None:
     now = runs.at(START + days(14))
     sync.run(Window(START, now))
     calls = list_calls(runs.api)
@@ -285,7 +285,9 @@ def test_orders_of_the_last_days_are_left_to_the_rescan(runs: Runs, sync: Sync, 
 
 @on_one_server
 @either
-def test_an_order_that_nobody_knows_is_asked_for_while_its_after_sale_is_fresh(runs: Runs, database: Database) -> None:
+def test_an_order_that_nobody_knows_is_asked_for_while_its_after_sale_is_fresh(
+    runs: TaskRunner, database: Database
+) -> None:
     """No history yet. Without the order's time only the API's default window is certain."""
     now = runs.at(datetime(2026, 10, 10, 20, tzinfo=BEIJING))
     about = runs.context()
@@ -303,7 +305,7 @@ def test_an_order_that_nobody_knows_is_asked_for_while_its_after_sale_is_fresh(r
 
 
 @on_one_server
-def test_what_is_looked_up_names_its_users_and_products(runs: Runs, database: Database, loaded: datetime) -> None:
+def test_what_is_looked_up_names_its_users_and_products(runs: TaskRunner, database: Database, loaded: datetime) -> None:
     database.rows("DELETE FROM users")
     database.rows("DELETE FROM products")
     now = runs.at(loaded + days(1))
@@ -341,7 +343,7 @@ def withdrawn_refund(url: str) -> tuple[str, datetime, datetime]:
 
 @either
 def test_an_order_that_goes_1_8_1_is_not_set_back_by_a_page_read_in_between_and_merged_late(
-    runs: Runs, sync: Sync, database: Database, loaded: datetime
+    runs: TaskRunner, sync: Sync, database: Database, loaded: datetime
 ) -> None:
     name, asked, withdrawn = withdrawn_refund(runs.api.url)
     assert order(database, name)["order_state"] == 1
@@ -363,7 +365,7 @@ def test_an_order_that_goes_1_8_1_is_not_set_back_by_a_page_read_in_between_and_
 
 
 def test_a_look_up_read_in_between_and_merged_late_does_not_set_an_order_back(
-    runs: Runs, sync: Sync, database: Database, loaded: datetime
+    runs: TaskRunner, sync: Sync, database: Database, loaded: datetime
 ) -> None:
     """The other way round: a rescan saw the order last, unchanged, and wrote nothing."""
     name, asked, withdrawn = withdrawn_refund(runs.api.url)
@@ -383,7 +385,7 @@ def test_a_look_up_read_in_between_and_merged_late_does_not_set_an_order_back(
     assert stale(database, runs.api, {name}) == []
 
 
-def test_a_merge_repeated_changes_nothing(runs: Runs, database: Database, loaded: datetime) -> None:
+def test_a_merge_repeated_changes_nothing(runs: TaskRunner, database: Database, loaded: datetime) -> None:
     runs.at(loaded + days(2))
     about = runs.context()
     folder = runs.stage("refunds", "incremental", about)
@@ -400,7 +402,7 @@ def test_a_merge_repeated_changes_nothing(runs: Runs, database: Database, loaded
 
 
 @on_one_server
-def test_a_stage_task_that_is_cleared_asks_again(runs: Runs, database: Database, loaded: datetime) -> None:
+def test_a_stage_task_that_is_cleared_asks_again(runs: TaskRunner, database: Database, loaded: datetime) -> None:
     runs.at(loaded + days(2))
     about = runs.context()
     folder = runs.stage("refunds", "incremental", about)
@@ -418,7 +420,7 @@ def test_a_stage_task_that_is_cleared_asks_again(runs: Runs, database: Database,
 
 @either
 def test_an_order_that_the_api_does_not_list_fails_by_name_until_somebody_accepts_it(
-    runs: Runs, database: Database, loaded: datetime
+    runs: TaskRunner, database: Database, loaded: datetime
 ) -> None:
     name, asked, _ = withdrawn_refund(runs.api.url)
     runs.at(asked + HOUR)
@@ -447,7 +449,7 @@ def test_an_order_that_the_api_does_not_list_fails_by_name_until_somebody_accept
 
 @on_one_server
 def test_an_order_that_was_accepted_as_gone_fails_no_later_run(
-    runs: Runs, sync: Sync, database: Database, loaded: datetime
+    runs: TaskRunner, sync: Sync, database: Database, loaded: datetime
 ) -> None:
     name, asked, _ = withdrawn_refund(runs.api.url)
     runs.at(asked + HOUR)
@@ -467,7 +469,7 @@ def test_an_order_that_was_accepted_as_gone_fails_no_later_run(
 
 @on_one_server
 def test_an_order_that_is_hidden_for_a_moment_is_asked_for_twice(
-    runs: Runs, database: Database, loaded: datetime
+    runs: TaskRunner, database: Database, loaded: datetime
 ) -> None:
     name, asked, _ = withdrawn_refund(runs.api.url)
     runs.at(asked + HOUR)
@@ -482,7 +484,7 @@ def test_an_order_that_is_hidden_for_a_moment_is_asked_for_twice(
     ("kind", "error"), [("code_2017", XiaoeConfigError), ("code_1001", XiaoeBusyError)], ids=["stops", "busy"]
 )
 def test_a_failure_leaves_the_orders_alone_and_the_next_run_makes_good(
-    runs: Runs, database: Database, loaded: datetime, kind: str, error: type[Exception]
+    runs: TaskRunner, database: Database, loaded: datetime, kind: str, error: type[Exception]
 ) -> None:
     name, asked, _ = withdrawn_refund(runs.api.url)
     before = database.content()
@@ -504,7 +506,7 @@ def test_a_failure_leaves_the_orders_alone_and_the_next_run_makes_good(
 
 @on_one_server
 def test_look_ups_that_failed_for_longer_than_the_overlap_are_made_good_later(
-    runs: Runs, database: Database, loaded: datetime
+    runs: TaskRunner, database: Database, loaded: datetime
 ) -> None:
     """The after-sales go on meanwhile, and their watermark with them."""
     now = loaded
@@ -520,7 +522,7 @@ def test_look_ups_that_failed_for_longer_than_the_overlap_are_made_good_later(
 
 
 @on_one_server
-def test_after_weeks_without_a_run_one_run_makes_good(runs: Runs, database: Database, loaded: datetime) -> None:
+def test_after_weeks_without_a_run_one_run_makes_good(runs: TaskRunner, database: Database, loaded: datetime) -> None:
     """More orders at once than are asked for at the same time."""
     runs.at(loaded + days(25))
     _, looked_up = runs.refunds()

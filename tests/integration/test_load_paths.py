@@ -13,9 +13,9 @@ import pytest
 
 from emulator.process import Emulator
 from support.worlds.shop import END, Database, Sync, days, differences, unbalanced
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.mysql import load_data
-from xiaoe.mysql.load_data import NULL, Lines
+from xiaoe.mysql.load_data import NULL, TableLoad
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import BOOKKEEPING
@@ -88,13 +88,13 @@ def test_any_text_survives(
         raw_order(number, title=text, receiver_name=text, system_info=text, goods_no=None)
         for number, text in enumerate(NASTY)
     ]
-    sync.merge(*HandMade([(at(0), rows)]).write(sync.store))
+    sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
     held = database.rows("SELECT o.title, receiver_name, system_info, goods_no, i.title AS line FROM orders o"
                          " JOIN order_items i USING (shop_id, order_id) ORDER BY order_id")  # fmt: skip
     for row, text in zip(held, NASTY, strict=True):
         assert row == {"title": text, "receiver_name": text, "system_info": text, "goods_no": None, "line": text}
     before = database.snapshot()
-    counts = sync.merge(*HandMade([(at(5), rows)], run_id="again").write(sync.store))
+    counts = sync.merge(*StagedRun([(at(5), rows)], run_id="again").write(sync.store))
     assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (0, 0, len(NASTY))
     assert database.snapshot()["orders"] == before["orders"]
 
@@ -110,7 +110,7 @@ def test_extreme_values_survive(
         "order_state": 2**31 - 1, "ship_state": -1, "order_id": "o" * 128, "user_id": "用" * 128,
         "pay_time": "9999-12-31 23:59:59", "refund_time": "1000-01-01 00:00:00", "settle_time": "2024-02-29 23:59:59",
     }  # fmt: skip
-    sync.merge(*HandMade([(at(0), [raw_order(1, **extremes)])]).write(sync.store))
+    sync.merge(*StagedRun([(at(0), [raw_order(1, **extremes)])]).write(sync.store))
     [row] = database.rows("SELECT * FROM orders")
     texts = {name: str(row[name]) for name in ("price", "coupon_price", "refund_money", "pay_time", "refund_time")}
     assert texts == {
@@ -162,7 +162,7 @@ def test_a_warning_and_a_wrong_number_of_rows_are_errors(database: Database, con
     with staging() as session:
         session.execute("CREATE TEMPORARY TABLE pairs (shop_id VARCHAR(64), order_id VARCHAR(128) PRIMARY KEY)")
         with pytest.raises((RuntimeError, MySQLdb.Error), match=r"into pairs: . rows sent|Row 1 was truncated"):
-            session._load_file("pairs", ("shop_id", "order_id"), Lines(content.encode(), rows))
+            session.load(TableLoad("pairs", ("shop_id", "order_id"), content.encode(), rows, "replace"))
 
 
 def test_warnings_are_errors_where_the_server_only_warns(database: Database) -> None:
@@ -177,9 +177,9 @@ def test_warnings_are_errors_where_the_server_only_warns(database: Database) -> 
 def test_a_merge_whose_load_is_damaged_changes_nothing(
     sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync.merge(*HandMade([(at(0), [raw_order(1)])], run_id="before").write(sync.store))
+    sync.merge(*StagedRun([(at(0), [raw_order(1)])], run_id="before").write(sync.store))
     before = database.snapshot()
-    run = HandMade([(at(1), [raw_order(1, order_state=8), raw_order(2)])], moves_watermark=True).write(sync.store)
+    run = StagedRun([(at(1), [raw_order(1, order_state=8), raw_order(2)])], moves_watermark=True).write(sync.store)
     original = load_data.tsv
     monkeypatch.setattr(load_data, "tsv", lambda columns: original(columns).replace("99.00", "99.0O"))
     with pytest.raises((MySQLdb.Error, RuntimeError), match="price"):
@@ -248,17 +248,17 @@ def count_files(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     original = Session._load_file
 
-    def load(self: Session, table: str, columns: Any, lines: Lines, **options: Any) -> None:
-        original(self, table, columns, lines, **options)
-        sizes.append(lines.count)
+    def load_file(self: Session, load: TableLoad, content: bytes) -> None:
+        original(self, load, content)
+        sizes.append(load.count)
 
-    monkeypatch.setattr(Session, "_load_file", load)
+    monkeypatch.setattr(Session, "_load_file", load_file)
     return sizes
 
 
 def test_rejected_rows_hold_any_text_too(sync: Sync, database: Database) -> None:
     rows = [raw_order(number, price="abc", title=text) for number, text in enumerate(NASTY)]
-    counts = sync.merge(*HandMade([(at(0), rows)]).write(sync.store))
+    counts = sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
     assert counts["rejected"] == len(NASTY)
     held = database.rows("SELECT raw_json FROM rejected_rows ORDER BY row_key")
     assert [json.loads(row["raw_json"])["title"] for row in held] == list(NASTY)

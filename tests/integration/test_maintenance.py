@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import APP_ID, END, Database, Sync, days
 from xiaoe import clock
 from xiaoe.clock import utc_text
@@ -44,8 +44,8 @@ def maintain(step: str, *, dry_run: bool = False) -> int | None:
 
 
 @pytest.fixture
-def runs(database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
-    return Runs(api, monkeypatch, tmp_path / "pages")
+def runs(database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TaskRunner:
+    return TaskRunner(api, monkeypatch, tmp_path / "pages")
 
 
 def folder_of(url: str) -> Path:
@@ -75,7 +75,7 @@ def today(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @one_server
-def test_pages_of_merged_runs_go_when_they_are_old(runs: Runs, today: None, tmp_path: Path) -> None:
+def test_pages_of_merged_runs_go_when_they_are_old(runs: TaskRunner, today: None, tmp_path: Path) -> None:
     old, young = (runs.stage("orders", "incremental"), runs.stage("products", "whole"))
     for folder, resource, mode in ((old, "orders", "incremental"), (young, "products", "whole")):
         runs.merge(resource, mode, folder)
@@ -90,7 +90,7 @@ def test_pages_of_merged_runs_go_when_they_are_old(runs: Runs, today: None, tmp_
 
 @one_server
 def test_pages_that_were_never_merged_stay_until_something_later_covers_them(
-    runs: Runs, database: Database, today: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    runs: TaskRunner, database: Database, today: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = runs.now
     monkeypatch.setattr(clock, "now", lambda: now)
@@ -123,7 +123,7 @@ def test_pages_that_were_never_merged_stay_until_something_later_covers_them(
 
 @one_server
 def test_pages_of_looked_up_orders_go_when_a_later_look_up_succeeded(
-    runs: Runs, database: Database, today: None, tmp_path: Path
+    runs: TaskRunner, database: Database, today: None, tmp_path: Path
 ) -> None:
     for name in ("late-failed", "late-merged"):
         folder = tmp_path / "pages" / APP_ID / "orders" / "20000101T000000_20261001T000000" / f"{name}.0000"

@@ -13,7 +13,7 @@ from emulator.process import Emulator
 from support.faults.processes import together
 from support.worlds.runs import EVERYTHING_LISTED, write_list
 from support.worlds.shop import APP_ID, END, Database, Sync, days, differences, unbalanced, unlike
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger
 from xiaoe.resources.products import PRODUCTS
@@ -26,7 +26,7 @@ NEVER = datetime(1970, 1, 1)
 
 
 def orders(sync: Sync, rows: Sequence[bytes], second: float = 0) -> None:
-    sync.merge(*HandMade([(at(second), rows)], run_id=f"orders-{second}").write(sync.store))
+    sync.merge(*StagedRun([(at(second), rows)], run_id=f"orders-{second}").write(sync.store))
 
 
 def users(sync: Sync, *names: str, second: float, **fields: Any) -> None:
@@ -138,7 +138,7 @@ def test_a_member_that_was_real_and_vanished_is_marked(sync: Sync, database: Dat
 def test_a_merge_that_fails_leaves_no_member(sync: Sync, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merger, "CHUNK_ROWS", 1)
     pages = [(at(second), [raw_order(second)]) for second in (1, 2)]
-    folder, manifest = HandMade(pages).write(sync.store)
+    folder, manifest = StagedRun(pages).write(sync.store)
     (folder.path / manifest.slices[0].pages[-1]).unlink()
     with pytest.raises(XiaoeReconciliationError, match="is gone"):
         sync.merge(folder, manifest)

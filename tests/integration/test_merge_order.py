@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from support.worlds.shop import Database, Sync, unbalanced
-from support.worlds.staged import DAY_ONE, HandMade, at, raw_order
+from support.worlds.staged import DAY_ONE, StagedRun, at, raw_order
 from xiaoe.merge import merger
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import Window
@@ -49,9 +49,9 @@ class Observation:
     def when(self, page: int) -> float:
         return self.second + page / 10
 
-    def staged(self, name: str) -> HandMade:
+    def staged(self, name: str) -> StagedRun:
         """Its pages: one order a day, so that its window is some days."""
-        return HandMade(
+        return StagedRun(
             [
                 (at(self.when(page)), [raw_order(order, order_state=state, title=f"{state}") for order, state in on])
                 for page, on in enumerate(tuple(on.items()) for on in self.pages)
@@ -63,7 +63,7 @@ class Observation:
 
 @st.composite
 def observations(draw: st.DrawFn) -> list[Observation]:
-    """Runs at different times over any part of the week; orders come into being as time goes on."""
+    """TaskRunner at different times over any part of the week; orders come into being as time goes on."""
     born = draw(st.lists(st.integers(0, 40), min_size=ORDERS, max_size=ORDERS))
     found = []
     for second in sorted(draw(st.sets(st.integers(0, 9), min_size=2, max_size=5))):
@@ -166,7 +166,7 @@ def test_every_staged_row_is_inserted_updated_unchanged_or_rejected(
     pages = [(at(page), raw[page : page + page_size]) for page in range(0, len(raw), page_size)]
     with TemporaryDirectory() as store, pytest.MonkeyPatch.context() as patch:
         patch.setattr(merger, "CHUNK_ROWS", rows_in_a_chunk)
-        staged = HandMade(pages).write(Path(store))
+        staged = StagedRun(pages).write(Path(store))
         for _ in range(times):
             counts = sync.merge(*staged)
             assert balanced(counts), counts
@@ -184,19 +184,19 @@ def test_duplicates_inside_a_batch_in_any_order(sync: Sync, database: Database) 
     for turn, seconds in enumerate([(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1)]):
         database.empty()
         pages = [(at(second), [raw_order(1, order_state=STATES[second]), raw_order(9 + second)]) for second in seconds]
-        counts = sync.merge(*HandMade(pages, run_id=f"turn-{turn}").write(sync.store))
+        counts = sync.merge(*StagedRun(pages, run_id=f"turn-{turn}").write(sync.store))
         assert (counts["staged"], counts["inserted"], counts["updated"]) == (4, 4, 0)
         assert database.value("SELECT order_state FROM orders WHERE order_id = 'o_00001'") == STATES[2]
 
 
 def test_other_bytes_that_say_the_same_are_not_written(sync: Sync, database: Database) -> None:
     """Numbers as strings, other null times, another order of fields, fields nobody knows."""
-    sync.merge(*HandMade([(at(0), [raw_order(1), raw_order(2)])], run_id="first").write(sync.store))
+    sync.merge(*StagedRun([(at(0), [raw_order(1), raw_order(2)])], run_id="first").write(sync.store))
     before = database.snapshot("raw_hash")
     same = {**json.loads(raw_order(1)), "price": 99, "order_state": "1", "refund_time": "--", "news": [1]}
     other = json.dumps(dict(reversed(same.items()))).encode()
     assert other != raw_order(1)
-    counts = sync.merge(*HandMade([(at(10), [other, raw_order(2)])], run_id="second").write(sync.store))
+    counts = sync.merge(*StagedRun([(at(10), [other, raw_order(2)])], run_id="second").write(sync.store))
     assert (counts["inserted"], counts["updated"], counts["unchanged"]) == (0, 0, 2)
     after = database.snapshot("raw_hash")
     assert (after["orders"], after["order_items"]) == (before["orders"], before["order_items"])
@@ -227,7 +227,7 @@ def test_merging_the_same_pages_twice_adds_nothing(sync: Sync, database: Databas
 
 
 def test_a_row_that_loses_its_creation_time_is_kept(sync: Sync, database: Database) -> None:
-    sync.merge(*HandMade([(at(0), [raw_order(1, created_time="0000-00-00 00:00:00")])]).write(sync.store))
+    sync.merge(*StagedRun([(at(0), [raw_order(1, created_time="0000-00-00 00:00:00")])]).write(sync.store))
     assert database.rows("SELECT order_id, created_time FROM orders") == [{"order_id": "o_00001", "created_time": None}]
     assert database.wrong_lines() == []
 

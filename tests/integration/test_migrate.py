@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from emulator.process import Emulator
-from support.faults.processes import Fuse, killed_everywhere, together
+from support.faults.processes import KillSwitch, killed_everywhere, together
 from support.worlds.shop import EVERYTHING, TABLES, Database, Sync
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql.migrate import SCHEMA_DIR, migrate
 from xiaoe.mysql.warehouse import Warehouse
@@ -96,7 +96,7 @@ def test_killed_anywhere(place: Place) -> None:
     expected = place.schema()
     place.drop()
     points = 0
-    for point in killed_everywhere(migrate, Fuse.at_each_change, count("mariadb" in place.name, 4)):
+    for point in killed_everywhere(migrate, KillSwitch.at_each_change, count("mariadb" in place.name, 4)):
         migrate()
         assert place.schema() == expected, point
         assert Database(place.url).value("SELECT COUNT(*) FROM yoyo_lock") == 0
@@ -122,7 +122,7 @@ def test_the_lock_of_a_dead_process_and_tables_made_by_hand(place: Place) -> Non
 def test_migrating_keeps_rows(place: Place, sync: Sync) -> None:
     place.point()
     migrate()
-    sync.merge(*HandMade([(at(0), [raw_order(1)])]).write(sync.store))
+    sync.merge(*StagedRun([(at(0), [raw_order(1)])]).write(sync.store))
     migrate()
     assert Database(place.url).value("SELECT COUNT(*) FROM orders") == 1
 
@@ -185,7 +185,7 @@ def test_a_merge_into_an_old_schema_says_what_to_do(place: Place, sync: Sync, tm
     migrate()
     Database(place.url).rows(damage)
     with pytest.raises(XiaoeConfigError, match=r"schema is missing or old .*run `make migrate`"):
-        sync.merge(*HandMade([(at(0), [raw_order(1)])]).write(tmp_path))
+        sync.merge(*StagedRun([(at(0), [raw_order(1)])]).write(tmp_path))
     assert Database(place.url).value("SELECT COUNT(*) FROM orders") == 0
 
 

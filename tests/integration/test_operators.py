@@ -7,42 +7,26 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
-from airflow.utils.types import DagRunType
 
 from emulator.process import Emulator
 from support.fixtures import shop_connection
 from support.worlds.shop import APP_ID, END, SECRET, WHOLE_LISTS, Database, merge_sql
+from support.worlds.tasks import HALF_HOUR, context, stage
 from xiaoe import clock, settings
 from xiaoe.api import hook
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.storage.pages import RunFolder
-from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator, run_of
-from xiaoe.tasks.defaults import dag_defaults
-from xiaoe.windows import EVER, Plan, Run, Window
+from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
+from xiaoe.windows import EVER, Plan, Window
 
-HALF_HOUR = timedelta(minutes=30)
 WEEK = timedelta(days=7)
 
-
-def context(kind: Any = "scheduled", *, end: datetime = END, every: timedelta = HALF_HOUR, **params: Any) -> Any:
-    """As much of Airflow's context as the operators look at."""
-    return {
-        "dag_run": SimpleNamespace(run_id=f"{kind}__{end.isoformat()}", run_type=kind, run_after=end),
-        "params": {"from": None, "to": None, "accept_missing": False, **params},
-        "data_interval_start": end - every,
-        "data_interval_end": end,
-    }
-
-
-def stage(mode: str = "incremental") -> XiaoeStageOperator:
-    return XiaoeStageOperator(task_id="stage", resource="orders", mode=mode, xiaoe_conn_id="xiaoe_default")
+pytestmark = pytest.mark.mysql
 
 
 def merge(folder: str, mode: str = "incremental") -> XiaoeMergeOperator:
@@ -72,20 +56,6 @@ def status(database: Database, mode: str = "incremental") -> dict[str, Any]:
 # --- the run -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["scheduled", DagRunType.SCHEDULED])
-def test_a_run_is_read_from_the_context(kind: Any) -> None:
-    typed = {"from": "2026-11-01", "to": "2026-11-02"}
-    assert run_of(context(kind, **typed)) == Run(
-        "scheduled", END, END - HALF_HOUR, END, window_from="2026-11-01", window_to="2026-11-02"
-    )
-
-
-def test_a_run_without_an_interval_or_a_form_is_a_run_too() -> None:
-    bare: Any = {"dag_run": SimpleNamespace(run_type=DagRunType.MANUAL, run_after=END), "params": {}}
-    assert run_of(bare) == Run("manual", END)
-
-
-@pytest.mark.mysql
 @pytest.mark.parametrize(
     ("mode", "about", "expected"),
     [
@@ -113,7 +83,6 @@ def test_each_mode_has_its_window(mode: str, about: Any, expected: Plan, warehou
     assert stage(mode)._plan(about, Warehouse(), APP_ID) == expected
 
 
-@pytest.mark.mysql
 def test_the_settings_of_the_environment_decide_how_far_back(
     warehouse: Database, clean_environment: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +98,6 @@ def of(resource: str, mode: str) -> XiaoeStageOperator:
     return XiaoeStageOperator(task_id="stage", resource=resource, mode=mode, xiaoe_conn_id="xiaoe_default")
 
 
-@pytest.mark.mysql
 def test_after_sales_begin_with_all_of_their_history_and_then_reach_back_three_days(
     warehouse: Database, clean_environment: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +121,6 @@ def test_after_sales_begin_with_all_of_their_history_and_then_reach_back_three_d
     assert of("orders", "incremental")._plan(context(), Warehouse(), APP_ID).window.begin == END - lag - WEEK
 
 
-@pytest.mark.mysql
 @pytest.mark.parametrize("resource", WHOLE_LISTS)
 def test_whole_lists_are_read_whole_and_a_window_is_refused(warehouse: Database, resource: str) -> None:
     stage_whole = of(resource, "whole")
@@ -163,7 +130,6 @@ def test_whole_lists_are_read_whole_and_a_window_is_refused(warehouse: Database,
     assert status(warehouse, "whole")["status"] == "failed"
 
 
-@pytest.mark.mysql
 def test_late_orders_without_the_after_sales_say_to_clear_the_stage_task(warehouse: Database, tmp_path: Path) -> None:
     late = XiaoeStageOperator(
         task_id="stage_orders", resource="orders", mode="late", xiaoe_conn_id="xiaoe_default",
@@ -174,40 +140,9 @@ def test_late_orders_without_the_after_sales_say_to_clear_the_stage_task(warehou
     assert status(warehouse, "late")["status"] == "failed"
 
 
-def test_the_folder_of_the_after_sales_is_rendered() -> None:
-    operator = XiaoeStageOperator(
-        task_id="stage", resource="orders", mode="late", xiaoe_conn_id="x", named_by="{{ params.where }}/pages"
-    )
-    operator.render_template_fields({"params": {"where": "file:///store"}})  # type: ignore[arg-type]
-    assert operator.named_by == "file:///store/pages"
-
-
-# --- what the UI shows ---------------------------------------------------------------------------------
-
-
-def test_airflow_renders_the_merge_statements_and_the_folder(tmp_path: Path) -> None:
-    with DAG(dag_id="any", schedule=None, **dag_defaults("orders", late_after=timedelta(hours=1))) as dag:
-        operator = XiaoeMergeOperator(
-            task_id="merge", resource="orders", mode="history", folder="{{ params.where }}/pages"
-        )
-    operator.resolve_template_files()
-    operator.render_template_fields({"params": {"where": str(tmp_path)}, "dag": dag})  # type: ignore[arg-type]
-    assert operator.folder == f"{tmp_path}/pages"
-    assert operator.sql == merge_sql("orders")
-    assert "{" not in operator.sql
-    assert operator.sql.count("INSERT INTO orders ") == 1
-
-
-def test_the_shop_of_a_mapped_task_is_rendered() -> None:
-    operator = XiaoeStageOperator(task_id="stage", resource="orders", mode="history", xiaoe_conn_id="{{ params.shop }}")
-    operator.render_template_fields({"params": {"shop": "xiaoe_second"}})  # type: ignore[arg-type]
-    assert operator.xiaoe_conn_id == "xiaoe_second"
-
-
 # --- stage and merge -----------------------------------------------------------------------------------
 
 
-@pytest.mark.mysql
 def test_a_run_stages_and_merges_its_window_and_moves_the_watermark(warehouse: Database, api: Emulator) -> None:
     folder = stage().execute(context())
     assert folder.startswith("file://")
@@ -221,7 +156,6 @@ def test_a_run_stages_and_merges_its_window_and_moves_the_watermark(warehouse: D
     assert (row["status"], row["watermark"]) == ("success", window.end.replace(tzinfo=None))
 
 
-@pytest.mark.mysql
 def test_the_next_run_begins_at_the_watermark_less_the_overlap(warehouse: Database) -> None:
     sync(end=END - timedelta(days=2))
     sync()
@@ -230,7 +164,6 @@ def test_the_next_run_begins_at_the_watermark_less_the_overlap(warehouse: Databa
     assert second["window_end"] == (END - timedelta(seconds=60)).replace(tzinfo=None)
 
 
-@pytest.mark.mysql
 def test_a_backfill_leaves_the_watermark_alone(warehouse: Database) -> None:
     sync()
     before = status(warehouse)["watermark"]
@@ -238,7 +171,6 @@ def test_a_backfill_leaves_the_watermark_alone(warehouse: Database) -> None:
     assert status(warehouse)["watermark"] == before
 
 
-@pytest.mark.mysql
 def test_a_window_that_ends_in_the_future_is_read_with_a_warning(
     warehouse: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -246,7 +178,6 @@ def test_a_window_that_ends_in_the_future_is_read_with_a_warning(
     assert "the window ends in the future" in capsys.readouterr().out
 
 
-@pytest.mark.mysql
 def test_rows_that_cannot_be_typed_are_counted_and_pointed_out(
     warehouse: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,7 +196,6 @@ def test_rows_that_cannot_be_typed_are_counted_and_pointed_out(
 # --- failures ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.mysql
 def test_a_failed_stage_is_noted_with_its_message_and_the_watermark_stays(
     warehouse: Database, api: Emulator, clean_environment: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +215,6 @@ def test_a_failed_stage_is_noted_with_its_message_and_the_watermark_stays(
     assert status(warehouse)["status"] == "success"
 
 
-@pytest.mark.mysql
 def test_a_failure_of_the_very_first_run_is_noted_without_a_watermark(
     warehouse: Database, api: Emulator, clean_environment: pytest.MonkeyPatch
 ) -> None:
@@ -299,7 +228,6 @@ def test_a_failure_of_the_very_first_run_is_noted_without_a_watermark(
     assert SECRET not in row["message"]
 
 
-@pytest.mark.mysql
 def test_a_failed_merge_is_noted_and_nothing_of_it_is_kept(warehouse: Database) -> None:
     sync(end=END - HALF_HOUR)
     before = status(warehouse)
@@ -315,7 +243,6 @@ def test_a_failed_merge_is_noted_and_nothing_of_it_is_kept(warehouse: Database) 
     assert warehouse.value("SELECT COUNT(*) FROM orders") == orders
 
 
-@pytest.mark.mysql
 def test_rows_that_the_api_no_longer_lists_fail_the_run_until_a_person_accepts_it(warehouse: Database) -> None:
     sync()
     warehouse.rows(
@@ -331,21 +258,6 @@ def test_rows_that_the_api_no_longer_lists_fail_the_run_until_a_person_accepts_i
     assert warehouse.value("SELECT COUNT(*) FROM orders WHERE absent_since IS NOT NULL") == 1
 
 
-@pytest.mark.mysql
 def test_a_merge_without_a_manifest_says_to_clear_the_stage_task(warehouse: Database, tmp_path: Path) -> None:
     with pytest.raises(XiaoeConfigError, match="clear the stage task"):
         merge(f"file://{tmp_path}/nowhere").execute(context())
-
-
-@pytest.mark.parametrize(
-    "connection",
-    ["mysql://nobody:nothing@127.0.0.1:1/xiaoe", None, '{"conn_type": "mysql", "extra": {"client": "other"}}'],
-)
-def test_a_warehouse_out_of_reach_does_not_hide_why_the_task_failed(
-    connection: str | None, api: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XIAOE_MYSQL_CONN_ID", "out_of_reach")
-    if connection:
-        monkeypatch.setenv("AIRFLOW_CONN_OUT_OF_REACH", connection)
-    with pytest.raises(XiaoeConfigError, match=r"^to='2026-11-20' without from"):
-        stage("history").execute(context("manual", to="2026-11-20"))

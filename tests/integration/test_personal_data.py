@@ -11,7 +11,7 @@ import pytest
 
 from support.fixtures import servers
 from support.worlds.shop import Database, merge_sql
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources import orders
@@ -38,7 +38,7 @@ class Shop:
         """See the same rows again, a second later, under this policy."""
         reader = RowReader(orders.MAPPING, orders.CODE_TEXTS, key="order_id", forms=forms)
         second = next(self._seconds)
-        run = HandMade([(at(second), ROWS)], run_id=f"run-{second}").write(self._store)
+        run = StagedRun([(at(second), ROWS)], run_id=f"run-{second}").write(self._store)
         return Merger(Warehouse(), replace(ORDERS, reader=reader), merge_sql("orders")).merge(*run)
 
     def stored(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pytest
 
 from emulator.process import running
 from support.fixtures import shop_connection
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, WHOLE_LISTS, Database
 from xiaoe.api import hook
 from xiaoe.api.hook import XiaoeHook
@@ -28,7 +28,7 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.quality import operators
 from xiaoe.quality.catalogue import CHECKS, COLUMN_CHECKS, CRITICAL, DAY_TOTALS, FIGURE_CHECKS, QUERY_CHECKS, ROW_CHECKS
 from xiaoe.quality.figures import read_ledger
-from xiaoe.quality.scope import Scope
+from xiaoe.quality.scope import CheckScope
 from xiaoe.resources.registry import RESOURCES
 
 pytestmark = pytest.mark.mysql
@@ -69,7 +69,7 @@ NAMES = {
 class Shop:
     """A loaded warehouse, its quality tasks, and a copy of every table to put right what a test broke."""
 
-    def __init__(self, database: Database, runs: Runs) -> None:
+    def __init__(self, database: Database, runs: TaskRunner) -> None:
         self.database = database
         self.runs = runs
 
@@ -132,7 +132,7 @@ def shop(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
     ):  # fmt: skip
         monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", migrated)
         monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(api.url))
-        runs = Runs(api, monkeypatch, tmp_path_factory.mktemp("pages"))
+        runs = TaskRunner(api, monkeypatch, tmp_path_factory.mktemp("pages"))
         monkeypatch.setenv("XIAOE_HISTORY_START", f"{START:%Y-%m-%d}")
         load(runs)
         shop = Shop(database, runs)
@@ -142,7 +142,7 @@ def shop(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
     database.empty()
 
 
-def load(runs: Runs) -> None:
+def load(runs: TaskRunner) -> None:
     runs.sync("orders", "history", kind="manual")
     for mode in ("incremental", "rescan", "deep_rescan"):
         runs.sync("orders", mode)
@@ -249,7 +249,7 @@ CASES = (
                              "UPDATE sync_status SET last_success_at = '2026-11-19 04:00' WHERE mode = 'history'"),
          "缺口：2026-10-20 00:00:00 至", frozenset({"freshness"})),
     Case("freshness", ("UPDATE sync_status SET last_success_at = '2026-11-20 01:59:59.999' WHERE mode = 'rescan'",),
-         "orders rescan 最近成功 2026-11-20 09:59:59，已 2.0 小时，时限 2.0 小时"),
+         "orders rescan 最近成功 2026-11-20 09:59:59，已 2 小时 0 分，时限 2 小时 0 分"),
     Case("never_synced", ("UPDATE sync_status SET last_success_at = NULL WHERE resource = 'products'",),
          "products whole"),
     Case("never_synced", ("DELETE FROM sync_status WHERE resource = 'products'",), "products whole"),
@@ -570,7 +570,7 @@ def test_windows_that_overlap_in_any_way_are_one_ledger(shop: Shop) -> None:
         f" inserted, updated, unchanged, rejected, passes, batch_id, run_id, merged_at) VALUES {', '.join(rows)}"
     )
     with shop.broken("DELETE FROM sync_windows", insert), Warehouse().session() as session:
-        ledger = read_ledger(session, Scope(APP_ID, shop.runs.now, full=True))
+        ledger = read_ledger(session, CheckScope(APP_ID, shop.runs.now, full=True))
     bare = [one for one in range(max(covered) + 1) if one not in covered]
     assert ledger.missing == len(bare) * minute
     assert {(gap.begin - START) // minute for gap in ledger.to_come} == {one for one in bare if one - 1 not in bare}

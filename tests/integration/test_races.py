@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.faults.processes import Child, Gate, children, together
+from support.faults.processes import Child, Event, children, together
 from support.fixtures import Connect
 from support.worlds.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id, unbalanced
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.exceptions import XiaoeRetriableError
 from xiaoe.merge import merger
 from xiaoe.mysql import session
@@ -141,7 +141,7 @@ def test_who_waits_too_long_gives_up_by_name(sync: Sync, database: Database) -> 
 def test_the_lock_of_a_killed_merge_is_free(sync: Sync, database: Database, tmp_path: Path) -> None:
     """Killed in the middle of its transaction, while another merge waits for its turn."""
     first, second = two_runs(tmp_path)
-    started, never = Gate(), Gate()
+    started, never = Event(), Event()
 
     def stop_before_the_commit() -> None:
         session.Session.commit = hang_when_written  # type: ignore[method-assign]
@@ -149,7 +149,7 @@ def test_the_lock_of_a_killed_merge_is_free(sync: Sync, database: Database, tmp_
 
     def hang_when_written(session: session.Session) -> None:
         if session.query("SELECT COUNT(*) FROM orders")[0][0]:
-            started.open()
+            started.set()
             never.wait()
         session._connection.commit()
 
@@ -230,8 +230,8 @@ def reading(database: Database) -> Iterator[list[dict[str, Any]]]:
 
 def two_runs(store: Path) -> tuple[Any, Any]:
     """Two runs over the same window; the second one was read before order 1 came into being."""
-    first = HandMade([(at(10), [raw_order(1), raw_order(2), raw_order(3)])], run_id="first")
-    second = HandMade([(at(0), [raw_order(2), raw_order(3)])], run_id="second")
+    first = StagedRun([(at(10), [raw_order(1), raw_order(2), raw_order(3)])], run_id="first")
+    second = StagedRun([(at(0), [raw_order(2), raw_order(3)])], run_id="second")
     return first.write(store), second.write(store)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from emulator.process import Emulator
 from support.fixtures import servers
-from support.worlds.runs import Runs
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import END, Database, days, differences
 from xiaoe import cli
 from xiaoe.backup import service
@@ -24,11 +24,11 @@ BEGIN = END.astimezone(BEIJING).replace(hour=0) - days(12)
 
 
 @pytest.fixture
-def runs(database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
-    return Runs(api, monkeypatch, tmp_path / "pages")
+def runs(database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TaskRunner:
+    return TaskRunner(api, monkeypatch, tmp_path / "pages")
 
 
-def orders_change(runs: Runs) -> None:
+def orders_change(runs: TaskRunner) -> None:
     """Two days of a shop: orders come, and are paid, shipped, refunded."""
     for ago in (1, 0):
         runs.at(END - days(ago))
@@ -37,7 +37,7 @@ def orders_change(runs: Runs) -> None:
 
 
 def test_a_lost_warehouse_comes_back_from_its_pages(
-    runs: Runs, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
+    runs: TaskRunner, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.at(END - days(2))
     runs.sync("orders", "history", kind="manual", **{"from": f"{BEGIN:%Y-%m-%d}"})
@@ -61,7 +61,7 @@ def test_a_lost_warehouse_comes_back_from_its_pages(
 
 
 def test_after_a_restore_the_pages_bring_what_the_backup_lacks(
-    runs: Runs, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    runs: TaskRunner, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Also what no sync could bring any more: how orders changed meanwhile."""
     monkeypatch.setenv("XIAOE_BACKUP_STORE", f"file://{tmp_path}/backups")
@@ -77,7 +77,7 @@ def test_after_a_restore_the_pages_bring_what_the_backup_lacks(
 
 
 def test_pages_that_are_gone_are_named_and_the_rest_is_merged(
-    runs: Runs, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    runs: TaskRunner, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "prepare_airflow", lambda: None)  # it would change the environment of all tests
     runs.sync("orders", "history", kind="manual", **{"from": f"{BEGIN:%Y-%m-%d}"})

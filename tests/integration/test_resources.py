@@ -14,7 +14,7 @@ import pytest
 from emulator.process import Emulator, running
 from support.fixtures import Connect, servers
 from support.worlds.runs import EVERYTHING_LISTED as WHOLE
-from support.worlds.runs import HOUR, Interrupted, Runs, unhurried, write_list
+from support.worlds.runs import HOUR, Interrupted, TaskRunner, unhurried, write_list
 from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
@@ -74,9 +74,9 @@ def free(shop: Emulator, sync: Sync, connect: Connect) -> Emulator:
 
 
 @pytest.fixture
-def runs(free: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+def runs(free: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRunner:
     """The tasks of the DAGs at the shop's time."""
-    runs = Runs(free, monkeypatch, tmp_path / "runs")
+    runs = TaskRunner(free, monkeypatch, tmp_path / "runs")
     monkeypatch.setenv("XIAOE_HISTORY_START", "2026-10-01")
     return runs
 
@@ -318,7 +318,9 @@ def windows(database: Database) -> list[tuple[datetime, datetime]]:
     return [(row["window_start"].replace(tzinfo=BEIJING), row["window_end"].replace(tzinfo=BEIJING)) for row in rows]
 
 
-def test_hour_by_hour_after_sales_equal_the_truth_and_the_watermark_follows(runs: Runs, database: Database) -> None:
+def test_hour_by_hour_after_sales_equal_the_truth_and_the_watermark_follows(
+    runs: TaskRunner, database: Database
+) -> None:
     """The first run loads the history; each later one reads from three days before the watermark."""
     now = runs.at(END - days(9))
     runs.sync("refunds", "incremental")
@@ -339,7 +341,7 @@ def test_hour_by_hour_after_sales_equal_the_truth_and_the_watermark_follows(runs
 
 
 @on_one_server
-def test_the_overlap_can_be_chosen(runs: Runs, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_overlap_can_be_chosen(runs: TaskRunner, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XIAOE_REFUND_OVERLAP_DAYS", "1")
     runs.at(END - HOUR)
     runs.sync("refunds", "incremental")
@@ -350,7 +352,7 @@ def test_the_overlap_can_be_chosen(runs: Runs, database: Database, monkeypatch: 
 
 
 @on_one_server
-def test_a_window_by_hand_and_a_backfill_leave_the_watermark_alone(runs: Runs, database: Database) -> None:
+def test_a_window_by_hand_and_a_backfill_leave_the_watermark_alone(runs: TaskRunner, database: Database) -> None:
     runs.sync("refunds", "incremental")
     before = watermark(database)
     runs.at(END + days(2))
@@ -361,7 +363,9 @@ def test_a_window_by_hand_and_a_backfill_leave_the_watermark_alone(runs: Runs, d
 
 
 @on_one_server
-def test_a_failed_run_leaves_the_watermark_and_the_next_one_closes_the_gap(runs: Runs, database: Database) -> None:
+def test_a_failed_run_leaves_the_watermark_and_the_next_one_closes_the_gap(
+    runs: TaskRunner, database: Database
+) -> None:
     now = runs.at(END - days(6))
     runs.sync("refunds", "incremental")
     before, last = database.snapshot(), watermark(database)
@@ -393,7 +397,7 @@ def test_a_window_that_ends_at_or_about_midnight_holds_its_rows(
 
 
 def test_after_sales_that_change_while_they_are_read_are_not_lost(
-    runs: Runs, sync: Sync, database: Database, connect: Connect
+    runs: TaskRunner, sync: Sync, database: Database, connect: Connect
 ) -> None:
     """With each page some hours go by: rows move from slices already read to later ones, and within the last one."""
     connect(runs.api, page_size=2, concurrency=1)
@@ -420,7 +424,7 @@ def test_after_sales_that_change_while_they_are_read_are_not_lost(
 
 @on_one_server
 def test_after_sales_that_never_stand_still_are_read_all_the_same(
-    runs: Runs, sync: Sync, database: Database, connect: Connect
+    runs: TaskRunner, sync: Sync, database: Database, connect: Connect
 ) -> None:
     """Each page finds others changed. What did is on the first page of the second pass, and the pass ends there."""
     connect(runs.api, page_size=7, concurrency=1)
@@ -443,7 +447,7 @@ def test_after_sales_that_never_stand_still_are_read_all_the_same(
 
 
 @on_one_server
-def test_a_past_window_does_not_miss_rows_that_have_moved_on(runs: Runs, sync: Sync, database: Database) -> None:
+def test_a_past_window_does_not_miss_rows_that_have_moved_on(runs: TaskRunner, sync: Sync, database: Database) -> None:
     """By their last change they belong to a later window now."""
     window = Window(END - days(9), END - days(6))
     runs.at(window.end)
@@ -469,7 +473,7 @@ def deleted(amount: int) -> dict[str, Any]:
     }
 
 
-def test_a_row_that_is_gone_from_a_window_up_to_now_fails_by_name(runs: Runs, database: Database) -> None:
+def test_a_row_that_is_gone_from_a_window_up_to_now_fails_by_name(runs: TaskRunner, database: Database) -> None:
     runs.sync("refunds", "incremental")
     before = database.snapshot()
     runs.at(END + timedelta(minutes=10))
@@ -495,7 +499,7 @@ def test_a_row_that_is_gone_from_a_window_up_to_now_fails_by_name(runs: Runs, da
 
 
 @on_one_server
-def test_a_row_hidden_for_a_moment_is_looked_for_again(runs: Runs, database: Database) -> None:
+def test_a_row_hidden_for_a_moment_is_looked_for_again(runs: TaskRunner, database: Database) -> None:
     runs.sync("refunds", "incremental")
     runs.at(END + timedelta(minutes=10))
     runs.api.set_faults(next=[{**fault, "times": 1} for fault in deleted(2)["next"]])
@@ -505,7 +509,7 @@ def test_a_row_hidden_for_a_moment_is_looked_for_again(runs: Runs, database: Dat
     assert database.value("SELECT passes FROM sync_windows ORDER BY id DESC LIMIT 1") == 2
 
 
-def test_what_was_read_last_wins_whichever_is_merged_last(runs: Runs, sync: Sync, database: Database) -> None:
+def test_what_was_read_last_wins_whichever_is_merged_last(runs: TaskRunner, sync: Sync, database: Database) -> None:
     begin = END - days(8)
     runs.at(END - days(2))
     early = sync.stage(Window(begin, runs.now), resource=RESOURCES[0])
@@ -548,7 +552,7 @@ def test_users_that_vanish_are_marked_and_unmarked_when_they_come_back(
 
 
 def test_a_list_that_shrinks_to_under_half_is_refused_with_an_alert_until_somebody_accepts_it(
-    runs: Runs, database: Database
+    runs: TaskRunner, database: Database
 ) -> None:
     runs.sync("users", "whole")
     before, all_of_them = database.snapshot(), database.value("SELECT COUNT(*) FROM users")
@@ -576,7 +580,7 @@ def test_a_list_that_shrinks_to_under_half_is_refused_with_an_alert_until_somebo
     assert status["status"] == "success"
 
 
-def test_a_list_of_a_little_more_than_half_is_taken(runs: Runs, database: Database) -> None:
+def test_a_list_of_a_little_more_than_half_is_taken(runs: TaskRunner, database: Database) -> None:
     runs.sync("users", "whole")
     runs.api.set_users(share=0.52)
     runs.sync("users", "whole")
@@ -663,7 +667,7 @@ def by_day(database: Database) -> dict[tuple[str, str], tuple[Any, ...]]:
     return {(row["live_id"], str(row["day"])): tuple(row[name] for name in FIGURES) for row in rows}
 
 
-def test_views_are_kept_by_day_where_they_changed(runs: Runs, database: Database) -> None:
+def test_views_are_kept_by_day_where_they_changed(runs: TaskRunner, database: Database) -> None:
     held: dict[str, tuple[Any, ...]] = {}
     for day in (7, 6, 5, 1):
         now = runs.at(END - days(day))
@@ -680,7 +684,7 @@ def test_views_are_kept_by_day_where_they_changed(runs: Runs, database: Database
     assert len({day for _, day in by_day(database)}) == 4
 
 
-def test_the_latest_look_of_a_day_stays(runs: Runs, database: Database) -> None:
+def test_the_latest_look_of_a_day_stays(runs: TaskRunner, database: Database) -> None:
     runs.at(END - days(1))
     runs.sync("live_streams", "whole")
     early = runs.stage("live_streams", "whole")
@@ -694,7 +698,7 @@ def test_the_latest_look_of_a_day_stays(runs: Runs, database: Database) -> None:
 
 
 @on_one_server
-def test_midnight_in_beijing_begins_a_new_day(runs: Runs, database: Database) -> None:
+def test_midnight_in_beijing_begins_a_new_day(runs: TaskRunner, database: Database) -> None:
     runs.at(datetime(2026, 11, 18, 23, 30, tzinfo=BEIJING))
     runs.sync("live_streams", "whole")
     assert {day for _, day in by_day(database)} == {"2026-11-18"}

@@ -29,7 +29,7 @@ from support.worlds.shop import (
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.resources.orders import ORDERS
-from xiaoe.windows import LONGEST_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
+from xiaoe.windows import MAX_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
 
 pytestmark = pytest.mark.mysql
 
@@ -207,7 +207,7 @@ def test_a_window_of_one_second_holds_the_orders_of_that_second(
 def test_slices_that_begin_with_an_order(sync: Sync, database: Database, edge: Emulator, connect: Connect) -> None:
     connect(edge)
     second = busiest_second(edge)
-    window = Window(second - 2 * LONGEST_SLICE, second + 2 * LONGEST_SLICE + days(4))
+    window = Window(second - 2 * MAX_SLICE, second + 2 * MAX_SLICE + days(4))
     sync.run(window)
     assert differences(database, edge, window) == []
     assert database.value("SELECT COUNT(*) FROM sync_windows") == len(slices(window)) == 5

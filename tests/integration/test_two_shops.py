@@ -6,20 +6,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from emulator.options import Credentials
 from emulator.process import Emulator, airflow_connection, running
 from support.faults.processes import together
 from support.fixtures import servers
-from support.worlds.runs import HOUR, Runs
+from support.worlds.runs import HOUR, TaskRunner
 from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, WHOLE_LISTS, Database, Sync, days, unlike
-from support.worlds.staged import HandMade, at, raw_order
+from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
@@ -47,14 +47,14 @@ def both() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def runs(both: Emulator, sync: Sync, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+def runs(both: Emulator, sync: Sync, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRunner:
     """The tasks of the DAGs, and a connection for each shop."""
     both.set_clock(NOW)
     both.set_faults()
     database.empty()
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", connection(both, FIRST))
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_SECOND", connection(both, SECOND))
-    runs = Runs(both, monkeypatch, tmp_path / "runs")
+    runs = TaskRunner(both, monkeypatch, tmp_path / "runs")
     monkeypatch.setenv("XIAOE_HISTORY_START", "2026-11-01")
     return runs
 
@@ -63,12 +63,12 @@ def connection(api: Emulator, shop: Credentials) -> str:
     return airflow_connection(api.url, shop, calls_per_second=200)
 
 
-def load(runs: Runs, shop_id: str, resource: str, mode: str, *, kind: str = "scheduled", **params: Any) -> None:
+def load(runs: TaskRunner, shop_id: str, resource: str, mode: str, *, kind: str = "scheduled", **params: Any) -> None:
     about = runs.context(kind, **params)
     runs.merge(resource, mode, runs.stage(resource, mode, about, conn=CONNECTIONS[shop_id]), about)
 
 
-def load_all(runs: Runs, shop_id: str) -> None:
+def load_all(runs: TaskRunner, shop_id: str) -> None:
     load(runs, shop_id, "orders", "history", kind="manual")
     load(runs, shop_id, "refunds", "incremental")
     for resource in WHOLE_LISTS:
@@ -94,7 +94,7 @@ def statuses(database: Database) -> set[tuple[Any, ...]]:
     return {tuple(row.values()) for row in rows}
 
 
-def test_two_shops_lie_side_by_side(runs: Runs, database: Database) -> None:
+def test_two_shops_lie_side_by_side(runs: TaskRunner, database: Database) -> None:
     for shop_id in CONNECTIONS:
         load_all(runs, shop_id)
     for shop_id in CONNECTIONS:
@@ -112,13 +112,13 @@ def test_two_shops_lie_side_by_side(runs: Runs, database: Database) -> None:
     }
 
 
-def test_two_shops_merged_at_the_same_time(runs: Runs, database: Database) -> None:
+def test_two_shops_merged_at_the_same_time(runs: TaskRunner, database: Database) -> None:
     together(*(lambda shop_id=shop_id: load_all(runs, shop_id) for shop_id in CONNECTIONS))
     for shop_id in CONNECTIONS:
         assert wrong(database, runs.api, shop_id) == []
 
 
-def test_watermarks_and_ledgers_are_apart(runs: Runs, sync: Sync, database: Database) -> None:
+def test_watermarks_and_ledgers_are_apart(runs: TaskRunner, sync: Sync, database: Database) -> None:
     runs.at(END - days(2))
     load(runs, FIRST.app_id, "orders", "incremental")
     runs.at(END - HOUR)
@@ -135,7 +135,7 @@ def test_watermarks_and_ledgers_are_apart(runs: Runs, sync: Sync, database: Data
 
 
 def test_a_shop_with_a_wrong_secret_does_not_stop_the_other(
-    runs: Runs, database: Database, monkeypatch: pytest.MonkeyPatch
+    runs: TaskRunner, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_SECOND", connection(runs.api, SECOND._replace(secret="wrong")))
     with pytest.raises(XiaoeConfigError, match="xiaoe_second"):
@@ -151,7 +151,7 @@ def test_a_shop_with_a_wrong_secret_does_not_stop_the_other(
     ]
 
 
-def test_faults_and_an_ended_token_of_one_shop_leave_the_other_alone(runs: Runs, database: Database) -> None:
+def test_faults_and_an_ended_token_of_one_shop_leave_the_other_alone(runs: TaskRunner, database: Database) -> None:
     for shop_id in CONNECTIONS:
         load(runs, shop_id, "users", "whole")
     issued = runs.api.stats()["tokens_issued"]
@@ -167,7 +167,7 @@ def test_faults_and_an_ended_token_of_one_shop_leave_the_other_alone(runs: Runs,
         assert wrong(database, runs.api, shop_id, "users") == []
 
 
-def test_users_that_vanish_from_one_shop_are_marked_there_only(runs: Runs, database: Database) -> None:
+def test_users_that_vanish_from_one_shop_are_marked_there_only(runs: TaskRunner, database: Database) -> None:
     for shop_id in CONNECTIONS:
         load(runs, shop_id, "users", "whole")
     try:
@@ -183,25 +183,25 @@ def test_users_that_vanish_from_one_shop_are_marked_there_only(runs: Runs, datab
 def test_the_same_ids_in_both_shops_stay_apart(sync: Sync, database: Database) -> None:
     """Every id that a shop makes may exist in the other."""
     for shop_id, title, second in ((FIRST.app_id, "first", 0), (SECOND.app_id, "second", 10)):
-        folder, manifest = HandMade([(at(second), [raw_order(1, title=title), raw_order(2)])]).write(
+        folder, manifest = StagedRun([(at(second), [raw_order(1, title=title), raw_order(2)])]).write(
             sync.store / shop_id
         )
-        counts = sync.merge(folder, replace(manifest, shop_id=shop_id))
+        counts = sync.merge(folder, structs.replace(manifest, shop_id=shop_id))
         assert (counts["inserted"], counts["updated"]) == (2, 0)
     rows = database.rows("SELECT shop_id, title FROM orders WHERE order_id = 'o_00001' ORDER BY shop_id")
     assert [tuple(row.values()) for row in rows] == [(FIRST.app_id, "first"), (SECOND.app_id, "second")]
     for table in ("order_items", "users", "products"):
         assert database.value(f"SELECT COUNT(*) FROM {table}") == 4
-    folder, manifest = HandMade([(at(20), [raw_order(1, order_state=8, title="second"), raw_order(2)])], "later").write(
-        sync.store / "later"
-    )
-    sync.merge(folder, replace(manifest, shop_id=SECOND.app_id))
+    folder, manifest = StagedRun(
+        [(at(20), [raw_order(1, order_state=8, title="second"), raw_order(2)])], "later"
+    ).write(sync.store / "later")
+    sync.merge(folder, structs.replace(manifest, shop_id=SECOND.app_id))
     states = database.rows("SELECT shop_id, order_state FROM orders WHERE order_id = 'o_00001' ORDER BY shop_id")
     assert [row["order_state"] for row in states] == [1, 8]
     assert database.rows("SELECT DISTINCT shop_id FROM order_state_log") == [{"shop_id": SECOND.app_id}]
 
 
-def test_each_shop_has_a_rate_limit_of_its_own(runs: Runs) -> None:
+def test_each_shop_has_a_rate_limit_of_its_own(runs: TaskRunner) -> None:
     hooks = [XiaoeHook(name) for name in CONNECTIONS.values()]
     try:
         limiters = {id(hook._limiter(USERS)) for hook in hooks}
@@ -219,7 +219,7 @@ def test_each_shop_has_a_rate_limit_of_its_own(runs: Runs) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("migrated", servers()[:1], indirect=True)
 def test_one_wrong_secret_fails_the_run_of_the_dag_and_the_other_shop_is_complete(
-    runs: Runs, database: Database, tmp_path: Path
+    runs: TaskRunner, database: Database, tmp_path: Path
 ) -> None:
     """`make sync TYPE=refunds`, as a person runs it: tasks mapped over the shops, old orders looked up as well."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "XIAOE"))}

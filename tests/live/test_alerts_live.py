@@ -57,7 +57,7 @@ for name, seconds in {"failing": 3600, "late": 90, "hanging": 5}.items():
         start_date=pendulum.datetime(2026, 1, 1),
         catchup=False,
         max_active_runs=1,
-        **dag_defaults("test", params=PARAMS, late_after=timedelta(seconds=seconds)),
+        **dag_defaults("test", params=PARAMS, overdue_after=timedelta(seconds=seconds)),
     ):
 
         @task(pool="default_pool")
@@ -248,10 +248,10 @@ def test_a_warehouse_that_is_down_is_told_once_over_an_airflow_variable(
         lambda: '"is_told": true' in airflow.api("GET", "variables/xiaoe_warehouse_outage")["value"], PATIENCE, "noted"
     )
     trigger(airflow, "failing", "fails-3", error=ERROR)
-    logged(airflow, "fails-3", "people were told at")
+    logged(airflow, "fails-3", "was already reported")
     relay.start()
     (flags / "hanging").touch()
-    mailed(inbox, "【恢复】数据库可用了 warehouse is back，历时 0 分")
+    mailed(inbox, "【恢复】数据库可用了 warehouse is back，历时 0 分钟")
     assert finish(airflow, "hanging", "hanging-1") == "success"
     assert warehouse.rows("SELECT * FROM alerts WHERE closed_at IS NULL") == []
 
@@ -265,7 +265,7 @@ def test_nobody_was_told_of_anything_else_and_never_of_a_password(
         "【超时】late",
         "【恢复】late",
         "【失败】数据库用不了 warehouse down",
-        "【恢复】数据库可用了 warehouse is back，历时 0 分",
+        "【恢复】数据库可用了 warehouse is back，历时 0 分钟",
     ])  # fmt: skip
     password = urlsplit(warehouse.url).password
     assert password

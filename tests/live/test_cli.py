@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from emulator.process import Emulator
+from servers.airflow import wait_until
 from support.fixtures import servers, shop_connection
 from support.worlds.shop import END, SECRET, START, Database, differences
 from xiaoe.windows import Window
@@ -89,3 +91,28 @@ def test_what_was_typed_wrong_is_named(cli: dict[str, str], database: Database) 
 def test_migrate_says_that_there_is_nothing_to_do(cli: dict[str, str]) -> None:
     done = run(cli, "migrate")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "the schema is up to date")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_at_once_and_the_next_run_continues(
+    cli: dict[str, str], database: Database, api: Emulator, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """In the middle of a call; no failure is noted, no folder is left, nothing is half written."""
+    window = Window(END - timedelta(days=12), END)
+    span = ["--from", f"{window.begin:%Y-%m-%d %H:%M:%S}", "--to", f"{window.end:%Y-%m-%d %H:%M:%S}"]
+    command = [sys.executable, "-m", "xiaoe.cli", "sync", "--type", "rescan", *span]
+    api.set_faults(rate=1.0, kinds=["stall"], stall_seconds=60)
+    stalled = api.stats()["faults"].get("stall", 0)
+    process = subprocess.Popen(command, env=cli, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/")
+    wait_until(lambda: api.stats()["faults"].get("stall", 0) > stalled, 120, "it never called the API")
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    api.set_faults(rate=0)
+    assert (process.returncode, output) == (code, "")
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir() if path.name != "pages"] == []
+    assert database.rows("SELECT * FROM sync_status WHERE status = 'failed'") == []
+    assert database.value("SELECT COUNT(*) FROM orders") == 0
+    assert run(cli, *command[3:]).returncode == 0
+    assert differences(database, api, window) == []

@@ -1,4 +1,4 @@
-"""Runs full of errors, as `make sync` makes them; then every log, table and file is searched for secrets.
+"""TaskRunner full of errors, as `make sync` makes them; then every log, table and file is searched for secrets.
 
 What real workers log: tests/live/test_benefits_live.py.
 """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
+
+from xiaoe.cli import SYNC_DAGS
 
 REPO = Path(__file__).parents[2]
 
@@ -28,7 +31,10 @@ def test_help_lists_every_target() -> None:
     assert re.findall(r"^  make (\S+)", listed, re.M) == phony.group(1).split()
 
 
-def test_sync_wants_a_type() -> None:
-    result = subprocess.run(["make", "--dry-run", "sync"], cwd=REPO, capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert "TYPE is missing" in result.stderr
+def test_sync_without_a_type_says_which_there_are() -> None:
+    command = subprocess.run(["make", "--dry-run", "sync"], cwd=REPO, capture_output=True, text=True, check=True).stdout
+    assert "-m xiaoe.cli sync" in command
+    assert "--type" not in command
+    said = subprocess.run([sys.executable, "-m", "xiaoe.cli", "sync"], capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert f"--type {{{','.join(SYNC_DAGS)}}}" in re.sub(r"\s+", " ", said.stderr)

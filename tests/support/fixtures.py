@@ -6,8 +6,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 
 from emulator.options import Credentials
 from emulator.process import Emulator, airflow_connection, running
@@ -16,6 +18,15 @@ from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, Database, Sync
 
 Connect = Callable[..., None]
 
+EMULATOR: dict[str, Any] = {
+    "orders": 3000,
+    "start": "2026-09-01",
+    "now": NOW,
+    "frozen": True,
+    "seed": 7,
+    "shop": [f"{APP_ID}:{CLIENT_ID}:{SECRET}"],
+    "token_quota": 1_000_000,  # every test takes a token of its own
+}
 SERVERS = {"mysql": "XIAOE_TEST_MYSQL_DSN", "mariadb": "XIAOE_TEST_MARIADB_DSN"}
 
 
@@ -48,6 +59,21 @@ def airflow_database() -> Iterator[str | None]:
         yield url
 
 
+@pytest.fixture(autouse=True)
+def forgetful_masker() -> Iterator[None]:
+    """Airflow looks for every secret it was ever told in every line it logs: hundreds of tokens make that slow."""
+    yield
+    reset_secrets_masker()
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No setting of this project in the environment, so that every default shows."""
+    for name in [name for name in os.environ if name.startswith("XIAOE_") and not name.startswith("XIAOE_TEST_")]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
 @pytest.fixture
 def database(migrated: str, monkeypatch: pytest.MonkeyPatch) -> Database:
     """An empty warehouse but for the shop's token, and `xiaoe_mysql` pointing at it."""
@@ -61,15 +87,7 @@ def database(migrated: str, monkeypatch: pytest.MonkeyPatch) -> Database:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
     """A shop of 3,000 orders since 2026-09-01; its clock stands at `support.worlds.shop.NOW` for each test."""
-    with running(
-        orders=3000,
-        start="2026-09-01",
-        now=NOW,
-        frozen=True,
-        seed=7,
-        shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"],
-        token_quota=1_000_000,  # every test takes a token of its own
-    ) as emulator:
+    with running(**EMULATOR) as emulator:
         yield emulator
 
 

@@ -19,8 +19,8 @@ from airflow.sdk.log import mask_secret
 from support.servers.inbox import ChatService, MailServer, body, chat_service, mail_server
 from xiaoe import settings
 from xiaoe.alerts import callbacks, events, messages
-from xiaoe.alerts.delivery import OLDEST_NEWS, news, say
-from xiaoe.alerts.events import cause_of, lateness, message_of
+from xiaoe.alerts.delivery import MAX_NEWS_AGE, deliver, news
+from xiaoe.alerts.events import cause_of, message_of, overdue_run
 from xiaoe.alerts.state import TOGETHER, Alert
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeNetworkError, XiaoeQuotaError
 from xiaoe.notify import Message
@@ -45,7 +45,10 @@ def dag() -> Iterator[DAG]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XIAOE_CONN_IDS", "xiaoe_default,xiaoe_second")
         with DAG(
-            "any", schedule=None, start_date=pendulum.datetime(2025, 1, 1), **dag_defaults("x", late_after=HOUR)
+            "any",
+            schedule=None,
+            start_date=pendulum.datetime(2025, 1, 1),
+            **dag_defaults("x", params={}, overdue_after=HOUR),
         ) as dag:
             sync_shops("orders", "rescan", timeout=HOUR)
             review_benefits(patience=HOUR)
@@ -129,7 +132,7 @@ def test_a_backfill_alerts_neither_by_failure_nor_by_lateness(dag: DAG, caplog: 
     caplog.set_level(logging.INFO)
     callbacks.task_failed(context(dag, exception="x") | {"dag_run": SimpleNamespace(run_type="backfill")})
     assert "a backfill does not alert" in caplog.text
-    assert lateness(late_context(run_type="backfill")) is None
+    assert overdue_run(late_context(run_type="backfill")) is None
 
 
 def late_context(**facts: Any) -> Any:
@@ -138,7 +141,7 @@ def late_context(**facts: Any) -> Any:
 
 
 def test_a_late_run_is_named_by_its_dag_run_id_and_its_deadline() -> None:
-    event = lateness(late_context())
+    event = overdue_run(late_context())
     assert event
     assert (event.kind, event.dag_id, event.run_id) == ("late", "any", "scheduled__1")
     assert "2026-11-20 12:00（北京时间）" in event.message
@@ -147,7 +150,7 @@ def test_a_late_run_is_named_by_its_dag_run_id_and_its_deadline() -> None:
 @pytest.mark.parametrize("state", ["success", "failed"])
 def test_a_run_that_has_ended_is_not_late(state: str) -> None:
     """Airflow calls for runs that failed before their deadline, too."""
-    assert lateness(late_context(state=state)) is None
+    assert overdue_run(late_context(state=state)) is None
 
 
 # --- messages and causes -------------------------------------------------------------------------------
@@ -159,7 +162,7 @@ def test_a_message_holds_no_secret_that_airflow_knows_and_names_a_foreign_except
     assert message_of(XiaoeConfigError("app_id is empty")) == "app_id is empty"
     assert message_of(ValueError()) == "ValueError"
     assert "killed" in message_of(None)
-    assert len(message_of("x" * 9000)) == events.LONGEST_MESSAGE
+    assert len(message_of("x" * 9000)) == events.MAX_MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -232,11 +235,11 @@ def test_lateness_is_news_unless_people_know_of_the_outage() -> None:
 
 def test_the_end_of_what_nobody_could_be_told_is_news_for_a_day() -> None:
     closed = replace(ALERT, closed_at=NOW)
-    [(message, *_)] = news([closed], NOW + OLDEST_NEWS)
+    [(message, *_)] = news([closed], NOW + MAX_NEWS_AGE)
     assert message
     assert any("未能发出" in line for line in message.lines)
-    assert told(closed, now=NOW + OLDEST_NEWS + HOUR) == [(None, "closed_told_at", [1])]
-    assert told(replace(closed, told_at=NOW), now=NOW + 9 * OLDEST_NEWS) == [("【恢复】", "closed_told_at", [1])]
+    assert told(closed, now=NOW + MAX_NEWS_AGE + HOUR) == [(None, "closed_told_at", [1])]
+    assert told(replace(closed, told_at=NOW), now=NOW + 9 * MAX_NEWS_AGE) == [("【恢复】", "closed_told_at", [1])]
 
 
 # --- how it reads --------------------------------------------------------------------------------------
@@ -306,7 +309,7 @@ def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatService]:
 
 def test_mail_and_chat_are_told_and_the_text_is_no_template(inbox: MailServer, group: ChatService) -> None:
     alert = replace(ALERT, message="{{ 7*7 }} {% raw %} <b>o_1</b>")
-    assert say(messages.failed(alert, []))
+    assert deliver(messages.failed(alert, []))
     [mail], [talk] = inbox.mails, group.said
     assert mail["To"] == "ops@example.com, boss@example.com"
     assert "{{ 7*7 }} {% raw %} &lt;b&gt;o_1&lt;/b&gt;" in body(mail)
@@ -318,24 +321,24 @@ def test_mail_and_chat_are_told_and_the_text_is_no_template(inbox: MailServer, g
 
 def test_one_way_that_works_is_enough(inbox: MailServer, group: ChatService, caplog: pytest.LogCaptureFixture) -> None:
     inbox.refusals["DATA"] = "451 try later"
-    assert say(Message("题", ["文"]))
-    assert "mail: nobody was told of '题': connection smtp_default: the mail server says 451" in caplog.text
+    assert deliver(Message("题", ["文"]))
+    assert "mail: the message '题' was not sent: connection smtp_default: the mail server answers 451" in caplog.text
     group.status = 500
-    assert not say(Message("题", ["文"]))
+    assert not deliver(Message("题", ["文"]))
 
 
 def test_nobody_is_told_where_nothing_is_configured(
     clean_environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert not say(Message("题", ["文"]))
-    assert "nobody is told of alerts: XIAOE_ALERT_MAIL_TO and XIAOE_CHAT_CONN_ID are empty" in caplog.text
+    assert not deliver(Message("题", ["文"]))
+    assert "alerts are not sent: XIAOE_ALERT_MAIL_TO and XIAOE_CHAT_CONN_ID are empty" in caplog.text
 
 
 def test_a_wrong_address_is_said_and_nothing_breaks(
     clean_environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clean_environment.setenv("XIAOE_ALERT_MAIL_TO", "ops@example.com; boss")
-    assert not say(Message("题", ["文"]))
+    assert not deliver(Message("题", ["文"]))
     assert "XIAOE_ALERT_MAIL_TO='ops@example.com; boss'" in caplog.text
 
 

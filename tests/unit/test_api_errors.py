@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from xiaoe.api.errors import (
     ADVICE,
     FEW_ATTEMPTS,
-    LONGEST_RETRY_AFTER,
+    MAX_RETRY_AFTER,
     TOKEN_CODES,
     check_http,
     check_token_answer,
@@ -186,7 +186,7 @@ def test_each_http_status_has_its_class(status: int, kind: type[XiaoeError]) -> 
         ("0", 0.0),
         ("3", 3.0),
         ("1.5", 1.5),
-        ("99999999", LONGEST_RETRY_AFTER),
+        ("99999999", MAX_RETRY_AFTER),
         (None, None),
         ("", None),
         (".", None),

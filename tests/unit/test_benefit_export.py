@@ -132,7 +132,7 @@ def test_no_text_gets_out_of_hand(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["9" * 100_000, "9" * 30_000 + "x", "jan" * 10_000, "1 " * 16_000 + "jan!"])
 def test_a_hostile_text_takes_no_time(text: str) -> None:
-    assert len(csv_text(text)) <= sheets.LONGEST_CELL
+    assert len(csv_text(text)) <= sheets.MAX_CELL
 
 
 # --- xlsx ----------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_what_a_cell_cannot_hold_is_shown(tmp_path: Path) -> None:
 
 def test_more_rows_than_a_sheet_takes_go_on_in_the_next(tmp_path: Path) -> None:
     names = [f"o_{number}" for number in range(7)]
-    write_xlsx({"判定": frame(订单ID=names), "人工复核": frame(订单ID=[])}, tmp_path / "a.xlsx", most_rows=4)
+    write_xlsx({"判定": frame(订单ID=names), "人工复核": frame(订单ID=[])}, tmp_path / "a.xlsx", max_rows=4)
     book = openpyxl.load_workbook(tmp_path / "a.xlsx")
     assert book.sheetnames == ["判定", "判定2", "判定3", "人工复核"]
     sheets = [[row[1].value for row in book[name].iter_rows(min_row=2)] for name in book.sheetnames]

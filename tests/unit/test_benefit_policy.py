@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe.benefits.policy import Policy, parse_policy, read_policy
+from xiaoe.benefits.policy import Policy, is_seen_hourly, parse_policy, read_policy
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.templates import render, split_statements
 
@@ -92,7 +92,7 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(XiaoeConfigError, match=r"gone.yaml is missing: take include/benefit_policy.yaml"):
+    with pytest.raises(XiaoeConfigError, match=r"gone.yaml is missing: restore include/benefit_policy.yaml"):
         read_policy(tmp_path / "gone.yaml")
 
 
@@ -118,3 +118,22 @@ def test_each_statement_of_the_templates_goes_to_the_server_alone(resource_types
     texts += split_statements(render("marts/benefit_decisions.sql", policy=policy, policy_id=1, decided_at=decided_at))
     assert len(texts) == 5 + 9
     assert [text for text in texts if text.count(";") != 1 or not text.endswith(";")] == []
+
+
+@pytest.mark.parametrize(
+    ("days", "hourly", "nightly", "is_hourly"),
+    [(14, 15, 90, True), (15, 15, 90, False), (89, 15, 90, False), (30, 31, 90, True), (30, 31, 7, True)],
+)
+def test_a_rescan_has_to_see_an_order_after_its_deadline(
+    clean_environment: pytest.MonkeyPatch, days: int, hourly: int, nightly: int, is_hourly: bool
+) -> None:
+    clean_environment.setenv("XIAOE_RESCAN_DAYS", str(hourly))
+    clean_environment.setenv("XIAOE_DEEP_RESCAN_DAYS", str(nightly))
+    assert is_seen_hourly(Policy(days, "created_time", "review", [])) is is_hourly
+
+
+def test_days_that_no_rescan_reaches_are_refused(clean_environment: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        XiaoeConfigError, match=r"days: 90, .* 15 and 90 days .* set XIAOE_DEEP_RESCAN_DAYS to 91 or more"
+    ):
+        is_seen_hourly(Policy(90, "created_time", "review", []))

@@ -11,7 +11,7 @@ from airflow.sdk import ObjectStoragePath
 
 from support.servers.bucket import KEY_ID, SECRET, Bucket, bucket
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 from xiaoe.windows import Window
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
@@ -46,13 +46,13 @@ def folder(run_id: str = "run") -> RunFolder:
 
 def manifest() -> Manifest:
     page = "slice-00/pass-1/page-00001.json.gz"
-    part = SliceManifest(WINDOW.begin.isoformat(), WINDOW.end.isoformat(), 1, 1, 1, [page], NOW.isoformat())
+    part = SliceManifest(WINDOW.begin, WINDOW.end, 1, 1, 1, [page], NOW)
     return Manifest("app1", "orders", "rescan", "run", False, [part])
 
 
 def test_what_is_written_is_read_again_by_another_task(store: Bucket) -> None:
     written = folder()
-    pages = [StoredPage(number, NOW, b'{"n": %d}' % number) for number in (1, 2)]
+    pages = [RawPage(number, NOW, b'{"n": %d}' % number) for number in (1, 2)]
     for page in pages:
         written.write_page(written.page_name(0, 1, page.index), page)
     written.finish_pass(0, 1)
@@ -75,7 +75,7 @@ def test_clearing_removes_the_run_and_nothing_else(store: Bucket) -> None:
     for run in ("run", "other"):
         for number in (1, 2, 3):
             name = folder(run).page_name(0, 1, number)
-            folder(run).write_page(name, StoredPage(number, NOW, b"{}"))
+            folder(run).write_page(name, RawPage(number, NOW, b"{}"))
         folder(run).write_manifest(manifest())
     folder("run").clear_slice(0)
     assert len(store.objects) == 5

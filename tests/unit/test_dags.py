@@ -69,6 +69,7 @@ LATE_AFTER = {
     "xiaoe_maintenance": timedelta(hours=2),
     "xiaoe_quality": timedelta(minutes=30),
     "xiaoe_marts": timedelta(hours=1),
+    "xiaoe_shop_check": timedelta(minutes=15),
 }
 """When staff hear that a run is not through, counted from its queueing; docs/operations.md lists them."""
 WITHOUT_API = ("xiaoe_benefits", "xiaoe_marts", "xiaoe_backup", "xiaoe_maintenance")
@@ -163,7 +164,7 @@ def test_staff_hear_of_every_run_that_is_late(any_dag: DAG) -> None:
 def test_where_alerts_are_off_dags_have_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """`make sync` is such a place: with a deadline, `dag.test()` of Airflow 3.3.2 breaks when a run succeeds."""
     monkeypatch.setenv("XIAOE_ALERTS", "off")
-    assert dag_defaults("x", params={}, late_after=timedelta(hours=1))["deadline"] is None
+    assert dag_defaults("x", params={}, overdue_after=timedelta(hours=1))["deadline"] is None
 
 
 def test_staff_hear_of_every_task_that_fails_and_when_that_is_over(any_dag: DAG) -> None:
@@ -359,6 +360,17 @@ def test_each_sync_has_a_time_within_which_it_is_fresh(bag: DagBag) -> None:
         assert interval < fresh_within[what] <= max(2 * interval, timedelta(hours=30))
 
 
+# --- the check of a shop -------------------------------------------------------------------------------
+
+
+def test_a_shop_is_checked_by_hand_only_and_each_by_itself(bag: DagBag) -> None:
+    dag = bag.dags["xiaoe_shop_check"]
+    assert dag.schedule is None
+    group: Any = dag.task_group.children["shop"]
+    assert group._expand_input.value == {"xiaoe_conn_id": SHOPS}
+    assert [task.task_id for task in dag.tasks] == ["shop.check"]
+
+
 # --- shops ---------------------------------------------------------------------------------------------
 
 
@@ -504,16 +516,17 @@ def test_windows_are_pure() -> None:
 
 
 FLOORS: list[set[str]] = [
-    {"exceptions", "coverage", "provider_info"},
+    {"exceptions", "provider_info"},
     {"clock", "notify"},
-    {"settings", "windows"},
+    {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
     {"mysql"},
     {"resources", "exports", "maintenance", "backup"},
     {"api", "merge"},
-    {"stage", "marts", "benefits", "quality", "alerts", "csv_import"},
+    {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
     {"sync", "monitor"},
-    {"tasks", "cli", "hook", "operators"},
+    {"tasks", "foreground", "hook", "operators"},
+    {"cli"},
 ]
 """Rooms of the package, the ground floor first: a room imports from the floors below its own only."""
 

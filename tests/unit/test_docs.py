@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import docs
-from emulator.process import Emulator
-from support.worlds.shop import EVERYTHING, Database, Sync
+from support.documents import DOCS, REPO
 from xiaoe import settings
 from xiaoe.api import shop
 from xiaoe.api.errors import ADVICE
 from xiaoe.provider_info import get_provider_info
 
-REPO = Path(__file__).parents[2]
-DOCS = REPO / "docs"
 PAGES = sorted([*REPO.glob("*.md"), *DOCS.rglob("*.md")])
-READMES = ("README.md", "README.zh-CN.md")
 ENVIRONMENT_NAME = re.compile(r"(?<![A-Z_])XIAOE_[A-Z][A-Z_]*[A-Z]")
 
 
-def blocks(path: Path, language: str) -> list[str]:
-    """Code blocks of a page; those inside a list are indented."""
-    return re.findall(rf"^ *```{language}\n(.*?)^ *```$", path.read_text("utf-8"), re.M | re.S)
-
-
+@cache
 def environment_names(*folders: str) -> set[str]:
     found: set[str] = set()
     for folder in folders:
@@ -44,76 +36,20 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-# Generated parts
-
-
-@pytest.mark.mysql
-def test_generated_parts_are_up_to_date(database: Database, tmp_path: Path) -> None:
-    names = ("database.md", *docs.OPERATIONS)
-    for name in names:
-        shutil.copy(DOCS / name, tmp_path)
-    assert docs.write(tmp_path / "database.md") == tmp_path / "database.md"
-    for name in names:
-        assert (tmp_path / name).read_text("utf-8") == (DOCS / name).read_text("utf-8"), f"run `make docs`: {name}"
-
-
-@pytest.mark.mysql
-def test_missing_markers_are_an_error(database: Database, tmp_path: Path) -> None:
-    page = tmp_path / "database.md"
-    page.write_text("<!-- tables:begin -->", "utf-8")
-    with pytest.raises(ValueError, match="tables:end"):
-        docs.write(page)
-    assert page.read_text("utf-8") == "<!-- tables:begin -->"
-
-
-@pytest.mark.mysql
-def test_views_are_listed_and_the_migration_tools_own_tables_are_not(database: Database) -> None:
-    connection = database.connect()
-    connection.query("CREATE VIEW docs_view AS SELECT shop_id, price FROM orders")
-    try:
-        text = docs.tables()
-    finally:
-        connection.query("DROP VIEW docs_view")
-        connection.close()
-    assert "### `docs_view`\n\n" in text
-    assert "yoyo" not in text
-
-
-@pytest.mark.mysql
-def test_every_column_has_a_comment(database: Database) -> None:
-    assert "|  |" not in docs.tables()
-
-
-@pytest.mark.mysql
-def test_a_column_of_many_tables_is_explained_once(database: Database) -> None:
-    text = docs.tables()
-    assert text.count("| `row_hash` |") == 1
-    assert text.count("`row_hash`") == 1 + 5  # each list's table names it
-
-
-# Queries
-
-
-@pytest.mark.mysql
-@pytest.mark.parametrize("number", range(len(blocks(DOCS / "database.md", "sql"))))
-def test_useful_queries_run(number: int, database: Database) -> None:
-    database.rows(blocks(DOCS / "database.md", "sql")[number].replace("%", "%%"), ())
-
-
-@pytest.mark.mysql
-def test_the_example_is_what_the_database_answers(sync: Sync, database: Database, api: Emulator) -> None:
-    sync.run(EVERYTHING)
-    for name in READMES:
-        [query] = blocks(REPO / name, "sql")
-        rows = database.rows(query)
-        lines = [list(rows[0]), ["---"] * len(rows[0]), *([str(value) for value in row.values()] for row in rows)]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        shown = re.search(r"<!-- example:begin -->\n\n(.*?)\n\n<!-- example:end -->", (REPO / name).read_text(), re.S)
-        assert shown, f"{name}: the example's output is missing:\n{table}"
-        assert shown.group(1) == table, f"{name}: the example's output is now\n{table}"
-
-
 # Settings
+
+
+def test_the_table_of_settings_is_up_to_date() -> None:
+    page = (DOCS / docs.CONFIGURATION).read_text("utf-8")
+    assert f"<!-- settings:begin -->\n\n{docs.settings()}\n\n<!-- settings:end -->" in page, "run `make docs`"
+
+
+def test_the_table_of_settings_has_every_variable_that_the_dags_read_itself() -> None:
+    """What is left are names in messages, and the passwords that `make grants` sets."""
+    table = {one.name for one in settings.TABLE}
+    in_code = environment_names("plugins", "dags")
+    assert table <= in_code
+    assert {name for name in in_code - table if not name.endswith("_PASSWORD")} == set()
 
 
 def test_every_environment_variable_is_documented_and_exists() -> None:

@@ -1,4 +1,4 @@
-"""The hook over real HTTP: against the emulator, and against a server that breaks every rule."""
+"""The hook over real HTTP: against the emulator in a thread, and against a server that breaks every rule."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ import pytest
 import requests
 import urllib3
 
-from emulator.process import Emulator, running
+from emulator.process import Emulator
 from support.fixtures import shop_connection
+from support.servers.emulator import serving as emulator_with
 from support.servers.wire import MemoryTokens, Seen, Wire, answer_json, http, orders, serving, shop_answer, token
 from support.worlds.shop import APP_ID, CLIENT_ID, END, NOW, SECRET
 from xiaoe.api import hook as hook_module
 from xiaoe.api.errors import FEW_ATTEMPTS
-from xiaoe.api.hook import ATTEMPTS, LONGEST_WAIT, Answer, XiaoeHook
+from xiaoe.api.hook import ATTEMPTS, MAX_WAIT, Answer, XiaoeHook
 from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeConfigError,
@@ -266,7 +267,7 @@ def test_a_fault_that_passes_is_retried_until_it_has(kind: str, hook: XiaoeHook,
     api.set_faults(next=[{"kind": kind, "times": 2}])
     assert page(hook).body == expected
     assert len(waits) == hook.counts["retries"] == 2
-    assert all(0 <= wait <= LONGEST_WAIT for wait in waits)
+    assert all(0 <= wait <= MAX_WAIT for wait in waits)
 
 
 def test_a_stalled_answer_is_given_up_after_the_time_out_and_asked_for_again(
@@ -313,7 +314,7 @@ def test_a_fault_that_stays_ends_in_its_error_after_bounded_waits(
     assert type(caught.value) is error
     assert hook.counts["calls"] - calls == attempts
     assert len(waits) == attempts - 1
-    assert all(0 <= wait <= LONGEST_WAIT for wait in waits)
+    assert all(0 <= wait <= MAX_WAIT for wait in waits)
 
 
 @pytest.mark.parametrize(
@@ -636,7 +637,7 @@ def test_the_button_works_before_there_is_a_warehouse(
 
 def test_eight_threads_stay_below_the_limit_of_the_api(monkeypatch: pytest.MonkeyPatch, waits: Waits) -> None:
     """45 calls in a second are a burst to this emulator; the hook may send 35 and 8 at once."""
-    with running(
+    with emulator_with(
         orders=100, now=NOW, frozen=True, burst=45, start="2026-11-01", shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"]
     ) as api:
         monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(api.url, calls_per_second=35, concurrency=8))

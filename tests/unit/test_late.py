@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from xiaoe.api.hook import Answer
 from xiaoe.clock import BEIJING
 from xiaoe.rows.envelope import open_envelope, read_listing
-from xiaoe.stage.lookup import Look, Named, stage_orders, to_look_up, window_to_name
+from xiaoe.stage.lookup import Look, NamedOrder, stage_orders, to_look_up, window_to_name
 from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import EVER, Plan, Window
 
@@ -32,7 +32,7 @@ def ago(hours: float) -> datetime:
 
 hours = st.integers(0, 400).map(ago)
 named_orders = st.builds(
-    Named,
+    NamedOrder,
     order_id=st.integers(0, 20).map(str),
     changed=hours,
     created=st.none() | hours,
@@ -46,7 +46,7 @@ looks = st.builds(
 )
 
 
-def one_by_one(named: Sequence[Named], seen: Sequence[Look], now: datetime, settle: timedelta) -> list[Named]:
+def one_by_one(named: Sequence[NamedOrder], seen: Sequence[Look], now: datetime, settle: timedelta) -> list[NamedOrder]:
     """The rule, order by order and look by look."""
     found = []
     for one in named:
@@ -63,14 +63,14 @@ def one_by_one(named: Sequence[Named], seen: Sequence[Look], now: datetime, sett
 
 @given(st.lists(named_orders, max_size=12), st.lists(looks, max_size=8), st.integers(0, 200))
 def test_those_are_asked_for_that_were_not_seen_since_their_after_sale_settled(
-    named: list[Named], seen: list[Look], settle_hours: int
+    named: list[NamedOrder], seen: list[Look], settle_hours: int
 ) -> None:
     settle = timedelta(hours=settle_hours)
     assert to_look_up(named, seen, now=NOW, settle=settle) == one_by_one(named, seen, NOW, settle)
 
 
 @given(st.lists(named_orders, max_size=8), st.lists(looks, max_size=5), looks)
-def test_one_more_look_never_asks_for_more(named: list[Named], seen: list[Look], more: Look) -> None:
+def test_one_more_look_never_asks_for_more(named: list[NamedOrder], seen: list[Look], more: Look) -> None:
     fewer = to_look_up(named, [*seen, more], now=NOW, settle=SETTLE)
     assert all(one in to_look_up(named, seen, now=NOW, settle=SETTLE) for one in fewer)
 
@@ -78,17 +78,17 @@ def test_one_more_look_never_asks_for_more(named: list[Named], seen: list[Look],
 @pytest.mark.parametrize(
     ("one", "asked"),
     [
-        (Named("fresh", ago(1), ago(1000), ago(0.5)), True),
-        (Named("seen before it settled", ago(100), ago(1000), ago(30)), True),
-        (Named("seen since", ago(100), ago(1000), ago(27)), False),
-        (Named("seen in the very second", ago(100), ago(1000), ago(28)), False),
-        (Named("never seen", ago(1000), ago(2000), None), True),
-        (Named("unknown and fresh", ago(1)), True),
-        (Named("unknown and old", ago(100)), False),
+        (NamedOrder("fresh", ago(1), ago(1000), ago(0.5)), True),
+        (NamedOrder("seen before it settled", ago(100), ago(1000), ago(30)), True),
+        (NamedOrder("seen since", ago(100), ago(1000), ago(27)), False),
+        (NamedOrder("seen in the very second", ago(100), ago(1000), ago(28)), False),
+        (NamedOrder("never seen", ago(1000), ago(2000), None), True),
+        (NamedOrder("unknown and fresh", ago(1)), True),
+        (NamedOrder("unknown and old", ago(100)), False),
     ],
-    ids=lambda value: value.order_id if isinstance(value, Named) else "",
+    ids=lambda value: value.order_id if isinstance(value, NamedOrder) else "",
 )
-def test_examples(one: Named, asked: bool) -> None:
+def test_examples(one: NamedOrder, asked: bool) -> None:
     assert bool(to_look_up([one], [], now=NOW, settle=SETTLE)) is asked
 
 
@@ -98,7 +98,7 @@ def test_examples(one: Named, asked: bool) -> None:
 def test_a_look_covers_what_was_made_from_its_begin_up_to_but_not_at_its_end(
     begin: float, end: float, asked: bool
 ) -> None:
-    order = Named("o", ago(90), ago(100), None)
+    order = NamedOrder("o", ago(90), ago(100), None)
     look = Look(ago(begin), ago(end), NOW.astimezone(timezone.utc))
     assert bool(to_look_up([order], [look], now=NOW, settle=SETTLE)) is asked
 
@@ -125,17 +125,17 @@ class FakeHook:
         self._listed = listed
         self._shy = set(shy)
 
-    def list_page(self, resource: Any, fields: dict[str, Any]) -> Answer:
+    def list_page(self, resource: Any, fields: dict[str, Any], *, index: int = 1) -> Answer:
         self.asked.append(fields)
         name = fields["order_id"]
         is_there = name in self._listed and name not in self._shy
         self._shy.discard(name)
         rows = [{"order_id": name}] if is_there else []
         body = json.dumps({"code": 0, "data": {"total": len(rows), "list": rows}}).encode()
-        return Answer(SEEN, body, read_listing(open_envelope(body).data, total_field="total"))
+        return Answer(index, SEEN, body, read_listing(open_envelope(body).data, total_field="total"))
 
 
-def stage(tmp_path: Path, hook: Any, *wanted: Named) -> Any:
+def stage(tmp_path: Path, hook: Any, *wanted: NamedOrder) -> Any:
     folder = RunFolder(tmp_path / "run")
     return stage_orders(hook, folder, Plan(Window(EVER, NOW)), wanted, mode="late", run_id="run"), folder
 
@@ -144,7 +144,7 @@ def test_the_window_around_a_known_order_is_sent_along(tmp_path: Path) -> None:
     """Right whether or not the API binds `order_id` to it, and never wider than the API takes."""
     hook = FakeHook(["a", "b"])
     created = datetime(2026, 10, 1, 8, 30, tzinfo=BEIJING)
-    stage(tmp_path, hook, Named("a", NOW, created, SEEN), Named("b", NOW))
+    stage(tmp_path, hook, NamedOrder("a", NOW, created, SEEN), NamedOrder("b", NOW))
     known, unknown = sorted(hook.asked, key=lambda fields: str(fields["order_id"]))
     assert known == {
         "order_id": "a", "page_index": 1, "order_by": "created_at:asc",
@@ -155,8 +155,8 @@ def test_the_window_around_a_known_order_is_sent_along(tmp_path: Path) -> None:
 
 def test_what_came_is_in_the_pages_and_what_did_not_is_named(tmp_path: Path) -> None:
     hook = FakeHook(["a", "c", "shy"], shy=["shy"])
-    known = [Named(name, NOW, ago(1000), SEEN) for name in ("a", "gone", "c", "shy")]
-    manifest, folder = stage(tmp_path, hook, *known, Named("unknown", NOW))
+    known = [NamedOrder(name, NOW, ago(1000), SEEN) for name in ("a", "gone", "c", "shy")]
+    manifest, folder = stage(tmp_path, hook, *known, NamedOrder("unknown", NOW))
     assert Counter(fields["order_id"] for fields in hook.asked) == {"a": 1, "c": 1, "gone": 2, "shy": 2, "unknown": 1}
     assert manifest.not_listed == ["gone"]
     assert manifest.is_lookup
@@ -174,12 +174,12 @@ def test_nothing_to_ask_for_is_an_empty_run(tmp_path: Path) -> None:
     manifest, _ = stage(tmp_path, hook)
     assert hook.asked == []
     assert (manifest.slices[0].pages, manifest.slices[0].staged, manifest.not_listed) == ([], 0, [])
-    assert manifest.slices[0].observed_at == NOW.isoformat()
+    assert manifest.slices[0].observed_at == NOW
 
 
 def test_a_second_try_forgets_what_the_first_one_fetched(tmp_path: Path) -> None:
-    stage(tmp_path, FakeHook(["a", "b"]), *(Named(name, NOW, ago(1000)) for name in "ab"))
-    manifest, folder = stage(tmp_path, FakeHook(["b"]), Named("b", NOW, ago(1000)))
+    stage(tmp_path, FakeHook(["a", "b"]), *(NamedOrder(name, NOW, ago(1000)) for name in "ab"))
+    manifest, folder = stage(tmp_path, FakeHook(["b"]), NamedOrder("b", NOW, ago(1000)))
     assert manifest.slices[0].staged == 1
     assert len(list(folder.path.rglob("*.json.gz"))) == 1
 
@@ -187,12 +187,12 @@ def test_a_second_try_forgets_what_the_first_one_fetched(tmp_path: Path) -> None
 def test_an_error_leaves_no_manifest(tmp_path: Path) -> None:
     hook = FakeHook(["a"])
 
-    def fail(*_: Any) -> Answer:
+    def fail(*_: Any, **__: Any) -> Answer:
         raise OSError("cut")
 
     hook.list_page = fail  # type: ignore[method-assign]
     with pytest.raises(OSError, match="cut"):
-        stage(tmp_path, hook, Named("a", NOW, ago(1000)))
+        stage(tmp_path, hook, NamedOrder("a", NOW, ago(1000)))
     assert not RunFolder(tmp_path / "run").manifest_path.exists()
 
 

@@ -1,8 +1,8 @@
-"""What a refresh works out in one go, what a day's coverage is, when it runs: without a database."""
+"""What a refresh works out in one go, when it runs: without a database."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +10,12 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
-from hypothesis import given
-from hypothesis import strategies as st
 
-from xiaoe.clock import BEIJING
-from xiaoe.coverage import Look, last_look, segments
 from xiaoe.exports.tables import heading
-from xiaoe.marts.coverage import covered_days
 from xiaoe.marts.refresh import Entry, first_range, month_of, next_month, week_of
 
 ROOT = Path(__file__).parents[2]
 MAY = date(2026, 5, 1)
-
-
-def at(day: float) -> datetime:
-    return datetime(2026, 5, 1, tzinfo=BEIJING) + timedelta(days=day)
 
 
 def entries(*days: int) -> list[Entry]:
@@ -52,25 +43,6 @@ def test_months_and_weeks() -> None:
     assert next_month(date(2026, 12, 1)) == date(2027, 1, 1)
     assert week_of(date(2026, 3, 1)) == date(2026, 2, 23)
     assert week_of(date(2026, 3, 2)) == date(2026, 3, 2)
-
-
-@given(
-    st.lists(
-        st.builds(
-            lambda begin, width, seen: Look(at(begin / 4), at((begin + width) / 4), at(seen)),
-            st.integers(-8, 24), st.integers(0, 12), st.integers(1, 9),
-        ),
-        max_size=6,
-    )
-)  # fmt: skip
-def test_a_day_is_covered_when_each_of_its_hours_is(looks: list[Look]) -> None:
-    """Windows begin and end every six hours, so four moments of a day tell all."""
-    covered = segments(looks)
-    found = covered_days(covered, MAY, MAY + timedelta(days=4))
-    assert list(found) == [MAY + timedelta(days=number) for number in range(4)]
-    for number, look in enumerate(found.values()):
-        seen = [last_look(covered, at(number + quarter / 4)) for quarter in range(4)]
-        assert look == (None if None in seen else min(seen))  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize(

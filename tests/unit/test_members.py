@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xiaoe.merge import members
-from xiaoe.merge.members import Remembered
+from xiaoe.merge.members import SeenKeys
 
 KEYS = st.lists(st.lists(st.text("ab中", max_size=4), max_size=8), max_size=12)
 
@@ -17,9 +17,9 @@ def test_only_what_was_added_is_remembered_and_the_latest_always_is(
     chunks: list[list[str]], recent: int, most: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(members, "_MOST_RECENT", recent)
-        patch.setattr(members, "_MOST_REMEMBERED", most)
-        remembered, added = Remembered(), set[str]()
+        patch.setattr(members, "_MAX_RECENT", recent)
+        patch.setattr(members, "_MAX_SEEN", most)
+        remembered, added = SeenKeys(), set[str]()
         for chunk in chunks:
             unknown = remembered.unknown(chunk)
             assert unknown == sorted(unknown)
@@ -32,8 +32,8 @@ def test_only_what_was_added_is_remembered_and_the_latest_always_is(
 @given(KEYS)
 def test_nothing_is_asked_for_twice_while_there_is_room(chunks: list[list[str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(members, "_MOST_RECENT", 3)
-        remembered, asked = Remembered(), list[str]()
+        patch.setattr(members, "_MAX_RECENT", 3)
+        remembered, asked = SeenKeys(), list[str]()
         for chunk in chunks:
             unknown = remembered.unknown(set(chunk))
             remembered.add(unknown)

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +17,9 @@ from xiaoe import coverage
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.monitor import calendar, charts, i18n, queries, view, web
-from xiaoe.monitor.i18n import Words, all_texts, choose_language
+from xiaoe.monitor.i18n import Texts, all_texts, choose_language
 from xiaoe.monitor.plugin import URL_PREFIX, XiaoeMonitorPlugin
-from xiaoe.monitor.storage import Sample, Table, check_free_disk
+from xiaoe.monitor.storage import Sample, TableSize, check_free_disk
 
 FOLDER = Path(i18n.__file__).parent
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
@@ -38,31 +37,35 @@ def day(number: float) -> datetime:
 
 def looks(*windows: tuple[float, float, timedelta] | tuple[float, float, timedelta, int]) -> Any:
     """Windows by day of the month and by how long ago they were read; whether rows could not be typed."""
-    rows = [
-        (calendar._seconds(day(begin)), calendar._seconds(day(end)), calendar._seconds(UTC - age), *(rest or (0,)))
+    return [
+        (seconds(day(begin)), seconds(day(end)), seconds(UTC - age), *(rest or (0,)))
         for begin, end, age, *rest in windows
     ]
-    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def seconds(moment: datetime) -> int:
+    """As the query counts them."""
+    return round((moment - datetime(1970, 1, 1)).total_seconds())
 
 
 def states(*windows: Any) -> dict[int, str]:
     return {cell.day.day: cell.state for cell in calendar.cells(looks(*windows), FIRST, NOW)}
 
 
-def no_facts(**changes: Any) -> queries.Facts:
-    facts = queries.Facts(
+def page_data(**changes: Any) -> queries.PageData:
+    data = queries.PageData(
         shops=[], shop_id=None, syncs=[], alerts=[], checks=[], runs=[], days=[], windows=[], looks={}, tables=[],
         storage=[], growth=[], backup=None,
     )  # fmt: skip
-    return facts._replace(**changes)
+    return data._replace(**changes)
 
 
-def build(facts: queries.Facts, language: str = "en") -> dict[str, Any]:
-    return view.build(facts, Words(language, UTC), NOW, first=FIRST, limits=LIMITS)
+def build(data: queries.PageData, language: str = "en") -> dict[str, Any]:
+    return view.build(data, Texts(language, UTC), NOW, first=FIRST, limits=LIMITS)
 
 
-def cards(facts: queries.Facts) -> dict[str, view.Card]:
-    return {card.label: card for card in build(facts)["cards"]}
+def cards(data: queries.PageData) -> dict[str, view.Card]:
+    return {card.label: card for card in build(data)["cards"]}
 
 
 # --- calendar ------------------------------------------------------------------------------------------
@@ -76,42 +79,64 @@ def test_nothing_read_is_all_gaps_and_today_is_no_gap() -> None:
 
 def test_a_day_is_as_old_as_the_part_of_it_that_was_read_longest_ago() -> None:
     found = states((1, 20, 100 * DAY), (2, 19, 20 * DAY), (3, 18, 2 * DAY), (4, 5.5, HOUR), (6, 7, HOUR))
-    assert [found[number] for number in (1, 2, 3, 4, 5, 6, 7)] == ["old", "d90", "d15", "d1", "d15", "d1", "d15"]
+    assert [found[number] for number in (1, 2, 3, 4, 5, 6, 7)] == [
+        "old",
+        "deep_rescan",
+        "rescan",
+        "day",
+        "rescan",
+        "day",
+        "rescan",
+    ]
+
+
+def test_the_colours_follow_the_rescans(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("XIAOE_RESCAN_DAYS", "3")
+    clean_environment.setenv("XIAOE_DEEP_RESCAN_DAYS", "30")
+    found = states((1, 2, 31 * DAY), (2, 3, 29 * DAY), (3, 4, 4 * DAY), (4, 5, 2 * DAY))
+    assert [found[number] for number in (1, 2, 3, 4)] == ["old", "deep_rescan", "deep_rescan", "rescan"]
+    en, zh = Texts("en", UTC), Texts("zh", UTC)
+    assert [view.state_text(state, en) for state in calendar.ages()] == [
+        "read within a day",
+        "within 3 days",
+        "within 30 days",
+    ]
+    assert [view.state_text(state, zh) for state in calendar.ages()] == ["一天内读过", "3 天内", "30 天内"]
 
 
 def test_the_latest_look_counts_in_whatever_order_they_come() -> None:
-    assert states((3, 4, HOUR), (1, 20, 100 * DAY))[3] == "d1"
+    assert states((3, 4, HOUR), (1, 20, 100 * DAY))[3] == "day"
 
 
 def test_a_day_that_was_read_in_part_is_not_covered() -> None:
     found = states((1, 5.5, HOUR), (6.5, 8, HOUR))
-    assert [found[number] for number in (5, 6, 7, 8)] == ["part", "part", "d1", "gap"]
+    assert [found[number] for number in (5, 6, 7, 8)] == ["part", "part", "day", "gap"]
 
 
 def test_one_missing_second_is_seen() -> None:
     second = 1 / 86_400
     assert states((1, 5, HOUR), (5 + second, 20, HOUR))[5] == "part"
-    assert states((1, 5 + second, HOUR), (5 + second, 20, HOUR))[5] == "d1"
+    assert states((1, 5 + second, HOUR), (5 + second, 20, HOUR))[5] == "day"
 
 
 def test_rows_that_could_not_be_typed_show_until_a_later_look_could() -> None:
     assert states((1, 20, 2 * DAY, 1))[7] == "rejected"
     found = states((1, 20, 2 * DAY, 1), (7, 8, HOUR))
-    assert [found[6], found[7], found[8]] == ["rejected", "d1", "rejected"]
+    assert [found[6], found[7], found[8]] == ["rejected", "day", "rejected"]
 
 
 def test_of_today_it_says_up_to_when() -> None:
     today = calendar.cells(looks((1, 20.25, HOUR)), FIRST, NOW)[-1]
     assert (today.state, today.until) == ("today", day(20.25))
     assert calendar.cells(looks((1, 20, HOUR)), FIRST, NOW)[-1].until is None
-    text = view.describe(today, Words("en", UTC))
+    text = view.describe(today, Texts("en", UTC))
     assert text == "2026-11-20: read up to 2026-11-20 06:00"
 
 
 def test_gaps_are_told_as_spans() -> None:
     days = calendar.cells(looks((1, 3, HOUR), (6, 10, HOUR), (11, 20, HOUR)), FIRST, NOW)
-    assert calendar.gaps(days) == [(date(2026, 11, 3), date(2026, 11, 5)), (date(2026, 11, 10), date(2026, 11, 10))]
-    [shown] = build(no_facts(shop_id="s", looks={"orders": looks((1, 3, HOUR), (6, 20, HOUR))}))["calendars"]
+    assert calendar.unread(days) == [(date(2026, 11, 3), date(2026, 11, 5)), (date(2026, 11, 10), date(2026, 11, 10))]
+    [shown] = build(page_data(shop_id="s", looks={"orders": looks((1, 3, HOUR), (6, 20, HOUR))}))["calendars"]
     assert shown["gaps"] == "Not read: 2026-11-03 – 2026-11-05"
     assert shown["summary"] == "2026-11-01 to yesterday: 16 of 19 days read"
 
@@ -133,8 +158,7 @@ def test_the_calendar_agrees_with_the_ledger_s_own_arithmetic(windows: list[tupl
     """`coverage.segments` tells when a moment was last seen; a day is covered where each of its moments was."""
     rows = [(day(1) + b * HOUR, day(1) + (b + n) * HOUR, UTC - timedelta(minutes=10_001 - s)) for b, n, s, _ in windows]
     covered = coverage.segments(coverage.Look(*row) for row in rows)
-    numbers = [(*map(calendar._seconds, row), 0) for row in rows]
-    found = calendar.cells(np.array(numbers, dtype=np.int64).reshape(-1, 4), FIRST, NOW)
+    found = calendar.cells([(seconds(begin), seconds(end), seconds(seen), 0) for begin, end, seen in rows], FIRST, NOW)
     for cell in found[:7]:
         begin = datetime.combine(cell.day, datetime.min.time())
         seen = [coverage.last_look(covered, begin + hour * HOUR) for hour in range(24)]
@@ -189,12 +213,11 @@ def test_the_language_is_what_was_asked_for_or_the_browser_s(wanted: str | None,
 
 
 def test_numbers_times_and_sizes() -> None:
-    en, zh = Words("en", UTC), Words("zh", UTC)
+    en, zh = Texts("en", UTC), Texts("zh", UTC)
     assert [en.number(1_234_567), en.number(Decimal("3.0000")), en.number(Decimal("12.50")), en.number(None)] == [
         "1,234,567", "3", "12.5", "–",
     ]  # fmt: skip
     assert [en.size(999), en.size(1_500), en.size(2 * 10**9), en.size(None)] == ["999 B", "1.5 kB", "2.0 GB", "–"]
-    assert [zh.span(90 * DAY), zh.span(3 * HOUR), zh.span(-HOUR)] == ["90 天 0 小时", "3 小时 0 分", "0 分钟"]
     assert en.ago(UTC - 26 * HOUR) == "1 d 2 h ago"
     assert zh.ago(None) == "从未"
     assert en.beijing(UTC) == "2026-11-20 12:00"
@@ -205,10 +228,10 @@ def test_numbers_times_and_sizes() -> None:
 # --- states --------------------------------------------------------------------------------------------
 
 
-def sync(status: str = "success", mode: str = "incremental", ago: timedelta | None = HOUR) -> queries.Sync:
+def sync(status: str = "success", mode: str = "incremental", ago: timedelta | None = HOUR) -> queries.SyncStatus:
     resource = "products" if mode == "whole" else "orders"
     last = None if ago is None else UTC - ago
-    return queries.Sync("s", resource, mode, day(20.25), last, UTC, status, "m")
+    return queries.SyncStatus("s", resource, mode, day(20.25), last, UTC, status, "m")
 
 
 @pytest.mark.parametrize(
@@ -226,20 +249,20 @@ def sync(status: str = "success", mode: str = "incremental", ago: timedelta | No
         (sync(mode="by_hand", ago=900 * DAY), "ok"),
     ],
 )
-def test_a_sync_is_ok_late_or_failed(one: queries.Sync, expected: str) -> None:
+def test_a_sync_is_ok_late_or_failed(one: queries.SyncStatus, expected: str) -> None:
     assert view.health(one, UTC) == expected
 
 
 def test_the_lag_is_now_less_the_watermark() -> None:
-    [row] = build(no_facts(syncs=[sync()]))["syncs"]
+    [row] = build(page_data(syncs=[sync()]))["syncs"]
     assert row["lag"] == "6 h 0 min"
-    [row] = build(no_facts(syncs=[sync()._replace(watermark=None)]))["syncs"]
+    [row] = build(page_data(syncs=[sync()._replace(watermark=None)]))["syncs"]
     assert row["lag"] == "–"
 
 
 def test_cards_add_up_the_shops() -> None:
-    shops = [queries.Shop("a", 2, 0, timedelta(), 0), queries.Shop("b", 3, 4, 5 * HOUR, 1)]
-    found = cards(no_facts(shops=shops))
+    shops = [queries.ShopBacklog("a", 2, 0, timedelta(), 0), queries.ShopBacklog("b", 3, 4, 5 * HOUR, 1)]
+    found = cards(page_data(shops=shops))
     assert found["Orders in review"].value == "5"
     assert found["Orders to be seen again"][1:3] == ("4", "longest 5 h 0 min")
     assert found["Rows not readable"].state == "bad"
@@ -250,14 +273,14 @@ def test_cards_add_up_the_shops() -> None:
     ("backup", "state", "note"),
     [
         (None, "bad", "no successful backup"),
-        (queries.Backup(UTC - 8 * HOUR, "success"), "good", "restore drill: passed"),
-        (queries.Backup(UTC - 8 * HOUR, None), "good", ""),
-        (queries.Backup(UTC - 8 * HOUR, "failed"), "bad", "restore drill: failed"),
-        (queries.Backup(UTC - 40 * HOUR, "success"), "bad", "restore drill: passed"),
+        (queries.LastBackup(UTC - 8 * HOUR, "success"), "good", "restore drill: passed"),
+        (queries.LastBackup(UTC - 8 * HOUR, None), "good", ""),
+        (queries.LastBackup(UTC - 8 * HOUR, "failed"), "bad", "restore drill: failed"),
+        (queries.LastBackup(UTC - 40 * HOUR, "success"), "bad", "restore drill: passed"),
     ],
 )
-def test_an_old_backup_or_a_failed_drill_shows(backup: queries.Backup | None, state: str, note: str) -> None:
-    card = cards(no_facts(backup=backup))["Last backup"]
+def test_an_old_backup_or_a_failed_drill_shows(backup: queries.LastBackup | None, state: str, note: str) -> None:
+    card = cards(page_data(backup=backup))["Last backup"]
     assert (card.state, card.note) == (state, note)
 
 
@@ -275,7 +298,7 @@ def test_an_old_backup_or_a_failed_drill_shows(backup: queries.Backup | None, st
 )
 def test_storage_is_held_against_its_limit(metric: str, size: int | None, state: str) -> None:
     note = "no_right" if size is None else None
-    [row] = build(no_facts(storage=[queries.StorageFigure(metric, size, note, UTC)]))["storage"]
+    [row] = build(page_data(storage=[queries.StorageFigure(metric, size, note, UTC)]))["storage"]
     assert row["state"] == state
     if size is None:
         assert row["value"] == "this MySQL user may not see them"
@@ -299,38 +322,38 @@ def test_a_chart_brings_no_script_style_or_address_and_says_its_values() -> None
 
 
 def test_a_retry_is_drawn_once_although_it_is_a_call_too() -> None:
-    facts = no_facts(days=[queries.SyncDay(NOW.date(), 5, 6, 10, 3)])
-    rows, calls = (chart["svg"] for chart in build(facts)["charts"])
+    data = page_data(days=[queries.SyncDay(NOW.date(), 5, 6, 10, 3)])
+    rows, calls = (chart["svg"] for chart in build(data)["charts"])
     assert "<title>11-20 5</title>" in rows
     assert "<title>11-20 7</title>" in calls
     assert "<title>11-20 3</title>" in calls
 
 
 def test_without_data_a_chart_says_so() -> None:
-    assert all("no data yet" in chart["svg"] for chart in build(no_facts())["charts"])
+    assert all("no data yet" in chart["svg"] for chart in build(page_data())["charts"])
 
 
 def test_growth_begins_with_the_first_sample_and_is_in_gigabytes() -> None:
     growth = [queries.StorageDay(NOW.date() - back * DAY, "database", (10 - back) * 10**9) for back in (2, 0)]
-    svg = build(no_facts(growth=growth))["growth"]["svg"]
+    svg = build(page_data(growth=growth))["growth"]["svg"]
     assert re.findall(r"<title>(11-\d\d [\d.]+)</title>", svg) == ["11-18 8", "11-20 10"]
 
 
 # --- the page ------------------------------------------------------------------------------------------
 
 
-def everything(text: str) -> queries.Facts:
+def everything(text: str) -> queries.PageData:
     """A page with this text wherever one comes from outside."""
-    return no_facts(
-        shops=[queries.Shop(text, 0, 0, timedelta(), 0), queries.Shop("other", 0, 0, timedelta(), 0)],
+    return page_data(
+        shops=[queries.ShopBacklog(text, 0, 0, timedelta(), 0), queries.ShopBacklog("other", 0, 0, timedelta(), 0)],
         shop_id=text,
-        syncs=[queries.Sync(text, text, text, None, None, UTC, text, text)],
-        alerts=[queries.Alert(text, text, text, text, text, f"https://h/{text}", UTC, UTC, 2)],
-        checks=[queries.Check(text, text, text, None, text, text, UTC)],
+        syncs=[queries.SyncStatus(text, text, text, None, None, UTC, text, text)],
+        alerts=[queries.OpenAlert(text, text, text, text, text, f"https://h/{text}", UTC, UTC, 2)],
+        checks=[queries.FailedCheck(text, text, text, None, text, text, UTC)],
         runs=[queries.SyncRun(text, text, text, UTC, UTC, None, Decimal(1), *[1] * 6, Decimal(0))],
         windows=[queries.LedgerWindow(text, text, day(1), day(2), *[1] * 7, UTC)],
         looks={text: looks((1, 2, HOUR))},
-        tables=[Table(text, 1, 2, 3)],
+        tables=[TableSize(text, 1, 2, 3)],
         storage=[queries.StorageFigure("binlog", None, text, UTC)],
     )
 
@@ -348,7 +371,7 @@ def test_what_comes_from_outside_is_text_everywhere(language: str) -> None:
 def test_only_a_web_address_becomes_a_link() -> None:
     alert = everything("x").alerts[0]
     for address, linked in (("https://a/b", True), ("javascript:alert(1)", False), (None, False)):
-        html = web._template("page.html").render(build(no_facts(alerts=[alert._replace(log_url=address)])))
+        html = web._template("page.html").render(build(page_data(alerts=[alert._replace(log_url=address)])))
         assert ('<a href="https://a/b">' in html) == linked
         assert "javascript:" not in html
 
@@ -360,7 +383,7 @@ def test_links_keep_shop_and_language() -> None:
 
 
 def test_an_empty_warehouse_shows() -> None:
-    html = web._template("page.html").render(build(no_facts()))
+    html = web._template("page.html").render(build(page_data()))
     assert "No shop has been synced yet." in html
     assert "No sample yet" in html
 

@@ -12,7 +12,7 @@ from apprise.logger import logger as apprise_logger
 from support.servers.inbox import PASSWORD, TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
 from xiaoe import notify, settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.notify import Message, channels, chat, mail
+from xiaoe.notify import Message, chat, configured_channels, mail
 
 MESSAGE = Message("【紧急】福利收回 app1：2 单\n发放后退款", ["订单：o_1、o_2", "<b>不是</b> & 标签 🙂"])
 TO = ["a@example.com", "b@example.com"]
@@ -52,7 +52,7 @@ def test_a_mail_arrives_with_chinese_text_and_files(inbox: MailServer, tmp_path:
     [
         ("RCPT", "550 no such user", XiaoeConfigError, "refuses every address (a@example.com: 550 no such user"),
         ("RCPT", "450 greylisted", XiaoeRetriableError, "450 greylisted"),
-        ("DATA", "552 too large", XiaoeConfigError, "the mail server says 552 too large"),
+        ("DATA", "552 too large", XiaoeConfigError, "the mail server answers 552 too large"),
         ("DATA", "451 try later", XiaoeRetriableError, "451 try later; trying again later"),
     ],
 )
@@ -70,14 +70,14 @@ def test_what_a_mail_server_refuses_is_said(
 def test_no_mail_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
     monkeypatch.setattr(notify.BaseHook, "get_connection", _not_found)
-    with pytest.raises(XiaoeConfigError, match="there is no Airflow connection smtp_default: make one of type smtp"):
+    with pytest.raises(XiaoeConfigError, match="there is no Airflow connection smtp_default: create one of type smtp"):
         mail(MESSAGE, TO)
 
 
 @pytest.mark.parametrize(
     ("connection", "error", "text"),
     [
-        ({"conn_type": "http"}, XiaoeConfigError, "connection smtp_default: type 'http': it has to be of type smtp"),
+        ({"conn_type": "http"}, XiaoeConfigError, "connection smtp_default: type 'http': it must be of type smtp"),
         ({"conn_type": "smtp"}, XiaoeConfigError, "from_email is empty"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_mail_server_that_is_not_there(inbox: MailServer, monkeypatch: pytest.
 
 def test_a_server_without_encryption_or_log_in(inbox: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", inbox.connection(disable_tls=False))
-    with pytest.raises(XiaoeConfigError, match="fit disable_tls, disable_ssl and the login"):
+    with pytest.raises(XiaoeConfigError, match="set disable_tls, disable_ssl and the login"):
         mail(MESSAGE, TO)
     with_login = json.loads(inbox.connection()) | {"login": "robot", "password": PASSWORD}
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(with_login))
@@ -130,7 +130,9 @@ def test_a_message_that_no_service_took_did_not_arrive(
     """Apprise only returns False, and Airflow's hook drops it."""
     group.status = 500
     apprise_logger.addHandler(caplog.handler)
-    with pytest.raises(XiaoeRetriableError, match="connection apprise_default: a chat service did not take") as raised:
+    with pytest.raises(
+        XiaoeRetriableError, match="connection apprise_default: a chat service did not accept"
+    ) as raised:
         chat(MESSAGE, "apprise_default")
     apprise_logger.removeHandler(caplog.handler)
     assert TOKEN not in f"{raised.value}{caplog.text}{capsys.readouterr()}"
@@ -153,17 +155,17 @@ def test_a_wrong_chat_connection_is_named_without_its_secret(
     monkeypatch: pytest.MonkeyPatch, extra: dict[str, object]
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "apprise", "extra": extra}))
-    with pytest.raises(XiaoeConfigError, match="connection team: extra field config holds no usable") as raised:
+    with pytest.raises(XiaoeConfigError, match="connection team: extra field config holds no Apprise URL") as raised:
         chat(MESSAGE, "team")
     assert TOKEN not in str(raised.value)
 
 
 def test_a_chat_connection_of_another_type_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "http"}))
-    with pytest.raises(XiaoeConfigError, match="connection team: type 'http': it has to be of type apprise"):
+    with pytest.raises(XiaoeConfigError, match="connection team: type 'http': it must be of type apprise"):
         chat(MESSAGE, "team")
     monkeypatch.setattr(notify.BaseHook, "get_connection", _not_found)
-    with pytest.raises(XiaoeConfigError, match="XIAOE_CHAT_CONN_ID='team', and there is no Airflow connection team"):
+    with pytest.raises(XiaoeConfigError, match="XIAOE_CHAT_CONN_ID='team', but there is no Airflow connection team"):
         chat(MESSAGE, "team")
 
 
@@ -171,7 +173,7 @@ def test_a_chat_connection_of_another_type_or_none(monkeypatch: pytest.MonkeyPat
 
 
 def test_nothing_is_configured_by_default(clean_environment: pytest.MonkeyPatch) -> None:
-    assert channels(settings.benefit_mail_to(), settings.chat_conn_id()) == {}
+    assert configured_channels(settings.benefit_mail_to(), settings.chat_conn_id()) == {}
 
 
 def test_each_channel_where_it_is_configured(
@@ -179,7 +181,7 @@ def test_each_channel_where_it_is_configured(
 ) -> None:
     clean_environment.setenv("XIAOE_BENEFIT_MAIL_TO", " a@example.com, b@example.com,a@example.com, ")
     clean_environment.setenv("XIAOE_CHAT_CONN_ID", " apprise_default ")
-    found = channels(settings.benefit_mail_to(), settings.chat_conn_id())
+    found = configured_channels(settings.benefit_mail_to(), settings.chat_conn_id())
     assert list(found) == ["mail", "chat"]
     for tell in found.values():
         tell(MESSAGE)

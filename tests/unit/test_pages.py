@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from support.worlds.shop import APP_ID
 from xiaoe.clock import BEIJING, utc_now
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 from xiaoe.windows import Window
 
 SEEN = datetime(2026, 11, 20, 4, 0, 0, 123000, tzinfo=timezone.utc)
 WINDOW = Window(datetime(2026, 11, 13, tzinfo=BEIJING), datetime(2026, 11, 20, tzinfo=BEIJING))
-PAGE = StoredPage(1, SEEN, b'{"code": 0}\n\xff\x00 anything')
+PAGE = RawPage(1, SEEN, b'{"code": 0}\n\xff\x00 anything')
 NAME = "slice-00/pass-1/page-00001.json.gz"
 
 
@@ -52,13 +52,13 @@ def on_disk(tmp_path: Path) -> RunFolder:
 
 def manifest(**changes: Any) -> Manifest:
     part = SliceManifest(
-        begin=WINDOW.begin.isoformat(),
-        end=WINDOW.end.isoformat(),
+        begin=WINDOW.begin,
+        end=WINDOW.end,
         api_total=1,
         staged=1,
         passes=1,
         pages=[NAME],
-        observed_at=SEEN.isoformat(),
+        observed_at=SEEN,
     )
     fields = {
         "shop_id": APP_ID,
@@ -83,7 +83,7 @@ def test_a_page_comes_back_as_it_was_stored(folder: RunFolder) -> None:
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(), st.integers(1, 99_999), st.datetimes(timezones=st.just(timezone.utc)))
 def test_any_body_comes_back_byte_for_byte(on_disk: RunFolder, body: bytes, index: int, seen: datetime) -> None:
-    page = StoredPage(index, seen, body)
+    page = RawPage(index, seen, body)
     name = on_disk.page_name(0, 1, index)
     on_disk.write_page(name, page)
     assert on_disk.read_page(name) == page
@@ -122,7 +122,7 @@ def test_a_flipped_bit_never_gives_another_page(on_disk: RunFolder, data: st.Dat
 
 
 def test_a_page_that_expands_beyond_reason_is_refused(on_disk: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_disk.write_page(NAME, StoredPage(1, SEEN, b"0" * 2_000_000))
+    on_disk.write_page(NAME, RawPage(1, SEEN, b"0" * 2_000_000))
     assert (on_disk.path / NAME).stat().st_size < 10_000
     monkeypatch.setenv("XIAOE_MAX_PAGE_MB", "1")
     with pytest.raises(XiaoeConfigError, match=r"expands to more than 1048576 bytes.*raise XIAOE_MAX_PAGE_MB"):
@@ -162,7 +162,7 @@ def test_a_failed_write_leaves_the_old_page(on_disk: RunFolder, monkeypatch: pyt
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space left"):
-        on_disk.write_page(NAME, StoredPage(1, SEEN, b"new"))
+        on_disk.write_page(NAME, RawPage(1, SEEN, b"new"))
     assert on_disk.read_page(NAME) == PAGE
 
 
@@ -172,7 +172,7 @@ def test_a_failed_write_leaves_the_old_page(on_disk: RunFolder, monkeypatch: pyt
 def write_pages(folder: RunFolder, *indexes: int, slice_number: int = 0, pass_number: int = 1) -> None:
     for index in indexes:
         name = folder.page_name(slice_number, pass_number, index)
-        folder.write_page(name, StoredPage(index, SEEN, b"body %d" % index))
+        folder.write_page(name, RawPage(index, SEEN, b"body %d" % index))
 
 
 def test_stored_pages_go_up_to_the_first_gap(folder: RunFolder) -> None:
@@ -238,13 +238,55 @@ def test_a_look_up_comes_back_with_what_was_not_listed(folder: RunFolder) -> Non
 
 
 def test_a_manifest_of_an_older_version_is_no_look_up(folder: RunFolder) -> None:
-    """Runs that were staged before the fields came in can still be merged."""
+    """TaskRunner that were staged before the fields came in can still be merged."""
     folder.write_manifest(manifest())
     content = json.loads(folder.manifest_path.read_bytes())
     del content["is_lookup"], content["not_listed"]
     folder.manifest_path.write_bytes(json.dumps(content).encode())
     assert folder.read_manifest() == manifest()
     assert not folder.read_manifest().is_lookup
+
+
+WRITTEN_BEFORE = """{
+ "shop_id": "app1",
+ "resource": "orders",
+ "mode": "history",
+ "run_id": "run 中",
+ "moves_watermark": false,
+ "slices": [
+  {
+   "begin": "2026-11-13T00:00:00+08:00",
+   "end": "2026-11-19T00:00:00+08:00",
+   "api_total": 1,
+   "staged": 1,
+   "passes": 1,
+   "pages": [
+    "slice-00/pass-1/page-00001.json.gz"
+   ],
+   "observed_at": "2026-11-20T04:00:00.123000+00:00"
+  }
+ ],
+ "calls": {
+  "calls": 3
+ },
+ "is_lookup": false,
+ "not_listed": [],
+ "started_at": "2026-11-20T03:59:00+00:00",
+ "staged_at": null
+}"""
+"""As releases wrote it whose manifests held times as text; they read with `datetime.fromisoformat`."""
+
+
+def test_a_manifest_of_times_as_text_is_read_and_written_alike(folder: RunFolder) -> None:
+    """A checkout may be updated, and taken back, while a run waits for its merge."""
+    folder.manifest_path.parent.mkdir(parents=True, exist_ok=True)
+    folder.manifest_path.write_bytes(WRITTEN_BEFORE.encode())
+    read = folder.read_manifest()
+    assert read.slices[0].window == Window(WINDOW.begin, WINDOW.begin + timedelta(days=6))
+    started = datetime(2026, 11, 20, 3, 59, tzinfo=timezone.utc)
+    assert (read.observed_at, read.started_at, read.staged_at) == (SEEN, started, None)
+    folder.write_manifest(read)
+    assert folder.manifest_path.read_bytes() == WRITTEN_BEFORE.encode()
 
 
 names = st.builds("slice-{:02d}/pass-{}/page-{:05d}.json.gz".format, st.integers(0, 200), *[st.integers(1, 10**6)] * 2)
@@ -258,13 +300,13 @@ def test_any_manifest_survives_json(run_id: str, parts: list[tuple[int, int, lis
     folder = RunFolder(ObjectStoragePath("memory://manifests/any"))
     slices = [
         SliceManifest(
-            begin=(WINDOW.begin + timedelta(days=number)).isoformat(),
-            end=(WINDOW.begin + timedelta(days=number + 1)).isoformat(),
+            begin=WINDOW.begin + timedelta(days=number),
+            end=WINDOW.begin + timedelta(days=number + 1),
             api_total=total,
             staged=total,
             passes=passes,
             pages=names,
-            observed_at=SEEN.isoformat(),
+            observed_at=SEEN,
         )
         for number, (total, passes, names) in enumerate(parts)
     ]
@@ -288,6 +330,7 @@ def test_a_missing_manifest_says_what_to_do(folder: RunFolder) -> None:
         lambda known: {**known, "slices": []},
         lambda known: {**known, "slices": [{**known["slices"][0], "begin": "yesterday"}]},
         lambda known: {**known, "slices": [{**known["slices"][0], "observed_at": None}]},
+        lambda known: {**known, "slices": [{**known["slices"][0], "end": "2026-11-20T00:00:00"}]},
         lambda known: {**known, "slices": [{**known["slices"][0], "pages": [1]}]},
     ],
 )
@@ -357,7 +400,7 @@ def test_a_page_knows_when_it_was_seen_to_the_millisecond() -> None:
 
 def test_a_page_can_be_read_with_zcat(on_disk: RunFolder) -> None:
     """Whoever looks into the store at night has no Python at hand."""
-    on_disk.write_page(NAME, StoredPage(7, SEEN, b'{"code":0}'))
+    on_disk.write_page(NAME, RawPage(7, SEEN, b'{"code":0}'))
     zcat = shutil.which("zcat")
     assert zcat
     shown = subprocess.run([zcat, on_disk.path / NAME], capture_output=True, check=True).stdout

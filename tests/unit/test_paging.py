@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from itertools import count
 from typing import Any
 
@@ -19,23 +20,24 @@ from hypothesis import strategies as st
 from xiaoe.rows.keys import among, distinct, key_hash
 from xiaoe.stage import paging
 from xiaoe.stage.paging import (
-    MOST_PASSES,
+    MAX_PASSES,
     Page,
     Pass,
     Progress,
     Verdict,
+    completed_by,
     follow_cursor,
     judge,
     read_pages,
-    tops_up,
     union,
 )
 
 Fetch = Callable[[int], Page]
+SEEN = datetime(2026, 11, 20, tzinfo=timezone.utc)
 
 
 def page(index: int, keys: Sequence[int], total: int | None) -> Page:
-    return Page(index, total, array("q", keys))
+    return Page(index, total, array("q", keys), SEEN)
 
 
 def listing(rows: Sequence[int], size: int) -> Fetch:
@@ -67,15 +69,15 @@ def read(fetch: Fetch, ahead: int = 1, stored: Sequence[Page] = ()) -> list[Page
         return list(read_pages(begin, ahead=ahead, stored=stored))
 
 
-def untold(pages: Sequence[Page]) -> int:
-    """Pages with rows that told no total."""
+def without_total(pages: Sequence[Page]) -> int:
+    """Pages with rows and without a total."""
     return sum(one.total is None and bool(one.keys) for one in pages)
 
 
 def outcome(pages: Sequence[Page]) -> Pass:
     """What a reader makes of the pages of one pass."""
     totals = tuple(one.total for one in pages if one.total is not None)
-    return Pass(totals, distinct(one.keys for one in pages), Progress.through(pages).repeated, untold(pages))
+    return Pass(totals, distinct(one.keys for one in pages), Progress.through(pages).repeated, without_total(pages))
 
 
 # --- reading -------------------------------------------------------------------------------------------
@@ -240,7 +242,7 @@ def test_no_trap_is_taken_for_a_complete_list(trap: str) -> None:
     if trap == "nothing at all":  # said twice: there is no telling it from an empty window
         assert (verdict, len(passes)) == (Verdict.LAST, 2)
     elif verdict is Verdict.FAIL:
-        assert len(passes) == MOST_PASSES
+        assert len(passes) == MAX_PASSES
     else:
         assert set(union(used).tolist()) >= set(ROWS if trap != "a row slipped between two pages" else ())
 
@@ -362,9 +364,9 @@ def passed(keys: Sequence[int], *totals: int, repeated: int | None = None) -> Pa
         ([passed([1, 2], 2, 3), passed([1, 2], 1, 2)], Verdict.ALL),
         ([passed([1, 2], 2, 3), passed([1, 2], 3, 2)], Verdict.AGAIN),
         ([passed([1, 2], 3), passed([1, 2], 3)], Verdict.AGAIN),
-        ([passed([1, 2], 3)] * MOST_PASSES, Verdict.FAIL),
-        ([passed([1, 2])] * MOST_PASSES, Verdict.FAIL),
-        ([passed([1], 2)] * (MOST_PASSES - 1) + [passed([1, 2], 2)], Verdict.LAST),
+        ([passed([1, 2], 3)] * MAX_PASSES, Verdict.FAIL),
+        ([passed([1, 2])] * MAX_PASSES, Verdict.FAIL),
+        ([passed([1], 2)] * (MAX_PASSES - 1) + [passed([1, 2], 2)], Verdict.LAST),
     ],
 )
 def test_verdicts(passes: list[Pass], verdict: Verdict) -> None:
@@ -383,7 +385,7 @@ FollowCursor = Callable[[int, Any], Page]
 def cursor_page(index: int, keys: Sequence[int], total: int | None, cursor: Any = ...) -> Page:
     """A page that carries the key of its last row as cursor, or another one."""
     last = keys[-1] if keys else None
-    return Page(index, total, array("q", keys), cursor=last if cursor is ... else cursor)
+    return Page(index, total, array("q", keys), SEEN, cursor=last if cursor is ... else cursor)
 
 
 def newest_first(rows: Sequence[int], size: int) -> FollowCursor:
@@ -410,7 +412,10 @@ def follow(fetch: FollowCursor, stored: Sequence[Page] = (), most: int = 500) ->
 def cursor_outcome(pages: Sequence[Page]) -> Pass:
     totals = tuple(one.total for one in pages if one.total is not None)
     return Pass(
-        totals, distinct(one.keys for one in pages), Progress.through(pages, by_cursor=True).repeated, untold(pages)
+        totals,
+        distinct(one.keys for one in pages),
+        Progress.through(pages, by_cursor=True).repeated,
+        without_total(pages),
     )
 
 
@@ -465,10 +470,10 @@ CURSOR_TRAPS: dict[str, FollowCursor] = {
 @pytest.mark.parametrize("trap", CURSOR_TRAPS)
 def test_every_cursor_trap_ends_and_is_never_taken_for_a_complete_list(trap: str) -> None:
     pages = follow(CURSOR_TRAPS[trap], most=250)
-    passes = [cursor_outcome(pages)] * MOST_PASSES
-    for number in range(1, MOST_PASSES + 1):
+    passes = [cursor_outcome(pages)] * MAX_PASSES
+    for number in range(1, MAX_PASSES + 1):
         verdict = judge(passes[:number], newest_first=True)
-        assert verdict is (Verdict.AGAIN if number < MOST_PASSES else Verdict.FAIL)
+        assert verdict is (Verdict.AGAIN if number < MAX_PASSES else Verdict.FAIL)
 
 
 @pytest.mark.parametrize(
@@ -604,7 +609,7 @@ def test_verdicts_of_lists_that_are_newest_first(passes: list[Pass], verdict: Ve
     st.lists(st.lists(st.one_of(st.none(), st.integers(0, 40)), max_size=3), max_size=40),
     st.sets(st.integers(0, 40), max_size=2),
 )
-def test_a_first_page_tops_up_only_what_is_complete_with_it(
+def test_a_first_page_completes_only_what_is_complete_with_it(
     rows: int, size: int, between: list[list[int | None]], lost: set[int]
 ) -> None:
     """Between two pages rows change, and move to the front, or come; the first pass is not shown some of them."""
@@ -625,7 +630,7 @@ def test_a_first_page_tops_up_only_what_is_complete_with_it(
     first = Pass(tuple(one.total or 0 for one in pages), distinct(one.keys for one in pages))
     again = listing(standing, size)(1)
     topped = Pass((again.total or 0,), distinct([again.keys]))
-    if tops_up([first], again):
+    if completed_by([first], again):
         assert set(union([first, topped]).tolist()) == set(standing)
         assert judge([first, topped]) in (Verdict.LAST, Verdict.ALL)
     else:
@@ -653,8 +658,8 @@ def test_a_first_page_tops_up_only_what_is_complete_with_it(
         "one told none",
     ],
 )
-def test_what_tops_up(earlier: list[Pass], again: Page, is_enough: bool) -> None:
-    assert tops_up(earlier, again) is is_enough
+def test_what_completes_earlier_passes(earlier: list[Pass], again: Page, is_enough: bool) -> None:
+    assert completed_by(earlier, again) is is_enough
 
 
 # --- small parts ---------------------------------------------------------------------------------------
@@ -707,13 +712,13 @@ def test_a_list_that_tells_no_total_is_read_to_its_first_empty_page(rows: list[i
 
 
 def test_a_list_without_a_total_and_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "_MOST_UNTOLD", 20)
+    monkeypatch.setattr(paging, "_MAX_PAGES_WITHOUT_TOTAL", 20)
     with threads(2, lambda index: page(index, [2 * index, 2 * index + 1], None)) as begin:
         pages = list(read_pages(begin, ahead=3, page_size=2, needs_total=False))
     assert len(pages) == 21
     progress = Progress.through(pages, needs_total=False)
     assert progress.is_cut
-    cut = Pass((), distinct(one.keys for one in pages), progress.repeated, untold(pages), progress.is_cut)
+    cut = Pass((), distinct(one.keys for one in pages), progress.repeated, without_total(pages), progress.is_cut)
     assert judge([cut, cut], needs_total=False) is Verdict.AGAIN, "the same twice, and nobody saw its end"
 
 

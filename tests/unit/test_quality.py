@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,12 @@ from hypothesis import strategies as st
 
 from xiaoe import settings
 from xiaoe.clock import BEIJING
-from xiaoe.coverage import Span, gaps, joined
+from xiaoe.coverage import Look, Segment, Span, gaps, segments
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.quality.catalogue import CHECKS, CRITICAL, QUERY_CHECKS, WARNING, QueryCheck
-from xiaoe.quality.figures import covered_days, judge_day
-from xiaoe.quality.gaps import Ledger, judge
-from xiaoe.quality.scope import Scope, is_full
+from xiaoe.quality.figures import complete_days, judge_day
+from xiaoe.quality.gaps import classify_gaps
+from xiaoe.quality.scope import CheckScope, is_full
 from xiaoe.quality.totals import Day, sample
 from xiaoe.settings import INCLUDE_DIR
 
@@ -27,16 +26,16 @@ DAY_ONE = datetime(2026, 11, 1, tzinfo=BEIJING)
 HOURS = 60
 SPANS = st.lists(
     st.tuples(st.integers(-5, HOURS + 5), st.integers(-2, 20)).map(lambda one: Span(at(one[0]), at(one[0] + one[1])))
-).map(sorted)
+)
 
 
 def at(hour: int) -> datetime:
     return DAY_ONE + timedelta(hours=hour)
 
 
-def hours(spans: list[Span]) -> set[int]:
-    """The hours that spans hold."""
-    return {hour for hour in range(-10, HOURS + 40) for one in spans if one.begin <= at(hour) < one.end}
+def read(spans: list[Span]) -> list[Segment]:
+    """Spans that were read, all at once."""
+    return segments(Look(*span, at(HOURS)) for span in spans)
 
 
 # --- the catalogue and its documentation ---------------------------------------------------------------
@@ -61,7 +60,7 @@ def test_each_query_has_its_template_and_each_template_is_run() -> None:
 @pytest.mark.parametrize("check", QUERY_CHECKS, ids=lambda check: check.name)
 @pytest.mark.parametrize("full", [True, False])
 def test_each_query_keeps_to_one_shop(check: QueryCheck, full: bool) -> None:
-    sql = Scope("app-1_x", at(0), full=full).query(check.name, wait_hours=2)
+    sql = CheckScope("app-1_x", at(0), full=full).query(check.name, wait_hours=2)
     assert "shop_id = 'app-1_x'" in sql
     assert "{{" not in sql
 
@@ -112,32 +111,27 @@ def test_all_rows_are_looked_at_once_a_day_and_by_hand(kind: str, due: str, full
 
 
 def test_recent_rows_are_told_by_the_clock_of_their_column() -> None:
-    scope = Scope("app1", datetime(2026, 11, 20, 12, tzinfo=BEIJING), full=False)
+    scope = CheckScope("app1", datetime(2026, 11, 20, 12, tzinfo=BEIJING), full=False)
     assert scope.rows("orders") == (
         "o.shop_id = 'app1' AND (o.created_time >= '2026-11-04 12:00:00' OR o.created_time IS NULL)"
     )
     assert "d.decided_at >= '2026-11-04 04:00:00.000'" in scope.rows("decisions")
 
 
+def test_recent_follows_the_rescan(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("XIAOE_RESCAN_DAYS", "30")
+    scope = CheckScope("app1", datetime(2026, 11, 20, 12, tzinfo=BEIJING), full=False)
+    assert "o.created_time >= '2026-10-20 12:00:00'" in scope.rows("orders")
+
+
 # --- gaps ----------------------------------------------------------------------------------------------
-
-
-@given(SPANS, st.integers(0, HOURS), st.integers(0, HOURS))
-def test_gaps_and_what_is_covered_are_each_others_rest(spans: list[Span], begin: int, end: int) -> None:
-    covered = joined(spans)
-    found = gaps(covered, at(begin), at(end))
-    assert hours(covered) == hours(spans)
-    assert hours(found) == set(range(begin, end)) - hours(spans)
-    for some in (covered, found):
-        assert all(one.begin < one.end for one in some)
-        assert all(one.end < other.begin for one, other in pairwise(some)), "in order, none touches"
 
 
 @given(SPANS, st.none() | st.integers(0, HOURS), st.booleans())
 def test_each_gap_is_lost_or_to_come(spans: list[Span], frontier: int | None, moving: bool) -> None:
-    covered = joined(spans)
+    covered = read(spans)
     begin, now = at(0), at(HOURS)
-    ledger = judge(covered, begin, now, frontier=None if frontier is None else at(frontier), moving=moving)
+    ledger = classify_gaps(covered, begin, now, frontier=None if frontier is None else at(frontier), moving=moving)
     assert ledger.begin == begin
     assert begin <= ledger.end <= now
     assert sorted([*ledger.lost, *ledger.to_come]) == gaps(covered, begin, ledger.end)
@@ -167,15 +161,17 @@ WEEKS = [Span(at(0), at(10)), Span(at(20), at(30)), Span(at(50), at(60))]
 def test_what_lies_behind_the_history_is_lost_and_what_lies_before_it_is_to_come(
     frontier: int | None, moving: bool, lost: list[tuple[int, int]], to_come: list[tuple[int, int]]
 ) -> None:
-    ledger = judge(WEEKS, at(0), at(70), frontier=None if frontier is None else at(frontier), moving=moving)
+    ledger = classify_gaps(
+        read(WEEKS), at(0), at(70), frontier=None if frontier is None else at(frontier), moving=moving
+    )
     assert ledger.lost == [Span(at(begin), at(end)) for begin, end in lost]
     assert ledger.to_come == [Span(at(begin), at(end)) for begin, end in to_come]
     assert ledger.end == at(60), "behind the last window nothing is missing: that is for freshness to tell"
 
 
 def test_without_a_window_everything_is_to_come() -> None:
-    assert judge([], at(0), at(9), frontier=None, moving=True).to_come == [Span(at(0), at(9))]
-    assert judge([], at(9), at(0), frontier=None, moving=True).share == 1, "a history that begins tomorrow"
+    assert classify_gaps([], at(0), at(9), frontier=None, moving=True).to_come == [Span(at(0), at(9))]
+    assert classify_gaps([], at(9), at(0), frontier=None, moving=True).share == 1, "a history that begins tomorrow"
 
 
 @pytest.mark.parametrize(
@@ -191,8 +187,9 @@ def test_without_a_window_everything_is_to_come() -> None:
     ],
 )
 def test_only_whole_days_are_compared(begin: int, end: int, missing: list[tuple[int, int]], days: list[int]) -> None:
-    ledger = Ledger([Span(at(one), at(other)) for one, other in missing], [], at(begin), at(end))
-    assert [day.day for day in covered_days(ledger)] == days
+    spans = gaps(read([Span(at(one), at(other)) for one, other in missing]), at(begin), at(end))
+    ledger = classify_gaps(read(spans), at(begin), at(end), frontier=None, moving=True)
+    assert [day.day for day in complete_days(ledger)] == days
 
 
 # --- totals --------------------------------------------------------------------------------------------

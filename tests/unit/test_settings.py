@@ -91,6 +91,50 @@ def test_a_number_out_of_range_is_named_with_its_value_and_the_fix(
             read()
 
 
+@pytest.mark.parametrize("setting", settings.TABLE, ids=lambda one: one.name)
+def test_every_default_may_be_given(clean_environment: Environment, setting: settings.Setting[object]) -> None:
+    default = setting.default if isinstance(setting.default, str) else setting.default()
+    usual = setting()
+    clean_environment.setenv(setting.name, default)
+    assert setting() == usual
+    assert setting.meaning
+
+
+@pytest.mark.parametrize(
+    "setting", [one for one in settings.TABLE if one.kind.least is not None], ids=lambda one: one.name
+)
+def test_every_number_has_a_least(clean_environment: Environment, setting: settings.Setting[object]) -> None:
+    least = setting.kind.least
+    assert least is not None
+    clean_environment.setenv(setting.name, str(least))
+    setting()
+    clean_environment.setenv(setting.name, str(least - 1))
+    with pytest.raises(
+        XiaoeConfigError, match=rf"^{setting.name}='{least - 1}': give .* \(default {setting.default}\)$"
+    ):
+        setting()
+
+
+def test_no_variable_has_two_rows() -> None:
+    names = [one.name for one in settings.TABLE]
+    assert len(set(names)) == len(names)
+
+
+def test_the_backup_takes_the_warehouse_s_connection(clean_environment: Environment) -> None:
+    clean_environment.setenv("XIAOE_MYSQL_CONN_ID", "warehouse")
+    assert settings.backup_mysql_conn_id() == "warehouse"
+    clean_environment.setenv("XIAOE_BACKUP_MYSQL_CONN_ID", " backups ")
+    assert settings.backup_mysql_conn_id() == "backups"
+
+
+@pytest.mark.parametrize("name", ["warehouse", "WAREHOUSE", "a b", "x" * 65])
+def test_a_drill_needs_a_database_that_it_may_drop(clean_environment: Environment, name: str) -> None:
+    assert settings.drill_database("warehouse") == "warehouse_drill"
+    clean_environment.setenv("XIAOE_BACKUP_DRILL_DATABASE", name)
+    with pytest.raises(XiaoeConfigError, match=f"^XIAOE_BACKUP_DRILL_DATABASE='{name}': give the name of a database"):
+        settings.drill_database("warehouse")
+
+
 def test_a_wrong_history_start_is_named_with_its_value(clean_environment: Environment) -> None:
     clean_environment.setenv("XIAOE_HISTORY_START", "last year")
     with pytest.raises(XiaoeConfigError, match=r"^XIAOE_HISTORY_START='last year': give a date like"):
@@ -99,3 +143,18 @@ def test_a_wrong_history_start_is_named_with_its_value(clean_environment: Enviro
 
 def test_now_is_beijing_time() -> None:
     assert clock.now().utcoffset() == timedelta(hours=8)
+
+
+@pytest.mark.parametrize(
+    ("length", "chinese", "english"),
+    [
+        (timedelta(seconds=-5), "0 分钟", "0 min"),
+        (timedelta(seconds=59), "0 分钟", "0 min"),
+        (timedelta(minutes=59, seconds=59), "59 分钟", "59 min"),
+        (timedelta(hours=3), "3 小时 0 分", "3 h 0 min"),
+        (timedelta(hours=26, minutes=59), "1 天 2 小时", "1 d 2 h"),
+        (timedelta(days=90), "90 天 0 小时", "90 d 0 h"),
+    ],
+)
+def test_a_length_of_time_in_words(length: timedelta, chinese: str, english: str) -> None:
+    assert (clock.in_words(length), clock.in_words(length, "en")) == (chinese, english)

@@ -22,7 +22,7 @@ from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage import stager as stage_module
 from xiaoe.stage.stager import Stager
 from xiaoe.storage.pages import Manifest, RunFolder
-from xiaoe.windows import LONGEST_SLICE, Plan, Window, slices
+from xiaoe.windows import MAX_SLICE, Plan, Window, slices
 
 BEGIN = datetime(2026, 9, 1, tzinfo=BEIJING)
 PAGES, SIZE = 30, 2
@@ -48,18 +48,19 @@ class SlicedShop:
     def sleep(self, seconds: float) -> None:
         raise AssertionError(f"there is nothing to wait {seconds} s for")
 
-    def list_page(self, resource: Any, fields: dict[str, Any]) -> Answer:
+    def list_page(self, resource: Any, fields: dict[str, Any], *, index: int = 1) -> Answer:
         begin = datetime.fromtimestamp(fields["begin_time"] + 1, BEIJING)
-        number, index = (begin - BEGIN) // LONGEST_SLICE, fields["page_index"]
+        number = (begin - BEGIN) // MAX_SLICE
+        assert fields["page_index"] == index
         self.asked.append((number, index))
         self._before(number, index)
         rows = [{"order_id": f"{number}-{index}-{row}"} for row in range(SIZE if index <= PAGES else 0)]
         body = json.dumps({"code": 0, "data": {"total": PAGES * SIZE, "list": rows}}).encode()
-        return Answer(utc_now(), body, read_listing(open_envelope(body).data, total_field="total"))
+        return Answer(index, utc_now(), body, read_listing(open_envelope(body).data, total_field="total"))
 
 
 def window(parts: int) -> Window:
-    return Window(BEGIN, BEGIN + parts * LONGEST_SLICE)
+    return Window(BEGIN, BEGIN + parts * MAX_SLICE)
 
 
 def stager(tmp_path: Path, hook: Any, missing: Callable[..., list[str]] = lambda *_: []) -> Stager:
@@ -82,11 +83,29 @@ def test_a_slice_begins_while_the_one_before_it_ends(tmp_path: Path) -> None:
 
     manifest = stage(stager(tmp_path, SlicedShop(3, before)), 4)
     assert [(part.begin, part.end) for part in manifest.slices] == [
-        (part.begin.isoformat(), part.end.isoformat()) for part in slices(window(4))
+        (part.begin, part.end) for part in slices(window(4))
     ]
     assert [part.staged for part in manifest.slices] == [PAGES * SIZE] * 4
     for number, part in enumerate(manifest.slices):
         assert {name.partition("/")[0] for name in part.pages} == {f"slice-{number:02d}"}
+
+
+def test_only_pages_of_an_earlier_try_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook reads the rows of what it fetches."""
+    parsed: list[bytes] = []
+    original = stage_module.rows_of
+
+    def rows_of(body: bytes, *, total_field: str) -> Any:
+        parsed.append(body)
+        return original(body, total_field=total_field)
+
+    monkeypatch.setattr(stage_module, "rows_of", rows_of)
+    manifest = stage(stager(tmp_path, SlicedShop(3)), 2)
+    assert parsed == []
+    (tmp_path / "run" / "manifest.json").unlink()
+    hook = SlicedShop(3)
+    assert stage(stager(tmp_path, hook), 2).slices == manifest.slices
+    assert (len(parsed), hook.asked) == (sum(len(part.pages) for part in manifest.slices), [])
 
 
 def test_with_one_call_at_a_time_every_page_comes_in_its_turn(tmp_path: Path) -> None:

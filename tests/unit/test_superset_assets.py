@@ -12,8 +12,6 @@ from bi_assets import ASSETS, AssetError, Assets, Dashboard
 from bi_bundle import DATABASE_FILE, MASK, bundle, text
 from bi_charts import KINDS
 
-from support.worlds.shop import Database
-
 REPO = Path(__file__).parents[2]
 READ = Assets.read(ASSETS)
 FILES = bundle(READ, f"mysql+pymysql://bi_reader:{MASK}@db.example:3306/xiaoe?charset=utf8mb4")
@@ -104,31 +102,6 @@ def test_no_file_holds_a_secret_and_all_are_managed_here() -> None:
 
 def test_every_kind_of_chart_is_in_use() -> None:
     assert {chart.kind for page in READ.dashboards.values() for chart in page.charts()} == set(KINDS)
-
-
-@pytest.mark.mysql
-def test_the_warehouse_has_every_column_and_takes_every_metric(database: Database) -> None:
-    for _, statement in READ.probes():
-        database.rows(statement)
-    for page in READ.dashboards.values():
-        for chart in page.charts():
-            if chart.where:
-                database.rows(f"SELECT 1 FROM {chart.dataset.table} WHERE {chart.where} LIMIT 0")
-
-
-@pytest.mark.mysql
-def test_every_mart_is_shown_and_every_type_is_the_columns_own(database: Database) -> None:
-    rows = database.rows(
-        "SELECT table_name AS t, column_name AS c, data_type AS d FROM information_schema.columns"
-        " WHERE table_schema = DATABASE() AND table_name LIKE 'bi\\_%'"
-    )
-    types = {(row["t"], row["c"]): row["d"] for row in rows}
-    assert {dataset.table for dataset in READ.datasets.values()} == {table for table, _ in types}
-    for dataset in READ.datasets.values():
-        for name, column in dataset.columns.items():
-            found = types[dataset.table, name]
-            moment = found.upper() if found in {"date", "datetime"} else None
-            assert moment == (column.type if column.type != "INT" else None), f"{dataset.name}.{name} is {found}"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xiaoe.clock import BEIJING
-from xiaoe.coverage import Look, last_look, segments, still_needed
-from xiaoe.maintenance.old_pages import is_covered
-from xiaoe.windows import Window
+from xiaoe.coverage import Look, segments, still_needed
 
 ZERO = datetime(2026, 1, 1, tzinfo=BEIJING)
 HOURS = range(-1, 26)
@@ -65,11 +63,3 @@ def test_a_late_merge_learns_the_same_from_fewer_lines(
     assert all(seen(left, at(hour)) == seen(all_of_them, at(hour)) for hour in range(begin, begin + length))
     real = [one for one in all_of_them if one.begin < one.end]
     assert bool(later(left)) == bool(later(real)), "a whole list that is late marks nobody absent"
-
-
-@given(looks, st.integers(0, 20), st.integers(1, 8))
-def test_a_window_is_covered_if_each_of_its_moments_is(all_of_them: list[Look], begin: int, length: int) -> None:
-    covered = segments(all_of_them)
-    moments = [at(begin + step / 2) for step in range(2 * length)]
-    expected = all(last_look(covered, moment) is not None for moment in moments)
-    assert is_covered(Window(at(begin), at(begin + length)), all_of_them) == expected

@@ -13,7 +13,7 @@ from xiaoe.clock import BEIJING, parse_time
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.windows import (
     EVER,
-    LONGEST_SLICE,
+    MAX_SLICE,
     Plan,
     Run,
     Window,
@@ -75,7 +75,7 @@ def test_slices_cover_the_window_exactly_in_order_and_each_fits_the_api(begin: d
     assert parts[0].begin == window.begin
     assert parts[-1].end == window.end
     assert all(left.end == right.begin for left, right in pairwise(parts))
-    assert all(part.begin < part.end <= part.begin + LONGEST_SLICE for part in parts)
+    assert all(part.begin < part.end <= part.begin + MAX_SLICE for part in parts)
 
 
 @given(moments, spans, st.timedeltas(timedelta(hours=1), timedelta(days=30)))
@@ -86,9 +86,9 @@ def test_slices_are_as_few_as_possible(begin: datetime, span: timedelta, longest
 
 
 def test_a_week_is_one_slice_and_a_second_more_is_two() -> None:
-    assert slices(Window(START, START + LONGEST_SLICE)) == [Window(START, START + LONGEST_SLICE)]
-    longer = Window(START, START + LONGEST_SLICE + timedelta(seconds=1))
-    assert slices(longer)[1] == Window(START + LONGEST_SLICE, longer.end)
+    assert slices(Window(START, START + MAX_SLICE)) == [Window(START, START + MAX_SLICE)]
+    longer = Window(START, START + MAX_SLICE + timedelta(seconds=1))
+    assert slices(longer)[1] == Window(START + MAX_SLICE, longer.end)
 
 
 def test_a_window_holds_whole_seconds_of_beijing_time() -> None:
@@ -134,7 +134,7 @@ def test_consecutive_runs_leave_no_gap_however_long_the_outage_and_whichever_run
     watermark = None
     covered: list[Window] = []
     for half_hours, succeeds in rhythm:
-        first_begin = end - lag - LONGEST_SLICE
+        first_begin = end - lag - MAX_SLICE
         plan = plan_incremental(scheduled(end), watermark, overlap=overlap, lag=lag, first=first_begin)
         assert plan.window.end == end - lag
         if succeeds:
@@ -215,9 +215,9 @@ def test_a_backfill_without_an_interval_says_what_to_do() -> None:
 
 @given(moments)
 def test_history_reads_its_own_week(begin: datetime) -> None:
-    run = Run("scheduled", NOW, whole(begin), whole(begin) + LONGEST_SLICE)
+    run = Run("scheduled", NOW, whole(begin), whole(begin) + MAX_SLICE)
     plan = plan_history(run, start=START, lag=MINUTE)
-    assert plan == Plan(Window(whole(begin), whole(begin) + LONGEST_SLICE))
+    assert plan == Plan(Window(whole(begin), whole(begin) + MAX_SLICE))
     assert slices(plan.window) == [plan.window]
 
 
@@ -225,9 +225,9 @@ def test_history_reads_its_own_week(begin: datetime) -> None:
     "run",
     [
         Run("manual", NOW),
-        Run("manual", NOW, NOW - LONGEST_SLICE, NOW),
+        Run("manual", NOW, NOW - MAX_SLICE, NOW),
         Run("scheduled", NOW),
-        Run("scheduled", NOW, NOW - LONGEST_SLICE, None),
+        Run("scheduled", NOW, NOW - MAX_SLICE, None),
     ],
 )
 def test_history_by_hand_or_without_an_interval_is_everything_since_the_start(run: Run) -> None:

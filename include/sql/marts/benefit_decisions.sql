@@ -3,11 +3,20 @@
     tells when orders made from a moment on were last seen by a window of the ledger. Business times are Beijing,
     observations UTC: a moment in UTC is eight hours earlier on the clock. `decided_at` is the moment of the run, UTC. -#}
 {%- from "merge/macros.jinja" import nth, numbers %}
+{#- Columns that a decision rests on, and what a person calls them: where one could not be read, a person decides. -#}
+{%- set basics = [("order_state", "订单状态"), ("price", "实付金额"), ("refund_money", "退款金额"), ("pay_time", "支付时间"),
+    ("refund_time", "退款时间"), ("created_time", "下单时间")] %}
+{%- if policy.resource_types %}{% set basics = basics + [("resource_type", "商品类型")] %}{% endif %}
+{%- set unread_of_refund %}
+    {%- for column in ("state", "sale_type", "refund_money", "created_at", "updated_at") -%}
+    {{ " OR " if not loop.first }}FIND_IN_SET('{{ column }}', r.problem_columns)
+    {%- endfor %}
+{%- endset %}
 {%- set now = "CAST('" ~ decided_at ~ "' AS DATETIME(3))" -%}
 
 INSERT INTO benefit_facts (
     shop_id, order_id, created_time, deadline_at, order_state, is_paid, carries, refund_money, price, refund_time,
-    observed_at, is_stale, is_absent, is_imported, began
+    observed_at, unreadable, is_stale, is_absent, is_imported, began
 )
 SELECT STRAIGHT_JOIN
     o.shop_id,
@@ -17,7 +26,8 @@ SELECT STRAIGHT_JOIN
     o.order_state,
     o.pay_time IS NOT NULL OR COALESCE(o.order_state IN (1, 3, 8, 9, 10, 11), 0) AS is_paid,
     {% if policy.resource_types -%}
-    COALESCE(o.resource_type IN ({{ policy.resource_types | join(", ") }}), 0) AS carries,
+    COALESCE(o.resource_type IN ({{ policy.resource_types | join(", ") }}), 0)
+    OR COALESCE(FIND_IN_SET('resource_type', o.problem_columns) > 0, 0) AS carries,
     {%- else -%}
     1 AS carries,
     {%- endif %}
@@ -25,6 +35,11 @@ SELECT STRAIGHT_JOIN
     o.price,
     o.refund_time,
     o.observed_at,
+    CASE
+        {%- for column, _ in basics %}
+        WHEN FIND_IN_SET('{{ column }}', o.problem_columns) THEN '{{ column }}'
+        {%- endfor %}
+    END AS unreadable,
     0 AS is_stale,
     o.absent_since IS NOT NULL AS is_absent,
     o.observed_at < '1971-01-01' AS is_imported,
@@ -76,7 +91,7 @@ WHERE f.refund_money > 0 OR f.refund_time IS NOT NULL OR f.order_state IN (3, 10
 {#- Applications for money back; an exchange (sale_type 3) is none. One that does not tell its time counts as made in
     time, one in a state that is not known to be over as open. -#}
 {%- set in_time = "COALESCE(r.created_at <= f.deadline_at, 1)" %}
-INSERT INTO benefit_aftersales (shop_id, order_id, asked_in_time, open_in_time, done_late, done_at, digest)
+INSERT INTO benefit_aftersales (shop_id, order_id, asked_in_time, open_in_time, done_late, done_at, is_unreadable, digest)
 SELECT STRAIGHT_JOIN
     f.shop_id,
     f.order_id,
@@ -87,7 +102,8 @@ SELECT STRAIGHT_JOIN
         AND COALESCE(COALESCE(f.refund_time, r.updated_at) > f.deadline_at, 1)
     ) AS done_late,
     MIN(IF(r.state IN (13, 14), r.updated_at, NULL)) AS done_at,
-    SUM(CRC32(CONCAT_WS(':', r.aftersale_id, r.state, r.created_at))) AS digest
+    MAX(COALESCE({{ unread_of_refund }}, 0)) AS is_unreadable,
+    SUM(CRC32(CONCAT_WS(':', r.aftersale_id, r.state, r.created_at, IF({{ unread_of_refund }}, '?', NULL)))) AS digest
 FROM benefit_facts AS f
 INNER JOIN refunds AS r FORCE INDEX (idx_refunds_order) ON f.shop_id = r.shop_id AND f.order_id = r.order_id
 WHERE COALESCE(r.sale_type, 0) <> 3
@@ -101,9 +117,15 @@ GROUP BY f.shop_id, f.order_id;
 {%- set refunded = "(COALESCE(f.order_state IN (3, 10), 0) OR COALESCE(" ~ everything ~ ", 0) AND " ~ settled ~ ")" %}
 {%- set touched = "(COALESCE(" ~ something ~ ", 0) AND " ~ settled ~ ")" %}
 {%- set refund_at = "COALESCE(f.refund_time, a.done_at)" %}
+{%- set unreadable = [] %}
+{%- for column, text in basics %}
+    {%- set _ = unreadable.append(("f.unreadable = '" ~ column ~ "'", "review", text ~ "无法解析")) %}
+{%- endfor %}
 {%- set rules = [
     ("f.is_imported", "not_applicable", "仅见于旧文件，接口尚未确认"),
     ("NOT f.carries", "not_applicable", "该类商品不含福利"),
+] + unreadable + [
+    ("a.is_unreadable", "review", "售后单无法解析"),
     ("NOT f.is_paid", "not_applicable", "未支付"),
     ("f.deadline_at IS NULL", "review", "缺少下单时间"),
     (refunded ~ " AND " ~ refund_at ~ " <= f.deadline_at", "revoke", "截止前已全额退款"),
@@ -160,7 +182,8 @@ FROM (
             COALESCE(f.order_state, ''),
             COALESCE(f.refund_money, ''),
             COALESCE(f.refund_time, ''),
-            COALESCE(a.digest, '')
+            COALESCE(a.digest, ''),
+            f.unreadable
         ), 256), 32) AS basis
     FROM benefit_facts AS f
     LEFT JOIN benefit_aftersales AS a ON f.shop_id = a.shop_id AND f.order_id = a.order_id

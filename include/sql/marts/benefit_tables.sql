@@ -23,6 +23,7 @@ CREATE TEMPORARY TABLE benefit_facts (
     price DECIMAL(12, 2) NULL,
     refund_time DATETIME NULL,
     observed_at DATETIME(3) NULL,
+    unreadable VARCHAR(32) NULL,
     is_stale TINYINT NOT NULL,
     is_absent TINYINT NOT NULL,
     is_imported TINYINT NOT NULL,
@@ -37,6 +38,7 @@ CREATE TEMPORARY TABLE benefit_aftersales (
     open_in_time INT NULL,
     done_late INT NULL,
     done_at DATETIME NULL,
+    is_unreadable TINYINT NULL,
     digest BIGINT NULL,
     PRIMARY KEY (shop_id, order_id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

@@ -1,1 +1,1 @@
-"""Alerts: people hear once of an outage, and once that it is over (docs/decisions/0015)."""
+"""Alerts: one message when an outage starts and one when it ends (docs/decisions/0015)."""

@@ -1,7 +1,11 @@
-"""What Airflow calls when a task fails or succeeds, when a run succeeds, or is late.
+"""Airflow's callbacks: a task failed or succeeded, a run succeeded or is overdue.
 
-Every DAG file imports this module each time it is parsed, so what only a callback needs is imported in it.
-Airflow logs what a callback raises; the state of the task is settled before.
+Every DAG file imports this module each time it is parsed, so what only a callback needs is imported inside it.
+Airflow logs what a callback raises; the task's state is already final by then.
+
+They are plain functions, not a SmtpNotifier: as a callback, SmtpNotifier would render an exception's text as Jinja.
+The deadline counts from DAGRUN_QUEUED_AT, since the logical date of a run that catches up lies in the past. Airflow
+stores the path of `run_late`, so it keeps its name.
 """
 
 from __future__ import annotations
@@ -24,21 +28,21 @@ def task_failed(context: Any) -> None:
     if events.is_backfill(context):
         log.info("a backfill does not alert")
         return
-    from xiaoe.alerts.delivery import happened
+    from xiaoe.alerts.delivery import report_event
 
-    happened(events.failure(context), context.get("exception"))
+    report_event(events.failure(context), context.get("exception"))
 
 
 def task_succeeded(context: Any) -> None:
-    """Close the alerts of a task that succeeds again."""
+    """Close the alerts of a task that succeeded."""
     if not settings.alerts_on():
         return
     from xiaoe.alerts import events, state
-    from xiaoe.alerts.delivery import ended
+    from xiaoe.alerts.delivery import report_end
 
     ti, (task_id, shop) = context["ti"], events.task_and_shop(context)
     only_run = ti.run_id if events.stands_alone(context) else None
-    ended(lambda session, now: state.close_task(session, ti.dag_id, task_id, shop, now, only_run))
+    report_end(lambda session, now: state.close_task(session, ti.dag_id, task_id, shop, now, only_run))
 
 
 def run_succeeded(context: Any) -> None:
@@ -46,21 +50,21 @@ def run_succeeded(context: Any) -> None:
     if not settings.alerts_on():
         return
     from xiaoe.alerts import events, state
-    from xiaoe.alerts.delivery import ended
+    from xiaoe.alerts.delivery import report_end
 
     dag_id, run_id, alone = context["dag"].dag_id, context["run_id"], events.stands_alone(context)
-    ended(lambda session, now: state.close_dag(session, dag_id, run_id, now, stands_alone=alone))
+    report_end(lambda session, now: state.close_dag(session, dag_id, run_id, now, stands_alone=alone))
 
 
 async def run_late(context: Any) -> None:
-    """Alert about a run that is not through in time; runs in the triggerer, which must not wait for it."""
+    """Alert about a run that missed its deadline; runs in the triggerer, which must not block."""
     if not settings.alerts_on():
         return
     from xiaoe.alerts import events
 
-    event = events.lateness(context)
+    event = events.overdue_run(context)
     if event is None:
         return
-    from xiaoe.alerts.delivery import happened
+    from xiaoe.alerts.delivery import report_event
 
-    await asyncio.to_thread(happened, event)
+    await asyncio.to_thread(report_event, event)

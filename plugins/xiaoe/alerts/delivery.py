@@ -1,4 +1,8 @@
-"""From an event to the people: note it, tell what is news, once; with a way around a warehouse that is down."""
+"""From an event to a message: record it, and send each piece of news once.
+
+Messages go out under GET_LOCK, so two tasks never send the same one. A message that could not be sent is due again
+with the next event; while the warehouse is down, `xiaoe.alerts.outage` takes over.
+"""
 
 from __future__ import annotations
 
@@ -18,93 +22,93 @@ from xiaoe.alerts.state import Alert
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.session import Session, retry_conflicts
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.notify import Message, channels
+from xiaoe.notify import Message, configured_channels
 
 log = logging.getLogger(__name__)
 
-OLDEST_NEWS = timedelta(days=1)
-"""An outage that was over for so long before anybody could be told is no news."""
+MAX_NEWS_AGE = timedelta(days=1)
+"""If no message about an outage could be sent until this long after its end, none is sent at all."""
 _WAIT_FOR_OTHERS = 180
-"""Seconds; as long as a mail server may take."""
+"""Seconds to wait for the lock: as long as a mail server may take."""
 
 
 class News(NamedTuple):
-    """Something to tell (None: too old for that), and where to note that it was told."""
+    """A message to send (None: too old to be worth sending), and the column that records its sending."""
 
     message: Message | None
     column: str
     alerts: list[Alert]
 
 
-def happened(event: Event, error: BaseException | str | None = None) -> None:
-    """Note a failure or a late run, and tell people if it is news.
+def report_event(event: Event, error: BaseException | str | None = None) -> None:
+    """Record a failure or an overdue run, and send a message if it is news.
 
     Args:
         event: What happened.
-        error: The task's exception, where there is one.
+        error: The task's exception, if there is one.
     """
     if is_warehouse_gone(error) and outage.is_open():
-        log.info("people were told that the warehouse is not reached: no alert of its own")
+        log.info("the outage of the warehouse was already reported: no separate alert")
         return
 
-    def note(session: Session) -> int:
+    def record(session: Session) -> int:
         state.record(session, event, clock.now())
         return 1
 
     try:
-        _note(note)
+        _record(record)
     except (Error, AirflowException) as reason:
-        outage.begin(event, str(redact(str(reason))), say)
+        outage.begin(event, str(redact(str(reason))), deliver)
 
 
-def ended(close: Callable[[Session, datetime], int]) -> None:
-    """Close alerts, and tell people if that was the last one of an outage.
+def report_end(close: Callable[[Session, datetime], int]) -> None:
+    """Close alerts, and send a message if that ends an outage.
 
     Args:
-        close: Closes them, and returns how many.
+        close: Closes them and returns how many it closed.
     """
     try:
-        _note(lambda session: close(session, clock.now()))
+        _record(lambda session: close(session, clock.now()))
     except (Error, AirflowException) as reason:
-        log.warning("alerts could not be closed; the next success closes them: %s", redact(str(reason)))
+        log.warning("alerts could not be closed; the next successful run closes them: %s", redact(str(reason)))
 
 
-def _note(note: Callable[[Session], int]) -> None:
-    """Write to the table, then tell what is news; what could not be told before is news again."""
+def _record(write: Callable[[Session], int]) -> None:
+    """Write to the table, then send what is news, including what could not be sent before."""
     with Warehouse().session(any_schema=True) as session:
 
         def work() -> int:
             session.rollback()
-            changed = note(session)
+            changed = write(session)
             session.commit()
             return changed
 
         changed = retry_conflicts(work)
-        if outage.is_noted() or state.unfinished(session):
+        if outage.is_recorded() or state.unfinished(session):
             session.rollback()
-            _tell(session, wait=_WAIT_FOR_OTHERS if changed else 0)
+            _deliver_news(session, wait=_WAIT_FOR_OTHERS if changed else 0)
 
 
-def _tell(session: Session, wait: int) -> None:
-    """Tell all that is news; one task at a time, so that nobody hears twice."""
+def _deliver_news(session: Session, wait: int) -> None:
+    """Send all news; one task at a time, so that nothing is sent twice."""
     try:
         with session.lock("alerts", timeout=wait):
-            outage.end(say)
-            now, ways = clock.now(), _ways()
+            outage.end(deliver)
+            now, channels = clock.now(), _channels()
             for item in news(state.unfinished(session), now):
-                nobody_asked = not ways and item.column == "closed_told_at"
-                if item.message is None or nobody_asked or _say(item.message, ways):
+                no_recipient = not channels and item.column == "closed_told_at"
+                if item.message is None or no_recipient or _send(item.message, channels):
                     state.mark(session, item.column, item.alerts, now)
                     session.commit()
     except XiaoeRetriableError as error:
-        log.info("telling people is left to another task, or to the next event: %s", error)
+        log.info("another task sends the messages, or the next event does: %s", error)
 
 
 def news(alerts: Sequence[Alert], now: datetime) -> Iterator[News]:
-    """What people have to hear of; alerts with one cause are one outage.
+    """What is still to be reported; alerts with the same cause are one outage.
 
     Args:
-        alerts: Of outages that are not over, or whose end nobody was told; oldest first.
+        alerts: Of outages that are not over or whose end was not reported; oldest first.
         now: The present moment.
     """
     outages: dict[str, list[Alert]] = {}
@@ -114,53 +118,53 @@ def news(alerts: Sequence[Alert], now: datetime) -> Iterator[News]:
         open_ones = [alert for alert in group if alert.closed_at is None]
         if not open_ones:
             yield _end(group, now)
-        elif failures := _untold([alert for alert in open_ones if alert.kind == "failed"], group):
+        elif failures := _unreported([alert for alert in open_ones if alert.kind == "failed"], group):
             yield News(messages.failed(failures[0], failures[1:]), "told_at", open_ones)
         elif not any(alert.told_at for alert in group):
-            yield News(messages.late(open_ones[0], open_ones[1:]), "told_at", open_ones)
+            yield News(messages.overdue(open_ones[0], open_ones[1:]), "told_at", open_ones)
 
 
 def _end(group: list[Alert], now: datetime) -> News:
     ended = max(alert.closed_at for alert in group if alert.closed_at)
-    is_old = now - ended > OLDEST_NEWS and not any(alert.told_at for alert in group)
+    is_old = now - ended > MAX_NEWS_AGE and not any(alert.told_at for alert in group)
     return News(None if is_old else messages.over(group), "closed_told_at", group)
 
 
-def _untold(failures: list[Alert], group: list[Alert]) -> list[Alert]:
-    """All, if people were told of no failure of the outage; else those that joined it long after that.
+def _unreported(failures: list[Alert], group: list[Alert]) -> list[Alert]:
+    """All failures, if none of the outage was reported; else those that joined it more than TOGETHER later.
 
-    A daily task that failed at night keeps its outage open for a day: what fails by day has to be heard of.
+    A daily task that failed at night keeps its outage open for a day and would hide what fails during that day.
     """
-    told = [alert.told_at for alert in group if alert.kind == "failed" and alert.told_at]
-    if not told:
+    reported = [alert.told_at for alert in group if alert.kind == "failed" and alert.told_at]
+    if not reported:
         return failures
-    return [alert for alert in failures if not alert.told_at and alert.opened_at > max(told) + state.TOGETHER]
+    return [alert for alert in failures if not alert.told_at and alert.opened_at > max(reported) + state.TOGETHER]
 
 
-def say(message: Message) -> bool:
-    """Tell people by every way that is configured, and return whether one of them worked."""
-    return _say(message, _ways())
+def deliver(message: Message) -> bool:
+    """Send a message over every configured channel; return whether at least one accepted it."""
+    return _send(message, _channels())
 
 
-def _say(message: Message, ways: dict[str, Callable[[Message], None]]) -> bool:
+def _send(message: Message, channels: dict[str, Callable[[Message], None]]) -> bool:
     done = False
-    for name, tell in ways.items():
+    for name, send in channels.items():
         try:
-            tell(messages.for_chat(message) if name == "chat" else message)
+            send(messages.for_chat(message) if name == "chat" else message)
             done = True
             log.info("%s: %s", name, message.title)
         except XiaoeError as error:
-            log.error("%s: nobody was told of %r: %s", name, message.title, error)
+            log.error("%s: the message %r was not sent: %s", name, message.title, error)
     return done
 
 
-def _ways() -> dict[str, Callable[[Message], None]]:
-    """The ways of telling that are configured; says so where there is none."""
+def _channels() -> dict[str, Callable[[Message], None]]:
+    """The configured channels; logs a warning if there are none."""
     try:
-        found = channels(settings.alert_mail_to(), settings.chat_conn_id())
+        found = configured_channels(settings.alert_mail_to(), settings.chat_conn_id())
     except XiaoeError as error:
-        log.error("nobody is told of alerts: %s", error)
+        log.error("alerts are not sent: %s", error)
         return {}
     if not found:
-        log.warning("nobody is told of alerts: XIAOE_ALERT_MAIL_TO and XIAOE_CHAT_CONN_ID are empty")
+        log.warning("alerts are not sent: XIAOE_ALERT_MAIL_TO and XIAOE_CHAT_CONN_ID are empty")
     return found

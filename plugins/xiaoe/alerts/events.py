@@ -1,4 +1,8 @@
-"""What a callback's context says of a failure: which task, which shop, what is wrong, whether it is news."""
+"""A callback's context as an event: which task, which shop, what is wrong, and which outage it belongs to.
+
+An outage is named by a fingerprint of the error without numbers, ids, times and paths. "Not reached" is one cause for
+the API and one for MySQL, whatever was asked.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +17,30 @@ from airflow.sdk.log import redact
 
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeError, XiaoeNetworkError
+from xiaoe.shop_operator import run_kind
 from xiaoe.windows import parse_span
 
-LONGEST_MESSAGE = 4000
+MAX_MESSAGE = 4000
 _NOT_REACHED = {1040, 1045, *range(2000, 3000)}
-"""MySQL's numbers for: too many connections, access denied, server not reached or gone away."""
+"""MySQL's error numbers: too many connections, access denied, server unreachable or gone away."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a person may have to hear of.
+    """Something that may have to be reported.
 
     Args:
-        kind: `failed` or `late`.
+        kind: `failed` or `late` (overdue), as `alerts.kind` stores it.
         dag_id: The DAG.
         task_id: The task; empty for `late`.
-        shop: Its connection; empty where the task belongs to no shop.
+        shop: Its connection id; empty if the task belongs to no shop.
         run_id: Airflow's run.
-        message: What is wrong, free of secrets.
-        cause: Fingerprint; what has the same is one outage. Of `late`, it is told from what else is wrong.
-        log_url: Of the task's log.
+        message: What is wrong; free of secrets.
+        cause: Fingerprint; events with the same one are one outage. Of `late`, empty: it follows from the other alerts.
+        log_url: Address of the task's log.
         tries: How often the task was tried.
-        time_window: What was to be read, Beijing time.
-        stands_alone: No later run makes up for this one, so only its own success ends the alert.
+        time_window: The window to be read, Beijing time.
+        stands_alone: No later run reads the same window, so only this run's success ends the alert.
     """
 
     kind: str
@@ -52,7 +57,7 @@ class Event:
 
 
 def failure(context: Mapping[str, Any]) -> Event:
-    """The failure that a task's context tells of."""
+    """The event of a failed task."""
     ti, error = context["ti"], context.get("exception")
     task_id, shop = task_and_shop(context)
     return Event(
@@ -70,10 +75,10 @@ def failure(context: Mapping[str, Any]) -> Event:
     )
 
 
-def lateness(context: Mapping[str, Any]) -> Event | None:
-    """The late run that a deadline's context tells of; None where nobody has to hear of it.
+def overdue_run(context: Mapping[str, Any]) -> Event | None:
+    """The event of a missed deadline; None if there is nothing to report.
 
-    A backfill has all the time in the world. A run that ended meanwhile either succeeded, or failed and was told.
+    A backfill has no deadline. A run that has ended meanwhile succeeded, or its failure was reported.
     """
     run, deadline = context["dag_run"], context["deadline"]
     if run["run_type"] == "backfill" or run["state"] in ("success", "failed"):
@@ -83,13 +88,13 @@ def lateness(context: Mapping[str, Any]) -> Event | None:
         kind="late",
         dag_id=run["dag_id"],
         run_id=run["dag_run_id"],
-        message=f"到 {due:%Y-%m-%d %H:%M}（北京时间）应已完成 should be through by then；state: {run['state']}",
+        message=f"到 {due:%Y-%m-%d %H:%M}（北京时间）应已完成 should have finished by then；state: {run['state']}",
         cause="",
     )
 
 
 def task_and_shop(context: Mapping[str, Any]) -> tuple[str, str]:
-    """Task id, and the shop's connection; of a task mapped over something else, the id with its index."""
+    """Task id and the shop's connection id; for a task mapped over something else, the task id with its index."""
     ti, task = context["ti"], context["task"]
     index = ti.map_index if ti.map_index is not None else -1
     if index < 0:
@@ -105,19 +110,19 @@ def task_and_shop(context: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def message_of(error: BaseException | str | None) -> str:
-    """What the exception says, with its class where it is none of ours; never a secret that Airflow knows."""
+    """The exception's text, with its class unless it is a XiaoeError; secrets that Airflow knows are masked."""
     if not error:
         return "the task ended without an exception: it was killed, or its worker was lost; see its log"
-    said = str(error)
+    text = str(error)
     if isinstance(error, BaseException) and not isinstance(error, XiaoeError):
-        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    return str(redact(said))[:LONGEST_MESSAGE]
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return str(redact(text))[:MAX_MESSAGE]
 
 
 def cause_of(error: BaseException | str | None) -> str:
-    """The same for errors that have one cause: without numbers, ids, times, paths.
+    """A fingerprint that errors with one cause share: it ignores numbers, ids, times and paths.
 
-    An API or a server that is not reached is one cause, whatever was asked and however it failed.
+    An API or a server that is not reached is one cause, whatever the request and the kind of failure.
     """
     if isinstance(error, XiaoeNetworkError):
         return fingerprint("the API is not reached")
@@ -129,7 +134,7 @@ def cause_of(error: BaseException | str | None) -> str:
 
 
 def is_warehouse_gone(error: BaseException | str | None) -> bool:
-    """Whether MySQL was not reached, or went away; told by the number that `xiaoe.mysql_errors` quotes."""
+    """Whether MySQL was not reached or went away, by the error number that `xiaoe.mysql.errors` quotes."""
     numbers = getattr(error, "args", ())[:1] if type(error).__name__ == "OperationalError" else ()
     quoted = re.search(r"MySQL says (\d+):", str(error))
     return any(number in _NOT_REACHED for number in (*numbers, int(quoted[1]) if quoted else 0))
@@ -141,7 +146,7 @@ def fingerprint(text: str) -> str:
 
 
 def time_window(context: Mapping[str, Any]) -> str | None:
-    """What the run was to read: what a person gave, else the staged window, else the run's interval."""
+    """The window the run was to read: the one given by hand, else the staged one, else the run's interval."""
     params = context.get("params") or {}
     if params.get("from"):
         return f"{params['from']} → {params.get('to') or '现在'}"[:64]
@@ -154,12 +159,12 @@ def time_window(context: Mapping[str, Any]) -> str | None:
 
 
 def is_backfill(context: Mapping[str, Any]) -> bool:
-    """Whether a person asked for this run to fill the past; whoever did looks at it."""
+    """Whether the run belongs to a backfill: whoever started it watches it."""
     run = context.get("dag_run")
-    kind = getattr(run, "run_type", None) or str(context["run_id"]).partition("__")[0]
-    return str(getattr(kind, "value", kind)) == "backfill"
+    kind = run_kind(run) if getattr(run, "run_type", None) else str(context["run_id"]).partition("__")[0]
+    return kind == "backfill"
 
 
 def stands_alone(context: Mapping[str, Any]) -> bool:
-    """Whether no later run reads what this one was to read."""
+    """Whether no later run reads the same window."""
     return bool(context["dag"].catchup) or is_backfill(context)

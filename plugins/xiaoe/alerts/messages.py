@@ -1,4 +1,4 @@
-"""What people are told: in Chinese, with the essentials in English. Pure."""
+"""Texts of the alert messages: Chinese, with the essentials in English. Pure: no clock, no database."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 
 from xiaoe.alerts.events import Event
 from xiaoe.alerts.state import Alert
-from xiaoe.clock import BEIJING
-from xiaoe.notify import Message, span
+from xiaoe.clock import BEIJING, in_words
+from xiaoe.notify import Message
 
-LONGEST_HEADLINE = 80
-MOST_NAMED = 12
+MAX_HEADLINE = 80
+MAX_NAMED = 12
 ERROR = "报错 error："
 ADVICE = (
     "怎么办 What to do：报错里写着要改什么；每种报错见 docs/operations.zh-CN.md《报错对照表》"
@@ -27,7 +27,7 @@ QUIET = "同一原因再失败不会重复通知，恢复后会再通知一次�
 
 
 def failed(alert: Alert, others: Sequence[Alert]) -> Message:
-    """A task failed for good; `others` failed for the same reason."""
+    """A task failed its last try; `others` failed for the same reason."""
     return Message(
         f"【失败】{_name(alert)}：{headline(alert.message)}",
         [
@@ -45,8 +45,8 @@ def failed(alert: Alert, others: Sequence[Alert]) -> Message:
     )
 
 
-def late(alert: Alert, others: Sequence[Alert]) -> Message:
-    """A run is not through in time; `others` are late, too."""
+def overdue(alert: Alert, others: Sequence[Alert]) -> Message:
+    """A run missed its deadline; so did `others`."""
     return Message(
         f"【超时】{alert.dag_id}：到时间仍未完成",
         [
@@ -67,23 +67,23 @@ def over(alerts: Sequence[Alert]) -> Message:
     begin = min(alert.opened_at for alert in alerts)
     end = max(alert.closed_at or alert.last_seen_at for alert in alerts)
     first = next((alert for alert in alerts if alert.kind == "failed"), alerts[0])
-    told = any(alert.told_at for alert in alerts)
+    reported = any(alert.told_at for alert in alerts)
     names = list(dict.fromkeys(alert.dag_id for alert in alerts))
     more = f" 等 {len(names)} 个 DAG" if len(names) > 1 else ""
     return Message(
-        f"【恢复】{first.dag_id}{more}：故障已结束，历时 {span(end - begin)}",
+        f"【恢复】{first.dag_id}{more}：故障已结束，历时 {in_words(end - begin)}",
         [
-            f"自 since {beijing(begin)} 至 until {beijing(end)}（北京时间），历时 {span(end - begin)}。",
+            f"自 since {beijing(begin)} 至 until {beijing(end)}（北京时间），历时 {in_words(end - begin)}。",
             f"涉及 affected：{named(alerts)}",
             f"{ERROR}{first.message}",
-            *([] if told else ["故障期间的通知未能发出，原因见任务日志。 The first mail could not be sent."]),
+            *([] if reported else ["故障期间的通知未能发出，原因见任务日志。 The first mail could not be sent."]),
             "无需处理 Nothing to do。",
         ],
     )
 
 
 def warehouse_gone(event: Event, reason: str, since: datetime) -> Message:
-    """MySQL is not reached, so that nothing can be looked up; `event` is what could not be noted."""
+    """MySQL is not reached, so no alert can be looked up; `event` is the one that could not be recorded."""
     return Message(
         f"【失败】数据库用不了 warehouse down：{headline(reason)}",
         [
@@ -101,7 +101,7 @@ def warehouse_gone(event: Event, reason: str, since: datetime) -> Message:
 def warehouse_back(since: datetime, now: datetime) -> Message:
     """MySQL is reached again."""
     return Message(
-        f"【恢复】数据库可用了 warehouse is back，历时 {span(now - since)}",
+        f"【恢复】数据库可用了 warehouse is back，历时 {in_words(now - since)}",
         [
             f"自 since {beijing(since)} 至 until {beijing(now)}（北京时间）用不了。",
             "无需处理 Nothing to do：下一次运行会补齐 the next runs catch up。",
@@ -110,24 +110,24 @@ def warehouse_back(since: datetime, now: datetime) -> Message:
 
 
 def headline(message: str) -> str:
-    """The first line, short and without quoted values: subjects end up in many logs."""
+    """The first line, shortened and without quoted values: mail subjects end up in many logs."""
     first = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", message.strip().partition("\n")[0])
-    return first if len(first) <= LONGEST_HEADLINE else f"{first[: LONGEST_HEADLINE - 1]}…"
+    return first if len(first) <= MAX_HEADLINE else f"{first[: MAX_HEADLINE - 1]}…"
 
 
 def named(alerts: Sequence[Alert]) -> str:
     """The tasks that alerts are about."""
     names = list(dict.fromkeys(_name(alert) for alert in alerts))
-    return "、".join(names[:MOST_NAMED]) + (f" 等 {len(names)} 项" if len(names) > MOST_NAMED else "")
+    return "、".join(names[:MAX_NAMED]) + (f" 等 {len(names)} 项" if len(names) > MAX_NAMED else "")
 
 
 def beijing(moment: datetime) -> str:
-    """As a person reads it."""
+    """Beijing time, to the minute."""
     return f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M}"
 
 
 def for_chat(message: Message) -> Message:
-    """Without the error's own text: it may quote a customer's data, and a chat gets none."""
+    """The message without the error's text, which may quote personal data: a chat gets none."""
     return Message(message.title, [line for line in message.lines if not line.startswith(ERROR)])
 
 

@@ -1,6 +1,7 @@
-"""The warehouse itself is down: then what people were told stands in an Airflow Variable.
+"""The warehouse itself is down: an Airflow Variable then records what was reported.
 
-Written before people are told, and read again: of two tasks that fail at the same moment one tells.
+The Variable is written before the message is sent, and read again: of two tasks that fail at the same moment, one
+sends. Airflow has no lock for Variables, so two messages are possible within milliseconds.
 """
 
 from __future__ import annotations
@@ -25,49 +26,49 @@ log = logging.getLogger(__name__)
 VARIABLE = "xiaoe_warehouse_outage"
 
 
-def is_noted() -> bool:
-    """Whether there is or was an outage whose end people have not been told."""
+def is_recorded() -> bool:
+    """Whether there is, or was, an outage whose end has not been reported."""
     return bool(_read())
 
 
 def is_open() -> bool:
-    """Whether people were told that the warehouse is not reached."""
+    """Whether it was reported that the warehouse is not reached."""
     return bool(_read().get("is_told"))
 
 
-def begin(event: Event, reason: str, say: Callable[[Message], bool]) -> None:
-    """Tell people that the warehouse is not reached, unless they were told.
+def begin(event: Event, reason: str, deliver: Callable[[Message], bool]) -> None:
+    """Report that the warehouse is not reached, unless that was done.
 
     Args:
-        event: What was to be noted in the warehouse.
-        reason: Why it could not.
-        say: Tells people, and returns whether that worked.
+        event: What was to be recorded in the warehouse.
+        reason: Why that failed.
+        deliver: Sends a message and returns whether that worked.
     """
-    log.error("the alert could not be noted in the warehouse: %s", reason)
+    log.error("the alert could not be recorded in the warehouse: %s", reason)
     known = _read()
     if known.get("is_told"):
-        log.info("people were told at %s that the warehouse is not reached", known.get("since"))
+        log.info("the outage of the warehouse since %s was already reported", known.get("since"))
         return
     mine = {"since": known.get("since", clock.now().isoformat()), "is_told": False, "by": uuid.uuid4().hex}
     _write(mine)
     if _read().get("by") != mine["by"]:
-        log.info("another task tells people that the warehouse is not reached")
-    elif say(messages.warehouse_gone(event, reason, datetime.fromisoformat(mine["since"]))):
+        log.info("another task reports that the warehouse is not reached")
+    elif deliver(messages.warehouse_gone(event, reason, datetime.fromisoformat(mine["since"]))):
         _write({**mine, "is_told": True})
 
 
-def end(say: Callable[[Message], bool]) -> None:
-    """The warehouse is reached: tell people, if it was not before. One task at a time."""
+def end(deliver: Callable[[Message], bool]) -> None:
+    """The warehouse is reached: report the end of an outage, if there was one. One task at a time."""
     known = _read()
     if not known:
         return
-    told = say(messages.warehouse_back(datetime.fromisoformat(known["since"]), clock.now()))
-    if told or not known["is_told"]:
+    delivered = deliver(messages.warehouse_back(datetime.fromisoformat(known["since"]), clock.now()))
+    if delivered or not known["is_told"]:
         _write({})
 
 
 def _read() -> dict[str, Any]:
-    """Empty where there is no outage, or where Airflow cannot be asked."""
+    """Empty if there is no outage, or if Airflow cannot be asked."""
     try:
         found = json.loads(Variable.get(VARIABLE, default="{}"))
     except (AirflowException, ValueError) as error:
@@ -78,6 +79,6 @@ def _read() -> dict[str, Any]:
 
 def _write(known: dict[str, Any]) -> None:
     try:
-        Variable.set(VARIABLE, json.dumps(known), description="What people were told of a warehouse that is down")
+        Variable.set(VARIABLE, json.dumps(known), description="What was reported of an outage of the warehouse")
     except AirflowException as error:
         log.warning("Airflow Variable %s could not be written: %s", VARIABLE, error)

@@ -1,6 +1,9 @@
-"""The table `alerts`: what is wrong, since when, and who was told.
+"""The table `alerts`: what is wrong, since when, and what was reported.
 
-Open alerts with the same cause are one outage. It is over when the last of them is closed.
+Open alerts with the same cause are one outage, which ends when the last of them is closed. A task's success closes
+its alerts by one index look-up; a successful run also closes those of shops and tasks that no longer exist. In the
+history each failed week has to succeed itself (`stands_alone`). An overdue run's alert ends with the first run in
+time, not with the overdue run itself.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
 
 TOGETHER = timedelta(hours=3)
-"""What goes wrong within this time of one another is told together."""
+"""Failures that begin within this time of one another are reported together."""
 _COLUMNS = (
     "id, kind, dag_id, task_id, shop, cause, message, log_url, run_id, tries, time_window, opened_at, last_seen_at,"
     " seen_count, told_at, closed_at"
@@ -45,7 +48,7 @@ class Alert:
 
 
 def record(session: Session, event: Event, now: datetime) -> None:
-    """Open an alert, or note that an open one was seen again."""
+    """Open an alert, or count another occurrence of an open one."""
     moment = utc_text(now)
     same_run = " AND run_id = %s" if event.stands_alone else ""
     known = session.query(
@@ -60,7 +63,7 @@ def record(session: Session, event: Event, now: datetime) -> None:
             (moment, event.message, event.log_url, event.run_id, event.tries, event.time_window, known[0][0]),
         )
         return
-    cause = _cause_of_lateness(session, event, now) if event.kind == "late" else event.cause
+    cause = _cause_of_overdue(session, event, now) if event.kind == "late" else event.cause
     session.execute(
         "INSERT INTO alerts (kind, dag_id, task_id, shop, cause, message, log_url, run_id, tries, time_window,"
         " opened_at, last_seen_at, seen_count) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1)",
@@ -70,11 +73,11 @@ def record(session: Session, event: Event, now: datetime) -> None:
         ),
     )  # fmt: skip
     if event.kind == "failed":
-        _explain_lateness(session, event)
+        _explain_overdue(session, event)
 
 
-def _cause_of_lateness(session: Session, event: Event, now: datetime) -> str:
-    """That of its DAG's failure, else of the others that are late just now, else one of its own."""
+def _cause_of_overdue(session: Session, event: Event, now: datetime) -> str:
+    """The cause of the DAG's open failure, else of other runs that are overdue just now, else a new one."""
     found = session.query(
         "SELECT cause FROM alerts WHERE closed_at IS NULL"
         " AND (kind = 'failed' AND dag_id = %s OR kind = 'late' AND opened_at > %s)"
@@ -84,12 +87,12 @@ def _cause_of_lateness(session: Session, event: Event, now: datetime) -> str:
     return str(found[0][0]) if found else fingerprint(f"late {event.dag_id} {event.run_id}")
 
 
-def _explain_lateness(session: Session, event: Event) -> None:
-    """A DAG that was late and now fails was late for that reason, and so were those that were late with it."""
-    late = session.query(
+def _explain_overdue(session: Session, event: Event) -> None:
+    """A DAG that was overdue and now fails was overdue for that reason, as were the others of its outage."""
+    causes = session.query(
         "SELECT DISTINCT cause FROM alerts WHERE closed_at IS NULL AND kind = 'late' AND dag_id = %s", (event.dag_id,)
     )
-    for (cause,) in late:
+    for (cause,) in causes:
         session.execute(
             "UPDATE alerts SET cause = %s WHERE cause = %s AND kind = 'late' AND closed_told_at IS NULL",
             (event.cause, cause),
@@ -97,7 +100,7 @@ def _explain_lateness(session: Session, event: Event) -> None:
 
 
 def close_task(session: Session, dag_id: str, task_id: str, shop: str, now: datetime, run_id: str | None) -> int:
-    """Close the failures of a task that succeeded, and return how many; with `run_id`, those of that run alone."""
+    """Close a task's failures and return how many; with `run_id`, those of that run only."""
     return session.execute(
         "UPDATE alerts SET closed_at = %s WHERE closed_at IS NULL AND dag_id = %s AND task_id = %s AND shop = %s"
         " AND kind = 'failed' AND (%s IS NULL OR run_id = %s)",
@@ -106,9 +109,10 @@ def close_task(session: Session, dag_id: str, task_id: str, shop: str, now: date
 
 
 def close_dag(session: Session, dag_id: str, run_id: str, now: datetime, *, stands_alone: bool) -> int:
-    """Close what a run that succeeded ends, and return how many.
+    """Close the alerts that a successful run ends, and return how many.
 
-    Its lateness, unless this very run was late; and every failure, also of tasks and shops that are no more.
+    Overdue runs, unless this run itself is the overdue one; and every failure, also of tasks and shops that no longer
+    exist.
     """
     return session.execute(
         "UPDATE alerts SET closed_at = %s WHERE closed_at IS NULL AND dag_id = %s"
@@ -118,17 +122,15 @@ def close_dag(session: Session, dag_id: str, run_id: str, now: datetime, *, stan
 
 
 def unfinished(session: Session) -> list[Alert]:
-    """Alerts of outages that are not over, or whose end nobody was told."""
+    """Alerts of outages that are not over or whose end was not reported."""
     rows = session.query(f"SELECT {_COLUMNS} FROM alerts WHERE closed_told_at IS NULL ORDER BY id")
     return [Alert(*(_in_utc(value) for value in row)) for row in rows]
 
 
 def mark(session: Session, column: str, alerts: Sequence[Alert], now: datetime) -> None:
-    """Note that people were told: `told_at` of the outage, `closed_told_at` of its end."""
-    places = ", ".join(["%s"] * len(alerts))
-    session.execute(
-        f"UPDATE alerts SET {column} = %s WHERE id IN ({places})", (utc_text(now), *(alert.id for alert in alerts))
-    )
+    """Record that a message was sent: `told_at` of the outage, `closed_told_at` of its end."""
+    ids = [alert.id for alert in alerts]
+    session.execute(f"UPDATE alerts SET {column} = %s WHERE id IN %s", (utc_text(now), ids))
 
 
 def _in_utc(value: Any) -> Any:

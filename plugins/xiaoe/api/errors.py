@@ -1,6 +1,6 @@
-"""Which exception an answer of the API means, with advice for the person who has to act.
+"""Maps responses of the API to exceptions, with advice for the person who has to act.
 
-The codes and what a client does about each: docs/xiaoe-api.md section 7.
+The codes, and what a client does about each: docs/xiaoe-api.md section 7.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 TOKEN_CODES = (2007, 2008)
 FEW_ATTEMPTS = 3
-"""For codes that may be a fault of ours (1002, undocumented ones): trying eight times would hide it."""
-LONGEST_RETRY_AFTER = 600.0
+"""For codes that may be our fault (1002, undocumented ones): eight attempts would hide it."""
+MAX_RETRY_AFTER = 600.0
 
 ADVICE = {
     2001: "app_id is missing: fill in the connection's Extra field app_id",
@@ -48,21 +48,27 @@ ADVICE = {
     2052: "the API does not know this interface: is the connection's Host really the Xiaoe API?",
     2055: "the API refuses the HTTP method: is the connection's Host really the Xiaoe API?",
 }
-"""Stop: somebody has to change something."""
+"""Code → what somebody has to change; not retried."""
 
 
 def error_for(envelope: Envelope, resource: Resource | None, shop: Shop, token: str = "") -> XiaoeError | None:
-    """The exception that an answer means; None for success.
+    """The exception for a response; None for success.
 
     Args:
-        envelope: The answer.
-        resource: Whose interface was called; None for the token call.
-        shop: For the name of the connection, and so that its secret can be kept out of the message.
-        token: What the call was made with, kept out of the message as well.
+        envelope: The response.
+        resource: The interface that was called; None for the token call.
+        shop: Names the connection; its secret is kept out of the message.
+        token: The token of the call; kept out of the message as well.
     """
     code = _code(envelope.code)
     if code == 0:
         return None
+    error = _error(code, envelope, resource, shop, token)
+    error.code = code
+    return error
+
+
+def _error(code: int, envelope: Envelope, resource: Resource | None, shop: Shop, token: str) -> XiaoeError:
     where = resource.endpoint if resource else "/token"
     said = shop.hide(str(envelope.msg or envelope.message or ""), token)[:200]
     message = f"{where} answered code {code}: {said}"
@@ -78,12 +84,12 @@ def error_for(envelope: Envelope, resource: Resource | None, shop: Shop, token: 
 
 
 def check_http(response: requests.Response, path: str, shop: Shop, *, too_long: bool) -> None:
-    """Raise what a status other than 200 means; the body is looked at elsewhere.
+    """Check the HTTP status and the body's length.
 
     Raises:
         XiaoeQuotaError: 429.
-        XiaoeNetworkError: 5xx, or a body beyond every sense.
-        XiaoeConfigError: Anything else: that is not how the API answers.
+        XiaoeNetworkError: 408, 5xx, or a body over `XIAOE_MAX_PAGE_MB`.
+        XiaoeConfigError: Any other status but 200: the API does not send it.
     """
     status = response.status_code
     if status == 429:
@@ -102,10 +108,10 @@ def check_http(response: requests.Response, path: str, shop: Shop, *, too_long: 
 
 
 def check_token_answer(body: bytes, shop: Shop) -> Token:
-    """Read the answer of `/token` (docs/xiaoe-api.md section 1).
+    """Read the response of `/token` (docs/xiaoe-api.md section 1).
 
     Raises:
-        XiaoeError: As `error_for` says; or there is no token in a successful answer.
+        XiaoeError: See `error_for`; or a successful response has no token.
     """
     envelope = _token_envelope(body)
     if (error := error_for(envelope, None, shop)) is not None:
@@ -121,14 +127,14 @@ def check_token_answer(body: bytes, shop: Shop) -> Token:
 
 
 def _token_envelope(body: bytes) -> Envelope:
-    """`open_envelope`, without what it quotes: a cut answer holds a token, a proxy's page may hold the URL."""
+    """`open_envelope` without quoting the body: a truncated one contains a token, a proxy's page the URL."""
     with contextlib.suppress(XiaoeNetworkError):
         return open_envelope(body)
     raise XiaoeNetworkError(f"/token sent {len(body)} bytes that are not the API's JSON: {body[:20]!r}")
 
 
 def _code(value: Any) -> int:
-    """The envelope's code; -1 where there is none."""
+    """The envelope's code; -1 if it has none."""
     try:
         number = values.code(value)
     except ValueError:
@@ -137,6 +143,6 @@ def _code(value: Any) -> int:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds from the `Retry-After` header; a date there is not something this API was seen to send."""
+    """Seconds from the `Retry-After` header; dates are ignored, the API was never seen to send one."""
     value = response.headers.get("Retry-After", "")
-    return min(float(value), LONGEST_RETRY_AFTER) if value.replace(".", "", 1).isdecimal() else None
+    return min(float(value), MAX_RETRY_AFTER) if value.replace(".", "", 1).isdecimal() else None

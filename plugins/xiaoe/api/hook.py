@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -25,7 +25,7 @@ from xiaoe import clock, settings
 from xiaoe.api.errors import check_http, check_token_answer, error_for
 from xiaoe.api.rate_limit import limiter_for
 from xiaoe.api.redaction import keep_secrets_out_of_logs
-from xiaoe.api.shop import DEFAULT_HOST, MOST_AT_ONCE, Shop
+from xiaoe.api.shop import DEFAULT_HOST, MAX_CONCURRENCY, Shop
 from xiaoe.api.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
 from xiaoe.clock import utc_now
 from xiaoe.exceptions import (
@@ -38,44 +38,50 @@ from xiaoe.exceptions import (
 )
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.rows.envelope import Listing, open_envelope, read_listing
+from xiaoe.storage.pages import RawPage
 
 if TYPE_CHECKING:
     from xiaoe.resources.base import Resource
 
 T = TypeVar("T")
 
+_NEXT = (
+    "Next: the DAG xiaoe_shop_check, or `make check-shop`, looks whether the shop's answers fit"
+    " · 下一步：运行 xiaoe_shop_check 或 make check-shop"
+)
 ATTEMPTS = 8
-LONGEST_WAIT = 30.0
+MAX_WAIT = 30.0
 _HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
 
 keep_secrets_out_of_logs()
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One successful answer.
+class Answer(RawPage):
+    """A page as it was fetched, read.
 
     Args:
-        observed_at: UTC, taken before the request was sent: what the rows say held then or later.
-        body: The bytes as they came.
-        listing: The rows and the total in it.
+        listing: The rows and the total in `body`.
     """
 
-    observed_at: datetime
-    body: bytes
     listing: Listing
 
 
 class XiaoeHook(HttpHook):
     """Calls the API for one shop. Connection, session and adapter are the HTTP provider's.
 
+    Page sizes above an interface's maximum are reduced to it (users 50; after-sales, products, live streams 100).
+
     Args:
         xiaoe_conn_id: The shop's Airflow connection, of type `xiaoe`.
         token_store: Where the token is shared; by default in the warehouse.
         sleep: How to wait between attempts.
-        kwargs: For `HttpHook`; `adapter` is the seam for another transport.
+        attempts: How often a call is made at most.
+        max_skew: How far the API's clock may be from ours; by default `settings.max_clock_skew()`.
+        kwargs: For `HttpHook`; `adapter` replaces the transport.
 
-    `counts` says how many calls, retries and token refreshes there were.
+    `counts` holds the numbers of calls, retries and token refreshes, and the milliseconds waited before retries; `skew`
+    how far the API's clock was ahead at the last response, None where it did not say.
     """
 
     conn_name_attr = "xiaoe_conn_id"
@@ -90,12 +96,17 @@ class XiaoeHook(HttpHook):
         *,
         token_store: TokenStore | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        attempts: int = ATTEMPTS,
+        max_skew: timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(method="POST", http_conn_id=xiaoe_conn_id, **kwargs)
-        if self.keep_alive_adapter is not None:  # by itself it keeps ten lines and drops the others
-            self.keep_alive_adapter.init_poolmanager(1, MOST_AT_ONCE)
+        if self.keep_alive_adapter is not None:  # requests keeps 10 connections by default
+            self.keep_alive_adapter.init_poolmanager(1, MAX_CONCURRENCY)
         self.sleep = sleep
+        self.skew: timedelta | None = None
+        self._attempts = attempts
+        self._max_skew = max_skew
         self.counts: Counter[str] = Counter()
         self._tokens = token_store
         self._token: Token | None = None
@@ -120,44 +131,65 @@ class XiaoeHook(HttpHook):
             mask_secret(quote(self._shop.secret, safe=""))
         return self._shop
 
-    def list_page(self, resource: Resource, fields: dict[str, Any]) -> Answer:
+    def list_page(self, resource: Resource, fields: dict[str, Any], *, index: int = 1) -> Answer:
         """Fetch one page of a list.
 
         Args:
             resource: Which interface.
             fields: Its own fields: filters such as `begin_time`, and which page (`resource.paging.fields`).
+            index: The page's number in the page store.
 
         Raises:
             XiaoeConfigError: Credentials, rights or the address are wrong.
-            XiaoeRetriableError: It did not work in eight attempts.
+            XiaoeRetriableError: It failed eight times.
         """
         body = {**fields, resource.size_key: self.page_size(resource)}
-        return self._with_retries(lambda: self._list(resource, body))
+        return self._with_retries(lambda: self._list(resource, body, index))
+
+    def ask(self, resource: Resource, body: dict[str, Any], *, once: bool = False) -> Answer:
+        """Make a call with exactly these fields; errors as of `list_page`.
+
+        Args:
+            resource: Which interface.
+            body: All fields but the token.
+            once: Without retries: for what the API may well refuse.
+        """
+        return self._list(resource, body, 1) if once else self._with_retries(lambda: self._list(resource, body, 1))
+
+    def authorize(self) -> None:
+        """Get a token, as the first call would; errors as of `list_page`."""
+        self._current_token()
 
     def page_size(self, resource: Resource) -> int:
-        """Rows per page that are asked for: the connection's, or the most that the interface allows."""
+        """Rows per page to request: the connection's `page_size`, at most the interface's maximum."""
         return min(self.shop.page_size, resource.largest_page)
 
     def test_connection(self) -> tuple[bool, str]:
         """What the Test button of Admin → Connections does: get a token, list one order of the last day.
 
-        Takes the shared token where there is one: a fresh token would end that of a running task. Where the
-        warehouse cannot be reached (not set up yet), no task runs, and a token of its own hurts nobody.
+        Works before there is a warehouse.
         """
         from xiaoe.resources.orders import ORDERS
 
         body = {**ORDERS.paging.fields(1, None), ORDERS.size_key: 1}
         try:
-            if self._tokens is None:
-                self._tokens = shared_or_own()
-            answer = self._list(ORDERS, body)
+            self.share_token_if_possible()
+            answer = self._list(ORDERS, body, index=1)
         except XiaoeError as error:
             return False, str(error)
         orders = answer.listing.total or 0
-        return True, f"connected to shop {self.shop.app_id}: {orders} orders in the last 24 hours"
+        return True, f"connected to shop {self.shop.app_id}: {orders} orders in the last 24 hours. {_NEXT}"
+
+    def share_token_if_possible(self) -> None:
+        """Take the shared token where there is one: a fresh token would end that of a running task.
+
+        Where the warehouse cannot be reached (not set up yet), no task runs, and a token of its own hurts nobody.
+        """
+        if self._tokens is None:
+            self._tokens = shared_or_own()
 
     def close(self) -> None:
-        """Close pooled connections, and end the threads of the rate limiters."""
+        """Close pooled connections and stop the threads of the rate limiters."""
         for limiter in self._limiters.values():
             limiter.close()
         self._limiters.clear()
@@ -166,11 +198,12 @@ class XiaoeHook(HttpHook):
             self._session = None
 
     def _with_retries(self, call: Callable[[], T], *on: type[XiaoeRetriableError]) -> T:
-        """Call until it works; after another error than these (by default: any that may pass) no more."""
+        """Call until it works or attempts are used up; only these errors are retried, by default all retriable ones."""
 
         def give_up(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
-            return state.attempt_number >= (getattr(error, "max_attempts", None) or ATTEMPTS)
+            most = getattr(error, "max_attempts", None) or self._attempts
+            return state.attempt_number >= min(most, self._attempts)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(on or XiaoeRetriableError),
@@ -185,7 +218,7 @@ class XiaoeHook(HttpHook):
     def _note_retry(self, state: tenacity.RetryCallState) -> None:
         self._count(retries=1, waited_ms=round(1000 * state.upcoming_sleep))
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, (XiaoeBusyError, XiaoeQuotaError)):  # meant for every thread, not only for this one
+        if isinstance(error, (XiaoeBusyError, XiaoeQuotaError)):  # concerns every thread, not only this one
             self._slowed = (threading.get_ident(), time.monotonic() + state.upcoming_sleep)
         self.log.warning("attempt %s: %s; trying again in %.1f s", state.attempt_number, error, state.upcoming_sleep)
 
@@ -193,20 +226,20 @@ class XiaoeHook(HttpHook):
         with self._guard:
             self.counts.update(more)
 
-    def _list(self, resource: Resource, body: dict[str, Any]) -> Answer:
-        """Call once; if the token ended, refresh it once and repeat the call once."""
+    def _list(self, resource: Resource, body: dict[str, Any], index: int) -> Answer:
+        """Call once; if the token has expired, replace it once and repeat the call once."""
         token = self._current_token()
         try:
-            return self._post(resource, body, token)
+            return self._post(resource, body, index, token)
         except XiaoeTokenError:
             self.log.info("the access token ended early; refreshing it")
         token = self._current_token(refused=token)
         try:
-            return self._post(resource, body, token)
+            return self._post(resource, body, index, token)
         except XiaoeTokenError as error:
             raise XiaoeBusyError(f"a fresh token was refused as well: {error}", max_attempts=4) from None
 
-    def _post(self, resource: Resource, body: dict[str, Any], token: str) -> Answer:
+    def _post(self, resource: Resource, body: dict[str, Any], index: int, token: str) -> Answer:
         slowed_by, until = self._slowed
         if slowed_by != threading.get_ident() and (pause := until - time.monotonic()) > 0:
             self.sleep(pause)
@@ -217,18 +250,19 @@ class XiaoeHook(HttpHook):
         envelope = open_envelope(content)
         if (error := error_for(envelope, resource, self.shop, token)) is not None:
             raise error
-        return Answer(observed_at, content, read_listing(envelope.data, total_field=resource.total_key))
+        listing = read_listing(envelope.data, total_field=resource.total_key)
+        return Answer(index, observed_at, content, listing)
 
     def _current_token(self, refused: str | None = None) -> str:
-        """The shared token, or a new one; asked for with retries of its own: the other threads are waiting.
+        """The shared token, or a new one; retried here, while the other threads wait for the lock.
 
         Raises:
-            XiaoeRetriableError: It did not work in eight attempts; asking for the page again would not either.
+            XiaoeRetriableError: It failed eight times; the caller does not retry.
         """
         with self._token_lock:
-            held = self._token
-            if held is not None and held.value != refused and time.monotonic() < self._token_until:
-                return held.value
+            current = self._token
+            if current is not None and current.value != refused and time.monotonic() < self._token_until:
+                return current.value
             if self._tokens is None:
                 self._tokens = SharedTokenStore(Warehouse())
             obtain = partial(self._tokens.obtain, self.shop, refused, self._issue_token)
@@ -242,7 +276,7 @@ class XiaoeHook(HttpHook):
             return token.value
 
     def _issue_token(self) -> Token:
-        """Ask the API for a new token, once."""
+        """Request a new token, once."""
         self._count(tokens=1)
         query = {
             "app_id": self.shop.app_id,
@@ -265,22 +299,29 @@ class XiaoeHook(HttpHook):
                 stream=True,
                 **request,
             )
-            content = response.raw.read(largest + 1, decode_content=True)  # a bomb is not unpacked any further
+            content = response.raw.read(largest + 1, decode_content=True)  # no bomb is unpacked further
         except (requests.RequestException, OSError, ValueError) as error:
             reason = type(error).__name__
-        except Exception as error:  # urllib3's own errors while the body is read
+        except Exception as error:  # urllib3's own errors while reading the body
             if not type(error).__module__.startswith("urllib3"):
                 raise
             reason = type(error).__name__
         else:
             check_http(response, path, self.shop, too_long=len(content) > largest)
-            clock.check_date(response.headers.get("Date", ""), sent_at, settings.max_clock_skew())
+            self._check_clock(response.headers.get("Date", ""), sent_at)
             return content
         fix = " (its certificate: extra.verify names a CA of your own)" if reason == "SSLError" else ""
         raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}{fix}")
 
+    def _check_clock(self, header: str, sent_at: datetime) -> None:
+        """Compare the API's clock, read from the `Date` header of an answer, with ours."""
+        if (theirs := clock.read_date(header)) is not None:
+            limit = settings.max_clock_skew() if self._max_skew is None else self._max_skew
+            self.skew = clock.difference(theirs, sent_at, now := clock.machine_now())
+            clock.check_clock(theirs, sent_at, now, whose="the API's", limit=limit)
+
     def _pooled_session(self) -> requests.Session:
-        """One for all calls. The environment is read once: its proxies count, its REQUESTS_CA_BUNDLE does not."""
+        """One session for all calls. Proxies of the environment are used, its REQUESTS_CA_BUNDLE is not."""
         with self._guard:
             if self._session is None:
                 session = self.get_conn()
@@ -297,22 +338,22 @@ class XiaoeHook(HttpHook):
             return self._limiters[resource.endpoint]
 
     def _configure_session_from_auth(self, session: requests.Session, connection: Any) -> requests.Session:
-        """Send no Basic header: login and password belong to the token call, those of ~/.netrc to nobody."""
+        """Send no Basic header: login and password are for the token call only, and ~/.netrc is not read."""
         session.auth = lambda request: request
         return session
 
     def _configure_session_from_extra(
         self, session: requests.Session, connection: Any, extra_options: dict[str, Any]
     ) -> requests.Session:
-        """Pass on proxy and certificate options; HttpHook would send every other extra field as a header."""
+        """Pass on proxy and certificate options only; HttpHook sends every other extra field as a header."""
         options = {name: value for name, value in connection.extra_dejson.items() if name in _HTTP_OPTIONS}
         bare = Connection(conn_id=self.http_conn_id, conn_type="xiaoe", extra="{}")
         return super()._configure_session_from_extra(session, bare, {**options, **extra_options})
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """As long as the API asked for, else exponential with full jitter, at most half a minute."""
+    """The API's own waiting time if it sent one, else exponential with full jitter, at most `MAX_WAIT` seconds."""
     error = state.outcome.exception() if state.outcome else None
     asked = getattr(error, "retry_after", None)
-    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)(state)
+    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=MAX_WAIT)(state)
     return backoff if asked is None else asked + min(backoff, 1.0)

@@ -1,4 +1,4 @@
-"""Keeps the secret out of the logs of other people's libraries."""
+"""Keeps the secret out of the logs of third-party libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SECRET_IN_URL = re.compile(r"(secret_key=)[^&\s\"']+")
 
 
 def keep_secrets_out_of_logs() -> None:
-    """Put the filter on urllib3's loggers, which at DEBUG write the URL of the token call; safe to call twice."""
+    """Filter urllib3's loggers, which at DEBUG write the URL of the token call; safe to call twice."""
     for name in ("urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_without_secret)
 

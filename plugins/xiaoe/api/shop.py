@@ -12,20 +12,20 @@ from airflow.sdk import BaseHook
 from xiaoe.exceptions import XiaoeConfigError
 
 DEFAULT_HOST = "https://api.xiaoe-tech.com"
-MOST_AT_ONCE = 64
-"""The most that `concurrency` may be."""
+MAX_CONCURRENCY = 64
+"""Upper bound of `concurrency`."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def app_id_of(conn_id: str) -> str:
-    """The id of the shop that an Airflow connection names; errors as of `Shop.from_connection`."""
+    """The shop id of an Airflow connection; raises like `Shop.from_connection`."""
     return Shop.from_connection(BaseHook.get_connection(conn_id)).app_id
 
 
 @dataclass(frozen=True)
 class Shop:
-    """What an Airflow connection of type `xiaoe` says.
+    """An Airflow connection of type `xiaoe`.
 
     Args:
         conn_id: Name of the connection, for messages.
@@ -33,9 +33,9 @@ class Shop:
         app_id: The shop; `shop_id` in every table.
         client_id: Login of the connection.
         secret: Password of the connection; never shown.
-        page_size: Rows asked for per page; an interface's own maximum wins.
-        calls_per_second: What one task may send to one interface; the interface's own limit wins.
-        concurrency: Pages one task fetches at the same time.
+        page_size: Rows requested per page; an interface's own maximum wins.
+        calls_per_second: Calls of one task to one interface; the interface's own limit wins.
+        concurrency: Pages that one task fetches at the same time.
         timeout: Seconds to wait for an answer.
     """
 
@@ -65,7 +65,7 @@ class Shop:
             secret=_required(conn, "secret", conn.password, "field Secret (password)"),
             page_size=_number(conn, extra, "page_size", cls.page_size, most=200),
             calls_per_second=_number(conn, extra, "calls_per_second", cls.calls_per_second, most=300),
-            concurrency=_number(conn, extra, "concurrency", cls.concurrency, most=MOST_AT_ONCE),
+            concurrency=_number(conn, extra, "concurrency", cls.concurrency, most=MAX_CONCURRENCY),
             timeout=_number(conn, extra, "timeout", cls.timeout, most=600),
         )
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", shop.app_id):
@@ -76,7 +76,7 @@ class Shop:
         return shop
 
     def hide(self, text: str, *more: str) -> str:
-        """A text that may be shown: without the secret, and `more`, also as a URL spells them."""
+        """The text with the secret and `more` masked, also in their URL-encoded forms."""
         for word in filter(None, (self.secret, *more)):
             for form in (word, quote(word, safe=""), quote_plus(word)):
                 text = text.replace(form, "***")
@@ -93,7 +93,7 @@ def _base_url(conn: Any) -> str:
             host = f"{host.rstrip('/')}:{conn.port}"
         parts = urlsplit(host)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is none, an address with one bracket
+    except ValueError:  # an invalid port, an address with one bracket
         usable = False
     if not usable:
         raise XiaoeConfigError(

@@ -1,8 +1,13 @@
 """One access token per shop, shared by all tasks and workers (docs/xiaoe-api.md section 1).
 
-A newly issued token ends the old one, so a task that fetched its own would break every other one. The
-token lives in the warehouse (`api_tokens`), encrypted with a key derived from the shop's secret: who can
-read it could have asked for one anyway. A server-side lock lets one task at a time ask for a new one.
+A newly issued token ends the old one, so a task that fetched its own would break every other one. The token is stored
+in the warehouse (`api_tokens`) and replaced when it is missing, refused (codes 2007, 2008), or has less than a minute
+left (a tenth of its life, if that is shorter), by the server's clock. Each attempt of a token call is counted and
+committed before it is made. A server-side lock lets one task at a time fetch a new token; it is held for one call, not
+for its retries, so whichever task succeeds first serves all.
+
+The encryption key is derived from the shop's secret by HKDF, salted with app_id: who can read the token could have
+fetched one. A renewed secret makes the old token unreadable, as intended.
 """
 
 from __future__ import annotations
@@ -23,12 +28,12 @@ from xiaoe.exceptions import XiaoeError, XiaoeQuotaError
 from xiaoe.mysql.warehouse import Warehouse
 
 ISSUES_PER_WINDOW = 90
-"""Of the 100 token calls that the API allows in 10 minutes; the rest is left to other programs."""
+"""Of the 100 token calls that the API allows in 10 minutes; the others are left to other programs."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """An access token and how many seconds it is still good for."""
+    """An access token and the seconds until it expires."""
 
     value: str = field(repr=False)
     seconds_left: int
@@ -48,7 +53,7 @@ class TokenStore(Protocol):
 
 
 class OwnTokenStore:
-    """No sharing: for the connection test where the warehouse cannot be reached."""
+    """No sharing: for the connection test and the check of a shop where the warehouse cannot be reached."""
 
     def obtain(self, shop: Shop, refused: str | None, issue: Callable[[], Token]) -> Token:
         """Ask for a new token."""

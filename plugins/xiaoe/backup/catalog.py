@@ -1,4 +1,7 @@
-"""The table `backups`: what the store holds, for people and for the monitoring page. The store itself decides."""
+"""The table `backups`: a list of the store's content, for people and for the monitoring page.
+
+The store decides which backups exist; the table is filled in from its manifests.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _MESSAGE_LENGTH = 2000
 
 
 def begin(session: Session, url: str, started_at: datetime, *, encrypted: bool) -> None:
-    """Note that a backup begins."""
+    """Record that a backup starts."""
     session.execute(
         "INSERT INTO backups (url, started_at, encrypted, status) VALUES (%s, %s, %s, 'running')",
         (url, utc_text(started_at), encrypted),
@@ -22,7 +25,7 @@ def begin(session: Session, url: str, started_at: datetime, *, encrypted: bool) 
 
 
 def fail(session: Session, url: str, message: str) -> None:
-    """Note that a backup failed."""
+    """Record that a backup failed."""
     session.execute(
         "UPDATE backups SET status = 'failed', message = %s WHERE url = %s", (message[:_MESSAGE_LENGTH], url)
     )
@@ -30,7 +33,7 @@ def fail(session: Session, url: str, message: str) -> None:
 
 
 def finish(session: Session, url: str, manifest: BackupManifest) -> None:
-    """Note a whole backup, also one that the table has forgotten since a restore."""
+    """Record a complete backup, also one missing from the table since a restore."""
     session.execute(
         "INSERT INTO backups (url, started_at, finished_at, bytes, sha256, encrypted, table_count, row_count, status)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'success')"
@@ -51,7 +54,7 @@ def finish(session: Session, url: str, manifest: BackupManifest) -> None:
 
 
 def adopt(session: Session, store: BackupStore) -> None:
-    """Bring the table up to date with the store; runs that were killed are noted as failed."""
+    """Add the store's backups to the table; mark runs that were killed as failed."""
     known = {url for (url,) in session.query("SELECT url FROM backups WHERE status = 'success'")}
     for path, manifest in store.backups():
         if str(path) not in known:
@@ -64,7 +67,7 @@ def adopt(session: Session, store: BackupStore) -> None:
 
 
 def drilled(session: Session, url: str, status: str, message: str, at: datetime) -> None:
-    """Note what came of restoring a backup: `success`, `failed`, `impossible` or `error`."""
+    """Record the outcome of a drill: `success`, `failed`, `impossible` or `error`."""
     session.execute(
         "UPDATE backups SET drilled_at = %s, drill_status = %s, drill_message = %s WHERE url = %s",
         (utc_text(at), status, message[:_MESSAGE_LENGTH], url),
@@ -73,7 +76,7 @@ def drilled(session: Session, url: str, status: str, message: str, at: datetime)
 
 
 def removed(session: Session, url: str, at: datetime) -> None:
-    """Note that a backup was removed."""
+    """Record that a backup was removed."""
     session.execute("UPDATE backups SET removed_at = %s WHERE url = %s", (utc_text(at), url))
     session.commit()
 
@@ -84,7 +87,7 @@ def bad_ones(session: Session) -> set[str]:
 
 
 def last_drill(session: Session) -> datetime | None:
-    """When a backup was last restored with success."""
+    """When a drill last succeeded, UTC; None: never."""
     [(last,)] = session.query("SELECT MAX(drilled_at) FROM backups WHERE drill_status = 'success'")
     found: Any = last
     return found.replace(tzinfo=timezone.utc) if found else None

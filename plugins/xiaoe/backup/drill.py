@@ -1,4 +1,7 @@
-"""The restore drill: the newest backup into a scratch database, compared, and dropped again."""
+"""The restore drill: the newest backup is restored into a scratch database, compared, and dropped again.
+
+The scratch database carries a mark; one that has tables and no mark is left alone.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from xiaoe.mysql.session import names, quoted
 from xiaoe.mysql.warehouse import Warehouse
 
 MARK = "_xiaoe_drill"
-"""A table that says: a drill made this database, it may be dropped."""
+"""A table that marks a database made by a drill: it may be dropped."""
 
 
 def drill(path: Any, scratch: Warehouse, key: Key | None) -> list[str]:
@@ -21,15 +24,15 @@ def drill(path: Any, scratch: Warehouse, key: Key | None) -> list[str]:
 
     Args:
         path: The backup.
-        scratch: Of the scratch database; made, and dropped at the end.
-        key: Opens an encrypted backup.
+        scratch: The scratch database; created, and dropped at the end.
+        key: Decrypts the backup, if it is encrypted.
 
     Returns:
-        What differs; [] is equal.
+        The differences; empty if equal.
 
     Raises:
-        NoRight: The user may not.
-        XiaoeConfigError: The backup is damaged, or the scratch database is somebody else's.
+        NoRight: The user lacks a right.
+        XiaoeConfigError: The backup is damaged, or the scratch database was not made by a drill.
     """
     manifest = restore.manifest_of(path)
     with restore.opened(path, manifest, key) as file, _scratch(scratch):
@@ -40,11 +43,11 @@ def drill(path: Any, scratch: Warehouse, key: Key | None) -> list[str]:
 
 @contextmanager
 def _scratch(scratch: Warehouse) -> Iterator[None]:
-    """An empty database that is dropped on any exit; one that a killed drill left is made afresh.
+    """An empty database that is dropped on any exit; one left by a killed drill is replaced.
 
     Raises:
-        NoRight: The user may not.
-        XiaoeConfigError: It holds tables that no drill made.
+        NoRight: The user lacks a right.
+        XiaoeConfigError: The database holds tables and was not made by a drill.
     """
     name = scratch.database_name
     with closing(scratch.connect("information_schema")) as server:
@@ -53,8 +56,8 @@ def _scratch(scratch: Warehouse) -> Iterator[None]:
             found, views = names(session)
         if (found or views) and MARK not in found:
             raise XiaoeConfigError(
-                f"XIAOE_BACKUP_DRILL_DATABASE={name!r}: the database holds tables that no drill made, and a drill drops"
-                " it: name another one that is not there yet. Nothing was changed"
+                f"XIAOE_BACKUP_DRILL_DATABASE={name!r}: the database holds tables and was not made by a drill, which"
+                " would drop it: name one that does not exist yet. Nothing was changed"
             )
         for statement in (
             f"DROP DATABASE {quoted(name)}",

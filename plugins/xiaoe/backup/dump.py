@@ -1,4 +1,9 @@
-"""One consistent dump of the warehouse, row by row into the store (docs/decisions/0018)."""
+"""One consistent dump of the warehouse, streamed into the store (docs/decisions/0018).
+
+START TRANSACTION WITH CONSISTENT SNAPSHOT; the server writes each row as literals (QUOTE), and the password never
+leaves the process. Left out are triggers, routines, events and users; of api_tokens and backups only the structure is
+dumped.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from xiaoe.mysql.warehouse import Warehouse
 
 END = b"-- end of the backup"
 _STATEMENT = 256 * 1024
-"""Bytes of one INSERT: far below any server's max_allowed_packet."""
+"""Bytes of one INSERT, far below any server's max_allowed_packet."""
 _SETTINGS = (
     "SET NAMES utf8mb4;",
     "SET SESSION time_zone = '+00:00', foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,STRICT_TRANS_TABLES';",
@@ -28,19 +33,19 @@ class Dumper:
     """Dumps the database of a session.
 
     Args:
-        session: Of the warehouse; nothing else is done with it.
+        session: A session of the warehouse, used for nothing else.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.contents: dict[str, Content] = {}
-        """Table → what was written of it; whole when all lines have been taken."""
+        """Table → what was written of it; complete once `lines` is exhausted."""
 
     def lines(self, about: str) -> Iterator[bytes]:
-        """All lines of the dump, each a statement or a comment; from one snapshot, which ends with the last line.
+        """All lines of the dump, each a statement or a comment, from one snapshot.
 
         Args:
-            about: What the first line says.
+            about: Text of the first line, a comment.
         """
         self._session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         found, views = names(self._session)
@@ -75,20 +80,22 @@ class Dumper:
         self.contents[name] = tally.content
 
 
-def back_up(warehouse: Warehouse, store: BackupStore, key: Key | None, *, started_at: datetime) -> BackupManifest:
+def dump_warehouse(
+    warehouse: Warehouse, store: BackupStore, key: Key | None, *, started_at: datetime
+) -> BackupManifest:
     """Dump the warehouse into the store.
 
     Args:
-        warehouse: Of what.
-        store: Where to.
-        key: Encrypts; None: as it is.
+        warehouse: The database to dump.
+        store: Where to write.
+        key: Encrypts the dump; None: not encrypted.
         started_at: When the backup began.
 
     Raises:
-        XiaoeConfigError: The schema is missing, the store cannot take it, a right is missing.
+        XiaoeConfigError: The schema or a right is missing, or the store cannot be written.
     """
     name = store.name(started_at, encrypted=key is not None)
-    with warehouse.session() as session, session.lock("migrate"):  # no table changes its columns meanwhile
+    with warehouse.session() as session, session.lock("migrate"):  # no migration runs meanwhile
         applied = migrations(session)
         if not applied:
             raise XiaoeConfigError("the warehouse's schema is missing: run `make migrate`")
@@ -112,7 +119,7 @@ def back_up(warehouse: Warehouse, store: BackupStore, key: Key | None, *, starte
 
 
 def migrations(session: Session) -> list[str]:
-    """Names of the migrations that the session's database has."""
+    """Names of the migrations applied to the session's database."""
     if "_yoyo_migration" not in names(session)[0]:
         return []
     return sorted(name for (name,) in session.query("SELECT migration_id FROM _yoyo_migration"))

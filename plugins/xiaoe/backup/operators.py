@@ -1,6 +1,6 @@
 """The tasks of `xiaoe_backup`: dump, retention, restore drill.
 
-What only a running task needs is imported in `execute`, as in `xiaoe.operators`.
+What only a running task needs is imported in `execute`, as in `xiaoe.sync.operators`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from xiaoe import clock, settings
 
 
 class XiaoeBackupOperator(BaseOperator):
-    """Dump the warehouse into the store, whole or not at all; returns the backup's URL."""
+    """Dumps the warehouse into the store, completely or not at all; returns the backup's URL."""
 
     ui_color = "#eaf2e3"
 
     def execute(self, context: Context) -> str:
-        """Dump."""
+        """Dump the warehouse."""
         from xiaoe.backup.service import back_up_now
 
         url, manifest = back_up_now()
@@ -34,12 +34,12 @@ class XiaoeBackupOperator(BaseOperator):
 
 
 class XiaoeBackupRetentionOperator(BaseOperator):
-    """Remove backups that nobody needs any more, and what broken runs left; returns how many backups went."""
+    """Removes backups beyond retention and the files of interrupted runs; returns the number of backups removed."""
 
     ui_color = "#eaf2e3"
 
     def execute(self, context: Context) -> int:
-        """Remove."""
+        """Remove old backups."""
         from xiaoe.backup import catalog
         from xiaoe.backup.retention import Backup, to_remove
         from xiaoe.backup.service import source, store_of
@@ -57,21 +57,21 @@ class XiaoeBackupRetentionOperator(BaseOperator):
                 self.log.info("removed %s", backup.url)
         for path in store.abandoned(now):
             path.unlink()
-            self.log.warning("removed %s, which a broken run left behind", path)
+            self.log.warning("removed %s, left by an interrupted run", path)
         self.log.info("%s backups are kept", len(known) - len(old))
         return len(old)
 
 
 class XiaoeBackupDrillOperator(BaseOperator):
-    """Restore the newest backup into a scratch database and compare, once a week; skipped on the other days.
+    """Restores the newest backup into a scratch database and compares, once a week; skipped on other days.
 
-    Skipped with a warning, too, where the user lacks the rights: the backups are made all the same.
+    Also skipped, with a warning, if the user lacks the rights: backups do not depend on it.
     """
 
     ui_color = "#eaf2e3"
 
     def execute(self, context: Context) -> str:
-        """Restore, compare, drop; return what was compared."""
+        """Restore, compare, drop; return a summary."""
         from xiaoe.backup import catalog
         from xiaoe.backup.restore import NoRight
         from xiaoe.backup.retention import drill_is_due

@@ -1,4 +1,8 @@
-"""A backup back into a database, checked before and compared afterwards."""
+"""Restoring a backup: the file is checked before, the rows are compared afterwards.
+
+A restore with FORCE=1 replaces the content of the database itself, since users seldom may create a second one. All
+checks of the file come before the first statement.
+"""
 
 from __future__ import annotations
 
@@ -27,26 +31,26 @@ _NO_RIGHT = (1044, 1142, 1227, 1370)
 
 
 class NoRight(XiaoeConfigError):
-    """The user may not make, fill or drop a database; the message names the GRANT."""
+    """The user lacks the right to create, fill or drop a database; the message names the GRANT."""
 
 
 class Damaged(XiaoeConfigError):
-    """The backup does not give back what was dumped."""
+    """The backup does not restore what was dumped."""
 
 
 def restore(path: Any, warehouse: Warehouse, key: Key | None, *, force: bool = False) -> BackupManifest:
-    """Put a backup into a database that is empty, or is emptied first.
+    """Restore a backup into a database that is empty, or is emptied first.
 
     The file is checked before the database is touched, and the rows are compared afterwards.
 
     Args:
-        path: The file; its manifest lies beside it.
-        warehouse: Where to; the database is made if it is not there.
-        key: Opens an encrypted backup.
+        path: The backup's file, with its manifest beside it.
+        warehouse: The target; its database is created if missing.
+        key: Decrypts the backup, if it is encrypted.
         force: Drop what the database holds.
 
     Raises:
-        XiaoeConfigError: The backup is not whole or needs another key, the database is not empty, a right is missing.
+        XiaoeConfigError: Incomplete backup, another key, a database that is not empty, or a missing right.
     """
     manifest = manifest_of(path)
     check_schema(manifest, path)
@@ -63,7 +67,7 @@ def restore(path: Any, warehouse: Warehouse, key: Key | None, *, force: bool = F
 
 
 def manifest_of(path: Any) -> BackupManifest:
-    """The manifest that lies beside a backup."""
+    """The manifest beside a backup."""
     return read_manifest(path.with_name(f"{path.name}{MANIFEST}"))
 
 
@@ -82,15 +86,17 @@ def check_schema(manifest: BackupManifest, path: Any) -> None:
 
 @contextmanager
 def opened(path: Any, manifest: BackupManifest, key: Key | None) -> Iterator[BinaryIO]:
-    """The backup's compressed SQL, checked: a file on this machine, without a name where it is a copy.
+    """The backup's compressed SQL, checked and decrypted, as a local file.
 
     Raises:
-        XiaoeConfigError: It is gone, cut off or altered, or needs another key.
+        XiaoeConfigError: It is missing, truncated or altered, or needs another key.
     """
     with _local_copy(path) as source:
         size, sha256 = sha256_of(source)
         if size != manifest.bytes:
-            raise _damaged(path, f"it has {size} bytes, its manifest says {manifest.bytes}: it was cut off or altered")
+            raise _damaged(
+                path, f"it has {size} bytes, its manifest says {manifest.bytes}: it was truncated or altered"
+            )
         if sha256 != manifest.sha256:
             raise _damaged(path, f"its SHA-256 is {sha256[:12]}…, its manifest says {manifest.sha256[:12]}…")
         source.seek(0)
@@ -105,9 +111,9 @@ def opened(path: Any, manifest: BackupManifest, key: Key | None) -> Iterator[Bin
         if key.recipient != manifest.recipient:
             raise XiaoeConfigError(
                 f"{path} is encrypted for {manifest.recipient}, the key of connection {key.conn_id} is that of"
-                f" {key.recipient}: put the key of its time there. Nothing was changed"
+                f" {key.recipient}: set the key of that time there. Nothing was changed"
             )
-        with tempfile.TemporaryFile() as plain:  # nameless: gone even after SIGKILL
+        with tempfile.TemporaryFile() as plain:  # without a name: gone even after SIGKILL
             key.decrypt(source, plain)
             plain.seek(0)
             yield plain
@@ -117,8 +123,8 @@ def load(warehouse: Warehouse, file: BinaryIO) -> None:
     """Run the statements of a dump.
 
     Raises:
-        NoRight: The user may not.
-        XiaoeConfigError: The server refuses one for another reason, or the dump has no end.
+        NoRight: The user lacks a right.
+        XiaoeConfigError: The server refuses a statement for another reason, or the dump is truncated.
     """
     line = b""
     with closing(warehouse.connect()) as connection, gzip.open(file) as lines:
@@ -136,15 +142,15 @@ def load(warehouse: Warehouse, file: BinaryIO) -> None:
                 connection.commit()
         connection.commit()
     if line.strip() != END:
-        raise Damaged("the dump has no end: it was cut off. Take another backup")
+        raise Damaged("the dump has no end: it was truncated. Use another backup")
 
 
 def differences(session: Session, manifest: BackupManifest) -> list[str]:
-    """How the session's database differs from what was dumped; [] is equal."""
-    held = set(names(session)[0])
+    """How the session's database differs from what was dumped; empty if equal."""
+    present = set(names(session)[0])
     found = []
     for name, expected in manifest.tables.items():
-        if name not in held:
+        if name not in present:
             found.append(f"table {name} is missing")
             continue
         content = tables.content(session, name)
@@ -156,7 +162,7 @@ def differences(session: Session, manifest: BackupManifest) -> list[str]:
 
 
 def create_database(warehouse: Warehouse) -> None:
-    """Make the warehouse's database if it is not there."""
+    """Create the warehouse's database if it does not exist."""
     name = warehouse.database_name
     with closing(warehouse.connect("information_schema")) as server:
         run(server, f"CREATE DATABASE IF NOT EXISTS {quoted(name)} CHARACTER SET utf8mb4", name)
@@ -166,12 +172,12 @@ def run(connection: Any, statement: str | bytes, database: str | None = None) ->
     """Run one statement.
 
     Args:
-        connection: Of the driver.
-        statement: What.
-        database: That it works on; by default the connection's.
+        connection: The driver's connection.
+        statement: The SQL.
+        database: The database concerned, for the message; by default the connection's.
 
     Raises:
-        NoRight: The user may not.
+        NoRight: The user lacks a right.
     """
     try:
         connection.query(statement)
@@ -191,13 +197,13 @@ def drop_everything(session: Session) -> None:
 
 
 def _grant_needed(connection: Any, database: str | None = None) -> str:
-    """What an administrator has to run so that this user may restore."""
+    """The GRANT that an administrator has to run for this user."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT CURRENT_USER(), DATABASE()")
         [(user, current)] = cursor.fetchall()
     name, _, host = user.rpartition("@")
     return (
-        f"the user {user} may not make, fill and drop tables in {database or current}: as an administrator run"
+        f"the user {user} may not create, fill and drop tables in {database or current}: as an administrator run"
         f" GRANT ALL ON {quoted(database or current)}.* TO '{name}'@'{host}'"
     )
 
@@ -217,20 +223,20 @@ def _make_empty(session: Session, *, force: bool) -> None:
 
 @contextmanager
 def _local_copy(path: Any) -> Iterator[BinaryIO]:
-    """The file itself, or a copy of what lies in a bucket; nameless: gone even after SIGKILL."""
+    """The file itself, or a copy of one in a bucket; the copy has no name: it is gone even after SIGKILL."""
     try:
-        far = open(local_name(path), "rb") if is_local(path) else path.open("rb")  # noqa: SIM115 - closed below
+        source = open(local_name(path), "rb") if is_local(path) else path.open("rb")  # noqa: SIM115 - closed below
     except FileNotFoundError:
         raise XiaoeConfigError(f"{path}: there is no such file: give the path or URL of a backup") from None
-    with far:
+    with source:
         if is_local(path):
-            yield far
+            yield source
             return
-        with tempfile.TemporaryFile() as near:
-            shutil.copyfileobj(far, near)
-            near.seek(0)
-            yield near
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(source, copy)
+            copy.seek(0)
+            yield copy
 
 
 def _damaged(path: Any, what: str) -> Damaged:
-    return Damaged(f"{path}: {what}. Take another backup. Nothing was changed")
+    return Damaged(f"{path}: {what}. Use another backup. Nothing was changed")

@@ -10,16 +10,16 @@ from xiaoe.clock import BEIJING
 
 DRILL_EVERY = timedelta(days=7)
 _EARLY = timedelta(hours=12)
-"""A weekly task that is due at the same hour each time must not slip to the eighth day."""
+"""Tolerance, so that a weekly drill at the same hour does not slip to the eighth day."""
 
 
 class Backup(NamedTuple):
-    """A whole backup in the store.
+    """A complete backup in the store.
 
     Args:
         url: Where it is.
         made_at: When its snapshot was taken; with an offset.
-        is_good: False where a drill could not restore it.
+        is_good: False if a drill could not restore it.
     """
 
     url: str
@@ -28,14 +28,14 @@ class Backup(NamedTuple):
 
 
 def to_remove(backups: Iterable[Backup], *, days: int, months: int) -> list[Backup]:
-    """The backups that nobody needs any more, oldest first.
+    """The backups beyond retention, oldest first.
 
-    Kept is the newest good one of each of the last `days` days and of each of the last `months` months that have
-    one: days without a backup do not count, so a pause loses nothing. One that a drill could not restore fills no
-    place and goes when it is older than all daily ones. Days and months are Beijing's.
+    Kept are the newest good backups of the last `days` days and of the last `months` months that have one: days
+    without a backup do not count, so a pause removes nothing. A backup that a drill could not restore counts for no
+    day, and is removed once it is older than all daily ones. Days and months are Beijing's.
 
     Args:
-        backups: All there are.
+        backups: All backups.
         days: At least 1.
         months: 0 or more.
     """
@@ -47,12 +47,12 @@ def to_remove(backups: Iterable[Backup], *, days: int, months: int) -> list[Back
     return [one for one in known if one not in kept and (one.is_good or (first is not None and one.made_at < first))]
 
 
-def _newest_of_each(good: list[Backup], span: Callable[[datetime], Hashable], number: int) -> list[Backup]:
-    """The newest of each span, of the last spans that have one; `good` is in order of time."""
-    newest = {span(one.made_at.astimezone(BEIJING)): one for one in good}
+def _newest_of_each(good: list[Backup], period: Callable[[datetime], Hashable], number: int) -> list[Backup]:
+    """The newest of each period, of the last periods that have one; `good` is in order of time."""
+    newest = {period(one.made_at.astimezone(BEIJING)): one for one in good}
     return list(newest.values())[-number:] if number else []
 
 
 def drill_is_due(last: datetime | None, now: datetime) -> bool:
-    """Whether a week has passed since a backup was last restored with success; None: never was."""
+    """Whether a week has passed since the last successful drill; None: there was none."""
     return last is None or now - last >= DRILL_EVERY - _EARLY

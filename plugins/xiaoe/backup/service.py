@@ -1,4 +1,4 @@
-"""Backup, drill and restore as settings and connections say; for the tasks and for the command line."""
+"""Backup, drill and restore with the configured settings and connections, for tasks and the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from MySQLdb import Error
 from xiaoe import clock, settings
 from xiaoe.backup import catalog, restore
 from xiaoe.backup.drill import drill
-from xiaoe.backup.dump import back_up
+from xiaoe.backup.dump import dump_warehouse
 from xiaoe.backup.key import Key
 from xiaoe.backup.restore import Damaged, NoRight
 from xiaoe.backup.store import BackupManifest, BackupStore
@@ -24,29 +24,29 @@ from xiaoe.mysql.warehouse import Warehouse
 
 
 def source() -> Warehouse:
-    """The warehouse, as the user for backups sees it."""
+    """The warehouse, with the backup user's connection."""
     return Warehouse(settings.backup_mysql_conn_id())
 
 
 def store_of(warehouse: Warehouse) -> BackupStore:
-    """Where the backups of a warehouse lie."""
+    """The store of a warehouse's backups."""
     return BackupStore(ObjectStoragePath(settings.backup_store()), warehouse.database_name)
 
 
-def key() -> Key | None:
-    """The key that is configured; None: backups are not encrypted."""
+def configured_key() -> Key | None:
+    """The configured key; None: backups are not encrypted."""
     return Key(conn_id) if (conn_id := settings.backup_key_conn_id()) else None
 
 
 def back_up_now() -> tuple[str, BackupManifest]:
-    """Dump the warehouse and note it in `backups`; returns the backup's URL and manifest."""
-    warehouse, started_at, secret = source(), clock.now(), key()
+    """Dump the warehouse and record it in `backups`; return the backup's URL and manifest."""
+    warehouse, started_at, secret = source(), clock.now(), configured_key()
     store = store_of(warehouse)
     url = str(store.folder / store.name(started_at, encrypted=secret is not None))
     with warehouse.session() as session:
         catalog.begin(session, url, started_at, encrypted=secret is not None)
     try:
-        manifest = back_up(warehouse, store, secret, started_at=started_at)
+        manifest = dump_warehouse(warehouse, store, secret, started_at=started_at)
     except Exception as error:
         with suppress(Error, AirflowException), warehouse.session() as session:
             catalog.fail(session, url, str(error))
@@ -57,49 +57,49 @@ def back_up_now() -> tuple[str, BackupManifest]:
 
 
 def drill_newest(now: datetime) -> str:
-    """Restore the newest backup into the scratch database, compare, and note what came of it.
+    """Restore the newest backup into the scratch database, compare, and record the outcome.
 
     Returns:
-        Which backup, and what was equal.
+        The backup's path, and what was compared.
 
     Raises:
-        NoRight: The user may not; the message names the GRANT.
+        NoRight: The user lacks a right; the message names the GRANT.
         XiaoeConfigError: There is no backup, it cannot be restored, or it differs from what was dumped.
     """
     warehouse = source()
     backups = store_of(warehouse).backups()
     if not backups:
         raise XiaoeConfigError(
-            f"XIAOE_BACKUP_STORE={settings.backup_store()!r}: there is no backup to restore: see why `dump` failed"
+            f"XIAOE_BACKUP_STORE={settings.backup_store()!r}: there is no backup to restore: check why `dump` failed"
         )
     path, manifest = backups[-1]
 
-    def note(status: str, message: str) -> None:
+    def record(status: str, message: str) -> None:
         with warehouse.session() as session:
             catalog.drilled(session, str(path), status, message, now)
 
     try:
         scratch = Warehouse(warehouse.conn_id, database=settings.drill_database(warehouse.database_name))
-        if different := drill(path, scratch, key()):
+        if different := drill(path, scratch, configured_key()):
             raise Damaged(
-                f"{path}: restored, it differs from what was dumped: {'; '.join(different)}. Do not rely on it: see"
-                " whether the next backup restores (trigger with `drill`), and look at the server's disk"
+                f"{path}: restored, it differs from what was dumped: {'; '.join(different)}. Do not rely on it:"
+                " check whether the next backup restores (trigger with `drill`), and the server's disk"
             )
     except Exception as error:
         status = "failed" if isinstance(error, Damaged) else "impossible" if isinstance(error, NoRight) else "error"
-        note(status, str(error))
+        record(status, str(error))
         raise
     message = f"{len(manifest.tables)} tables with {manifest.rows} rows were restored and are equal"
-    note("success", message)
+    record("success", message)
     return f"{path}: {message}"
 
 
 def restore_file(file: str, *, into: str | None, force: bool) -> str:
-    """Restore a backup; returns what is to be said of it.
+    """Restore a backup; return the lines to print.
 
     Args:
         file: Path or URL.
-        into: Another database than the connection's, on its server.
+        into: A database on the connection's server, instead of the connection's own.
         force: Drop what the database holds.
 
     Raises:
@@ -107,9 +107,11 @@ def restore_file(file: str, *, into: str | None, force: bool) -> str:
     """
     path: Any = ObjectStoragePath(file) if "://" in file else Path(file).absolute()
     warehouse = Warehouse(database=into)
-    manifest = restore.restore(path, warehouse, key(), force=force)
+    manifest = restore.restore(path, warehouse, configured_key(), force=force)
     lines = [f"{name}: {content.rows} rows" for name, content in manifest.tables.items() if content.rows]
-    lines.append(f"{path} of {manifest.started_at} is in {warehouse.database_name}: counts and checksums are equal")
+    lines.append(
+        f"{path} of {manifest.started_at} was restored into {warehouse.database_name}: counts and checksums are equal"
+    )
     if known_migrations() - set(manifest.migrations):
         lines.append("its schema is older than this checkout: run `make migrate`")
     return "\n".join(lines)

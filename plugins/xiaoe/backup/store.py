@@ -1,9 +1,10 @@
-"""Where backups lie: one folder per database, in it a file and a manifest for each backup.
+"""The backup store: one folder per database, with a file and a manifest for each backup.
 
     <root>/<database>/xiaoe-20261120T040000000Z.sql.gz[.age]
     <root>/<database>/xiaoe-20261120T040000000Z.sql.gz[.age].json
 
-The manifest comes last: a file without one is no backup. On a disk the file has its name only when it is whole.
+The manifest is written last: a file without one is not a backup. On a disk, the file gets its name once it is complete.
+gzip, because everybody can open it and the server, not the compression, sets the pace.
 `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
 """
 
@@ -28,10 +29,10 @@ MANIFEST = ".json"
 _LEVEL = 4
 _READ = 1 << 20
 _ABANDONED = timedelta(days=2)
-"""Older than that, a file without a manifest is what a broken run left."""
+"""A file without a manifest that is older than this was left by an interrupted run."""
 
 
-_NOTHING_MADE = "No backup was made; older ones are as they were"
+_NOTHING_MADE = "No backup was made; older ones are unchanged"
 _ADVICE = DiskAdvice(
     full=(
         XiaoeConfigError,
@@ -49,19 +50,19 @@ _ADVICE = DiskAdvice(
 
 @dataclass(frozen=True)
 class BackupManifest:
-    """What a backup is.
+    """The manifest of a backup.
 
     Args:
-        database: Whose.
-        server: Version of the server that it was taken from.
-        started_at: When its snapshot was taken, UTC; ISO.
-        finished_at: When the file was whole; the same.
+        database: Name of the database.
+        server: Version of the server.
+        started_at: When the snapshot was taken, UTC, ISO 8601.
+        finished_at: When the file was complete, UTC, ISO 8601.
         file: Name of the file.
         bytes: Its size.
-        sha256: Of the file as it lies there.
-        recipient: Public half of the key that it was encrypted for; None: it is not.
-        migrations: Names of the migrations that its schema has.
-        tables: Name → rows and checksum.
+        sha256: Checksum of the file as stored.
+        recipient: Public half of the key it was encrypted for; None: not encrypted.
+        migrations: Names of the migrations in its schema.
+        tables: Table → rows and checksum.
     """
 
     database: str
@@ -77,12 +78,12 @@ class BackupManifest:
 
     @property
     def made_at(self) -> datetime:
-        """When its snapshot was taken."""
+        """When the snapshot was taken."""
         return datetime.fromisoformat(self.started_at)
 
     @property
     def rows(self) -> int:
-        """Of all tables."""
+        """Rows of all tables."""
         return sum(table.rows for table in self.tables.values())
 
 
@@ -90,8 +91,8 @@ class BackupStore:
     """The backups of one database.
 
     Args:
-        root: Of all databases' backups.
-        database: Its name.
+        root: Folder or bucket of all backups.
+        database: Name of the database.
     """
 
     def __init__(self, root: Any, database: str) -> None:
@@ -99,15 +100,17 @@ class BackupStore:
         self.folder = root / database
 
     def name(self, started_at: datetime, *, encrypted: bool) -> str:
-        """Name of the file of a backup that begins now."""
-        moment = f"{started_at.astimezone(timezone.utc):%Y%m%dT%H%M%S%f}"[:-3]  # milliseconds: two may begin together
+        """File name of a backup."""
+        moment = f"{started_at.astimezone(timezone.utc):%Y%m%dT%H%M%S%f}"[
+            :-3
+        ]  # to the millisecond: two backups may begin in one second
         return f"xiaoe-{moment}Z.sql.gz{'.age' if encrypted else ''}"
 
     def write(self, name: str, lines: Iterable[bytes], key: Key | None) -> tuple[int, str]:
-        """Compress, encrypt and write lines as they come; returns bytes and SHA-256 of the file.
+        """Compress, encrypt and write lines as they come; return size and SHA-256 of the file.
 
         Raises:
-            XiaoeConfigError: The store is full, or may not be written.
+            XiaoeConfigError: The store is full or not writable.
             XiaoeRetriableError: It could not be written for another reason.
         """
         path = self.folder / name
@@ -127,7 +130,7 @@ class BackupStore:
             write_whole(self.folder / f"{manifest.file}{MANIFEST}", json.dumps(asdict(manifest), indent=1).encode())
 
     def backups(self) -> list[tuple[Any, BackupManifest]]:
-        """Paths and manifests of all whole backups, oldest first."""
+        """Paths and manifests of all complete backups, oldest first."""
         if not self.folder.exists():
             return []
         found = [path for path in self.folder.iterdir() if path.name.endswith(MANIFEST)]
@@ -135,7 +138,7 @@ class BackupStore:
         return sorted((one for one in read if one[0].exists()), key=lambda one: one[1].made_at)
 
     def remove(self, backup: Backup) -> None:
-        """Remove a backup, manifest first: what is left if this breaks off is no backup any more."""
+        """Remove a backup, manifest first: if interrupted, what is left is not a backup."""
         name = backup.url.rpartition("/")[2]
         with explained(str(self.root), _ADVICE):
             for path in (self.folder / f"{name}{MANIFEST}", self.folder / name):
@@ -143,7 +146,7 @@ class BackupStore:
                     path.unlink()
 
     def abandoned(self, now: datetime) -> list[Any]:
-        """Files that broken runs left behind."""
+        """Files left by interrupted runs."""
         if not self.folder.exists():
             return []
         paths = {path.name: path for path in self.folder.iterdir() if path.name.startswith("xiaoe-")}
@@ -157,7 +160,7 @@ def read_manifest(path: Any) -> BackupManifest:
     """Read a manifest.
 
     Raises:
-        XiaoeConfigError: It is none.
+        XiaoeConfigError: The file is missing or not a manifest.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -165,18 +168,18 @@ def read_manifest(path: Any) -> BackupManifest:
         return BackupManifest(**{**content, "tables": tables})
     except FileNotFoundError:
         raise XiaoeConfigError(
-            f"{path}: there is no such manifest, so the file beside it is no whole backup: take another one"
-            " (a backup is two files, the dump and its .json: copy both)"
+            f"{path}: there is no such manifest, so the file beside it is not a complete backup: use another"
+            " one (a backup is two files, the dump and its .json: copy both)"
         ) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise XiaoeConfigError(
             f"{path}: not the manifest of a backup that this version can read ({type(error).__name__}): update the"
-            " checkout, or take another backup"
+            " checkout, or use another backup"
         ) from None
 
 
 class _Hashed:
-    """Counts and hashes what goes by."""
+    """A file that counts and hashes what is written."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -190,7 +193,7 @@ class _Hashed:
 
 
 def _compressed(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Gzip, a chunk now and then."""
+    """The lines as gzip, in chunks."""
     compress = zlib.compressobj(_LEVEL, wbits=31)
     for line in lines:
         if chunk := compress.compress(line):
@@ -199,7 +202,7 @@ def _compressed(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def sha256_of(file: Any) -> tuple[int, str]:
-    """Bytes and SHA-256 of an open file."""
+    """Size and SHA-256 of an open file."""
     hashed, size = hashlib.sha256(), 0
     while chunk := file.read(_READ):
         hashed.update(chunk)

@@ -1,7 +1,7 @@
-"""A database as lines of SQL, and as a count and a checksum per table; one reading of each row gives both.
+"""A database as lines of SQL, and as a count and a checksum per table, both from one pass over the rows.
 
-The server writes the rows as SQL literals itself, so what is dumped and what is compared later is the same text,
-whatever the driver makes of values.
+The server itself writes the rows as SQL literals, so the dump and the later comparison use the same text, whatever the
+driver converts values to. A table's checksum is the sum of the hashes of its rows: independent of their order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session, quoted
 
 STRUCTURE_ONLY = frozenset({"api_tokens", "backups", "yoyo_lock"})
-"""Tables whose rows stay out: a secret, the list of the files themselves, a lock."""
+"""Tables dumped without rows: they hold a secret, the list of backups, a lock."""
 _BINARY = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 _NOT_SUPPORTED = frozenset({"bit", "geometry", "point", "linestring", "polygon", "geomcollection", "vector"})
 _DEFINER = re.compile(r" DEFINER=(?:`(?:[^`]|``)*`|[^@ ]+)@(?:`(?:[^`]|``)*`|\S+)")
@@ -23,12 +23,12 @@ _AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column that is dumped.
+class DumpColumn:
+    """A column of a dumped table.
 
     Args:
         name: Its name.
-        kind: Type as `information_schema` names it, e.g. `varchar`.
+        kind: Its type as `information_schema` names it, e.g. `varchar`.
     """
 
     name: str
@@ -42,18 +42,18 @@ class Column:
             raise XiaoeConfigError(f"column {self.name}: type {self.kind} cannot be dumped: use mysqldump")
         if self.kind in _BINARY:
             return f"COALESCE(CONCAT('x''', HEX({name}), ''''), 'NULL')"
-        if self.kind == "float":  # its own text has six digits only
+        if self.kind == "float":  # its default text has only six digits
             return f"QUOTE(CAST({name} AS DOUBLE))"
         return f"QUOTE({name})"
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a table holds.
+    """Count and checksum of a table's rows.
 
     Args:
-        rows: How many.
-        checksum: Of all rows, whatever their order; sixteen hex digits.
+        rows: Number of rows.
+        checksum: Of all rows, independent of their order; sixteen hex digits.
     """
 
     rows: int
@@ -68,37 +68,37 @@ class Tally:
         self._sum = 0
 
     def add(self, rows: Sequence[bytes]) -> None:
-        """Take rows in, as literals."""
+        """Add rows, given as literals."""
         self._rows += len(rows)
         self._sum += sum(int.from_bytes(blake2b(row, digest_size=8).digest(), "big") for row in rows)
 
     @property
     def content(self) -> Content:
-        """What was taken in."""
+        """Count and checksum of the rows added so far."""
         return Content(self._rows, f"{self._sum % 2**64:016x}")
 
 
-def columns(session: Session, table: str) -> list[Column]:
-    """Columns of a table or a view, less those that the server computes."""
+def columns(session: Session, table: str) -> list[DumpColumn]:
+    """Columns of a table or a view, without generated ones."""
     rows = session.query(
         "SELECT column_name, data_type FROM information_schema.columns"
         " WHERE table_schema = DATABASE() AND table_name = %s AND COALESCE(generation_expression, '') = ''"
         " ORDER BY ordinal_position",
         (table,),
     )
-    return [Column(name, str(kind).lower()) for name, kind in rows]
+    return [DumpColumn(name, str(kind).lower()) for name, kind in rows]
 
 
 def create_table(session: Session, table: str) -> str:
-    """The statement that makes a table, on one line; line breaks inside texts are escaped by the server."""
+    """The CREATE TABLE statement on one line; the server escapes line breaks inside texts."""
     [(_, sql)] = session.query(f"SHOW CREATE TABLE {quoted(table)}")
     return _one_line(sql)
 
 
 def create_view(session: Session, view: str) -> tuple[str, str]:
-    """Two statements: a stand-in with the view's columns, so that views may name each other, and the view.
+    """Two statements: a placeholder with the view's columns, so that views may refer to each other, and the view.
 
-    It belongs to whoever restores it.
+    The view is owned by the user who restores it.
     """
     [(_, sql, *_)] = session.query(f"SHOW CREATE VIEW {quoted(view)}")
     stand_in = ", ".join(f"1 AS {quoted(column.name)}" for column in columns(session, view))
@@ -107,15 +107,15 @@ def create_view(session: Session, view: str) -> tuple[str, str]:
 
 
 def literal_rows(session: Session, table: str) -> Iterator[list[bytes]]:
-    """All rows of a table as `('a',NULL,'3.00')`, some at a time, each without a line break.
+    """All rows of a table as `('a',NULL,'3.00')`, in batches, each row without a line break.
 
     Raises:
-        XiaoeConfigError: A row is longer than the server can put into one text.
+        XiaoeConfigError: A row is longer than the server's max_allowed_packet.
     """
     values = ", ',', ".join(column.literal for column in columns(session, table))
     for batch in session.stream(f"SELECT CONCAT('(', {values}, ')') FROM {quoted(table)}", size=_AT_ONCE):
         if None in batch:
-            raise XiaoeConfigError(f"table {table}: a row is longer than the server's max_allowed_packet: raise that")
+            raise XiaoeConfigError(f"table {table}: a row is longer than the server's max_allowed_packet: raise it")
         yield [row.replace("\n", "\\n").replace("\r", "\\r").encode() for row in batch]
 
 

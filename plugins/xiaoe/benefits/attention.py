@@ -1,4 +1,4 @@
-"""What staff have to hear of: grants taken back, and orders that wait to be seen after their deadline."""
+"""What needs attention: grants taken back, and orders not observed again since their deadline."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Sized
 from datetime import datetime, timedelta
 
 from xiaoe.benefits.names import NAMES
-from xiaoe.clock import BEIJING, beijing_text, utc_text
+from xiaoe.clock import BEIJING, beijing_text, in_words, utc_text
 from xiaoe.mysql.session import Session
 
-MOMENT = timedelta(milliseconds=1)
-"""The shortest time that the log tells apart."""
+LOG_PRECISION = timedelta(milliseconds=1)
+"""Precision of `benefit_decision_log.decided_at`."""
 
 
 def grants_taken_back(
     session: Session, shop_id: str, begin: datetime, end: datetime, *, after: int = 0
 ) -> list[tuple[int, str]]:
-    """Orders that had been granted and were revoked in [begin, end), and still are: the benefit may be handed out.
+    """Orders granted once, revoked in [begin, end) and still revoked: the benefit may have been handed out.
 
-    Also those that were in review or pending in between.
+    Orders that were in review or pending in between are included.
 
     Args:
         session: The warehouse.
         shop_id: The shop.
         begin: With an offset.
-        end: The same; not included.
-        after: Only entries of the log behind this one.
+        end: With an offset; exclusive.
+        after: Only log entries with a higher id.
 
     Returns:
-        Number of the entry of the log and order, in order of the log.
+        Id of the log entry and order id, in the order of the log.
     """
     return session.query(
         "SELECT l.id, l.order_id FROM benefit_decision_log AS l"
@@ -44,7 +44,7 @@ def grants_taken_back(
 
 
 def not_observed_since(session: Session, shop_id: str, now: datetime) -> tuple[int, timedelta]:
-    """How many orders passed their deadline without having been seen after it, and for how long the longest waits."""
+    """How many orders were not observed since their deadline, and how long ago the earliest deadline was."""
     [(waiting, earliest)] = session.query(
         "SELECT COUNT(*), MIN(deadline_at) FROM benefit_decisions"
         " WHERE shop_id = %s AND decision = 'pending' AND deadline_at < %s",
@@ -58,5 +58,5 @@ def summary(counts: Counter[str], taken_back: Sized, waiting: int, longest: time
     """One line in Chinese, for sync_status and the log."""
     decided = "，".join(f"{text} {counts[name]}" for name, text in NAMES.items() if counts[name]) or "无变化"
     back = f"；发放后取消 {len(taken_back)}" if taken_back else ""
-    late = f"；{waiting} 单截止后尚未再次观测，最久 {longest}" if waiting else ""
+    late = f"；{waiting} 单截止后尚未再次观测，最久 {in_words(longest)}" if waiting else ""
     return f"本次判定：{decided}{back}{late}"

@@ -1,4 +1,11 @@
-"""Decides for every order that can have changed; the rule itself is include/sql/marts/benefit_decisions.sql."""
+"""Decides for every order that may have changed; the rule itself is include/sql/marts/benefit_decisions.sql.
+
+A decision runs under the merges' locks, so it reads orders, after-sales and ledger in one state; merges wait for it.
+Beside the queue, only pending orders past their deadline are looked at, by an index: the cost follows what can change.
+An unchanged order is not written, so the ledger proves when it was last observed: overlapping windows are cut into
+segments with their latest observation (`xiaoe.coverage`), since joining each order with each window would grow with
+both.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +27,7 @@ from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.registry import RESOURCES
 
 CHUNK_ORDERS = 50_000
-"""Orders decided in one transaction: the merges wait that long, some seconds."""
+"""Orders decided in one transaction; the merges wait for it, a few seconds."""
 _DUE = (
     "SELECT order_id FROM ("
     " (SELECT order_id FROM benefit_queue WHERE shop_id = %s AND order_id > %s ORDER BY order_id LIMIT {chunk})"
@@ -33,14 +40,14 @@ _DECIDED = "SELECT order_id FROM benefit_decisions WHERE shop_id = %s AND order_
 
 
 class Decider:
-    """Decides for the orders of one shop by one policy.
+    """Decides for one shop's orders under one policy.
 
     Args:
-        warehouse: Where.
+        warehouse: The warehouse.
         shop_id: The shop.
         policy: The rule.
-        policy_id: Its number in `benefit_policies`; `decide` wants it to be the one in force.
-        now: With an offset; the moment of the run.
+        policy_id: Its id in `benefit_policies`; `decide` requires it to be the one in force.
+        now: Time of the run, with an offset.
     """
 
     def __init__(self, warehouse: Warehouse, shop_id: str, policy: Policy, policy_id: int, *, now: datetime) -> None:
@@ -56,13 +63,13 @@ class Decider:
         self._compute, self._write = decisions[:writes], decisions[writes:]
 
     def decide(self) -> Counter[str]:
-        """Decide for every order that is due, some thousand at a time; return how many decisions are what now.
+        """Decide for every order that is due, chunk by chunk; return counts by decision.
 
-        Due is an order that changed since it was decided on, one whose after-sales did, and one that waits and
-        whose deadline has passed. Every chunk is a transaction of its own: broken off, the next run goes on.
+        Due are orders that changed, or whose after-sales changed, since they were decided on, and pending orders whose
+        deadline has passed. Each chunk is one transaction: after an interruption the next run continues.
 
         Raises:
-            XiaoeRetriableError: Somebody put another policy in force meanwhile.
+            XiaoeRetriableError: Another policy was put in force meanwhile.
         """
         counts: Counter[str] = Counter()
         after: str | None = ""
@@ -72,13 +79,13 @@ class Decider:
         return counts
 
     def effect(self) -> Counter[tuple[str, str]]:
-        """How many decisions would be others, as (old, new), if every order were decided on again; writes nothing."""
+        """Counts by (old, new) of decisions that would change if every order were decided again; writes nothing."""
         changes: Counter[tuple[str, str]] = Counter()
         after: str | None = ""
         while after is not None:
             with self._session() as session:
                 due = self._fill_due(session, _DECIDED, (self._shop_id, after))
-                after = _behind(due)
+                after = _last_of_full_chunk(due)
                 self._run(session, self._compute)
                 changes.update(
                     {
@@ -93,7 +100,7 @@ class Decider:
         return changes
 
     def _decide_chunk(self, after: str) -> tuple[Counter[str], str | None]:
-        """Decide for the next orders in order of their ids; the last id of a full chunk, else None."""
+        """Decide for the next orders by id; return counts, and the last id of a full chunk, else None."""
         with self._session() as session:
             self._check_policy(session)
             waiting = (self._shop_id, beijing_text(self._now), after)
@@ -104,18 +111,18 @@ class Decider:
             counts = Counter(dict(session.query("SELECT decision, COUNT(*) FROM benefit_new GROUP BY decision")))
             self._run(session, self._write)
             session.commit()
-        return counts, _behind(due)
+        return counts, _last_of_full_chunk(due)
 
     def _check_policy(self, session: Session) -> None:
         """A policy is put in force under the same locks, so it cannot change before the chunk is written."""
-        held = policy_in_force(session)
-        if held is None or held[0] != self._policy_id:
-            raise XiaoeRetriableError("another policy was put in force while decisions were made: trying again with it")
+        current = policy_in_force(session)
+        if current is None or current[0] != self._policy_id:
+            raise XiaoeRetriableError("another policy was put in force during the run: retrying with the new one")
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        """A session with the temporary tables, under the locks of the merges; what is not committed is gone."""
-        with self._warehouse.session() as session, merges_held(session, self._shop_id):
+        """A session with the temporary tables, under the merges' locks; uncommitted work is rolled back."""
+        with self._warehouse.session() as session, merges_locked(session, self._shop_id):
             self._run(session, self._tables)
             session.commit()
             yield session
@@ -126,7 +133,7 @@ class Decider:
             session.execute(statement)
 
     def _fill_due(self, session: Session, sql: str, parameters: tuple[str, ...]) -> list[str]:
-        """Fill benefit_due, and benefit_seen with the looks at these orders; return their ids."""
+        """Fill benefit_due with the orders due, and benefit_seen with their observations; return the order ids."""
         due = [order_id for (order_id,) in session.query(sql.format(chunk=CHUNK_ORDERS), parameters)]
         session.insert_many(
             "INSERT INTO benefit_due (shop_id, order_id) VALUES (%s, %s)", [(self._shop_id, one) for one in due]
@@ -147,14 +154,14 @@ class Decider:
         return due
 
 
-def _behind(due: list[str]) -> str | None:
-    """The last id of a full chunk: there may be more orders behind it."""
+def _last_of_full_chunk(due: list[str]) -> str | None:
+    """The last id of a full chunk, after which there may be more orders; else None."""
     return due[-1] if len(due) == CHUNK_ORDERS else None
 
 
 @contextmanager
-def merges_held(session: Session, shop_id: str) -> Iterator[None]:
-    """Hold off the merges that queue decisions for a shop, taking the locks in the order everybody takes them."""
+def merges_locked(session: Session, shop_id: str) -> Iterator[None]:
+    """Lock out the merges that queue a shop's decisions; locks are taken in the order that all code uses."""
     with ExitStack() as stack:
         for resource in RESOURCES.values():
             if resource.feeds.decisions:
@@ -163,26 +170,26 @@ def merges_held(session: Session, shop_id: str) -> Iterator[None]:
 
 
 def policy_in_force(session: Session) -> tuple[int, Policy] | None:
-    """The number and content of the policy applied last; None before the first."""
+    """Id and content of the policy in force; None before the first."""
     rows = session.query("SELECT id, policy FROM benefit_policies ORDER BY id DESC LIMIT 1")
     return (int(rows[0][0]), parse_policy(rows[0][1])) if rows else None
 
 
 def apply_policy(session: Session, policy: Policy, *, by: str, shop_ids: Sequence[str]) -> int:
-    """Note that a policy is in force from now on, and have every decision of these shops made again.
+    """Put a policy in force, queue every order of these shops, and return the policy's id.
 
-    Under `merges_held` of every shop that has decisions: a run that began with the old policy ends before, or
-    finds out.
+    Call it under `merges_locked` of every shop that has decisions: a run that began with the old policy has then
+    ended, or notices the change.
     """
     session.execute(
         "INSERT INTO benefit_policies (policy, applied_at, applied_by) VALUES (%s, UTC_TIMESTAMP(3), %s)",
         (policy.to_json(), by),
     )
-    [(number,)] = session.query("SELECT LAST_INSERT_ID()")
+    [(policy_id,)] = session.query("SELECT LAST_INSERT_ID()")
     for shop_id in shop_ids:
         session.execute(
             "INSERT IGNORE INTO benefit_queue (shop_id, order_id)"
             " SELECT shop_id, order_id FROM benefit_decisions WHERE shop_id = %s",
             (shop_id,),
         )
-    return int(number)
+    return int(policy_id)

@@ -1,4 +1,4 @@
-"""The files that staff get: the decisions of a day as CSV and xlsx."""
+"""The files for staff: the decisions of a day as CSV and xlsx."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from xiaoe.benefits.names import NAMES
 from xiaoe.clock import midnight, utc_text
-from xiaoe.exports.sheets import Column, Table
+from xiaoe.exports.sheets import SheetColumn, SheetTable
 from xiaoe.mysql.session import Session
 
 TEXT_WIDTHS = {
@@ -25,7 +25,7 @@ HEADERS = (
 MONEY = ("实付金额(元)", "退款金额(元)")
 TIMES = ("截止时间", "判定时间(北京时间)", "下单时间", "支付时间", "退款时间")
 FEW_VALUES = ("店铺ID", "判定", "原因", "原判定", "商品")
-"""Columns whose values repeat; kept once each."""
+"""Columns whose values repeat: stored as categories."""
 
 _CHUNK = 5_000
 _ROWS = """
@@ -41,14 +41,14 @@ _ROWS = """
 """
 
 
-# --- what a day brought --------------------------------------------------------------------------------
+# --- the decisions of a day ----------------------------------------------------------------------------
 
 
 def decisions_of_day(session: Session, shop_id: str, day: date) -> pd.DataFrame:
-    """Orders whose decision became grant or revoke on a day of Beijing and was that at the day's end.
+    """Orders decided to grant or revoke on a Beijing day, by their decision at the end of the day.
 
     Returns:
-        The columns `HEADERS`, a row per order: revokes first, then in order of time.
+        The columns `HEADERS`, one row per order: revokes first, then by time.
     """
     begin, end = day_utc(day)
     last = session.stream(
@@ -56,31 +56,31 @@ def decisions_of_day(session: Session, shop_id: str, day: date) -> pd.DataFrame:
         " GROUP BY order_id",
         (shop_id, begin, end),
     )
-    frame = _rows_of_log(session, [number for part in last for number in part], reason=3)
+    frame = _rows_of_log(session, [log_id for batch in last for log_id in batch], reason=3)
     frame = frame[frame["判定"].isin([NAMES["grant"], NAMES["revoke"]])]
     return frame.sort_values("判定", key=lambda names: names != NAMES["revoke"], kind="stable", ignore_index=True)
 
 
 def orders_in_review(session: Session, shop_id: str) -> pd.DataFrame:
-    """Orders that wait for a person now, those with the earliest deadline first; the columns `HEADERS`."""
+    """Orders in review now, earliest deadline first; the columns `HEADERS`."""
     last = session.stream(
         "SELECT MAX(l.id) FROM benefit_decisions AS d"
         " INNER JOIN benefit_decision_log AS l ON d.shop_id = l.shop_id AND d.order_id = l.order_id"
         " WHERE d.shop_id = %s AND d.decision = 'review' GROUP BY d.order_id",
         (shop_id,),
     )
-    frame = _rows_of_log(session, [number for part in last for number in part], reason=16)
+    frame = _rows_of_log(session, [log_id for batch in last for log_id in batch], reason=16)
     return frame.sort_values("截止时间", kind="stable", ignore_index=True)
 
 
 def day_utc(day: date) -> tuple[str, str]:
-    """First moment of a day of Beijing, and of the next, as a bookkeeping column holds them."""
+    """Start of a Beijing day and of the next one, as bookkeeping columns store them (UTC)."""
     begin = midnight(day)
     return utc_text(begin), utc_text(begin + timedelta(days=1))
 
 
 def _rows_of_log(session: Session, ids: list[int], *, reason: int) -> pd.DataFrame:
-    """The facts behind entries of the log; the reason is that of the entry (3) or today's (16)."""
+    """The orders of log entries; the reason is the entry's (column 3) or the current one (column 16)."""
     ids.sort()
     frames = [_frame([], reason)]
     frames += [
@@ -101,21 +101,21 @@ def _frame(rows: list[tuple[Any, ...]], reason: int) -> pd.DataFrame:
     )
 
 
-def table(frame: pd.DataFrame) -> Table:
-    """A frame of the columns `HEADERS`, or some of them, as the files show it."""
+def table(frame: pd.DataFrame) -> SheetTable:
+    """A frame with some of the columns `HEADERS`, formatted for the files."""
     columns = [
-        Column(name, "time", TIME_WIDTH)
+        SheetColumn(name, "time", TIME_WIDTH)
         if name in TIMES
-        else Column(name, "money", MONEY_WIDTH)
+        else SheetColumn(name, "money", MONEY_WIDTH)
         if name in MONEY
-        else Column(name, "text", TEXT_WIDTHS[name])
+        else SheetColumn(name, "text", TEXT_WIDTHS[name])
         for name in frame.columns
     ]
-    return Table(columns, _values(frame))
+    return SheetTable(columns, _values(frame))
 
 
 def _values(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
-    """The rows in plain Python: text, float, datetime or None; converted some thousand at a time."""
+    """The rows as plain Python values: text, float, datetime or None; converted in chunks."""
     for start in range(0, len(frame), _CHUNK):
-        part = frame.iloc[start : start + _CHUNK].astype(object)
-        yield from part.where(part.notna(), None).itertuples(index=False, name=None)
+        chunk = frame.iloc[start : start + _CHUNK].astype(object)
+        yield from chunk.where(chunk.notna(), None).itertuples(index=False, name=None)

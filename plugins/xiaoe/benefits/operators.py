@@ -1,6 +1,6 @@
-"""The operators around benefits: decide, tell staff at once, report daily, ask a person.
+"""The operators for benefits: decide, notify staff at once, report daily, ask a person.
 
-What only a running task needs is imported in `execute`, as in `xiaoe.operators`.
+What only a running task needs is imported in `execute`, as in `xiaoe.sync.operators`.
 """
 
 from __future__ import annotations
@@ -16,35 +16,29 @@ from airflow.sdk.exceptions import AirflowSkipException
 from xiaoe import clock, settings
 from xiaoe.api.shop import app_id_of
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
+from xiaoe.shop_operator import ShopOperator, run_kind
 
 if TYPE_CHECKING:
     from xiaoe.benefits.policy import Policy
     from xiaoe.mysql.warehouse import Warehouse
 
 RESOURCE, MODE = "benefits", "decide"
-"""As `sync_status` knows these runs."""
+"""Names of these runs in `sync_status`."""
 
 
-class XiaoeBenefitsOperator(BaseOperator):
-    """Decide who keeps a benefit, for every order of a shop that can have changed.
+class XiaoeBenefitsOperator(ShopOperator):
+    """Decide who keeps a benefit, for every order of a shop that may have changed.
 
-    Returns how many orders got which decision, how many grants were taken back, and how many orders wait
-    for an observation after their deadline.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
+    Returns the counts by decision, how many grants were taken back, and how many orders were not observed since their
+    deadline.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#fff4e0"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
-
     def execute(self, context: Context) -> dict[str, Any]:
-        """Decide, and report."""
+        """Decide, then write the outcome to `sync_status`."""
         from xiaoe.benefits import attention, decide
+        from xiaoe.benefits.policy import is_seen_hourly
         from xiaoe.merge.status import failure_noted, write_done
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -53,32 +47,38 @@ class XiaoeBenefitsOperator(BaseOperator):
         now = clock.now()
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             number, policy = self._policy(warehouse, shop_id)
+            if not is_seen_hourly(policy):
+                self.log.warning(
+                    "the policy's %s days and one are more than XIAOE_RESCAN_DAYS: an order is seen after its deadline"
+                    " by the nightly rescan only, and its decision waits up to a day",
+                    policy.days,
+                )
             counts = decide.Decider(warehouse, shop_id, policy, number, now=now).decide()
             with warehouse.session() as session:
-                taken_back = attention.grants_taken_back(session, shop_id, now, now + attention.MOMENT)
+                taken_back = attention.grants_taken_back(session, shop_id, now, now + attention.LOG_PRECISION)
                 waiting, longest = attention.not_observed_since(session, shop_id, now)
                 message = attention.summary(counts, taken_back, waiting, longest)
                 write_done(session, shop_id, RESOURCE, MODE, message)
                 session.commit()
         self.log.info("shop %s: %s", shop_id, message)
         if waiting:
-            self.log.warning("%s orders wait to be seen after their deadline, the longest for %s", waiting, longest)
+            self.log.warning("%s orders were not observed since their deadline, the longest for %s", waiting, longest)
         return {"shop_id": shop_id, "decided": dict(counts), "taken_back": len(taken_back), "waiting": waiting}
 
     def _policy(self, warehouse: Warehouse, shop_id: str) -> tuple[int, Policy]:
-        """The policy in force. The file's is put in force if there was none; a change of it waits for a person."""
+        """The policy in force. Without one, the file's is put in force; a changed file waits for a person."""
         from xiaoe.benefits.decide import apply_policy, policy_in_force
         from xiaoe.benefits.policy import POLICY_FILE, read_policy
 
         policy = read_policy()
         with warehouse.session() as session, session.lock("benefit_policy"):
             if (found := policy_in_force(session)) is None:
-                number = apply_policy(session, policy, by="system", shop_ids=[shop_id])
+                policy_id = apply_policy(session, policy, by="system", shop_ids=[shop_id])
                 session.commit()
-                return number, policy
+                return policy_id, policy
         if found[1].to_json() != policy.to_json():
             self.log.warning(
-                "%s was changed and is not in force yet: `make benefit-policy` shows what it would change,"
+                "%s was changed but is not in force yet: `make benefit-policy` shows what it would change,"
                 " `make benefit-policy APPLY=1` puts it in force",
                 POLICY_FILE,
             )
@@ -86,10 +86,10 @@ class XiaoeBenefitsOperator(BaseOperator):
 
 
 class XiaoeBenefitNoticeOperator(BaseOperator):
-    """Tell staff what cannot wait for the daily report: grants taken back, orders that wait too long to be seen.
+    """Notify staff of what cannot wait for the daily report: grants taken back, orders long not observed.
 
-    Each channel is told by itself and once: what it was told stands in `benefit_notices`, so a run that broke off
-    is made up for by the next, and one channel that is down does not make the other repeat itself.
+    `benefit_notices` records what each channel was sent, so the next run completes an interrupted one, and a channel
+    that is down does not make the other one repeat itself.
 
     Args:
         decided: What `XiaoeBenefitsOperator` returned; names the shop.
@@ -103,55 +103,47 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
         self.decided = decided
 
     def execute(self, context: Context) -> dict[str, list[str]]:
-        """Tell, and return which channel was told of what."""
+        """Send the notices; return the kinds sent, by channel."""
         from xiaoe.benefits import report
         from xiaoe.mysql.warehouse import Warehouse
 
         shop_id, patience, now = self.decided["shop_id"], settings.benefit_wait(), clock.now()
-        told: dict[str, list[str]] = {}
+        sent: dict[str, list[str]] = {}
         failures: list[XiaoeError] = []
         with Warehouse().session() as session:
-            for channel, tell in _channels(self.log).items():
-                told[channel] = []
+            for channel, send in _channels(self.log).items():
+                sent[channel] = []
                 for notice in report.notices(session, shop_id, channel, now=now, patience=patience):
                     try:
-                        tell(notice.message)
+                        send(notice.message)
                     except XiaoeError as error:
-                        self.log.error("%s: %s was not told: %s", channel, notice.kind, error)
+                        self.log.error("%s: the notice %s was not sent: %s", channel, notice.kind, error)
                         failures.append(error)
                         continue
                     report.write_notice(session, shop_id, channel, notice, now)
                     session.commit()
-                    told[channel].append(notice.kind)
+                    sent[channel].append(notice.kind)
                     self.log.info("%s: %s", channel, notice.message.title)
         if failures:
             raise failures[0]
-        return told
+        return sent
 
 
-class XiaoeBenefitExportOperator(BaseOperator):
-    """Write the decisions of a day as CSV and xlsx, and count them.
+class XiaoeBenefitExportOperator(ShopOperator):
+    """Write the decisions of a day as CSV and xlsx.
 
-    Returns the counts and the files, for the messages.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
+    Returns counts and file names, for the messages.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#fff4e0"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
-
     def execute(self, context: Context) -> dict[str, Any]:
-        """Export the day that the run is about."""
+        """Export the day that the run reports on."""
         from xiaoe.benefits.report import export_day, report_day
         from xiaoe.mysql.warehouse import Warehouse
 
         run, now = context["dag_run"], clock.now()
-        by_hand = str(getattr(run.run_type, "value", run.run_type)) == "manual"
+        by_hand = run_kind(run) == "manual"
         day = report_day(
             context["params"].get("day"),
             run_after=run.run_after,
@@ -166,7 +158,7 @@ class XiaoeBenefitExportOperator(BaseOperator):
 
 
 class XiaoeBenefitReportOperator(BaseOperator):
-    """Send the daily report by one channel; where the channel is not configured, say so and succeed.
+    """Send the daily report over one channel; if the channel is not configured, log that and succeed.
 
     Args:
         channel: `mail`, with the files attached, or `chat`.
@@ -185,21 +177,21 @@ class XiaoeBenefitReportOperator(BaseOperator):
         """Send it; return whether it was sent."""
         from xiaoe.benefits.report import daily_message, fetch
 
-        tell = _channels(self.log).get(self.channel)
-        if tell is None:
+        send = _channels(self.log).get(self.channel)
+        if send is None:
             return False
         message = daily_message(self.report)
         with tempfile.TemporaryDirectory() as place:
             if self.channel == "mail":
                 files, line = fetch(self.report["files"], ObjectStoragePath, Path(place))
                 message = daily_message(self.report, files, *filter(None, [line]))
-            tell(message)
+            send(message)
         self.log.info("%s: %s", self.channel, message.title)
         return True
 
 
 class XiaoeBenefitQuestionsOperator(BaseOperator):
-    """List the orders that a person has to decide on, of all shops; a question each.
+    """List the orders of all shops that a person has to decide on, one question each.
 
     Args:
         xiaoe_conn_ids: The shops' connections.
@@ -213,8 +205,8 @@ class XiaoeBenefitQuestionsOperator(BaseOperator):
         self.xiaoe_conn_ids = xiaoe_conn_ids
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """List them, at most some per shop."""
-        from xiaoe.benefits.review import MOST_QUESTIONS, open_questions
+        """List them, at most `MAX_QUESTIONS` per shop."""
+        from xiaoe.benefits.review import MAX_QUESTIONS, open_questions
         from xiaoe.mysql.warehouse import Warehouse
 
         found: list[dict[str, Any]] = []
@@ -222,22 +214,22 @@ class XiaoeBenefitQuestionsOperator(BaseOperator):
             for conn_id in self.xiaoe_conn_ids:
                 try:
                     shop_id = app_id_of(conn_id)
-                except XiaoeConfigError as error:  # its own syncs fail on it; the other shops' orders are asked about
-                    self.log.warning("left out: %s", error)
+                except XiaoeConfigError as error:  # that shop's syncs fail on it; the others go on
+                    self.log.warning("skipped: %s", error)
                     continue
                 questions = open_questions(session, shop_id)
-                self.log.info("shop %s: %s orders to ask about, at most %s", shop_id, len(questions), MOST_QUESTIONS)
+                self.log.info("shop %s: %s orders to ask about, at most %s", shop_id, len(questions), MAX_QUESTIONS)
                 found += questions
         return found
 
 
 class XiaoeBenefitAnswerOperator(BaseOperator):
-    """Keep what a person answered about an order, and have the order decided again.
+    """Store a person's answer about an order and queue the order for decision.
 
-    Skipped where nobody decided: the order is asked about again in the next run.
+    Skipped if nobody decided: the next run asks again.
 
     Args:
-        about: The order, as the question says.
+        about: The order, as the question names it.
         response: What Airflow's Human-in-the-loop task returned.
     """
 
@@ -250,8 +242,8 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
         self.response = response
 
     def execute(self, context: Context) -> None:
-        """Keep the answer, with who gave it and when."""
-        from xiaoe.benefits.review import LATER, read_answer, record
+        """Store the answer, with who gave it and when."""
+        from xiaoe.benefits.review import LATER, read_answer, record_answer
         from xiaoe.mysql.session import retry_conflicts
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -260,15 +252,15 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
         if answer is None:
             raise AirflowSkipException(f"order {order_id}: {LATER}: the next run asks again")
 
-        def keep() -> bool:
+        def store() -> bool:
             with Warehouse().session() as session:
-                return record(session, self.about, answer)
+                return record_answer(session, self.about, answer)
 
-        if retry_conflicts(keep):
-            self.log.info("order %s: %s, says %s at %s", order_id, answer.decision, answer.by, answer.at)
+        if retry_conflicts(store):
+            self.log.info("order %s: %s, answered by %s at %s", order_id, answer.decision, answer.by, answer.at)
         else:
             self.log.warning(
-                "order %s changed while %s was asked: the answer %s counts for nothing, it is decided anew",
+                "order %s changed while %s was asked: the answer %s is ignored, and the order is decided again",
                 order_id,
                 answer.by,
                 answer.decision,
@@ -276,11 +268,11 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
 
 
 def _channels(log: Any) -> dict[str, Any]:
-    """The ways of telling that are configured; says which are not."""
-    from xiaoe.notify import channels
+    """The configured channels; logs which ones are not."""
+    from xiaoe.notify import configured_channels
 
-    found = channels(settings.benefit_mail_to(), settings.chat_conn_id())
+    found = configured_channels(settings.benefit_mail_to(), settings.chat_conn_id())
     for name, variable in (("mail", "XIAOE_BENEFIT_MAIL_TO"), ("chat", "XIAOE_CHAT_CONN_ID")):
         if name not in found:
-            log.info("%s is not configured (%s is empty): nobody is told that way", name, variable)
+            log.info("%s is not configured (%s is empty): nothing is sent there", name, variable)
     return found

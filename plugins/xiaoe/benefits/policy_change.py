@@ -1,4 +1,4 @@
-"""A change of the policy: what it would do to the decisions made so far, and putting it in force."""
+"""A change of the policy: its effect on existing decisions, and putting it in force."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime
 
-from xiaoe import clock
-from xiaoe.benefits.decide import Decider, apply_policy, merges_held, policy_in_force
+from xiaoe import clock, settings
+from xiaoe.benefits.decide import Decider, apply_policy, merges_locked, policy_in_force
 from xiaoe.benefits.names import NAMES
-from xiaoe.benefits.policy import Policy, read_policy
+from xiaoe.benefits.policy import Policy, is_seen_hourly, read_policy
 from xiaoe.mysql.warehouse import Warehouse
 
 _NOT_IN_FORCE = 0
@@ -19,22 +19,28 @@ Effect = dict[str, Counter[tuple[str, str]]]
 
 
 def change_policy(*, apply: bool, by: str | None = None) -> str:
-    """Say in Chinese what include/benefit_policy.yaml would change, and put it in force where that is wanted.
+    """Report in Chinese what include/benefit_policy.yaml would change, and put it in force if asked to.
 
     Args:
-        apply: Put it in force: noted with its number and who did it; the next run of xiaoe_benefits decides anew.
-        by: Who; by default the user of this machine.
+        apply: Put it in force, recorded with its id and who did it; the next run of xiaoe_benefits decides again.
+        by: Who does it; by default the user of this machine.
 
     Raises:
-        XiaoeConfigError: The policy file is wrong.
+        XiaoeConfigError: The policy file is wrong, or no rescan sees an order after its deadline.
     """
     policy, warehouse = read_policy(), Warehouse()
+    waits = not is_seen_hourly(policy)
     with warehouse.session() as session:
-        held = policy_in_force(session)
+        current = policy_in_force(session)
         shops = [shop for (shop,) in session.query("SELECT DISTINCT shop_id FROM benefit_decisions ORDER BY shop_id")]
-    if held and held[1].to_json() == policy.to_json():
-        return f"规则未变（编号 {held[0]}）：{policy.to_json()}"
-    lines = [f"现行规则：{held[1].to_json() if held else '无'}", f"新规则：  {policy.to_json()}"]
+    if current and current[1].to_json() == policy.to_json():
+        return f"规则未变（编号 {current[0]}）：{policy.to_json()}"
+    lines = [f"现行规则：{current[1].to_json() if current else '无'}", f"新规则：  {policy.to_json()}"]
+    if waits:
+        lines.append(
+            f"注意：每小时复查只读近 {settings.rescan_days().days} 天的订单（XIAOE_RESCAN_DAYS），"
+            f"少于 {policy.days} + 1 天；截止后要等每晚的复查，判定最多晚一天"
+        )
     for shop_id, changes in effect(warehouse, shops, policy, clock.now()).items():
         lines.append(f"店铺 {shop_id}：{sum(changes.values())} 单的判定会变化")
         lines += [f"  {NAMES[old]} → {NAMES[new]}：{orders} 单" for (old, new), orders in sorted(changes.items())]
@@ -42,12 +48,12 @@ def change_policy(*, apply: bool, by: str | None = None) -> str:
         return "\n".join([*lines, "未启用。启用：make benefit-policy APPLY=1"])
     with warehouse.session() as session, session.lock("benefit_policy"), ExitStack() as stack:
         for shop_id in shops:
-            stack.enter_context(merges_held(session, shop_id))
-        number = apply_policy(session, policy, by=by or getpass.getuser(), shop_ids=shops)
+            stack.enter_context(merges_locked(session, shop_id))
+        policy_id = apply_policy(session, policy, by=by or getpass.getuser(), shop_ids=shops)
         session.commit()
-    return "\n".join([*lines, f"已启用，编号 {number}；下一次 xiaoe_benefits 运行时重新判定"])
+    return "\n".join([*lines, f"已启用，编号 {policy_id}；下一次 xiaoe_benefits 运行时重新判定"])
 
 
 def effect(warehouse: Warehouse, shop_ids: list[str], policy: Policy, now: datetime) -> Effect:
-    """What a policy would change, per shop; writes nothing."""
+    """The changes a policy would make, per shop; writes nothing."""
     return {shop_id: Decider(warehouse, shop_id, policy, _NOT_IN_FORCE, now=now).effect() for shop_id in shop_ids}

@@ -1,4 +1,4 @@
-"""What staff are told of benefits, in Chinese: the daily report and the notices that cannot wait."""
+"""Messages to staff about benefits, in Chinese: the daily report, and notices that cannot wait."""
 
 from __future__ import annotations
 
@@ -12,59 +12,60 @@ from typing import Any, NamedTuple
 
 from xiaoe.benefits.attention import grants_taken_back, not_observed_since
 from xiaoe.benefits.names import NAMES
-from xiaoe.clock import BEIJING, midnight, utc_text
+from xiaoe.clock import BEIJING, in_words, midnight, utc_text
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session
-from xiaoe.notify import Message, span
+from xiaoe.notify import Message
 from xiaoe.storage.files import write_whole
 
 SHOWN_ORDERS = 20
-"""Order ids in a notice; the rest is counted."""
-LARGEST_ATTACHMENTS = 15_000_000
-"""Bytes of all files of a mail; as a mail they are a third more, and many servers refuse what is above 20 MB."""
-OLDEST_NEWS = timedelta(days=7)
-"""Older than that, a grant taken back is no news for a channel that was configured only now."""
-CLOCKS_DIFFER = timedelta(minutes=5)
+"""Order ids in a notice; further ones are only counted."""
+MAX_ATTACHMENTS = 15_000_000
+"""Bytes of all files of a mail: base64 adds a third, and many servers refuse mails over 20 MB."""
+MAX_NEWS_AGE = timedelta(days=7)
+"""A newly configured channel is not sent grants taken back earlier than this."""
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""Between this machine and the one that decided."""
 
 
 # --- the daily report ----------------------------------------------------------------------------------
 
 
 def report_day(typed: str | None, *, run_after: datetime, interval_end: datetime | None, now: datetime) -> date:
-    """The day of Beijing that a run reports on.
+    """The Beijing day that a run reports on.
 
     Args:
-        typed: What a person put into the form's `day`, `2026-11-20`.
+        typed: The form's `day`, e.g. `2026-11-20`; empty if the run was not given one.
         run_after: When the run was due.
-        interval_end: End of the run's interval, where it has one and was not started by hand.
-        now: The present moment.
+        interval_end: End of the run's interval; None if it has none or was started by hand.
+        now: The current time, with an offset.
 
     Raises:
-        XiaoeConfigError: What was typed is no day, or one to come.
+        XiaoeConfigError: The text is not a date, or the date lies in the future.
     """
     if not typed:
         return (interval_end or run_after).astimezone(BEIJING).date() - timedelta(days=1)
     try:
         day = date.fromisoformat(typed)
     except ValueError:
-        raise XiaoeConfigError(f"day={typed!r}: give a day like 2026-11-20") from None
+        raise XiaoeConfigError(f"day={typed!r}: give a date like 2026-11-20") from None
     if day > now.astimezone(BEIJING).date():
-        raise XiaoeConfigError(f"day={typed!r} is still to come: give today or a day before")
+        raise XiaoeConfigError(f"day={typed!r} lies in the future: give today or an earlier day")
     return day
 
 
 def export_day(session: Session, shop_id: str, day: date, root: Any, now: datetime) -> dict[str, Any]:
-    """Write the day's files and count.
+    """Write the day's files and count the decisions.
 
     Args:
         session: The warehouse.
         shop_id: The shop.
-        day: Of Beijing.
+        day: Beijing day.
         root: Folder or bucket for exports.
-        now: The moment of the run.
+        now: Time of the run, with an offset.
 
     Returns:
-        What the daily message says, as JSON knows it; `files` are where they were written.
+        The values of the daily message, JSON-serialisable; `files` are the addresses of the written files.
     """
     from xiaoe.benefits.export import decisions_of_day, orders_in_review, table
     from xiaoe.exports.sheets import write_csv, write_xlsx
@@ -89,7 +90,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
         "taken_back": len(taken_back),
         "review": len(review),
         "waiting": waiting,
-        "longest": span(longest),
+        "longest": in_words(longest),
         "decided_at": _last_decided(session, shop_id),
         "files": [str(folder / file.name) for file in files],
     }
@@ -105,7 +106,7 @@ def _last_decided(session: Session, shop_id: str) -> str | None:
 
 
 def daily_message(report: dict[str, Any], files: Sequence[Path] = (), *more: str) -> Message:
-    """The daily report with files and more lines; without personal data, so that it fits a chat too."""
+    """The daily report with files and further lines; free of personal data, so it may go to a chat."""
     back = f"，其中发放后取消 {report['taken_back']}" if report["taken_back"] else ""
     wait = f"，最久 {report['longest']}" if report["waiting"] else ""
     lines = [
@@ -124,10 +125,10 @@ def daily_message(report: dict[str, Any], files: Sequence[Path] = (), *more: str
 
 
 def fetch(names: Sequence[str], opened: Callable[[str], Any], place: Path) -> tuple[list[Path], str | None]:
-    """Copy exported files here, to be attached; if they are too large, none and a line that says where they are."""
+    """Copy exported files to be attached; if they are too large, return none and a line with their addresses."""
     sources = [opened(name) for name in names]
     size = sum(source.stat().st_size for source in sources)
-    if size > LARGEST_ATTACHMENTS:
+    if size > MAX_ATTACHMENTS:
         return [], f"文件共 {size / 1e6:.0f} MB，超过邮件上限，未附上；请到此处取：{'，'.join(names)}"
     files = [place / source.name for source in sources]
     for source, file in zip(sources, files, strict=True):
@@ -140,13 +141,13 @@ def fetch(names: Sequence[str], opened: Callable[[str], Any], place: Path) -> tu
 
 
 class Notice(NamedTuple):
-    """Something that a channel has not been told yet.
+    """A notice that a channel has not been sent yet.
 
     Args:
-        kind: `taken_back` or `waiting`, as `benefit_notices` knows it.
-        message: What to say.
-        order_count: Of how many orders.
-        log_id: Up to which entry of the log everything is told with it.
+        kind: `taken_back` or `waiting`, as stored in `benefit_notices`.
+        message: Its text.
+        order_count: Number of orders concerned.
+        log_id: Last log entry that it covers.
     """
 
     kind: str
@@ -156,13 +157,13 @@ class Notice(NamedTuple):
 
 
 def notices(session: Session, shop_id: str, channel: str, *, now: datetime, patience: timedelta) -> list[Notice]:
-    """What a channel has to be told now."""
+    """The notices that are due on a channel."""
     found = (_taken_back(session, shop_id, channel, now), _waiting(session, shop_id, channel, now, patience))
     return [notice for notice in found if notice]
 
 
 def write_notice(session: Session, shop_id: str, channel: str, notice: Notice, now: datetime) -> None:
-    """Note that a channel was told."""
+    """Record that a notice was sent."""
     session.execute(
         "INSERT INTO benefit_notices (shop_id, kind, channel, order_count, log_id, sent_at)"
         " VALUES (%s, %s, %s, %s, %s, %s)",
@@ -171,13 +172,13 @@ def write_notice(session: Session, shop_id: str, channel: str, notice: Notice, n
 
 
 def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> Notice | None:
-    """Orders that were granted, lost it, and still have it lost: each is told once, also after a broken run."""
-    [(told,)] = session.query(
+    """Grants taken back; each is reported once, even after an interrupted run."""
+    [(last_log_id,)] = session.query(
         "SELECT COALESCE(MAX(log_id), 0) FROM benefit_notices WHERE shop_id = %s AND kind = 'taken_back'"
         " AND channel = %s",
         (shop_id, channel),
     )
-    found = grants_taken_back(session, shop_id, now - OLDEST_NEWS, now + CLOCKS_DIFFER, after=told)
+    found = grants_taken_back(session, shop_id, now - MAX_NEWS_AGE, now + MAX_CLOCK_SKEW, after=last_log_id)
     if not found:
         return None
     names = list(dict.fromkeys(order_id for _, order_id in found))
@@ -194,21 +195,21 @@ def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> 
 
 
 def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patience: timedelta) -> Notice | None:
-    """Orders that wait too long to be seen; once a day, and again when there are twice as many."""
+    """Orders not observed for too long; once a day, and again when their number has doubled."""
     waiting, longest = not_observed_since(session, shop_id, now)
     if longest <= patience:
         return None
-    told = session.query(
+    sent = session.query(
         "SELECT order_count FROM benefit_notices WHERE shop_id = %s AND kind = 'waiting' AND channel = %s"
         " AND sent_at >= %s ORDER BY id DESC LIMIT 1",
         (shop_id, channel, utc_text(midnight(now.astimezone(BEIJING)))),
     )
-    if told and waiting < 2 * told[0][0]:
+    if sent and waiting < 2 * sent[0][0]:
         return None
     message = Message(
-        f"【提醒】福利待观测 {shop_id}：{waiting} 单，最久 {span(longest)}",
+        f"【提醒】福利待观测 {shop_id}：{waiting} 单，最久 {in_words(longest)}",
         [
-            f"店铺 {shop_id}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {span(longest)}。",
+            f"店铺 {shop_id}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {in_words(longest)}。",
             "在读到最新状态之前不会发放。",
             "请检查 DAG xiaoe_orders_rescan、xiaoe_orders_deep_rescan 是否正常运行；恢复后自动判定。",
         ],

@@ -1,7 +1,7 @@
-"""Orders that a rule cannot settle: the question to a person, and the answer.
+"""Orders that the rule cannot settle: the question to a person, and the answer.
 
-An answer holds for the facts it was given for (`basis`): when they change, the order is decided anew, and asked
-about again if it is still in review.
+An answer is stored with `basis`, a digest of state, amount, time and after-sales. If one of them changes, the order is
+decided again, and asked about again if it is still in review. A full refund in time overrides every answer.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from xiaoe.benefits.decide import merges_held
+from xiaoe.benefits.decide import merges_locked
 from xiaoe.benefits.names import LATER, NAMES, OPTIONS
 from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
 
-MOST_QUESTIONS = 50
-"""Of one shop in one run; the rest is asked about in the next."""
-_LONGEST_NAME = 128
+MAX_QUESTIONS = 50
+"""Questions per shop and run; the next run asks the remaining ones."""
+_MAX_NAME = 128
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~!&])")
 _OPEN = """
     SELECT
@@ -37,13 +37,13 @@ _OPEN = """
 """
 
 
-class Answer(NamedTuple):
-    """What a person said.
+class ReviewAnswer(NamedTuple):
+    """A person's answer.
 
     Args:
         decision: `grant` or `revoke`.
-        by: Who.
-        at: When; with an offset.
+        by: Who answered.
+        at: When, with an offset.
     """
 
     decision: str
@@ -51,12 +51,12 @@ class Answer(NamedTuple):
     at: datetime
 
 
-def open_questions(session: Session, shop_id: str, limit: int = MOST_QUESTIONS) -> list[dict[str, Any]]:
-    """Orders in review without an answer to their facts, those with the earliest deadline first.
+def open_questions(session: Session, shop_id: str, limit: int = MAX_QUESTIONS) -> list[dict[str, Any]]:
+    """Orders in review without an answer to their current basis, earliest deadline first.
 
     Returns:
-        What the tasks of one order take: `subject` and `body` (Markdown, no personal data) of the question, and
-        `about`, the order it is about.
+        The arguments of one order's tasks: `subject` and `body` of the question (Markdown, no personal data), and
+        `about`, the key of the order.
     """
     return [
         {
@@ -70,7 +70,7 @@ def open_questions(session: Session, shop_id: str, limit: int = MOST_QUESTIONS) 
 
 def _body(shop_id: str, row: tuple[Any, ...]) -> str:
     order_id, _, reason, deadline, title, price, refunded, state_text, state, created, paid, refund_time, before = row
-    facts = {
+    fields = {
         "店铺": shop_id,
         "订单": order_id,
         "商品": title,
@@ -84,7 +84,7 @@ def _body(shop_id: str, row: tuple[Any, ...]) -> str:
         "退款时间": refund_time,
         "福利截止": deadline,
     }
-    lines = [f"- **{name}**：{markdown_text('—' if value is None else str(value))}" for name, value in facts.items()]
+    lines = [f"- **{name}**：{markdown_text('—' if value is None else str(value))}" for name, value in fields.items()]
     return "\n".join([*lines, "", f"请在店铺后台核实后选择。选“{LATER}”或不答复：下次运行再问，福利暂不变动。"])
 
 
@@ -93,30 +93,30 @@ def _yuan(amount: Decimal | None) -> str | None:
 
 
 def markdown_text(text: str) -> str:
-    """A text that Markdown shows as it is: no link, no image, no second line."""
+    """Text that Markdown shows literally: no link, no image, no line break."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
-def read_answer(response: dict[str, Any]) -> Answer | None:
-    """What a task of Airflow's Human-in-the-loop returned; None if the order is to be asked about later."""
+def read_answer(response: dict[str, Any]) -> ReviewAnswer | None:
+    """The answer of a Human-in-the-loop task of Airflow; None if the order is to be asked about later."""
     [chosen] = response["chosen_options"]
     user = response["responded_by_user"]
-    if chosen == LATER or not user:  # nobody answered in time: Airflow answers 稍后 in nobody's name
+    if chosen == LATER or not user:  # no answer in time: Airflow answers 稍后 without a user
         return None
     name, number = str(user["name"] or ""), str(user["id"])
     by = number if name in ("", number) else f"{name} ({number})"
     at = response["responded_at"]
-    return Answer(OPTIONS[chosen], by[:_LONGEST_NAME], datetime.fromisoformat(at) if isinstance(at, str) else at)
+    return ReviewAnswer(OPTIONS[chosen], by[:_MAX_NAME], datetime.fromisoformat(at) if isinstance(at, str) else at)
 
 
-def record(session: Session, about: dict[str, str], answer: Answer) -> bool:
-    """Keep an answer and have the order decided again; the next decision is the person's, with their name.
+def record_answer(session: Session, about: dict[str, str], answer: ReviewAnswer) -> bool:
+    """Store an answer and queue the order: the next decision is the person's, with their name.
 
     Returns:
-        Whether the facts are still those that were asked about. If not, the answer counts for nothing.
+        Whether the order is unchanged since it was asked about. If not, the answer is ignored.
     """
     key = (about["shop_id"], about["order_id"])
-    with merges_held(session, about["shop_id"]):  # a run that is under way would take the order out of the queue
+    with merges_locked(session, about["shop_id"]):  # a running decision would take the order out of the queue
         session.execute(
             "INSERT INTO benefit_reviews (shop_id, order_id, basis, answer, answered_by, answered_at)"
             " VALUES (%s, %s, %s, %s, %s, %s)"

@@ -1,1 +1,1 @@
-"""Orders from the CSV files of an old script (docs/decisions/0024)."""
+"""Import of orders from the CSV files of an older script (docs/decisions/0024)."""

@@ -1,7 +1,7 @@
-"""What stands in a cell of an old file → what goes into the column. Each ends in the API's own typing.
+"""Converters from a cell's text to a column's value; each ends in the reader used for the API.
 
-A spreadsheet or a script may have put signs around a value; they are taken off. Nothing is guessed: what could mean
-two things raises ValueError with the fix, in Chinese.
+Signs that a spreadsheet or a script put around a value are removed. Nothing is guessed: an ambiguous value raises
+ValueError with the fix, in Chinese.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MOMENT = re.compile(
 
 
 def bare(text: str) -> str | None:
-    """A cell without what keeps it a text in a spreadsheet (`="1"`, a tab, an apostrophe); None where it is empty."""
+    """A cell without the signs that keep it text in a spreadsheet (`="1"`, a tab, an apostrophe); None if empty."""
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[1].replace('""', '"')
     elif text.startswith("\t") or (text.startswith("'") and begins_like_a_formula(text[1:])):
@@ -35,12 +35,12 @@ def bare(text: str) -> str | None:
 
 
 def plain(text: str) -> str:
-    """For comparing headings and words: half-width, small, no blanks."""
+    """A normal form for comparing headings and words: half-width, lower case, no blanks."""
     return re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).lower()
 
 
 def identifier(value: Any) -> str | None:
-    """An id. One that a spreadsheet made a number of has lost its last digits."""
+    """An id; one that a spreadsheet turned into a number, and so shortened, is refused."""
     text = (value or "").strip()
     if _SHORTENED.fullmatch(text):
         raise ValueError("表格软件已把它截断为数字；请重新导出（该列设为文本），或删去这一列")
@@ -48,13 +48,13 @@ def identifier(value: Any) -> str | None:
 
 
 def money(value: Any) -> str | None:
-    """An amount in yuan, with ¥ or 元 and commas between thousands or without."""
+    """An amount in yuan; ¥, 元 and thousands separators are optional."""
     text = unicodedata.normalize("NFKC", value or "").strip().strip("¥元").strip()
     return values.yuan(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
 
 
 def time(value: Any) -> str | None:
-    """A Beijing time, as the API writes it or as a spreadsheet does, which may have taken the seconds off."""
+    """A Beijing time in the API's form or a spreadsheet's, which may lack seconds."""
     text = (value or "").strip()
     if moment := _MOMENT.fullmatch(text):
         year, month, day, hour, minute, second = moment.groups("")
@@ -67,7 +67,7 @@ def time(value: Any) -> str | None:
 
 
 def creation_time(value: Any) -> str:
-    """A time that has to be there: without it, no window of the API ever confirms the order."""
+    """A required time: without it, no window of the API would ever confirm the order."""
     found = time(value)
     if found is None:
         raise ValueError("不能为空")
@@ -75,10 +75,10 @@ def creation_time(value: Any) -> str:
 
 
 def code(words: Mapping[str, int]) -> Read:
-    """The function that reads a code, or the word for it.
+    """A reader of codes that also accepts the words for them.
 
     Args:
-        words: Word, as `plain` makes it → code.
+        words: Word in the form of `plain` → code.
     """
 
     def read(value: Any) -> int | None:
@@ -115,13 +115,13 @@ FIXES: Mapping[Read, str] = {
 }
 
 
-def explained(read: Read, fix: str) -> Read:
-    """The same function; what it raises says what to write instead."""
+def with_fix(read: Read, fix: str) -> Read:
+    """The same reader, whose errors name the expected form."""
 
-    def explaining(value: Any) -> Any:
+    def fixed(value: Any) -> Any:
         try:
             return read(value)
         except ValueError as error:
             raise ValueError(f"{error}；{fix}") from None
 
-    return explaining
+    return fixed

@@ -1,4 +1,8 @@
-"""Which column of a file is which column of `orders`: include/old_csv.yaml, and the header of the file."""
+"""Mapping of a file's columns to columns of `orders`, by include/old_csv.yaml and the file's header.
+
+A word that could mean two codes is in the table for none. An amount without a unit in its heading is yuan; a refund
+above its payment is refused as fen.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +21,17 @@ from xiaoe.resources import orders
 from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
-from xiaoe.rows.decode import Mapping, Row, RowError, RowReader
+from xiaoe.rows.decode import Mapping, RowError, RowReader, Typed
 from xiaoe.settings import INCLUDE_DIR
 
 WORDS_FILE = INCLUDE_DIR / "old_csv.yaml"
 REQUIRED = ("order_id", "user_id", "created_time", "price", "order_state")
-"""Without them an order says nothing, and nobody could tell what it was."""
+"""Columns without which an imported order would be useless."""
 MONEY = ("price", "coupon_price", "discount_price", "refund_money")
 _TIMES = ("pay_time", "refund_time", "settle_time")
-_BEHIND = re.compile(r"(.*?)(?:\((元|分|北京时间)\))?")
+_UNIT = re.compile(r"(.*?)(?:\((元|分|北京时间)\))?")
 _TORN = b'{"cells":'
-"""How a line begins that has another number of cells than the header."""
+"""Start of the JSON of a line whose number of cells differs from the header's."""
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +51,7 @@ def known_words() -> Words:
     """Read the file of headings and words.
 
     Raises:
-        XiaoeConfigError: It is not YAML of that form, or names a column that there is none of.
+        XiaoeConfigError: It is not YAML of that form, or names an unknown column.
     """
     try:
         found = msgspec.yaml.decode(WORDS_FILE.read_bytes(), type=Words)
@@ -57,37 +61,44 @@ def known_words() -> Words:
         ) from None
     known = {"shop_id", *orders.MAPPING}
     if unknown := sorted((found.headings.keys() | found.words.keys()) - known):
-        raise XiaoeConfigError(f"{WORDS_FILE}: {unknown[0]!r} is no column: give one of {', '.join(sorted(known))}")
+        raise XiaoeConfigError(f"{WORDS_FILE}: {unknown[0]!r} is not a column: give one of {', '.join(sorted(known))}")
     return found
 
 
 class LineReader(RowReader):
-    """Types a line of a file as `ORDERS.reader` types an order of the API: the same columns, equal rows equal hashes.
+    """Types a line of a file like `ORDERS.reader` types an order of the API: same columns, equal hashes for equal rows.
 
-    All money is in yuan here. A refund that is larger than what was paid is taken for one in fen, and rejected.
+    All amounts are yuan. A refund larger than the payment is assumed to be in fen, and rejected.
     """
 
-    def rows(self, raws: Sequence[bytes | msgspec.Raw]) -> list[Row]:
-        """Type many lines; see `RowReader.rows`."""
+    def read(self, raws: Sequence[bytes | msgspec.Raw]) -> Typed:
+        """Type many lines; see `RowReader.read`. Somebody can mend a file: a cell that cannot be read is an error.
+
+        Raises:
+            RowError: A cell of one of them cannot be read; nothing is returned then.
+        """
         if any(map(_is_torn, raws)):
             raise RowError("格数与表头不同；文本里是否有没加引号的逗号或换行？")
-        rows = super().rows(raws)
+        typed = super().read(raws)
+        for problem, *_ in typed.problems.values():
+            said = "" if problem.column in self._forms.columns else f"={(problem.value or '')[:80]!r}"
+            raise RowError(f"{problem.field}{said}: {problem.reason}")
         paid, returned = (self.columns.index(column) for column in ("price", "refund_money"))
-        for row in rows:
+        for row in typed.rows:
             if row[paid] and row[returned] and Decimal(row[returned]) > Decimal(row[paid]):
                 raise RowError(
                     f"refund_money={row[returned]!r}: 大于实付金额；该列若以分为单位，请把表头写成 退款金额（分）"
                 )
-        return rows
+        return typed
 
     def rules(self) -> list[Any]:
-        """See `RowReader.rules`; and the words that its functions know."""
+        """See `RowReader.rules`; with the words for codes."""
         return [*super().rules(), sorted((column, sorted(of.items())) for column, of in known_words().words.items())]
 
     def kept(self, raw: bytes | msgspec.Raw) -> bytes:
-        """A line that cannot be typed, as it may be kept: cells without a name only where no policy hides any."""
+        """A line that cannot be typed, as it may be stored: cells without a heading only if no policy hides any."""
         if self._hidden and _is_torn(raw):
-            return b'"cannot be told apart, and XIAOE_PERSONAL_DATA forbids to keep it as it came"'
+            return b'"its cells cannot be assigned to columns, and XIAOE_PERSONAL_DATA forbids storing it unmasked"'
         return super().kept(raw)
 
 
@@ -97,7 +108,7 @@ def _is_torn(raw: bytes | msgspec.Raw) -> bool:
 
 @cache
 def line_reader() -> LineReader:
-    """The reader of lines; made on first use, as it reads files."""
+    """The reader of lines; created on first use, because it reads files."""
     mapping: Mapping = {column: (column, _reads(column, read)) for column, (_, read) in orders.MAPPING.items()}
     return LineReader(mapping, orders.CODE_TEXTS, key="order_id", forms=forms_of("orders", orders.PERSONAL))
 
@@ -108,25 +119,25 @@ def _reads(column: str, read: cells.Read) -> cells.Read:
         words |= {cells.plain(word): code for word, code in known_words().words.get(column, {}).items()}
         fix = f"应为代码，或 {'、'.join(texts(column).values())}；其他说法请写进 include/old_csv.yaml"
         several = cells.code_list if read is values.code_list else cells.code
-        return cells.explained(several(words), fix)
+        return cells.with_fix(several(words), fix)
     replaced: dict[cells.Read, cells.Read]
     replaced = {values.identifier: cells.identifier, values.yuan: cells.money, values.fen: cells.money}
     if column == "created_time":
         read = cells.creation_time
     else:
         read = cells.time if column in _TIMES else replaced.get(read, read)
-    return cells.explained(read, cells.FIXES[read]) if read in cells.FIXES else read
+    return cells.with_fix(read, cells.FIXES[read]) if read in cells.FIXES else read
 
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a file, understood.
+    """The parsed header of a file.
 
     Args:
-        headings: As they stand there.
-        places: Column → where it stands, those first that count first.
-        fen: Places of amounts in fen.
-        unknown: Headings that mean no column.
+        headings: The headings as written.
+        places: Column → indexes of its cells, in order of preference.
+        fen: Indexes of amounts in fen.
+        unknown: Headings that match no column.
     """
 
     headings: Sequence[str]
@@ -135,62 +146,62 @@ class Header:
     unknown: list[str]
 
     def value(self, column: str, line: Sequence[str]) -> str | None:
-        """What a line says of a column: the first of its cells that is filled."""
+        """A line's value of a column: the first of its cells that is not empty."""
         for place in self.places.get(column, ()):
             if place < len(line) and (text := cells.bare(line[place])) is not None:
                 return _from_fen(text) if place in self.fen else text
         return None
 
     def raw(self, line: Sequence[str]) -> bytes:
-        """A line as JSON, for `LineReader`; with all of its cells if it cannot be told which is which."""
+        """A line as JSON, for `LineReader`; as a list of cells if their number differs from the header's."""
         if len(line) == len(self.headings):
             return msgspec.json.encode({column: self.value(column, line) for column in self.places})
         return msgspec.json.encode({"cells": line, "order_id": self.value("order_id", line)})
 
     def explain(self, error: RowError) -> str:
         """An error that names the heading instead of the column."""
-        said = str(error).replace("='None'", "")
-        column = re.split("[=: ]", said, maxsplit=1)[0]
+        text = str(error).replace("='None'", "")
+        column = re.split("[=: ]", text, maxsplit=1)[0]
         places = self.places.get(column)
-        return f"{self.headings[places[0]]}{said[len(column) :]}" if places else said
+        return f"{self.headings[places[0]]}{text[len(column) :]}" if places else text
 
 
 def read_header(file: str, headings: Sequence[str]) -> Header:
-    """Find the columns.
+    """Find the columns of a header.
 
     Raises:
-        XiaoeConfigError: One that is required is not there; names it, what it may be called, and what was found.
+        XiaoeConfigError: A required column is missing; names it, its accepted headings, and those found.
     """
     wanted = {cells.plain(name): column for column, names in known_words().headings.items() for name in names}
     ranks = {cells.plain(name): rank for names in known_words().headings.values() for rank, name in enumerate(names)}
     found: dict[str, list[tuple[int, int]]] = {}
     fen, unknown = set(), []
     for place, heading in enumerate(headings):
-        name, behind = _parts(heading)
+        name, unit = _split_heading(heading)
         column = wanted.get(name)
-        if column is None or (behind in ("元", "分") and column not in MONEY):
+        if column is None or (unit in ("元", "分") and column not in MONEY):
             unknown.extend([heading] if heading.strip() else [])
             continue
         found.setdefault(column, []).append((ranks[name], place))
-        fen.update([place] if behind == "分" else [])
+        fen.update([place] if unit == "分" else [])
     if missing := [column for column in REQUIRED if column not in found]:
         accepted = "; ".join(f"{column}: {'、'.join(known_words().headings[column])}" for column in missing)
         raise XiaoeConfigError(
-            f"FILE={file}: no column is headed as what is missing: {accepted}. The file's headings are"
+            f"FILE={file}: required columns are missing; accepted headings: {accepted}. The file's headings are"
             f" {'、'.join(headings)}. Rename them in the file, or add them to include/old_csv.yaml"
         )
     places = {column: [place for _, place in sorted(where)] for column, where in found.items()}
     return Header(headings, places, frozenset(fen), unknown)
 
 
-def _parts(heading: str) -> tuple[str, str | None]:
-    """A heading for comparing, and the unit or zone behind it."""
-    match: Any = _BEHIND.fullmatch(cells.plain(cells.bare(heading) or ""))
+def _split_heading(heading: str) -> tuple[str, str | None]:
+    """A heading in normal form, and the unit or time zone in its brackets."""
+    match: Any = _UNIT.fullmatch(cells.plain(cells.bare(heading) or ""))
     return match[1], match[2]
 
 
 def _from_fen(text: str) -> str:
-    """An amount in fen as one in yuan; what is no whole number stays, and is refused as it stands."""
+    """An amount in fen as yuan; anything but a number stays as it is, to be refused later."""
     try:
         return f"{Decimal(cells.plain(text)).scaleb(-2):f}"
     except (InvalidOperation, ValueError):

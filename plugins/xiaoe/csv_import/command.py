@@ -1,7 +1,8 @@
-"""`make import-csv`: orders of an old file, checked, shown, and merged where that is wanted.
+"""`make import-csv`: checks the orders of a file, reports, and merges them if asked to.
 
-The file is read twice, a line at a time: once to judge it, once to write its lines as pages, which are merged as
-those of the API are.
+The file is read twice, line by line: once to check it, once to write its lines as pages, which are merged like those
+of the API. The dry run is the same merge, rolled back; both hold the shop's merge lock. If an order is repeated, its
+last line counts, because scripts append.
 """
 
 from __future__ import annotations
@@ -32,24 +33,24 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.decode import RowError
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 from xiaoe.windows import EVER, Window
 
-_NAMED = 5
-"""Lines that a report names."""
+_MAX_NAMED = 5
+"""Bad lines that a report names."""
 _PAGE_ROWS = 1000
 _MOMENTS = ("created_time", "pay_time", "refund_time")
 
 
 class File:
-    """An old file, and which of its lines belong to a shop.
+    """A file, and the lines of it that belong to a shop.
 
     Args:
-        path: Where it is.
-        shop_id: Whose orders are wanted.
+        path: Path of the file.
+        shop_id: The shop whose orders are imported.
 
     Raises:
-        XiaoeConfigError: It cannot be read, or has no line or not the columns it takes.
+        XiaoeConfigError: It cannot be read, is empty, or lacks required columns.
     """
 
     def __init__(self, path: Path, shop_id: str) -> None:
@@ -62,11 +63,11 @@ class File:
         self.header: Header = read_header(str(path), first.cells)
 
     def orders(self) -> Iterator[tuple[int, bytes]]:
-        """Lines of the shop: where each begins, and what it says, for `line_reader`."""
+        """Lines of the shop: line number and JSON for `line_reader`."""
         return ((number, raw) for number, raw in self.lines() if raw)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """All lines below the header; of another shop, with nothing. A header that comes again is none."""
+        """All lines after the header, with empty JSON for those of other shops; repeated headers are skipped."""
         header = self.header
         for number, cells in read_lines(self.path, self.encoding):
             if cells != header.headings:
@@ -76,18 +77,18 @@ class File:
 
 @dataclass
 class Survey:
-    """What a first reading tells.
+    """The result of the first reading.
 
     Args:
-        kept: For each line of the shop whether it counts: it is the last of its order.
-        others: Lines of other shops.
-        repeated: Lines that an earlier one equals in every column.
-        bad: Lines that cannot be typed, the first few: number, field, value and fix.
-        bad_lines: How many there are.
-        first: The earliest creation, Beijing; None where no line can be typed.
-        last: The latest.
-        newest: The latest moment of all.
-        digest: Tells files apart.
+        kept: For each line of the shop, whether it is the last one of its order.
+        others: Number of lines of other shops.
+        repeated: Number of lines equal to an earlier one in every cell.
+        bad: The first lines that cannot be typed: number, field, value and fix.
+        bad_lines: Number of all such lines.
+        first: Earliest creation, Beijing time; None if no line can be typed.
+        last: Latest creation.
+        newest: Latest time in any column.
+        digest: Fingerprint of the content.
     """
 
     kept: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -102,7 +103,7 @@ class Survey:
 
 
 def survey(file: File, reader: LineReader) -> Survey:
-    """Read a file to its end."""
+    """Read a file to its end and check every line."""
     keys, contents, digest = array("q"), array("q"), blake2b(digest_size=8)
     found = Survey(np.empty(0, bool), 0, 0, [], 0, None, None, None, "")
     bad: set[int] = set()
@@ -121,7 +122,7 @@ def survey(file: File, reader: LineReader) -> Survey:
                 continue
             bad.add(contents[-1])
             found.bad_lines += 1
-            if len(found.bad) < _NAMED:
+            if len(found.bad) < _MAX_NAMED:
                 found.bad.append(f"第 {number} 行 {file.header.explain(error)}")
             continue
         created, *others = (row[place] for place in places)
@@ -134,7 +135,7 @@ def survey(file: File, reader: LineReader) -> Survey:
 
 
 def _last_ones(keys: array[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which of the keys do not come again."""
+    """For each key, whether it is the last occurrence."""
     kept = np.zeros(len(keys), bool)
     _, places = np.unique(np.frombuffer(keys, np.int64)[::-1], return_index=True)
     kept[len(keys) - 1 - places] = True
@@ -142,22 +143,22 @@ def _last_ones(keys: array[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 def import_csv(file: str, shop: str | None, *, apply: bool) -> str:
-    """Say in Chinese what importing a file does, and do it where that is wanted.
+    """Import a file, or only check what that would do; return a report in Chinese.
 
     Args:
         file: Path of a .csv or .xlsx.
-        shop: Whose orders they are, `app_id`; None where there is one shop only.
-        apply: Keep what was merged; without, all of it is taken back.
+        shop: The shop's `app_id`; None if there is only one shop.
+        apply: Commit the merge; otherwise it is rolled back.
 
     Raises:
-        XiaoeConfigError: The file or the shop cannot be told; names the field, the value and the fix.
+        XiaoeConfigError: The file or the shop is wrong; names the field, the value and the fix.
     """
     shop_id = _shop_id(shop)
     source = File(Path(file).expanduser(), shop_id)
     reader = line_reader()
     found = survey(source, reader)
     if not len(found.kept):
-        raise XiaoeConfigError(f"FILE={file} has no order of the shop {shop_id}: is it the right file, the right SHOP?")
+        raise XiaoeConfigError(f"FILE={file} has no order of the shop {shop_id}: check FILE and SHOP")
     with tempfile.TemporaryDirectory(prefix="xiaoe-csv-") as place:
         folder = RunFolder(Path(place))
         manifest = write_pages(source, found, folder, shop_id)
@@ -167,7 +168,7 @@ def import_csv(file: str, shop: str | None, *, apply: bool) -> str:
 
 
 def _shop_id(wanted: str | None) -> str:
-    """The shop, which has to be one whose connection is configured: a slip of the pen would found another."""
+    """The shop, which must have a configured connection: a typo would create another shop."""
     try:
         known = list(map(app_id_of, settings.conn_ids()))
     except AirflowNotFoundException as error:
@@ -183,24 +184,23 @@ def _shop_id(wanted: str | None) -> str:
 
 
 def write_pages(file: File, found: Survey, folder: RunFolder, shop_id: str) -> Manifest:
-    """The lines that count, as a staged run: pages, and the manifest that names them."""
+    """Write the kept lines as a staged run: pages, and the manifest that names them."""
     started, names = utc_now(), list[str]()
     moment = unconfirmed.observed_at(_beijing(found.newest))
     lines = compress((raw for _, raw in file.orders()), found.kept)
     while rows := list(islice(lines, _PAGE_ROWS)):
         names.append(folder.page_name(0, 1, len(names) + 1))
         body = b'{"code":0,"msg":"","data":{"total":%d,"list":[%s]}}' % (len(rows), b",".join(rows))
-        folder.write_page(names[-1], StoredPage(len(names), moment, body))
+        folder.write_page(names[-1], RawPage(len(names), moment, body))
     window = Window(_beijing(found.first), _beijing(found.last) + timedelta(seconds=1))
     staged = int(found.kept.sum())
-    part = SliceManifest(
-        begin=window.begin.isoformat(), end=window.end.isoformat(), api_total=staged, staged=staged, passes=1,
-        pages=names, observed_at=moment.isoformat(),
-    )  # fmt: skip
+    slice_ = SliceManifest(
+        begin=window.begin, end=window.end, api_total=staged, staged=staged, passes=1, pages=names, observed_at=moment
+    )
     return Manifest(
         shop_id=shop_id, resource=ORDERS.name, mode=unconfirmed.MODE, run_id=f"csv-{found.digest}",
-        moves_watermark=False, slices=[part], is_lookup=True,
-        started_at=started.isoformat(), staged_at=utc_now().isoformat(),
+        moves_watermark=False, slices=[slice_], is_lookup=True,
+        started_at=started, staged_at=utc_now(),
     )  # fmt: skip
 
 
@@ -209,7 +209,7 @@ def _beijing(moment: str | None) -> datetime:
 
 
 def _report(file: File, found: Survey, shop_id: str, counts: Counter[str], *, apply: bool) -> Iterator[str]:
-    """What is to be said, line by line."""
+    """The lines of the report."""
     yield f"{file.path}：{file.encoding or 'xlsx'}，{len(found.kept):,} 行属于店铺 {shop_id}"
     if found.others:
         yield f"其他店铺的 {found.others:,} 行未读：请用 SHOP=… 分别导入"

@@ -1,4 +1,4 @@
-"""Lines of a CSV file or of a workbook, one at a time, as lists of texts."""
+"""Lines of a CSV file or of a workbook, one at a time, as lists of strings."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from openpyxl.utils.exceptions import InvalidFileException
 from xiaoe.exceptions import XiaoeConfigError
 
 ENCODINGS = ("utf-8-sig", "gb18030")
-"""Tried in this order; the second is what a Chinese Excel writes."""
+"""Encodings to try, in this order; the second is the one of a Chinese Excel."""
 _EXACT = 1e15
-"""A whole number of a spreadsheet up to here has all of its digits."""
+"""A spreadsheet stores whole numbers up to here exactly."""
 
 
 class Line(NamedTuple):
-    """One line.
+    """One line of a file.
 
     Args:
-        number: Where it begins in the file, from 1.
-        cells: As texts.
+        number: Line number of its first line in the file, from 1.
+        cells: The cells as strings.
     """
 
     number: int
@@ -34,10 +34,10 @@ class Line(NamedTuple):
 
 
 def encoding_of(path: Path) -> str:
-    """In which of `ENCODINGS` a file is written, read to its end; `utf-16` by its mark; "" for a workbook.
+    """The encoding of a file: `utf-16` by its byte order mark, else one of `ENCODINGS`; "" for a workbook.
 
     Raises:
-        XiaoeConfigError: In none of them, or it cannot be read.
+        XiaoeConfigError: No encoding fits, or the file cannot be read.
     """
     if path.suffix.lower() == ".xlsx":
         return ""
@@ -58,14 +58,14 @@ def encoding_of(path: Path) -> str:
 
 
 def read_lines(path: Path, encoding: str) -> Iterator[Line]:
-    """The lines of a file that hold something, the header first.
+    """The non-empty lines of a file, header first.
 
     Args:
         path: A .csv, or an .xlsx, of which all sheets are read.
-        encoding: As `encoding_of` tells.
+        encoding: As returned by `encoding_of`.
 
     Raises:
-        XiaoeConfigError: It cannot be taken apart; names the line.
+        XiaoeConfigError: It cannot be parsed; names the line.
     """
     for line in _csv_lines(path, encoding) if encoding else _sheet_lines(path):
         if any(cell.strip() for cell in line.cells):
@@ -93,7 +93,7 @@ def _sheet_lines(path: Path) -> Iterator[Line]:
     try:
         with closing(load_workbook(path, read_only=True, data_only=True)) as book:
             for sheet in book.worksheets:
-                sheet.reset_dimensions()  # some programs write wrong ones
+                sheet.reset_dimensions()  # some programs write wrong dimensions
                 width = 0
                 for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
                     cells = [_text(value) for value in row]
@@ -108,11 +108,11 @@ def _sheet_lines(path: Path) -> Iterator[Line]:
 
 
 def _text(value: Any) -> str:
-    """A cell of a workbook as a CSV would say it."""
+    """A workbook's cell as a CSV file would show it."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value + timedelta(milliseconds=500):%Y-%m-%d %H:%M:%S}"  # a day's fraction, rounded to the second
+        return f"{value + timedelta(milliseconds=500):%Y-%m-%d %H:%M:%S}"  # a fraction of a day, rounded to the second
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return str(int(value))
     return str(value)

@@ -1,13 +1,13 @@
-"""CSV and xlsx files that a spreadsheet shows as they are.
+"""CSV and xlsx files that a spreadsheet shows unchanged.
 
-Text stays text. A spreadsheet runs a cell that begins like a formula, and turns what looks like a number or a
-date into one (a phone loses its zero, a long id its last digits), so:
+Text stays text. A spreadsheet evaluates a cell that begins like a formula, and converts text that looks like a number
+or a date (a phone loses its leading zero, a long id its last digits), so:
 
 - xlsx: every text cell is an inline string with format `@`; one that begins like a formula also has `quotePrefix`,
-  which a spreadsheet shows as nothing. Times are real times, so that filters and sorting know days and months.
-- CSV has no types: a value that begins like a formula gets an apostrophe in front, one that looks like a number,
-  a date or a truth value gets a tab, which keeps it text and does not show. UTF-8 with BOM; lines end with CR LF.
-- Both: control characters become visible signs (␀), CR a line break; what is longer than a cell can hold ends with `…`.
+  which is not displayed. Times are real times, so that filters and sorting know days and months.
+- CSV has no types: a value that begins like a formula is prefixed with an apostrophe; one that looks like a number,
+  a date or a boolean with a tab, which keeps it text and is not displayed. UTF-8 with BOM; lines end with CR LF.
+- Both: control characters become visible signs (␀), CR a line break; text too long for a cell is cut and ends in `…`.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
-MOST_ROWS = 1_048_576
-"""Of a sheet, with its header."""
-LONGEST_CELL = 32_767
+MAX_ROWS = 1_048_576
+"""Rows of a sheet, header included."""
+MAX_CELL = 32_767
 FORMATS = {"text": "@", "money": "¥#,##0.00", "time": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "number": "General"}
-"""Kind of a column → how a sheet shows what is no text."""
+"""Kind of a column → number format of its values that are not text."""
 _FORMULA = tuple("=+-@＝＋－＠\t\r")
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _NUMBER_SIGNS = re.compile(r"[\d\s.,:/\-+%$¥€£()eE．，：／－％￥年月日时分秒]+")
 _WITH_A_MONTH = re.compile(
     rf"(?:\d+[-/ .,]*(?:{_MONTHS})[a-z]*|(?:{_MONTHS})[a-z]*[-/ .,]*\d+)(?:[-/ .,:]+\d+)*", re.IGNORECASE
 )
-_LONGEST_DATE = 40
+_MAX_DATE = 40
 _NOT_SHOWN = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"} | {
     0x7F: "␡",
     **dict.fromkeys((0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), "\ufffd"),
@@ -44,13 +44,13 @@ _NOT_SHOWN = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
-class Column(NamedTuple):
+class SheetColumn(NamedTuple):
     """A column of a sheet.
 
     Args:
         name: Its heading.
-        kind: A name of `FORMATS`.
-        width: In characters.
+        kind: A key of `FORMATS`.
+        width: Width in characters.
     """
 
     name: str
@@ -58,17 +58,17 @@ class Column(NamedTuple):
     width: int = 20
 
 
-class Table(NamedTuple):
+class SheetTable(NamedTuple):
     """Columns and rows of plain values: text, number, date, datetime or None."""
 
-    columns: Sequence[Column]
+    columns: Sequence[SheetColumn]
     rows: Iterable[Sequence[Any]]
 
 
 # --- CSV -----------------------------------------------------------------------------------------------
 
 
-def write_csv(table: Table, path: Path) -> None:
+def write_csv(table: SheetTable, path: Path) -> None:
     """Write a table as CSV for a spreadsheet."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
@@ -77,7 +77,7 @@ def write_csv(table: Table, path: Path) -> None:
 
 
 def csv_text(text: str) -> str:
-    """A text that a spreadsheet neither runs nor turns into a number or a date."""
+    """Text that a spreadsheet neither evaluates nor converts to a number or a date."""
     text = shown(text)
     if begins_like_a_formula(text):
         return f"'{text}"
@@ -97,29 +97,29 @@ def _csv_value(value: Any) -> str:
 # --- xlsx ----------------------------------------------------------------------------------------------
 
 
-def write_xlsx(tables: Mapping[str, Table], path: Path, *, most_rows: int = MOST_ROWS) -> None:
-    """Write tables as sheets, row by row; one that has more rows than a sheet takes goes on in the next.
+def write_xlsx(tables: Mapping[str, SheetTable], path: Path, *, max_rows: int = MAX_ROWS) -> None:
+    """Write tables as sheets, row by row; a table with too many rows continues on another sheet.
 
     Args:
-        tables: Name of a sheet → its rows.
-        path: Where.
-        most_rows: Of one sheet, with the header.
+        tables: Sheet name → table.
+        path: File to write.
+        max_rows: Rows per sheet, header included.
     """
     book = Workbook(write_only=True)
     for name, table in tables.items():
-        for number, rows in enumerate(_parts(iter(table.rows), most_rows - 1), 1):
+        for number, rows in enumerate(_chunks(iter(table.rows), max_rows - 1), 1):
             _write_sheet(book, name if number == 1 else f"{name}{number}", table.columns, rows)
     book.save(path)
 
 
-def _parts(rows: Iterator[Any], size: int) -> Iterator[Iterator[Any]]:
-    """The rows in parts of `size`, each to be read to its end before the next; at least one."""
+def _chunks(rows: Iterator[Any], size: int) -> Iterator[Iterator[Any]]:
+    """The rows in chunks of `size`, at least one chunk; each must be consumed before the next."""
     yield islice(rows, size)
     for first in rows:
         yield islice(chain([first], rows), size)
 
 
-def _write_sheet(book: Workbook, title: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+def _write_sheet(book: Workbook, title: str, columns: Sequence[SheetColumn], rows: Iterable[Sequence[Any]]) -> None:
     sheet = book.create_sheet(title)
     sheet.freeze_panes = "A2"
     for number, column in enumerate(columns, 1):
@@ -131,13 +131,13 @@ def _write_sheet(book: Workbook, title: str, columns: Sequence[Column], rows: It
     sheet.append(head)
     count = 0
     fill = _filler(sheet, columns)
-    for count, row in enumerate(rows, 1):  # noqa: B007 - the number of rows is asked for below
+    for count, row in enumerate(rows, 1):  # noqa: B007 - `count` is used below
         sheet.append(fill(row))
     sheet.auto_filter.ref = f"A1:{get_column_letter(max(len(columns), 1))}{count + 1}"
 
 
-def _filler(sheet: Any, columns: Sequence[Column]) -> Callable[[Sequence[Any]], list[WriteOnlyCell | None]]:
-    """What makes the cells of a row; they are used again for the next."""
+def _filler(sheet: Any, columns: Sequence[SheetColumn]) -> Callable[[Sequence[Any]], list[WriteOnlyCell | None]]:
+    """A function that makes the cells of a row; it reuses them for the next row."""
     plain, quoted, others = ([WriteOnlyCell(sheet) for _ in columns] for _ in range(3))
     for place, column in enumerate(columns):
         plain[place].number_format = quoted[place].number_format = "@"
@@ -148,7 +148,7 @@ def _filler(sheet: Any, columns: Sequence[Column]) -> Callable[[Sequence[Any]], 
         cells: list[WriteOnlyCell | None] = []
         for place, value in enumerate(row):
             cell = None
-            if isinstance(value, date) and value.year < 1900:  # a sheet knows no earlier day
+            if isinstance(value, date) and value.year < 1900:  # spreadsheets have no earlier dates
                 value = str(value)
             if isinstance(value, str):
                 text = shown(value)
@@ -164,8 +164,8 @@ def _filler(sheet: Any, columns: Sequence[Column]) -> Callable[[Sequence[Any]], 
 
 
 def _set_text(cell: Any, text: str) -> None:
-    """A text is a text, also if it begins with `=` or reads `#N/A`; `_x0041_` does not become `A`."""
-    cell.value = _ESCAPE.sub("_x005F_", text)[:LONGEST_CELL]
+    """Set a text literally, even if it begins with `=`, reads `#N/A`, or contains an escape like `_x0041_`."""
+    cell.value = _ESCAPE.sub("_x005F_", text)[:MAX_CELL]
     cell.data_type = "s"
 
 
@@ -173,19 +173,19 @@ def _set_text(cell: Any, text: str) -> None:
 
 
 def begins_like_a_formula(text: str) -> bool:
-    """Whether a spreadsheet might run it, blanks in front or not."""
+    """Whether a spreadsheet might evaluate the text; leading blanks are ignored."""
     return text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
 
 
 def looks_like_a_value(text: str) -> bool:
-    """Whether a spreadsheet that reads a CSV might make a number, a date, a time or a truth value of it."""
+    """Whether a spreadsheet might read the text in a CSV as a number, a date, a time or a boolean."""
     if _NUMBER_SIGNS.fullmatch(text):
         return any(sign.isdigit() for sign in text)
     text = text.strip()
-    return text.lower() in ("true", "false") or (len(text) <= _LONGEST_DATE and bool(_WITH_A_MONTH.fullmatch(text)))
+    return text.lower() in ("true", "false") or (len(text) <= _MAX_DATE and bool(_WITH_A_MONTH.fullmatch(text)))
 
 
 def shown(text: str) -> str:
-    """A text as a cell can hold it: nothing that cannot be seen, nothing that does not fit."""
+    """A text that fits a cell: control characters made visible, too long a text cut."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_SHOWN)
-    return text if len(text) < LONGEST_CELL else f"{text[: LONGEST_CELL - 2]}…"
+    return text if len(text) < MAX_CELL else f"{text[: MAX_CELL - 2]}…"

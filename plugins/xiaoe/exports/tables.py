@@ -1,6 +1,7 @@
-"""`make export`: a table as CSV or xlsx with Chinese headings, for people who live in Excel.
+"""`make export`: a table as CSV or xlsx with Chinese headings.
 
-Headings are the comments of the columns, up to where an explanation begins. Hashes and batches are left out.
+Headings are the columns' comments without their explanations. Bookkeeping columns (hashes, batches) are left out. Text
+that begins with a formula sign is not evaluated by Excel (`xiaoe.exports.sheets`).
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from airflow.sdk import ObjectStoragePath
 from xiaoe import settings
 from xiaoe.clock import parse_time
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.exports.sheets import Column, Table, write_csv, write_xlsx
+from xiaoe.exports.sheets import SheetColumn, SheetTable, write_csv, write_xlsx
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 
 
 class Source(NamedTuple):
-    """What can be exported.
+    """A table that can be exported.
 
     Args:
-        title: Of the file and the sheet.
-        table: Where from.
-        time: Column that FROM and TO are about.
+        title: Title of the file and the sheet.
+        table: Table or view.
+        time: Column that FROM and TO filter.
     """
 
     title: str
@@ -56,16 +57,16 @@ _EXPLAINED = re.compile("[；：]|，如|（接口|，接口|（原始值|（app
 
 
 def export_table(name: str, begin: str | None, end: str | None, kind: str) -> str:
-    """Write a table into `XIAOE_EXPORT_DIR`; return where.
+    """Write a table into `XIAOE_EXPORT_DIR`; return the file's address.
 
     Args:
-        name: One of `SOURCES`.
-        begin: Beijing time; None: from the beginning.
-        end: The same, not included; None: to the end.
+        name: A key of `SOURCES`.
+        begin: Beijing time; None: no lower limit.
+        end: Beijing time, exclusive; None: no upper limit.
         kind: `csv` or `xlsx`.
 
     Raises:
-        XiaoeConfigError: There is no such table, a time cannot be read, or the first does not come before the second.
+        XiaoeConfigError: The table is unknown, a time cannot be read, or `begin` is not before `end`.
     """
     if name not in SOURCES:
         raise XiaoeConfigError(f"TABLE={name!r}: give one of {', '.join(SOURCES)}")
@@ -73,10 +74,10 @@ def export_table(name: str, begin: str | None, end: str | None, kind: str) -> st
     first = parse_time("FROM", begin).replace(tzinfo=None) if begin else None
     last = parse_time("TO", end).replace(tzinfo=None) if end else None
     if first and last and first >= last:
-        raise XiaoeConfigError(f"FROM={begin} TO={end}: FROM has to be before TO")
+        raise XiaoeConfigError(f"FROM={begin} TO={end}: FROM must be before TO")
     target = ObjectStoragePath(settings.export_dir()) / f"{source.title}-{_span(first, last)}.{kind}"
     with Warehouse().session() as session, tempfile.TemporaryDirectory() as place:
-        table, file = read(session, source, first, last), Path(place, "export")
+        table, file = read_table(session, source, first, last), Path(place, "export")
         if kind == "csv":
             write_csv(table, file)
         else:
@@ -88,7 +89,7 @@ def export_table(name: str, begin: str | None, end: str | None, kind: str) -> st
 
 
 def _span(begin: datetime | None, end: datetime | None) -> str:
-    """For the file's name: 自20261101-至20261101T120000."""
+    """The range in the file's name: 自20261101-至20261101T120000."""
     ends = [("自", begin), ("至", end)]
     return "-".join(f"{word}{_moment(time)}" for word, time in ends if time) or "全部"
 
@@ -97,8 +98,8 @@ def _moment(time: datetime) -> str:
     return f"{time:%Y%m%d}" if time == datetime.combine(time, datetime.min.time()) else f"{time:%Y%m%dT%H%M%S}"
 
 
-def read(session: Session, source: Source, begin: datetime | None, end: datetime | None) -> Table:
-    """The rows of a table between two times, in order of its key, as they come from the server."""
+def read_table(session: Session, source: Source, begin: datetime | None, end: datetime | None) -> SheetTable:
+    """The rows of a table between two times, in the order of its key, streamed from the server."""
     found = session.query(
         "SELECT column_name, data_type, numeric_scale, column_comment FROM information_schema.columns"
         " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
@@ -112,14 +113,14 @@ def read(session: Session, source: Source, begin: datetime | None, end: datetime
         f"SELECT {names} FROM {source.table} WHERE {where} ORDER BY 1, 2",  # noqa: S608 - names of the schema
         [moment for _, moment in wanted],
     )
-    return Table([_column(*one[1:]) for one in kept], rows)
+    return SheetTable([_column(*one[1:]) for one in kept], rows)
 
 
-def _column(data_type: str, scale: int | None, comment: str) -> Column:
-    """A decimal with two places is money; one with more is of a unit that nobody knows."""
+def _column(data_type: str, scale: int | None, comment: str) -> SheetColumn:
+    """The format of a column: a decimal with two places is money, one with more is a plain number."""
     decimal = "money" if scale == 2 else "number"
     kind = decimal if data_type == "decimal" else _KINDS.get(data_type, "text")
-    return Column(heading(comment), kind, _WIDTHS.get(kind, 24))
+    return SheetColumn(heading(comment), kind, _WIDTHS.get(kind, 24))
 
 
 def heading(comment: str) -> str:

@@ -1,1 +1,1 @@
-"""What grows and is cut back: pages, the ledger, rows nobody asks for, files, logs, Airflow's own database."""
+"""Daily cleanup: pages, the ledger, old rows, files, logs, Airflow's own database (docs/decisions/0018)."""

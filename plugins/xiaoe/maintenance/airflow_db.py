@@ -1,8 +1,9 @@
-"""Airflow's own database: old runs, task instances, XComs, logs of events.
+"""Airflow's own database: old runs, task instances, XComs, event logs.
 
-Airflow hides its database from tasks, so `airflow db clean` runs in a process of its own, which reads the address
-where Airflow's other parts do: airflow.cfg, or the variables `…SQL_ALCHEMY_CONN_CMD`, `…SQL_ALCHEMY_CONN_SECRET`. An
-address that is only in the environment does not reach a task; then `XIAOE_AIRFLOW_DB` has to name it.
+Airflow hides its database from tasks: it overwrites AIRFLOW__DATABASE__SQL_ALCHEMY_CONN in their environment. So
+`airflow db clean` runs in a separate process without that variable, which reads airflow.cfg, `…_CMD` or `…_SECRET`. An
+address that is given by the environment only must be repeated in `XIAOE_AIRFLOW_DB`. The database must contain the
+calling run before anything is cleaned.
 """
 
 from __future__ import annotations
@@ -19,32 +20,32 @@ from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance.step import Step
 
-NOT_THE_ONE = 3
-"""Exit code: the database that was found does not know the run that asks."""
+WRONG_DATABASE = 3
+"""Exit code: the database does not contain the calling run."""
 _ADDRESS = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _OF_A_TASK = (_ADDRESS, "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "_AIRFLOW_PROCESS_CONTEXT")
-"""What Airflow puts into a task's environment to keep it from its database."""
+"""Variables that Airflow sets in a task's environment to hide its database."""
 _PACKAGES = Path(__file__).resolve().parents[2]
 
 
 def clean_airflow_database(step: Step, dag_id: str, run_id: str) -> None:
-    """Run `airflow db clean`; skipped where the database cannot be found.
+    """Run `airflow db clean`; skipped if the database cannot be found.
 
     Args:
-        step: What to do.
-        dag_id: Of the run that asks.
-        run_id: Likewise: the database has to know it.
+        step: The step's arguments.
+        dag_id: DAG of the calling run.
+        run_id: The calling run, which the database must contain.
 
     Raises:
-        XiaoeConfigError: `airflow db clean` failed; the log says why.
+        XiaoeConfigError: `airflow db clean` failed; the log shows why.
     """
-    before = step.now - settings.keep("XIAOE_AIRFLOW_KEEP_DAYS", 90)
+    before = step.now - settings.airflow_keep()
     environment = {name: value for name, value in os.environ.items() if name not in _OF_A_TASK}
-    if url := environment.pop("XIAOE_AIRFLOW_DB", ""):
+    if url := settings.airflow_database():
         mask_secret(url)
         environment[_ADDRESS] = url
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGES), environment.get("PYTHONPATH"))))
-    process = subprocess.run(  # noqa: S603 - this very interpreter
+    process = subprocess.run(  # noqa: S603 - the same interpreter
         [sys.executable, "-m", "xiaoe.maintenance.airflow_db", dag_id, run_id, before.isoformat(), str(step.dry_run)],
         env=environment,
         stdout=subprocess.PIPE,
@@ -54,7 +55,7 @@ def clean_airflow_database(step: Step, dag_id: str, run_id: str) -> None:
     )
     for line in process.stdout.splitlines():
         step.log.info("%s", line)
-    if process.returncode == NOT_THE_ONE:
+    if process.returncode == WRONG_DATABASE:
         message = (
             "Airflow's own database is not cleaned: its address is hidden from tasks. Name it in XIAOE_AIRFLOW_DB, or"
             " in airflow.cfg instead of the environment, or run `airflow db clean` from cron (docs/operations.md)"
@@ -63,25 +64,25 @@ def clean_airflow_database(step: Step, dag_id: str, run_id: str) -> None:
         raise AirflowSkipException(message)
     if process.returncode:
         raise XiaoeConfigError(
-            f"`airflow db clean` ended with {process.returncode}: the lines above say why. The syncs do not need it"
+            f"`airflow db clean` ended with {process.returncode}: see the lines above. The syncs do not depend on it"
         )
 
 
 def main(dag_id: str, run_id: str, before: str, dry_run: str) -> int:
-    """In the process of its own: look whether this is the right database, and clean it."""
+    """Entry point of the separate process: check that this is the right database, and clean it."""
     import sqlalchemy
     from airflow.configuration import conf
 
     engine = sqlalchemy.create_engine(conf.get("database", "sql_alchemy_conn"))
-    asks = sqlalchemy.text("SELECT COUNT(*) FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id")
+    query = sqlalchemy.text("SELECT COUNT(*) FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id")
     try:
         with engine.connect() as connection:
-            known = connection.execute(asks, {"dag_id": dag_id, "run_id": run_id}).scalar()
+            known = connection.execute(query, {"dag_id": dag_id, "run_id": run_id}).scalar()
     except sqlalchemy.exc.SQLAlchemyError as error:
         print(f"{type(error).__name__}: the database cannot be read")
         known = 0
     if not known:
-        return NOT_THE_ONE
+        return WRONG_DATABASE
     from airflow.__main__ import main as airflow
 
     sys.argv = ["airflow", "db", "clean", "--clean-before-timestamp", before, "--skip-archive", "--yes"]

@@ -1,4 +1,4 @@
-"""Old files: exports for staff, Airflow's task logs."""
+"""Old files: exports and Airflow's task logs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from xiaoe.maintenance.step import Step
 
 
 def remove_old_exports(step: Step) -> int:
-    """Remove `<root>/<shop>/<day>/` of old days, and what `make export` wrote before; returns how many files."""
+    """Remove old `<root>/<shop>/<day>/` folders and old files of `make export`; return the number of files."""
     root = ObjectStoragePath(settings.export_dir())
-    first = step.now.astimezone(BEIJING).date() - settings.keep("XIAOE_EXPORT_KEEP_DAYS", 90)
+    first = step.now.astimezone(BEIJING).date() - settings.export_keep()
     removed = _remove_old_tables(step, root, midnight(first).timestamp())
     for shop in sorted(root.iterdir(), key=str) if root.exists() else []:
         for folder in sorted(shop.iterdir(), key=str) if shop.is_dir() else []:
@@ -47,9 +47,9 @@ def _remove_old_tables(step: Step, root: Any, before: float) -> int:
 
 
 def remove_old_logs(step: Step) -> int:
-    """Remove log files of this machine that nothing was written to for long; returns how many."""
+    """Remove this machine's log files that were not written to for long; return their number."""
     root = Path(conf.get("logging", "base_log_folder"))
-    before = (step.now - settings.keep("XIAOE_LOG_KEEP_DAYS", 30)).timestamp()
+    before = (step.now - settings.log_keep()).timestamp()
     removed = 0
     for place, folders, files in os.walk(root, topdown=False):
         for name in files:

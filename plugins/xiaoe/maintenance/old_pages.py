@@ -1,4 +1,8 @@
-"""Pages that are old and that no merge waits for."""
+"""Old pages that no merge needs any more.
+
+The pages of a run go once it was merged, or once every moment of its window was observed later by a merged run. Others
+stay, whatever their age, and are named in the log.
+"""
 
 from __future__ import annotations
 
@@ -12,41 +16,41 @@ from airflow.sdk import ObjectStoragePath
 
 from xiaoe import settings
 from xiaoe.clock import BEIJING
-from xiaoe.coverage import Look, segments
+from xiaoe.coverage import Look, gaps, segments
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance.step import Step
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.storage.pages import RunFolder, run_folders
-from xiaoe.windows import Window, parse_span
+from xiaoe.windows import parse_span
 
-_LATE = "late-"
-"""Begins the folder of a run that asked for orders one by one: its window says nothing about what it asked for."""
+_LOOKUP_PREFIX = "late-"
+"""Prefix of the folder of a run that looked up single orders: its window does not describe them."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the warehouse knows of the syncs of one resource of one shop.
+    """The merged syncs of one resource of one shop.
 
     Args:
-        merged: Batches.
+        merged: Ids of merged batches.
         looks: Merged windows.
-        late_success: When old orders were last looked up with success.
+        lookup_success: When old orders were last looked up successfully.
     """
 
     merged: frozenset[str]
     looks: Sequence[Look]
-    late_success: datetime | None
+    lookup_success: datetime | None
 
 
 def remove_old_pages(step: Step) -> int:
-    """Remove the pages of runs older than wanted; returns how many runs.
+    """Remove the pages of old runs; return the number of runs removed.
 
-    A run whose merge never got through stays, unless later windows that were merged hold all of its window: then its
-    pages have nothing to tell. The others are named.
+    A run that was never merged stays, unless later merged windows cover all of its window: its pages are then obsolete.
+    The log names the runs that stay.
     """
     root = ObjectStoragePath(settings.page_store())
-    before = step.now - settings.keep("XIAOE_PAGE_KEEP_DAYS", 30)
+    before = step.now - settings.page_keep()
     removed, waiting = 0, []
     knowledge: dict[tuple[str, str], Known] = {}
     warehouse = Warehouse()
@@ -66,8 +70,8 @@ def remove_old_pages(step: Step) -> int:
             _remove(folder)
     if waiting:
         step.log.warning(
-            "%s runs older than %s were never merged and nothing later covers them; their pages stay. Clear their merge"
-            " tasks, or read the windows again: %s",
+            "%s runs older than %s were never merged, and no later run covers them; their pages stay. Clear their"
+            " merge tasks, or read the windows again: %s",
             len(waiting),
             before,
             ", ".join(waiting[:10]),
@@ -76,7 +80,7 @@ def remove_old_pages(step: Step) -> int:
 
 
 def _runs(root: Any) -> Iterator[tuple[RunFolder, str, str]]:
-    """Run folders with shop and resource; what is no window is left alone."""
+    """Run folders with shop and resource; folders that are not windows are ignored."""
     for folder in run_folders(root):
         window, resource = folder.path.parent, folder.path.parent.parent
         if parse_span(window.name):
@@ -84,7 +88,7 @@ def _runs(root: Any) -> Iterator[tuple[RunFolder, str, str]]:
 
 
 def _written_at(path: Any) -> datetime | None:
-    """When the newest file below was written; None: there is none."""
+    """When the newest file below a path was written; None if there is none."""
     times = [_written_at(child) if child.is_dir() else _modified(child) for child in path.iterdir()]
     return max((one for one in times if one), default=None)
 
@@ -94,23 +98,16 @@ def _modified(path: Any) -> datetime:
 
 
 def _is_done(folder: RunFolder, written: datetime, known: Known) -> bool:
-    """Whether the run was merged, or later ones made up for it; a manifest that cannot be read is none."""
+    """Whether the run was merged or is covered by later ones; an unreadable manifest counts as missing."""
     if folder.manifest_path.exists():
         with suppress(XiaoeConfigError):
             if folder.read_manifest().batch_id in known.merged:
                 return True
-    if folder.path.name.startswith(_LATE):
-        return known.late_success is not None and known.late_success > written
+    if folder.path.name.startswith(_LOOKUP_PREFIX):
+        return known.lookup_success is not None and known.lookup_success > written
     window = parse_span(folder.path.parent.name)
-    return window is not None and is_covered(window, [look for look in known.looks if look.observed_at > written])
-
-
-def is_covered(window: Window, looks: Sequence[Look]) -> bool:
-    """Whether every moment of a window is in one of the looks."""
-    covered = segments(looks)
-    inside = [segment for segment in covered if window.begin < segment.begin < window.end]
-    before = [segment for segment in covered if segment.begin <= window.begin]
-    return bool(before) and all(segment.observed_at is not None for segment in (before[-1], *inside))
+    later = segments(look for look in known.looks if look.observed_at > written)
+    return window is not None and not gaps(later, window.begin, window.end)
 
 
 def _known(session: Session, shop_id: str, resource: str) -> Known:
@@ -125,7 +122,7 @@ def _known(session: Session, shop_id: str, resource: str) -> Known:
         " GROUP BY window_start, window_end",
         key,
     )
-    late = session.query(
+    lookup = session.query(
         "SELECT last_success_at FROM sync_status WHERE shop_id = %s AND resource = %s AND mode = 'late'", key
     )
     return Known(
@@ -134,12 +131,12 @@ def _known(session: Session, shop_id: str, resource: str) -> Known:
             Look(begin.replace(tzinfo=BEIJING), end.replace(tzinfo=BEIJING), seen.replace(tzinfo=timezone.utc))
             for begin, end, seen in looks
         ],
-        late[0][0].replace(tzinfo=timezone.utc) if late and late[0][0] else None,
+        lookup[0][0].replace(tzinfo=timezone.utc) if lookup and lookup[0][0] else None,
     )
 
 
 def _remove(folder: RunFolder) -> None:
-    """Manifest first: what is left if this breaks off is no window any more. A window without runs goes, too."""
+    """Remove a run, manifest first (an interruption leaves no staged run), then its window if empty."""
     if folder.manifest_path.exists():
         folder.manifest_path.unlink()
     folder.clear()

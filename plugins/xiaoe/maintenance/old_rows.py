@@ -1,4 +1,4 @@
-"""Rows of the warehouse that nobody asks for any more, and its statistics."""
+"""Old rows of the warehouse, and its statistics."""
 
 from __future__ import annotations
 
@@ -11,36 +11,30 @@ from xiaoe.coverage import Look, still_needed
 from xiaoe.maintenance.step import Step
 from xiaoe.mysql.session import Session, names, quoted
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.settings import Setting
 
 _BATCH = 5000
 
 
 @dataclass(frozen=True)
-class Ageing:
-    """Rows of a table that go when they are old.
+class Expiry:
+    """Retention of a table's rows.
 
     Args:
         table: Its name.
         since: Column with the moment from which a row ages, UTC; a row where it is NULL stays.
-        variable: Setting that says how long it is kept.
-        days: Its default.
+        kept: Setting that says how long it is kept.
     """
 
     table: str
     since: str
-    variable: str
-    days: int
-
-    @property
-    def kept(self) -> timedelta:
-        """How long a row is kept."""
-        return settings.keep(self.variable, self.days)
+    kept: Setting[timedelta]
 
 
-RESOLVED = (Ageing("rejected_rows", "resolved_at", "XIAOE_REJECTED_KEEP_DAYS", 90),)
-"""What could not be typed and now can; what still cannot stays."""
+RESOLVED = tuple(Expiry(table, "resolved_at", settings.rejected_keep) for table in ("rejected_rows", "field_problems"))
+"""What could not be read and now can; what still cannot stays."""
 RESULTS = tuple(
-    Ageing(table, since, "XIAOE_RESULT_KEEP_DAYS", 400)
+    Expiry(table, since, settings.result_keep)
     for table, since in (
         ("quality_results", "checked_at"),
         ("storage_samples", "sampled_at"),
@@ -49,15 +43,15 @@ RESULTS = tuple(
         ("backups", "removed_at"),
     )
 )
-"""What is looked at by people only: checks, samples, costs, alerts that are over, backups that are gone."""
+"""Rows that only people read: check results, samples, costs, closed alerts, removed backups."""
 
 
-def remove_old_rows(ageing: tuple[Ageing, ...], step: Step) -> int:
-    """Delete rows that are older than wanted, some thousand at a time; returns how many."""
+def remove_old_rows(expiries: tuple[Expiry, ...], step: Step) -> int:
+    """Delete expired rows in batches; return their number."""
     total = 0
     with Warehouse().session() as session:
-        for one in ageing:
-            before = utc_text(step.now - one.kept)
+        for one in expiries:
+            before = utc_text(step.now - one.kept())
             condition = f"{one.since} < %s"
             if step.dry_run:
                 [(count,)] = session.query(f"SELECT COUNT(*) FROM {one.table} WHERE {condition}", (before,))
@@ -69,12 +63,13 @@ def remove_old_rows(ageing: tuple[Ageing, ...], step: Step) -> int:
 
 
 def compact_ledger(step: Step) -> int:
-    """Delete lines of `sync_windows` that prove nothing any more; returns how many.
+    """Delete superseded rows of `sync_windows`; return their number.
 
-    A line goes only if it is old and later lines, which stay, cover every moment of its window. So what is covered,
-    and when a row was last seen, stays as it is (docs/decisions/0018).
+    A row goes only if it is old and every moment of its window is in a remaining row observed as late or later. So
+    what is covered, and when each moment was last observed, does not change; an old row's `batch_id` may then point to
+    no ledger row.
     """
-    before = step.now - settings.keep("XIAOE_LEDGER_KEEP_DAYS", 400)
+    before = step.now - settings.ledger_keep()
     total = 0
     with Warehouse().session() as session:
         for shop_id, resource in session.query("SELECT DISTINCT shop_id, resource FROM sync_windows"):
@@ -82,15 +77,15 @@ def compact_ledger(step: Step) -> int:
             for start in range(0, 0 if step.dry_run else len(ids), _BATCH):
                 session.execute("DELETE FROM sync_windows WHERE id IN %s", (ids[start : start + _BATCH],))
                 session.commit()
-            step.log.info("shop %s, %s: %s superseded lines merged before %s", shop_id, resource, len(ids), before)
+            step.log.info("shop %s, %s: %s superseded rows merged before %s", shop_id, resource, len(ids), before)
             total += len(ids)
     return total
 
 
 def refresh_statistics(step: Step) -> int:
-    """Have the server count anew what its optimizer goes by; returns the number of tables.
+    """Refresh the optimizer's statistics (ANALYZE TABLE); return the number of tables.
 
-    All tables: it reads some pages of each index, a fraction of a second. The server by itself does so only when a
+    It reads a few pages of each index, a fraction of a second for all tables. By itself the server does so only after a
     tenth of a table has changed.
     """
     with Warehouse().session() as session:
@@ -102,7 +97,7 @@ def refresh_statistics(step: Step) -> int:
 
 
 def _superseded(session: Session, shop_id: str, resource: str, before: datetime) -> list[int]:
-    """Ids of the old lines that no moment needs."""
+    """Ids of old ledger rows that are superseded."""
     rows = session.query(
         "SELECT id, window_start, window_end, observed_at, merged_at < %s FROM sync_windows"
         " WHERE shop_id = %s AND resource = %s ORDER BY id",

@@ -1,6 +1,6 @@
-"""The task of `xiaoe_maintenance`, one per step.
+"""The operator of `xiaoe_maintenance`; one task per step.
 
-What only a running task needs is imported in `execute`, as in `xiaoe.operators`.
+What only a running task needs is imported in `execute`, as in `xiaoe.sync.operators`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from xiaoe import clock
 
 
 class XiaoeMaintenanceOperator(BaseOperator):
-    """Remove what is older than wanted; with the Param `dry_run`, only say what would go.
+    """Removes what is beyond its retention; with the Param `dry_run`, only logs what it would remove.
 
-    Returns how much that was.
+    Returns how many files, rows or runs that were.
 
     Args:
         step: A name of `_steps`.
@@ -30,7 +30,7 @@ class XiaoeMaintenanceOperator(BaseOperator):
         self.step = step
 
     def execute(self, context: Context) -> int | None:
-        """Do it."""
+        """Run the step."""
         from xiaoe.maintenance.step import Step
 
         step = Step(clock.now(), bool(context["params"].get("dry_run")), self.log)

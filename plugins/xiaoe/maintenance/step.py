@@ -1,4 +1,4 @@
-"""What every step of the maintenance is told."""
+"""The arguments of every maintenance step."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Step:
     """One run of one step.
 
     Args:
-        now: The present, with an offset.
-        dry_run: Say what would go, and let it be.
-        log: Where to say it.
+        now: The current time, with an offset.
+        dry_run: Log what would be removed, and remove nothing.
+        log: The task's logger.
     """
 
     now: datetime

@@ -1,1 +1,1 @@
-"""What dashboards read: summaries of orders and decisions, kept up to date day by day."""
+"""Marts: the summaries of orders and decisions that dashboards read, refreshed day by day."""

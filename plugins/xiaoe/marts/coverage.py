@@ -1,13 +1,11 @@
-"""Which days of orders are covered by merged windows, and when they were last looked at: `bi_sync_coverage`."""
+"""`bi_sync_coverage`: which days of orders are covered by merged windows, and when they were last observed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from itertools import pairwise
+from datetime import date, timedelta
 
-from xiaoe.clock import BEIJING, beijing_text, midnight
-from xiaoe.coverage import Segment, segments
+from xiaoe.clock import beijing_text, midnight
+from xiaoe.coverage import seen_days, segments
 from xiaoe.merge.ledger import observations
 from xiaoe.mysql.session import Session
 from xiaoe.resources.orders import ORDERS
@@ -16,40 +14,22 @@ _DAY = timedelta(days=1)
 
 
 def write_coverage(session: Session, shop_id: str, first: date, end: date) -> None:
-    """Bring the days from `first` up to `end`, not included, up to date."""
+    """Refresh the days from `first` to `end`, exclusive."""
     looks = observations(session, ORDERS, shop_id, midnight(first), midnight(end))
-    covered = covered_days(segments(looks), first, end)
+    days = seen_days(segments(looks), first, end)
     session.insert_many(
         "REPLACE INTO bi_sync_coverage (shop_id, day, is_covered, looked_at) VALUES (%s, %s, %s, %s)",
-        [(shop_id, day, look is not None, look and beijing_text(look)) for day, look in covered.items()],
+        [(shop_id, day, look is not None, look and beijing_text(look)) for day, look in days.items()],
     )
 
 
 def unknown_days(session: Session, shop_id: str, today: date) -> list[date]:
-    """Days from the first window of orders to yesterday whose coverage was never worked out."""
+    """Days from the first window of orders to yesterday whose coverage was never computed."""
     [(first,)] = session.query(
         "SELECT MIN(window_start) FROM sync_windows WHERE shop_id = %s AND resource = 'orders'", (shop_id,)
     )
     if first is None:
         return []
-    held = {day for (day,) in session.query("SELECT day FROM bi_sync_coverage WHERE shop_id = %s", (shop_id,))}
+    known = {day for (day,) in session.query("SELECT day FROM bi_sync_coverage WHERE shop_id = %s", (shop_id,))}
     days = (first.date() + _DAY * number for number in range((today - first.date()).days))
-    return [day for day in days if day not in held]
-
-
-def covered_days(covered: Sequence[Segment], first: date, end: date) -> dict[date, datetime | None]:
-    """Days of Beijing → when all of the day was last looked at; None: not all was, ever.
-
-    Args:
-        covered: As `xiaoe.coverage.segments` returns them; with an offset.
-        first: A day.
-        end: The day behind the last.
-    """
-    looks: dict[date, list[datetime | None]] = {}
-    for segment, following in pairwise([Segment(midnight(first), None), *covered, Segment(midnight(end), None)]):
-        begin, last = max(segment.begin, midnight(first)), min(following.begin, midnight(end))
-        while begin < last:
-            day = begin.astimezone(BEIJING).date()
-            looks.setdefault(day, []).append(segment.observed_at)
-            begin = midnight(day + _DAY)
-    return {day: None if None in seen else min(filter(None, seen)) for day, seen in looks.items()}
+    return [day for day in days if day not in known]

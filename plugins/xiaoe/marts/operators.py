@@ -1,39 +1,29 @@
-"""The operator that keeps up to date what dashboards read.
+"""The operator that refreshes the marts.
 
-What only a running task needs is imported in `execute`, as in `xiaoe.operators`.
+What only a running task needs is imported in `execute`, as in `xiaoe.sync.operators`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 
 from xiaoe import clock
+from xiaoe.shop_operator import ShopOperator
 
 RESOURCE, MODE = "marts", "refresh"
-"""As `sync_status` knows these runs."""
+"""Names of these runs in `sync_status`."""
 
 
-class XiaoeMartsOperator(BaseOperator):
-    """Work out anew what changed since the last run: sales, buyers, refunds, decisions, coverage.
+class XiaoeMartsOperator(ShopOperator):
+    """Recomputes what changed since the last run: sales, buyers, refunds, decisions, coverage.
 
-    Returns how many days, months and weeks were worked out.
-
-    Args:
-        xiaoe_conn_id: The shop's connection.
+    Returns how many days, months and weeks were computed.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#e9f7ef"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
-
     def execute(self, context: Context) -> dict[str, int]:
-        """Refresh, and say how much that was."""
+        """Refresh the marts; return the counts."""
         from xiaoe.api.shop import app_id_of
         from xiaoe.marts.refresh import Refresher
         from xiaoe.merge.status import failure_noted, write_done
@@ -48,5 +38,5 @@ class XiaoeMartsOperator(BaseOperator):
             with warehouse.session() as session:
                 write_done(session, shop_id, RESOURCE, MODE, message)
                 session.commit()
-        self.log.info("shop %s: worked out anew: %s", shop_id, message)
+        self.log.info("shop %s: recomputed: %s", shop_id, message)
         return dict(counts)

@@ -1,4 +1,4 @@
-"""`mart_queue`, for what no merge queues: a user whose channel changed, and a rebuild of all marts."""
+"""Entries of `mart_queue` that no merge writes: for users whose channel changed, and for a rebuild of all marts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DAYS = (
     " FROM orders AS o CROSS JOIN (SELECT 1 AS number UNION ALL SELECT 2 UNION ALL SELECT 3) AS k"
     ") AS t WHERE t.shop_id = %s AND t.moment IS NOT NULL"
 )
-_HELD = (
+_EXISTING = (
     "SELECT %s, 'buyers', day FROM (SELECT DISTINCT day FROM mart_products_daily WHERE shop_id = %s"
     " UNION SELECT DISTINCT first_day FROM buyer_firsts WHERE shop_id = %s) AS held",
     "SELECT DISTINCT %s, 'month', active_month FROM mart_cohorts WHERE shop_id = %s",
@@ -29,14 +29,11 @@ _HELD = (
 
 def queue_users(session: Session, shop_id: str, user_ids: Sequence[str]) -> None:
     """Queue the days of all orders of these users."""
-    places = ", ".join(["%s"] * len(user_ids))
-    session.execute(
-        f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS} AND t.user_id IN ({places})", (shop_id, *user_ids)
-    )
+    session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS} AND t.user_id IN %s", (shop_id, user_ids))
 
 
 def queue_everything(session: Session, shop_id: str) -> None:
-    """Queue everything of a shop: the days in its tables, and those in its marts."""
+    """Queue everything of a shop: the days in its tables and those in its marts."""
     session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS}", (shop_id,))
-    for held in _HELD:
-        session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {held}", (shop_id,) * held.count("%s"))
+    for existing in _EXISTING:
+        session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {existing}", (shop_id,) * existing.count("%s"))

@@ -1,7 +1,15 @@
-"""Works out anew what `mart_queue` names, a range of days, a month or a week at a time (docs/decisions/0021).
+"""Recomputes what `mart_queue` names, one range of days, month or week at a time (docs/decisions/0021).
 
-Entries of the queue are taken out by their number: what was committed after a transaction read the queue stays in it,
-so nothing is worked out too seldom, and nobody waits for anybody.
+A refresh reads the queue, then the orders, then deletes exactly the entries it read, by id: what is committed in
+between stays queued and is computed again. It takes no merge lock, and READ COMMITTED locks nothing that is read. One
+statement reads the orders of a range of days, so the marts of a day agree, and readers see a range change at once.
+
+`buyer_firsts` is the day of each user's first paid order. A user whose first day moves queues the other day and, if
+the month changes, each month in which they bought. It holds user ids, so it is not a `bi_` table. A user whose channel
+changed queues all days of their orders.
+
+The SQL uses CASE instead of ELT: MySQL 9.7 takes ELT(n, a, b) for NULL if any argument is, and turns a LEFT JOIN into
+an inner one.
 """
 
 from __future__ import annotations
@@ -22,49 +30,49 @@ from xiaoe.mysql.templates import render, split_statements
 from xiaoe.mysql.warehouse import Warehouse
 
 DAY = timedelta(days=1)
-LONGEST_AGE = timedelta(days=60)
-"""How long after its payment an order stays on the curve; bi_week.sql has it, too."""
+MAX_AGE = timedelta(days=60)
+"""How long after its payment an order stays on the refund curve; bi_week.sql has the same number."""
 WEEK = timedelta(days=7)
 RULES = 1
 """Number of the definitions in include/sql/marts: raise it when a figure comes out otherwise than before."""
 _ENTRIES = 20_000
-"""Of the queue, looked at in one go."""
+"""Queue entries read at once."""
 _USERS = 2_000
 
 
 @dataclass(frozen=True)
-class Part:
-    """One kind of work.
+class Mart:
+    """Marts that are computed together.
 
     Args:
-        name: For the log.
-        kinds: Of `mart_queue`.
-        template: In include/sql/marts; None: `write_coverage`.
-        longest: Days that are worked out in one transaction; days between two that are queued are worked out, too.
+        name: Name in the log.
+        kinds: Values of `mart_queue.kind`.
+        template: Template in include/sql/marts; None: `write_coverage`.
+        max_days: Days computed in one transaction, including days that lie between two queued ones.
     """
 
     name: str
     kinds: tuple[str, ...]
     template: str | None
-    longest: int = 1
+    max_days: int = 1
 
 
-DAYS = Part("days", ("sales", "buyers"), "bi_days", longest=7)
-COVERAGE = Part("coverage", ("covered",), None, longest=31)
-PARTS = (
+DAYS = Mart("days", ("sales", "buyers"), "bi_days", max_days=7)
+COVERAGE = Mart("coverage", ("covered",), None, max_days=31)
+MARTS = (
     DAYS,
-    Part("months", ("month",), "bi_month"),
-    Part("deadlines", ("deadline",), "bi_deadlines", longest=31),
-    Part("decided", ("decided",), "bi_decided", longest=31),
-    Part("weeks", ("week",), "bi_week"),
+    Mart("months", ("month",), "bi_month"),
+    Mart("deadlines", ("deadline",), "bi_deadlines", max_days=31),
+    Mart("decided", ("decided",), "bi_decided", max_days=31),
+    Mart("weeks", ("week",), "bi_week"),
     COVERAGE,
 )
-"""In this order: days queue months and weeks."""
+"""In order of execution: days queue months and weeks."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of `mart_queue`."""
+    """An entry of `mart_queue`."""
 
     number: int
     kind: str
@@ -72,12 +80,12 @@ class Entry:
 
 
 class Refresher:
-    """Brings the marts of one shop up to date.
+    """Refreshes the marts of one shop.
 
     Args:
-        warehouse: Where.
+        warehouse: The warehouse.
         shop_id: The shop.
-        now: With an offset; the moment of the run.
+        now: Time of the run, with an offset.
     """
 
     def __init__(self, warehouse: Warehouse, shop_id: str, *, now: datetime) -> None:
@@ -89,34 +97,34 @@ class Refresher:
         self._rules = f"{RULES}, imported orders {'counted' if settings.count_imported() else 'left out'}"
         self._tables = split_statements(render("marts/bi_tables.sql"))
         self._sql = {
-            part.name: split_statements(render(f"marts/{part.template}.sql", **names)) if part.template else []
-            for part in PARTS
+            mart.name: split_statements(render(f"marts/{mart.template}.sql", **names)) if mart.template else []
+            for mart in MARTS
         }
 
     def refresh(self, *, rebuild: bool = False) -> Counter[str]:
-        """Work out everything that is queued, and what grows older by itself; return how many days, months, ….
+        """Compute everything that is queued or has aged; return the numbers of days, months, ….
 
-        Every range is a transaction of its own: broken off, the next run goes on. One run per shop at a time.
+        Each range is one transaction: after an interruption the next run continues. One run per shop at a time.
 
         Args:
-            rebuild: Everything there is, queued or not.
+            rebuild: Compute everything, queued or not.
         """
-        counts: Counter[str] = Counter({part.name: 0 for part in PARTS})
+        counts: Counter[str] = Counter({mart.name: 0 for mart in MARTS})
         with self._warehouse.session() as session, session.lock("marts", self._shop_id):
-            # What INSERT .. SELECT reads would be locked otherwise, and the merges would wait.
+            # Otherwise INSERT .. SELECT would lock the rows it reads, and merges would wait.
             session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             self._transaction(session, lambda: self._queue_all_after_a_change_of_rules(session, rebuild=rebuild))
-            self._transaction(session, lambda: self._queue_what_time_brings(session))
+            self._transaction(session, lambda: self._queue_aged(session))
             while self._transaction(session, lambda: self._find_days_of_users(session)):
                 pass
-            for part in PARTS:
-                while days := self._transaction(session, lambda part=part: self._work(session, part)):  # type: ignore[misc]
-                    counts[part.name] += days
+            for mart in MARTS:
+                while days := self._transaction(session, lambda mart=mart: self._compute(session, mart)):  # type: ignore[misc]
+                    counts[mart.name] += days
         return counts
 
     @staticmethod
     def _transaction(session: Session, work: Callable[[], Any]) -> Any:
-        """Do it and commit; again after a conflict."""
+        """Run the work and commit; repeat after a conflict."""
 
         def once() -> Any:
             try:
@@ -137,7 +145,7 @@ class Refresher:
             session.execute("REPLACE INTO mart_rules (shop_id, rules) VALUES (%s, %s)", (self._shop_id, self._rules))
 
     def _find_days_of_users(self, session: Session) -> int:
-        """Queue the days on which users bought whose channel changed; how many users that were."""
+        """Queue the order days of users whose channel changed; return the number of users."""
         found = session.query(
             "SELECT id, user_id FROM mart_queue WHERE shop_id = %s AND kind = 'user' LIMIT %s", (self._shop_id, _USERS)
         )
@@ -146,23 +154,23 @@ class Refresher:
             self._done(session, [number for number, _ in found])
         return len(found)
 
-    def _work(self, session: Session, part: Part) -> int:
-        """Work out the first range that is queued; how many days, months or weeks that were."""
-        if part is DAYS:
+    def _compute(self, session: Session, mart: Mart) -> int:
+        """Compute the first queued range; return the number of days, months or weeks."""
+        if mart is DAYS:
             for statement in self._tables:
                 session.execute(statement)
             session.commit()
-        entries = first_range(self._queued(session, part), part.longest)
+        entries = first_range(self._queued(session, mart), mart.max_days)
         if not entries:
             return 0
         first, last = entries[0].day, entries[-1].day
-        end = {"months": next_month, "weeks": lambda day: day + WEEK}.get(part.name, lambda day: day + DAY)(last)
+        end = {"months": next_month, "weeks": lambda day: day + WEEK}.get(mart.name, lambda day: day + DAY)(last)
         values: Any = {"shop": self._shop_id, "first": first, "end": end, "today": self._today}
-        for statement in self._sql[part.name]:
+        for statement in self._sql[mart.name]:
             session.execute(statement, values)
-        if part is COVERAGE:
+        if mart is COVERAGE:
             write_coverage(session, self._shop_id, first, min(end, self._today))
-        if part is DAYS:
+        if mart is DAYS:
             queue_days(session, self._shop_id, "month", {month_of(one.day) for one in entries if one.kind == "buyers"})
             queue_days(session, self._shop_id, "week", {week_of(one.day) for one in entries})
         self._done(session, [one.number for one in entries])
@@ -172,31 +180,31 @@ class Refresher:
     def _done(session: Session, numbers: list[int]) -> None:
         session.execute("DELETE FROM mart_queue WHERE id IN %s", (numbers,))
 
-    def _queued(self, session: Session, part: Part) -> list[Entry]:
+    def _queued(self, session: Session, mart: Mart) -> list[Entry]:
         rows = session.query(
             "SELECT id, kind, day FROM mart_queue WHERE shop_id = %s AND kind IN %s ORDER BY day, id LIMIT %s",
-            (self._shop_id, part.kinds, _ENTRIES),
+            (self._shop_id, mart.kinds, _ENTRIES),
         )
         return [Entry(*row) for row in rows]
 
-    def _queue_what_time_brings(self, session: Session) -> None:
-        """Each day that passes makes a young week's curve longer, and is a day that a window has to cover."""
+    def _queue_aged(self, session: Session) -> None:
+        """Queue what the passing of a day changes: the refund curves of young weeks, and the coverage of new days."""
         queue_days(session, self._shop_id, "covered", unknown_days(session, self._shop_id, self._today))
-        held = session.query(
+        weeks = session.query(
             "SELECT s.week, c.as_of FROM (SELECT DISTINCT day - INTERVAL WEEKDAY(day) DAY AS week FROM bi_sales_daily"
             " WHERE shop_id = %s AND orders_paid > 0 AND day < %s) AS s LEFT JOIN (SELECT pay_week, MIN(as_of) AS as_of"
             " FROM bi_refund_curve WHERE shop_id = %s GROUP BY pay_week) AS c ON s.week = c.pay_week",
             (self._shop_id, self._today, self._shop_id),
         )
-        grown = {week for week, as_of in held if as_of and (as_of >= self._today or as_of > week + WEEK + LONGEST_AGE)}
-        queue_days(session, self._shop_id, "week", {week for week, _ in held} - grown)
+        done = {week for week, as_of in weeks if as_of and (as_of >= self._today or as_of > week + WEEK + MAX_AGE)}
+        queue_days(session, self._shop_id, "week", {week for week, _ in weeks} - done)
 
 
-def first_range(entries: list[Entry], longest: int) -> list[Entry]:
-    """The entries of the first `longest` days, in order of days."""
+def first_range(entries: list[Entry], max_days: int) -> list[Entry]:
+    """The entries of the first range of at most `max_days` days; `entries` are in order of days."""
     found: list[Entry] = []
     for entry in entries:
-        if found and (entry.day - found[0].day).days >= longest:
+        if found and (entry.day - found[0].day).days >= max_days:
             break
         found.append(entry)
     return found
@@ -208,7 +216,7 @@ def month_of(day: date) -> date:
 
 
 def next_month(first: date) -> date:
-    """First day of the month behind the one that begins on `first`."""
+    """First day of the month after the one that begins on `first`."""
     return month_of(first + timedelta(days=31))
 
 

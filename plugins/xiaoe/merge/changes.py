@@ -1,6 +1,13 @@
-"""Some thousand rows at a time, on their way from the page store into the warehouse: read, judged, typed.
+"""Change detection: raw rows from the page store in, rows to write out, some thousand at a time. No database access.
 
-Knows no database: what it holds of the rows is handed in, what is to be written is handed back.
+An equal `raw_hash` (the bytes as they came) skips typing, an equal `row_hash` (the typed row) skips writing: a rescan
+in which 1% changed types and writes 1%. Where only `raw_hash` differs, it alone is refreshed. Hashes are XXH3, 64
+bits, seeded with the typing rules.
+
+An unchanged row is not written, so its `observed_at` stays. Without more, an order that goes 1 → 8 → 1 could be set
+back to 8 by a page that was fetched in between and merged late. So the ledger is asked which windows over the row's
+time were observed after the page (`SeenWindow`); rows of those are left alone. An order looked up by id has no window
+in the ledger: it is always written, because its own `observed_at` is the only trace of the reading.
 """
 
 from __future__ import annotations
@@ -17,34 +24,39 @@ from msgspec import Raw
 from xiaoe import clock
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import ledger
+from xiaoe.merge.field_problems import FieldProblem
 from xiaoe.merge.rejected import Rejected
 from xiaoe.resources.base import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import rows_of
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.rows.problems import Problem
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 
 _PAGES_AHEAD = 4
-_TWIN = "its key came twice on one page, with different content: the other row was taken; ask 小鹅通 what they mean"
+_TWIN = "duplicate key with different content on one page: the last row was kept; ask 小鹅通 which one is right"
 
-Stored = dict[str, tuple[int, int, str, int, int]]
-"""Key → what the warehouse knows of the row: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent,
-and whether it is one of those that the list has to bring (`ledger.Expected`).
+KnownRow = tuple[int, int, str, int, int, int]
+"""A row in the warehouse: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent, whether the list has
+to contain it (`expected.Expected`), and whether a field of it could not be read."""
 
-The key is without the spaces at its end, which MySQL takes for nothing when it compares.
+Known = dict[str, KnownRow]
+"""Key → the row in the warehouse.
+
+Keys are without trailing spaces, which MySQL ignores in comparisons.
 """
 
 
 @dataclass
-class Incoming:
+class RawChunk:
     """The raw rows of some pages.
 
     Args:
-        newest: Key, as in `Stored`, → the latest of its rows and when that was seen.
+        newest: Key, as in `Known` → its latest row, and when that was observed.
         keyless: Rows without a key, likewise.
-        hashes: Of the keys of all rows, for the count.
-        is_plain: Whether every key came as in `Stored`.
-        twins: Key → rows that another one of the same page came after, with other bytes, and when that was seen.
+        hashes: Key hashes of all rows, for the count.
+        is_plain: Whether every key was received as in `Known`.
+        twins: (key, row, observed) of rows that a later one with the same key and other bytes follows on their page.
     """
 
     newest: dict[str, tuple[Raw, str]] = field(default_factory=dict)
@@ -54,17 +66,17 @@ class Incoming:
     twins: list[tuple[str, Raw, str]] = field(default_factory=list)
 
     def add(self, resource: Resource, rows: Sequence[Raw], observed_at: str) -> None:
-        """Take in a page."""
+        """Add the rows of a page."""
         keys = resource.reader.keys(rows)
         if None in keys:
-            lost = [raw for raw, key in zip(rows, keys, strict=True) if key is None]
-            self.keyless += [(raw, observed_at) for raw in lost]
-            self.hashes.extend(map(key_hash, map(bytes, lost)))
+            keyless = [raw for raw, key in zip(rows, keys, strict=True) if key is None]
+            self.keyless += [(raw, observed_at) for raw in keyless]
+            self.hashes.extend(map(key_hash, map(bytes, keyless)))
             rows = [raw for raw, key in zip(rows, keys, strict=True) if key is not None]
-        came = [key for key in keys if key is not None]
-        self.hashes.extend(map(key_hash, came))
-        names = [key.rstrip(" ") for key in came]
-        self.is_plain = self.is_plain and names == came
+        received = [key for key in keys if key is not None]
+        self.hashes.extend(map(key_hash, received))
+        names = [key.rstrip(" ") for key in received]
+        self.is_plain = self.is_plain and names == received
         page = dict(zip(names, zip(rows, repeat(observed_at)), strict=False))
         if len(page) < len(names):
             self.twins += [
@@ -80,15 +92,17 @@ class Incoming:
 
 @dataclass
 class Chunk:
-    """What became of the rows of some pages.
+    """The rows of some pages, classified.
 
     Args:
-        new: Key → typed row that the warehouse does not hold.
-        changed: Key → typed row that it holds otherwise.
-        rehashed: Key → shop, key and `BOOKKEEPING` of a row that it holds as it is, with another raw hash.
-        rejected: Rows that could not be typed.
-        typed: Keys of rows that could, once more, after they could not.
-        unheld: Keys that were not among the rows that the list has to bring (`ledger.Expected`).
+        new: Key → typed row that is not in the warehouse.
+        changed: Key → typed row that differs from the warehouse's.
+        rehashed: Key → shop, key and `BOOKKEEPING` of an equal row whose raw hash differs.
+        rejected: Rows without a key, and what is no row.
+        typed: Keys of rows that are rejected in the warehouse and could be typed now.
+        problems: Fields that could not be read, also of rows that did not change.
+        reread: Keys of rows that have such fields in the warehouse and were typed again.
+        unexpected: Keys of rows that the list need not contain (`expected.Expected`).
     """
 
     new: dict[str, Row] = field(default_factory=dict)
@@ -96,35 +110,40 @@ class Chunk:
     rehashed: dict[str, Row] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     typed: set[str] = field(default_factory=set)
-    unheld: set[str] = field(default_factory=set)
+    problems: list[FieldProblem] = field(default_factory=list)
+    reread: set[str] = field(default_factory=set)
+    unexpected: set[str] = field(default_factory=set)
 
     @property
     def rows(self) -> list[Row]:
-        """All that are to be written."""
+        """All rows to write."""
         return [*self.new.values(), *self.changed.values()]
 
     def add(self, other: Chunk) -> None:
-        """Take in what was seen later."""
+        """Add a later chunk."""
         self.new |= other.new
         for key, row in other.changed.items():
             (self.new if key in self.new else self.changed)[key] = row
         self.rehashed |= other.rehashed
         self.rejected += other.rejected
         self.typed |= other.typed
+        self.problems = [one for one in self.problems if one.key not in other.reread] + other.problems
+        self.reread |= other.reread
 
     def is_due(self, size: int) -> bool:
-        """Whether to write it now. Statements cost something, too; but what was rejected has to stay in its order."""
-        return len(self.new) + len(self.changed) + len(self.rehashed) >= size or bool(self.rejected or self.typed)
+        """Whether to write now: from `size` rows on, because statements cost time; rejected rows in their order."""
+        waiting = len(self.new) + len(self.changed) + len(self.rehashed) + len(self.reread)
+        return waiting >= size or bool(self.rejected or self.typed)
 
 
-def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) -> Iterator[Incoming]:
-    """The rows of a slice, page after page, `size` and at most a page more at a time.
+def read(resource: Resource, folder: RunFolder, slice_: SliceManifest, size: int) -> Iterator[RawChunk]:
+    """The rows of a slice in page order, in chunks of `size` to `size` plus one page.
 
     Raises:
-        XiaoeReconciliationError: A page is gone.
+        XiaoeReconciliationError: A page is missing.
     """
-    incoming = Incoming()
-    for name, page in _pages(folder, part.pages):
+    incoming = RawChunk()
+    for name, page in _pages(folder, slice_.pages):
         if page is None:
             raise XiaoeReconciliationError(
                 f"page {name} is gone from {folder.path}: clear the stage task, it reads the window again"
@@ -133,33 +152,33 @@ def read(resource: Resource, folder: RunFolder, part: SliceManifest, size: int) 
         incoming.add(resource, listing.rows, clock.utc_text(page.observed_at))
         if len(incoming.hashes) >= size:
             yield incoming
-            incoming = Incoming()
+            incoming = RawChunk()
     if incoming.hashes:
         yield incoming
 
 
-def _pages(folder: RunFolder, names: Sequence[str]) -> Iterator[tuple[str, StoredPage | None]]:
-    """The pages in order; those of a bucket, which answers late, are read ahead."""
+def _pages(folder: RunFolder, names: Sequence[str]) -> Iterator[tuple[str, RawPage | None]]:
+    """The pages in order. A bucket's are read ahead; on a disk, threads cost more than they save."""
     if folder.is_local:
         yield from ((name, folder.read_page(name)) for name in names)
         return
-    to_come = iter(names)
+    remaining = iter(names)
     with ThreadPoolExecutor(2, thread_name_prefix="xiaoe-page") as pool:
-        ahead = deque(pool.submit(folder.read_page, name) for name in islice(to_come, _PAGES_AHEAD))
+        ahead = deque(pool.submit(folder.read_page, name) for name in islice(remaining, _PAGES_AHEAD))
         for name in names:
             page = ahead.popleft().result()
-            ahead.extend(pool.submit(folder.read_page, one) for one in islice(to_come, 1))
+            ahead.extend(pool.submit(folder.read_page, later) for later in islice(remaining, 1))
             yield name, page
 
 
-class Judge:
-    """Keeps what is new or changed and not older than what the warehouse has seen; types only that.
+class ChangeDetector:
+    """Finds the rows that are new or changed and not older than the warehouse's; types only those.
 
     Args:
-        resource: Whose rows.
-        manifest: Of the run.
-        seen_later: Merged windows that saw rows of this one later than its pages did.
-        unresolved: Keys of rows that could not be typed → when they were last seen like that.
+        resource: The resource.
+        manifest: The run's manifest.
+        seen_later: Merged windows that overlap this one and were observed later than its pages.
+        unresolved: Keys of rejected rows → when they were last observed.
     """
 
     def __init__(
@@ -173,29 +192,36 @@ class Judge:
         self._time = resource.reader.columns.index(resource.time) if resource.time else None
         self._key = resource.columns.index(resource.key)
 
-    def pick(self, incoming: Incoming, stored: Stored) -> Chunk:
-        """Judge some rows, knowing what the warehouse holds of them."""
+    def classify(self, incoming: RawChunk, known: Known) -> Chunk:
+        """Classify some rows, given the warehouse's."""
         chunk = Chunk(rejected=[self._rejected(None, *one) for one in incoming.keyless])
-        known, hash_of, newest, get = self._is_known, self._reader.raw_hash, incoming.newest, stored.get
+        is_known, hash_of, newest, get = self._is_known, self._reader.raw_hash, incoming.newest, known.get
         to_type = []
         for key in sorted(newest):
             raw, observed_at = newest[key]
             raw_hash, old = hash_of(raw), get(key)
             if not old or not old[4]:
-                chunk.unheld.add(key)
-            if not (old and known(old, observed_at, old[0] == raw_hash)):
+                chunk.unexpected.add(key)
+            # A row with a problem is typed again each time it comes, even from the same bytes.
+            if not (old and is_known(old, observed_at, old[0] == raw_hash and not old[5])):
                 to_type.append((key, raw, observed_at, raw_hash, old))
         shop_id, batch_id = self._manifest.shop_id, self._batch_id
-        rows = self._typed([raw for _, raw, *_ in to_type])
-        for (key, raw, observed_at, raw_hash, old), row in zip(to_type, rows, strict=True):
-            if isinstance(row, RowError):
+        typed = self._typed([raw for _, raw, *_ in to_type])
+        for (key, raw, observed_at, raw_hash, old), one in zip(to_type, typed, strict=True):
+            if isinstance(one, RowError):
                 chunk.rejected.append(self._rejected(key, raw, observed_at))
                 continue
+            row, problems = one
             hashed = row_hash(row)
             bookkeeping = (hashed, raw_hash, observed_at, batch_id)
             if old and self._was_seen_later(row, observed_at):
                 continue
-            if old and known(old, observed_at, old[1] == hashed):
+            chunk.problems += [FieldProblem(key, problem, observed_at) for problem in problems]
+            if old and old[5]:
+                chunk.reread.add(key)
+            if old and is_known(old, observed_at, old[1] == hashed):
+                if old[0] == raw_hash:
+                    continue
                 chunk.rehashed[key] = (shop_id, key, *bookkeeping)
                 continue
             (chunk.changed if old else chunk.new)[key] = (shop_id, *row, *bookkeeping)
@@ -209,10 +235,10 @@ class Judge:
             }
         return chunk
 
-    def _twins(self, incoming: Incoming) -> list[Rejected]:
-        """Rows that say something else than the one with their key that came last on the same page.
+    def _twins(self, incoming: RawChunk) -> list[Rejected]:
+        """Rows that differ, once typed, from the last row with the same key on their page.
 
-        Nothing tells which of them is right: the last one is taken, and somebody is told.
+        Nothing shows which of them is right: the last one is kept, the others are reported.
         """
         found = []
         for key, raw, observed_at in incoming.twins:
@@ -222,39 +248,42 @@ class Judge:
                 found.append(Rejected(key, _TWIN, self._reader.raw_hash(raw), bytes(raw), observed_at, kept=kept))
         return found
 
-    def stored(self, chunk: Chunk) -> Stored:
-        """What the warehouse will know of the chunk's rows once they are written; none counts as held any more."""
-        return {row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0) for row in chunk.rows}
+    def after_write(self, chunk: Chunk) -> Known:
+        """What `Known` will be of the chunk's rows once they are written; none of them counts as expected."""
+        return {
+            row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0, row[-5] is not None) for row in chunk.rows
+        }
 
     def key_hashes(self, chunk: Chunk) -> array[int]:
-        """Of the chunk's rows."""
+        """Key hashes of the chunk's rows."""
         return array("q", (key_hash(row[self._key].rstrip(" ")) for row in chunk.rows))
 
     def unknown_codes(self, chunk: Chunk) -> Counter[str]:
-        """Codes without a text → rows."""
+        """Codes without a text → how many rows."""
         return Counter(self._reader.unknown_codes(row[1:] for row in chunk.rows))
 
-    def _typed(self, raws: list[Raw]) -> list[Row | RowError]:
-        """Rows, or what is wrong with them; the bad ones are found by halves."""
+    def _typed(self, raws: list[Raw]) -> list[tuple[Row, list[Problem]] | RowError]:
+        """Each row typed, with the problems of its fields, or its error; bad rows are found by halving."""
         try:
-            return [*self._reader.rows(raws)]
+            rows, problems = self._reader.read(raws)
+            return [(row, problems.get(place, [])) for place, row in enumerate(rows)]
         except RowError as error:
             half = len(raws) // 2
             return [*self._typed(raws[:half]), *self._typed(raws[half:])] if half else [error]
 
-    def _is_known(self, old: tuple[int, int, str, int, int], observed_at: str, same: bool) -> bool:
-        """Whether the warehouse holds all that this observation tells, or newer.
+    def _is_known(self, old: KnownRow, observed_at: str, same: bool) -> bool:
+        """Whether the warehouse's row is as good as this observation, or newer.
 
-        No ledger window tells later that a row that was looked up was seen: it is written even if it did not
-        change, so that its own `observed_at` does.
+        A row that was looked up has no window in the ledger: it is written even if it did not change, so that its
+        `observed_at` moves.
         """
-        _, _, seen, is_absent, _ = old
+        _, _, seen, is_absent, *_ = old
         if self._manifest.is_lookup:
             return seen > observed_at or (seen == observed_at and same)
         return seen > observed_at or (same and not is_absent)
 
     def _was_seen_later(self, row: Row, observed_at: str) -> bool:
-        """Whether a merged window saw the row, unchanged, after this page did."""
+        """Whether a merged window observed the row, unchanged, after this page."""
         moment = clock.beijing_text(self._manifest.window.begin) if self._time is None else row[self._time]
         later = ledger.last_seen(self._seen_later, moment)
         return later is not None and clock.utc_text(later) > observed_at

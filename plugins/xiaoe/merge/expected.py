@@ -1,4 +1,10 @@
-"""The rows of the warehouse that a list has to bring: which are missing, and which are marked absent."""
+"""The rows of the warehouse that a list has to contain: which are missing, and which are marked absent.
+
+That nothing is missing is proved by a count over one index that has every column it needs (`Resource.time_index`),
+taken before anything is written: InnoDB trusts no entry of an index page that the transaction itself has changed, and
+looks each row up in the table (117 ms for 25,000 rows instead of 26 to 29). If the count differs, or a key was
+malformed or duplicated, keys are compared one by one and the missing ones named.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +23,13 @@ from xiaoe.windows import Window
 
 @dataclass(frozen=True)
 class Expected:
-    """The rows of the warehouse that a list has to bring, read at a certain moment.
+    """The rows of the warehouse that a list read at a certain moment has to contain.
 
-    A row that was first seen later is none: the pages could not hold it. Nor is one that is only inferred: the list
-    may never have had it.
+    Rows first seen later are excluded: these pages could not contain them. So are inferred rows, which the list may
+    never have had.
 
     Args:
-        condition: In SQL, of a row.
+        condition: SQL condition on a row.
         parameters: Its values.
     """
 
@@ -32,7 +38,7 @@ class Expected:
 
     @classmethod
     def of(cls, resource: Resource, shop_id: str, window: Window, seen_before: datetime) -> Expected:
-        """The rows of a window, by the resource's time column where it has one, seen before a moment."""
+        """Rows observed before a moment; of a window, if the resource has a time column."""
         conditions = [*_listed(resource), "observed_at < %s"]
         parameters = [shop_id, utc_text(seen_before)]
         if resource.time is not None:
@@ -42,41 +48,41 @@ class Expected:
 
 
 def missing_rows(session: Session, resource: Resource, expected: Expected, keys: Keys) -> list[str]:
-    """Expected rows that are not among some keys, which are sorted hashes of what was read."""
+    """Keys of expected rows that are not among `keys`, the sorted hashes of the rows that were read."""
     missing: list[str] = []
     for batch in session.stream(f"SELECT {resource.key} {_from_expected(resource, expected)}", expected.parameters):
         hashes = np.fromiter(map(key_hash, batch), dtype=np.int64, count=len(batch))
-        missing.extend(batch[place] for place in np.flatnonzero(~among(hashes, keys)))
+        missing.extend(batch[index] for index in np.flatnonzero(~among(hashes, keys)))
     return missing
 
 
 def count_expected(session: Session, resource: Resource, expected: Expected) -> int:
-    """How many rows are held."""
+    """How many rows are expected."""
     [(count,)] = session.query(f"SELECT COUNT(*) {_from_expected(resource, expected)}", expected.parameters)
     return int(count)
 
 
 def _from_expected(resource: Resource, expected: Expected) -> str:
-    """By an index that has all that is asked for; MySQL misjudges a table that has just grown, and reads the shop."""
+    """With the covering index forced: of a table that has just grown MySQL has no good statistics."""
     index = f" FORCE INDEX ({resource.time_index})" if resource.time_index else ""
     return f"FROM {resource.table}{index} WHERE {expected.condition}"
 
 
 def count_listed(session: Session, resource: Resource, shop_id: str) -> int:
-    """How many rows the source had when it was last asked."""
+    """How many rows the source had when it was last read."""
     condition = " AND ".join(_listed(resource))
     [(count,)] = session.query(f"SELECT COUNT(*) FROM {resource.table} WHERE {condition}", (shop_id,))
     return int(count)
 
 
 def _listed(resource: Resource) -> list[str]:
-    """Conditions on the rows of a shop that its list had the last time."""
+    """Conditions on the rows of a shop that its list contained the last time."""
     conditions = ["shop_id = %s", "absent_since IS NULL"]
     return [*conditions, "is_inferred = 0"] if resource.has_inferred else conditions
 
 
 def mark_absent(session: Session, resource: Resource, shop_id: str, keys: list[str]) -> None:
-    """Note that the source no longer has these rows; they are kept."""
+    """Mark rows that the source no longer has; they are kept."""
     for start in range(0, len(keys), 1000):
         session.execute(
             f"UPDATE {resource.table} SET absent_since = UTC_TIMESTAMP(3)"

@@ -1,4 +1,4 @@
-"""How fresh each sync has to be: the checks, the monitoring page and `make health` go by the same limits."""
+"""How fresh each sync has to be; the checks, the monitoring page and `make health` use the same limits."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ FRESH_WITHIN: FreshWithin = {
     ("benefits", "decide"): timedelta(hours=2),
     ("marts", "refresh"): timedelta(hours=2),
 }
-"""What the resources declare, and what stands downstream of them."""
+"""As the resources declare it, and for what is downstream of them."""

@@ -1,7 +1,7 @@
-"""Bookkeeping in the warehouse: the ledger of windows read, rows that are gone, rows that could not be typed.
+"""The ledger `sync_windows`: a line proves that its window was observed at a moment.
 
-`sync_windows` is what proves coverage, and tells when a row that did not change was last seen.
-Windows are Beijing wall-clock, every other time is UTC.
+It answers what was covered at all, and when each moment of a window was last observed, also for rows that did not
+change. Compaction keeps both answers. Windows are Beijing wall-clock, every other time is UTC.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SeenWindow:
     Args:
         begin: Beijing time as text, `YYYY-MM-DD HH:MM:SS`.
         end: The same; not included.
-        observed_at: UTC, of the window's earliest page.
+        observed_at: UTC; the earliest page's.
     """
 
     begin: str
@@ -36,10 +36,9 @@ class SeenWindow:
 def windows_seen_after(session: Session, manifest: Manifest) -> list[SeenWindow]:
     """Merged windows that overlap the manifest's and were read later than its earliest page.
 
-    There are some only if this merge is late. What they saw and did not write was unchanged, so it is
-    newer than what this merge brings.
+    There are some only if this merge is out of order. Rows they observed and did not write were unchanged, so the
+    warehouse's version is newer than this merge's.
     """
-    earliest = min(datetime.fromisoformat(part.observed_at) for part in manifest.slices)
     window = manifest.window
     rows = session.query(
         "SELECT DATE_FORMAT(window_start, '%%Y-%%m-%%d %%H:%%i:%%S'),"
@@ -48,7 +47,7 @@ def windows_seen_after(session: Session, manifest: Manifest) -> list[SeenWindow]
         (
             manifest.shop_id,
             manifest.resource,
-            utc_text(earliest),
+            utc_text(manifest.observed_at),
             beijing_text(window.end),
             beijing_text(window.begin),
         ),
@@ -57,14 +56,14 @@ def windows_seen_after(session: Session, manifest: Manifest) -> list[SeenWindow]
 
 
 def last_seen(windows: list[SeenWindow], moment: str | None) -> datetime | None:
-    """When a row was last seen by any of the windows that hold its `moment`; None if by none."""
+    """The latest observation by a window that contains `moment`; None if no window does."""
     if moment is None:
         return None
-    return max((one.observed_at for one in windows if one.begin <= moment < one.end), default=None)
+    return max((window.observed_at for window in windows if window.begin <= moment < window.end), default=None)
 
 
 def observations(session: Session, resource: Resource, shop_id: str, first: datetime, last: datetime) -> list[Look]:
-    """Merged windows that hold rows created from `first` to `last`; of each window the latest."""
+    """Merged windows that contain times from `first` to `last`; of each window the latest observation."""
     rows = session.query(
         "SELECT window_start, window_end, MAX(observed_at) FROM sync_windows WHERE shop_id = %s"
         " AND resource = %s AND window_start <= %s AND window_end > %s GROUP BY window_start, window_end",
@@ -80,11 +79,11 @@ def write_window(
     session: Session,
     resource: Resource,
     manifest: Manifest,
-    part: SliceManifest,
+    slice_: SliceManifest,
     counts: Counter[str],
     unknown_codes: dict[str, int],
 ) -> None:
-    """Add a merged slice to the ledger; pages that are merged again add nothing."""
+    """Add a merged slice to the ledger; merging the same pages again adds nothing."""
     session.execute(
         "INSERT INTO sync_windows (shop_id, resource, mode, window_start, window_end, observed_at, api_total, staged,"
         " inserted, updated, unchanged, rejected, passes, unknown_codes, batch_id, run_id, merged_at)"
@@ -94,19 +93,19 @@ def write_window(
             manifest.shop_id,
             manifest.resource,
             manifest.mode,
-            beijing_text(datetime.fromisoformat(part.begin)),
-            beijing_text(datetime.fromisoformat(part.end)),
-            utc_text(datetime.fromisoformat(part.observed_at)),
-            part.api_total,
-            part.staged,
+            beijing_text(slice_.begin),
+            beijing_text(slice_.end),
+            utc_text(slice_.observed_at),
+            slice_.api_total,
+            slice_.staged,
             counts["inserted"],
             counts["updated"],
             counts["unchanged"],
             counts["rejected"],
-            part.passes,
+            slice_.passes,
             ", ".join(f"{code}: {rows}" for code, rows in sorted(unknown_codes.items()))[:1000] or None,
             manifest.batch_id,
             manifest.run_id,
         ),
     )
-    outbox.queue_window(session, resource, manifest.shop_id, part.window.begin, part.window.end)
+    outbox.queue_window(session, resource, manifest.shop_id, slice_.begin, slice_.end)

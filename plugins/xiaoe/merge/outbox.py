@@ -1,8 +1,9 @@
 """Transactional outbox: what a merge queues for the benefit decision and the marts, in its own transaction.
 
-A resource declares what stands downstream (`Resource.feeds`). New rows are queued as they are loaded (`copies`,
-`queue_days`), changed rows by the resource's merge template, which sees old and new values; rows that are absent, or
-that could be read again, by `queue_rows`; windows by `queue_window`.
+A resource declares what is downstream (`Resource.feeds`). New rows are queued as they are loaded (`copies`,
+`queue_days`), changed rows by the resource's merge template, which has old and new values; rows that became absent, or
+that can be typed again, by `queue_rows`; windows by `queue_window`. A queue and not a watermark, which would have to
+trust clocks and would miss rows of a merge that commits late: an entry commits with the row it is about.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from xiaoe.resources.base import Copy, Resource
 
 
 def copies(resource: Resource) -> tuple[Copy, ...]:
-    """Queues that a new row goes to like to a table; an after-sale may already have queued its order."""
+    """Queues that new rows are loaded into; an after-sale may already have queued its order."""
     column = resource.feeds.decisions
     return (Copy("benefit_queue", {"order_id": column}, on_duplicate="replace"),) if column else ()
 
 
 def queue_rows(session: Session, resource: Resource, shop_id: str, keys: Sequence[str]) -> None:
-    """Queue what rests on these rows: decisions, where the key names an order, and the marts' days."""
+    """Queue what depends on these rows: decisions, if the key names an order, and the marts' days."""
     queue_decisions(session, resource, shop_id, keys)
     for start in range(0, len(keys), 1000):
         for kind, columns in resource.feeds.mart_days.items():
@@ -35,7 +36,7 @@ def queue_rows(session: Session, resource: Resource, shop_id: str, keys: Sequenc
 
 
 def queue_decisions(session: Session, resource: Resource, shop_id: str, keys: Iterable[str]) -> None:
-    """Queue orders for a new decision on their benefit, if these keys name orders."""
+    """Queue orders for a new benefit decision, if these keys name orders."""
     if resource.feeds.decisions == resource.key:
         session.insert_many(
             "INSERT INTO benefit_queue (shop_id, order_id) VALUES (%s, %s)"
@@ -49,7 +50,7 @@ def queue_window(session: Session, resource: Resource, shop_id: str, begin: date
 
     Args:
         session: In the transaction that writes the window to the ledger.
-        resource: Whose window.
+        resource: The window's resource.
         shop_id: The shop.
         begin: With an offset.
         end: The same; not included.

@@ -1,62 +1,139 @@
-"""After a merge, before the commit: does the warehouse hold what the API says, no less and no more?"""
+"""Before the commit: compares the warehouse with what the API listed.
+
+An order never leaves the window of its creation, so each slice is compared alone. An after-sale leaves the window of
+its last change when it changes again, perhaps while the run reads: all slices of a run are compared together, and only
+if the window reaches the present. Of a whole list, a merge marks at most half of the listed rows absent: an empty
+response with code 0 looks like a shop that was emptied.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
 
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import expected, unconfirmed
 from xiaoe.merge.expected import Expected
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource, Scope
-from xiaoe.rows.keys import Keys
+from xiaoe.rows.keys import Keys, among, distinct, merged
 from xiaoe.storage.pages import Manifest, SliceManifest
 from xiaoe.windows import Window
 
-_NAMED = 10
-"""Keys that a message names."""
+_MAX_NAMED = 10
+"""Keys in a message."""
 
 
-def check_pages(resource: Resource, part: SliceManifest, keys: Keys) -> None:
-    """Compare what the pages of a slice held with its manifest.
+def check_pages(resource: Resource, slice_: SliceManifest, keys: Keys) -> None:
+    """Compare the pages of a slice with its manifest.
 
     Raises:
         XiaoeReconciliationError: They differ.
     """
-    if len(keys) != part.staged:
+    if len(keys) != slice_.staged:
         raise XiaoeReconciliationError(
-            f"{resource.name} {part.window}: the pages hold {len(keys)} rows, the manifest says {part.staged}:"
+            f"{resource.name} {slice_.window}: the pages hold {len(keys)} rows, the manifest says {slice_.staged}:"
             " the page store was changed; clear the stage task, it reads the window again"
         )
 
 
-@dataclass(frozen=True)
-class Part:
-    """Slices that are compared with the warehouse as one.
+@dataclass
+class SliceResult:
+    """What was merged of a slice; keys are hashes, one array per chunk.
 
     Args:
-        slices: Neighbours, oldest first.
-        window: Theirs.
-        expected: The rows of the warehouse that they are compared with.
-        has_all: Whether they have to bring all of these.
+        slice_: The slice.
+        expected: As in the slice's `Comparison`.
+        keys: Of all rows in the pages.
+        written: Of rows that are new or changed.
+        refused: Of rows that could not be typed.
+        unexpected: Of rows that are not expected, or were written by this run.
+        is_plain: Whether each key was received as the warehouse stores it.
+        seen_expected: How many expected rows the pages contain; None where keys do not prove it.
+        counts: For the ledger.
+        unknown_codes: Codes without a text → rows.
+        distinct: `keys`, sorted and unique, once all rows were read.
     """
 
-    slices: list[SliceManifest]
+    slice_: SliceManifest
+    expected: Expected
+    keys: list[array[int]] = field(default_factory=list)
+    written: list[array[int]] = field(default_factory=list)
+    refused: list[array[int]] = field(default_factory=list)
+    unexpected: list[array[int]] = field(default_factory=list)
+    is_plain: bool = True
+    seen_expected: int | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    unknown_codes: Counter[str] = field(default_factory=Counter)
+    distinct: Keys | None = None
+
+    def close(self) -> Keys:
+        """The distinct keys, once all rows were read; the first call sums the counts and frees the arrays."""
+        if self.distinct is None:
+            counts, written = self.counts, distinct(self.written)
+            # A row in two chunks may have been written or rejected twice: it counts once.
+            counts["updated"] -= sum(map(len, self.written)) - len(written)
+            counts["rejected"] = int((~among(distinct(self.refused), written)).sum())
+            del written  # each array is freed before the next one is made
+            self.written, self.refused = [], []
+            unexpected = len(distinct(self.unexpected))
+            self.unexpected = []
+            self.distinct = distinct(self.keys)
+            self.keys = []
+            counts["staged"] = len(self.distinct)
+            counts["unchanged"] = counts["staged"] - counts["inserted"] - counts["updated"] - counts["rejected"]
+            if self.is_plain:
+                self.seen_expected = counts["staged"] - unexpected
+        return self.distinct
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Slices that are compared with the warehouse together.
+
+    Args:
+        results: Of adjacent slices, oldest first.
+        window: From the first one's start to the last one's end.
+        expected: The rows of the warehouse that they are compared with.
+        expected_count: How many these are; None if the slices need not contain all of them.
+    """
+
+    results: list[SliceResult]
     window: Window
     expected: Expected
-    has_all: bool
+    expected_count: int | None
+
+    def keys(self) -> Keys:
+        """Distinct keys of all rows in the pages."""
+        return merged([result.close() for result in self.results])
+
+    def may_miss_rows(self) -> bool:
+        """Whether expected rows may be missing; False if the pages contain as many as there are.
+
+        A key that was malformed or duplicated proves nothing: then keys have to be compared one by one.
+        """
+        if self.expected_count is None:
+            return False
+        counts = [result.seen_expected for result in self.results if result.seen_expected is not None]
+        rows = sum(len(result.close()) for result in self.results)
+        is_proof = len(counts) == len(self.results) and rows == len(self.keys())
+        return not is_proof or sum(counts) != self.expected_count
 
 
-def parts_of(resource: Resource, manifest: Manifest) -> list[Part]:
-    """Each slice by itself; but where a row may have moved on to a later one, all of them together."""
+def comparisons(session: Session, resource: Resource, manifest: Manifest) -> list[Comparison]:
+    """One per slice; a single one where a row may have moved on to a later slice.
+
+    Counts the expected rows, so it is called before anything is written (see `merge.expected`).
+    """
     together = resource.scope is Scope.CHANGED
     found = []
-    for slices in [manifest.slices] if together else [[one] for one in manifest.slices]:
-        window = Window(slices[0].window.begin, slices[-1].window.end)
-        seen = min(datetime.fromisoformat(one.observed_at) for one in slices)
-        has_all = resource.covers_present(window, datetime.fromisoformat(slices[-1].observed_at))
-        found.append(Part(slices, window, Expected.of(resource, manifest.shop_id, window, seen), has_all))
+    for slices in [manifest.slices] if together else [[slice_] for slice_ in manifest.slices]:
+        window = Window(slices[0].begin, slices[-1].end)
+        listed = Expected.of(resource, manifest.shop_id, window, min(slice_.observed_at for slice_ in slices))
+        must_list_all = resource.covers_present(window, slices[-1].observed_at)
+        count = expected.count_expected(session, resource, listed) if must_list_all else None
+        found.append(Comparison([SliceResult(slice_, listed) for slice_ in slices], window, listed, count))
     return found
 
 
@@ -64,42 +141,40 @@ def mark_missing(
     session: Session,
     resource: Resource,
     manifest: Manifest,
-    part: Part,
-    keys: Keys,
+    comparison: Comparison,
     *,
-    before: int,
+    count_before: int,
     accept: bool,
 ) -> int:
-    """Find rows of some slices that the warehouse holds and the API no longer lists; return how many were marked.
+    """Mark rows absent that the warehouse holds and the API no longer lists; return how many.
 
-    Of a whole list, what is gone is marked absent, unless that is more than half of what the warehouse held.
-    Rows of a window do not go by themselves: they are marked only where somebody said so, but for those that an
-    imported file told of and the API never did.
+    Rows of a whole list are marked, unless they are more than half of it. Rows of a window do not disappear by
+    themselves: they are marked only with `accept`, except for rows known only from an imported file.
 
     Args:
         session: In the merge's transaction, rows written.
-        resource: Whose rows.
-        manifest: Of the run.
-        part: What of it.
-        keys: Of all rows that came for it.
-        before: Rows the warehouse held before the merge.
-        accept: Whether somebody looked and said that the rows really are gone.
+        resource: The resource.
+        manifest: The run's manifest.
+        comparison: The slices.
+        count_before: Rows of the whole list before the merge.
+        accept: Whether somebody confirmed that the rows are gone (`accept_missing`).
 
     Raises:
-        XiaoeReconciliationError: Rows are missing and nobody said so; names them and the numbers.
+        XiaoeReconciliationError: Rows are missing without `accept`; names them and the numbers.
     """
-    missing = expected.missing_rows(session, resource, part.expected, keys)
+    keys = comparison.keys()
+    missing = expected.missing_rows(session, resource, comparison.expected, keys)
     if resource.scope is Scope.WHOLE:
-        if len(missing) * 2 > before and not accept:
+        if len(missing) * 2 > count_before and not accept:
             raise XiaoeReconciliationError(
-                f"{resource.name}: the API lists {len(keys)} rows, and of the {before} that the warehouse holds"
+                f"{resource.name}: the API lists {len(keys)} rows, and of the {count_before} that the warehouse holds"
                 f" {len(missing)} are not among them: more than half. Nothing was changed. Look in the shop's console:"
                 " if they really are gone, trigger the DAG with accept_missing, they are marked with absent_since;"
                 " if not, clear the stage task to ask the API again"
             )
     elif not accept and (gone := unconfirmed.confirmed(session, resource, manifest.shop_id, missing)):
         raise XiaoeReconciliationError(
-            f"{resource.name} {part.window}: the API lists {len(keys)} rows, the warehouse holds"
+            f"{resource.name} {comparison.window}: the API lists {len(keys)} rows, the warehouse holds"
             f" {len(gone)} more that it no longer lists: {_some(gone)}. Nothing was changed."
             " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
             " they are marked with absent_since. Otherwise clear the stage task to ask the API again"
@@ -109,9 +184,9 @@ def mark_missing(
 
 
 def mark_not_listed(session: Session, resource: Resource, manifest: Manifest, *, accept: bool) -> int:
-    """The same for rows that were asked for one by one, and for a file's; return how many were marked.
+    """Mark rows absent that a look-up or an imported file proves gone; return how many.
 
-    Each stands for itself: those that were found are kept, whatever became of the others.
+    Each row is independent: those that were found are committed even if others fail.
 
     Raises:
         XiaoeReconciliationError: The API did not list a row that the warehouse holds.
@@ -134,4 +209,4 @@ def mark_not_listed(session: Session, resource: Resource, manifest: Manifest, *,
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+    return ", ".join(names[:_MAX_NAMED]) + (" …" if len(names) > _MAX_NAMED else "")

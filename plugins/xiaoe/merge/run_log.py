@@ -1,9 +1,12 @@
-"""What each sync cost: rows, API calls, retries, seconds. Read by the monitoring page, and by nothing that decides."""
+"""`sync_runs`: what each sync cost in rows, API calls, retries and seconds. For the monitoring page; decides nothing.
+
+A line is written in the merge's transaction: it exists if and only if the rows do. A run that was interrupted and
+continued counts the calls of its last try. `wait_seconds` is the sum over parallel calls.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 
 from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
@@ -15,9 +18,9 @@ def write_run(session: Session, manifest: Manifest, totals: Counter[str], *, mer
 
     Args:
         session: In the merge's transaction.
-        manifest: Tells what reading cost. One of an earlier release does not know when it began.
+        manifest: Has what reading cost; one of an earlier release has no `started_at`.
         totals: Rows `staged`, `inserted`, `updated`, `unchanged`, `rejected`.
-        merge_seconds: What the merge took up to now.
+        merge_seconds: Duration of the merge until now.
     """
     calls = manifest.calls
     session.execute(
@@ -31,7 +34,7 @@ def write_run(session: Session, manifest: Manifest, totals: Counter[str], *, mer
             manifest.mode,
             manifest.run_id,
             manifest.batch_id,
-            utc_text(_started(manifest)),
+            utc_text(manifest.started_at or manifest.observed_at),
             _stage_seconds(manifest),
             round(merge_seconds, 3),
             *(totals[name] for name in ("staged", "inserted", "updated", "unchanged", "rejected")),
@@ -41,12 +44,7 @@ def write_run(session: Session, manifest: Manifest, totals: Counter[str], *, mer
     )
 
 
-def _started(manifest: Manifest) -> datetime:
-    return datetime.fromisoformat(manifest.started_at or min(part.observed_at for part in manifest.slices))
-
-
 def _stage_seconds(manifest: Manifest) -> float | None:
     if manifest.started_at is None or manifest.staged_at is None:
         return None
-    begin, end = datetime.fromisoformat(manifest.started_at), datetime.fromisoformat(manifest.staged_at)
-    return (end - begin).total_seconds()
+    return (manifest.staged_at - manifest.started_at).total_seconds()

@@ -16,5 +16,5 @@ def template_of(resource: Resource) -> str:
 
 
 def merge_sql(resource: Resource) -> str:
-    """The statements, rendered as Airflow renders them for a merge task."""
+    """The merge statements, rendered as Airflow renders them for a merge task."""
     return render(template_of(resource), task=SimpleNamespace(declaration=resource))

@@ -1,4 +1,4 @@
-"""How each sync stands, a row of `sync_status` each: the watermark, the last success, what the last run said."""
+"""`sync_status`: per sync the watermark, the last success, and the last run's message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MESSAGE_LENGTH = 2000
 
 
 def read_watermark(session: Session, shop_id: str, resource: str, mode: str) -> datetime | None:
-    """Up to where everything has been merged; None before the first run."""
+    """The end of what has been merged; None before the first run."""
     rows = session.query(
         "SELECT watermark FROM sync_status WHERE shop_id = %s AND resource = %s AND mode = %s",
         (shop_id, resource, mode),
@@ -27,7 +27,7 @@ def read_watermark(session: Session, shop_id: str, resource: str, mode: str) -> 
 
 
 def write_success(session: Session, manifest: Manifest, message: str) -> None:
-    """Note the success of a sync and move the watermark forward, if the run may move it; never back."""
+    """Record a successful sync and move the watermark forward, if the run moves it; never back."""
     watermark = manifest.window.end if manifest.moves_watermark else None
     write_done(session, manifest.shop_id, manifest.resource, manifest.mode, message, watermark=watermark)
 
@@ -35,7 +35,7 @@ def write_success(session: Session, manifest: Manifest, message: str) -> None:
 def write_done(
     session: Session, shop_id: str, resource: str, mode: str, message: str, *, watermark: datetime | None = None
 ) -> None:
-    """Note that a run succeeded, and up to where everything is done now; a watermark never moves back."""
+    """Record a successful run, and the new watermark if there is one; it never moves back."""
     text = message[:_MESSAGE_LENGTH]
     moment = beijing_text(watermark) if watermark else None
     session.execute(
@@ -50,7 +50,7 @@ def write_done(
 
 
 def write_failure(session: Session, shop_id: str, resource: str, mode: str, message: str) -> None:
-    """Note that a run failed, and why; the watermark stays where it is."""
+    """Record a failed run and its message; the watermark stays."""
     text = message[:_MESSAGE_LENGTH]
     session.execute(
         "INSERT INTO sync_status (shop_id, resource, mode, last_attempt_at, status, message)"
@@ -62,7 +62,7 @@ def write_failure(session: Session, shop_id: str, resource: str, mode: str, mess
 
 @contextmanager
 def failure_noted(warehouse: Warehouse, shop_id: str, resource: str, mode: str) -> Iterator[None]:
-    """Write a failure to sync_status, where dashboards see it, and let it go on."""
+    """Write a failure to sync_status, where dashboards show it, and raise it again."""
     try:
         yield
     except Exception as error:
@@ -71,5 +71,5 @@ def failure_noted(warehouse: Warehouse, shop_id: str, resource: str, mode: str) 
                 write_failure(session, shop_id, resource, mode, str(error))
                 session.commit()
         except (Error, AirflowException):
-            pass  # the warehouse cannot be reached: the task's own failure says so
+            pass  # the warehouse cannot be reached: the task's own failure reports it
         raise

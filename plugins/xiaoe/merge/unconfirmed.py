@@ -1,7 +1,11 @@
-"""Orders that only an imported file tells of: older than anything the API ever said (docs/decisions/0024).
+"""Orders known only from an imported file, until the API confirms them (docs/decisions/0024).
 
-They wait for the API to confirm them. It wins whatever it says; where it has read the window of such an order and
-did not list it, the order is marked absent, and nobody is alarmed: it never was the API's.
+Their `observed_at` lies in January 1970, so any row of the API wins, and `observed_at < '1971-01-01'` identifies them.
+Within 1970 it grows with the newest time in the file, a millisecond a second, so the file that knows of later things
+wins, whichever is imported first. (A file's own date changes when it is copied.)
+
+An order of the API that a window no longer lists stops the run. An order known only from a file was never the API's: it
+is marked absent and the run continues, also when it is looked up by id. If the API lists it later, the mark is removed.
 """
 
 from __future__ import annotations
@@ -17,28 +21,26 @@ from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import EVER
 
 MODE = "csv"
-"""As `sync_status` and `sync_runs` know an import."""
+"""Of an import, in `sync_status` and `sync_runs`."""
 BEFORE = "1971-01-01"
-"""Rows observed before this moment are known from files only; marts/benefit_decisions.sql knows it, too."""
+"""Rows observed earlier are known from files only; marts/benefit_decisions.sql has the same limit."""
 _BEGIN = datetime(1970, 1, 2, tzinfo=timezone.utc)
-_LONGEST = timedelta(days=300)
-_SHRUNK = 1000
+_MAX_OFFSET = timedelta(days=300)
+_SCALE = 1000
 
 
 def observed_at(newest: datetime) -> datetime:
-    """`observed_at` of the rows of a file: in 1970, a millisecond for each second up to its newest time.
-
-    So of two files the one that knows of later things wins, in whichever order they are imported.
+    """`observed_at` of a file's rows: in 1970, a millisecond for each second up to its newest time.
 
     Args:
-        newest: The latest moment the file speaks of, Beijing.
+        newest: The latest time in the file, Beijing.
     """
-    age = max(newest - EVER, timedelta()) / _SHRUNK
-    return _BEGIN + min(age, _LONGEST)
+    offset = max(newest - EVER, timedelta()) / _SCALE
+    return _BEGIN + min(offset, _MAX_OFFSET)
 
 
 def confirmed(session: Session, resource: Resource, shop_id: str, names: list[str]) -> list[str]:
-    """Those of some rows that the API has told of."""
+    """The keys among these whose row the API has listed."""
     found: list[str] = []
     for start in range(0, len(names), 1000):
         rows = session.query(
@@ -51,16 +53,17 @@ def confirmed(session: Session, resource: Resource, shop_id: str, names: list[st
 
 
 def unlisted(session: Session, shop_id: str) -> list[str]:
-    """Imported orders of windows that the API was read for: it did not list them. Those marked absent are left out."""
+    """Imported orders whose window was read from the API later and that it did not list; not those marked absent."""
     condition = "FROM orders WHERE shop_id = %s AND observed_at < %s AND absent_since IS NULL"
     [(first, last)] = session.query(f"SELECT MIN(created_time), MAX(created_time) {condition}", (shop_id, BEFORE))
     if first is None:
         return []
-    covered = segments(observations(session, ORDERS, shop_id, *(one.replace(tzinfo=BEIJING) for one in (first, last))))
-    found = []
+    span = (first.replace(tzinfo=BEIJING), last.replace(tzinfo=BEIJING))
+    covered = segments(observations(session, ORDERS, shop_id, *span))
+    not_listed = []
     for name, created in session.rows(f"SELECT order_id, created_time {condition}", (shop_id, BEFORE)):
-        made = created.replace(tzinfo=BEIJING)
-        look = last_look(covered, made)
-        if look is not None and made < look:
-            found.append(name)
-    return found
+        created_at = created.replace(tzinfo=BEIJING)
+        look = last_look(covered, created_at)
+        if look is not None and created_at < look:
+            not_listed.append(name)
+    return not_listed

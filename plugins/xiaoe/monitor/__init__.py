@@ -1,1 +1,1 @@
-"""The monitoring page inside the Airflow UI, and the storage figures it shows."""
+"""The monitoring page in the Airflow UI, and the storage samples it shows."""

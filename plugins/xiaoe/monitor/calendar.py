@@ -1,4 +1,8 @@
-"""Which days have been read, and how long ago: one cell per day of Beijing. Pure, no database."""
+"""Which days have been read, and how long ago: one cell per Beijing day. No database.
+
+A day is covered if no second of it is bare; grouping by day in SQL would hide a gap of an hour. A row that could not be
+typed colours the whole window it came in, up to six days, because the ledger knows windows, not rows.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,23 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, timezone
 from typing import NamedTuple
 
-import numpy as np
-
-from xiaoe.monitor.queries import Looks
+from xiaoe import settings
+from xiaoe.clock import midnight
+from xiaoe.coverage import Span, days, gaps, latest
+from xiaoe.monitor.queries import EPOCH, Looks
 
 DAY = timedelta(days=1)
-AGES = ((DAY, "d1"), (timedelta(days=15), "d15"), (timedelta(days=90), "d90"))
-"""Up to which age of the look → state; older is `old`."""
 GAPS = ("gap", "part")
-_YEAR_ZERO = 365
-"""Days that MySQL counts before Python's first."""
 
 
 class Cell(NamedTuple):
-    """A day.
+    """A cell of the calendar: one day.
 
     Args:
-        day: Of Beijing.
-        state: `gap`: nothing read, `part`: not all of it, `rejected`: rows in it could not be typed, `today`: not over
-            yet, else by age of the look: `d1`, `d15`, `d90`, `old`.
-        seen: When the part of it was read that was read longest ago, UTC; None where something was not read.
+        day: Beijing day.
+        state: `gap`: not read, `part`: partly read, `rejected`: some rows could not be typed, `today`: not over yet,
+            else by age of the observation: one of `ages`, or `old`.
+        seen: The oldest observation of any moment of the day, naive UTC; None if some moment was not read.
         until: Of today: up to when it has been read, Beijing time.
     """
 
@@ -36,10 +37,15 @@ class Cell(NamedTuple):
 
 
 class Month(NamedTuple):
-    """A row of the calendar: thirty-one places, None where there is no day."""
+    """A row of the calendar: 31 cells, None for days that do not exist."""
 
     label: str
     cells: list[Cell | None]
+
+
+def ages() -> dict[str, timedelta]:
+    """State → maximum age of the observation; days within a rescan's reach stay below its limit."""
+    return {"day": DAY, "rescan": settings.rescan_days(), "deep_rescan": settings.deep_rescan_days()}
 
 
 def cells(looks: Looks, first: date, now: datetime) -> list[Cell]:
@@ -47,35 +53,30 @@ def cells(looks: Looks, first: date, now: datetime) -> list[Cell]:
 
     Args:
         looks: Windows of the ledger, as `queries.looks` returns them.
-        first: Where the history begins.
-        now: The present, with Beijing's offset.
+        first: First day of the history.
+        now: The current time, with Beijing's offset.
     """
-    days = [first + number * DAY for number in range((now.date() - first).days + 1)]
-    midnights = np.array([_seconds(datetime.combine(day, time())) for day in (*days, now.date() + DAY)])
-    looks = looks[np.argsort(looks[:, 2], kind="stable")]
-    edges, latest = _paint(looks, midnights)
-    places = np.searchsorted(edges, midnights)
-    found = []
-    for day, begin, end in zip(days, places, places[1:], strict=False):
-        if day == now.date():
-            found.append(_today(day, edges[begin:end], latest[begin:end], looks))
-        else:
-            found.append(_cell(day, latest[begin:end], looks, _seconds(now.astimezone(timezone.utc))))
-    return found
+    today, end = now.date(), now.date() + DAY
+    latest_looks = [(midnight(EPOCH) + timedelta(seconds=edge), place) for edge, place in latest(looks)]
+    missing = gaps(latest_looks, midnight(today), midnight(end))
+    return [
+        _cell(day, places, looks, now) if day < today else _today(day, places, missing, looks)
+        for day, places in days(latest_looks, first, end).items()
+    ]
 
 
-def months(days: Iterable[Cell]) -> list[Month]:
-    """The latest month first."""
+def months(cells: Iterable[Cell]) -> list[Month]:
+    """The cells by month, latest month first."""
     rows: dict[str, list[Cell | None]] = {}
-    for cell in days:
+    for cell in cells:
         rows.setdefault(f"{cell.day:%Y-%m}", [None] * 31)[cell.day.day - 1] = cell
     return [Month(label, row) for label, row in sorted(rows.items(), reverse=True)]
 
 
-def gaps(days: Iterable[Cell]) -> list[tuple[date, date]]:
-    """First and last day of every run of days that were not read wholly."""
+def unread(cells: Iterable[Cell]) -> list[tuple[date, date]]:
+    """First and last day of each run of consecutive days that were not fully read."""
     found: list[tuple[date, date]] = []
-    for cell in days:
+    for cell in cells:
         if cell.state in GAPS:
             if found and found[-1][1] == cell.day - DAY:
                 found[-1] = (found[-1][0], cell.day)
@@ -84,45 +85,24 @@ def gaps(days: Iterable[Cell]) -> list[tuple[date, date]]:
     return found
 
 
-def _paint(looks: Looks, midnights: Looks) -> tuple[Looks, Looks]:
-    """Lay the windows over each other, the latest look on top.
-
-    Returns:
-        Where a segment begins, in order, with every midnight among them; the row in `looks` that each segment shows,
-        -1 for none.
-    """
-    edges = np.unique(np.concatenate([looks[:, 0], looks[:, 1], midnights]))
-    latest = np.full(len(edges), -1, dtype=np.int64)
-    begins, ends = np.searchsorted(edges, looks[:, 0]), np.searchsorted(edges, looks[:, 1])
-    for row, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
-        latest[begin:end] = row
-    return edges, latest
+def _cell(day: date, places: list[int | None], looks: Looks, now: datetime) -> Cell:
+    read = [looks[place] for place in places if place is not None]
+    if len(read) < len(places):
+        return Cell(day, "part" if read else "gap", None)
+    seen = _oldest_observation(read)
+    if any(look[3] for look in read):
+        return Cell(day, "rejected", seen)
+    age = now.astimezone(timezone.utc).replace(tzinfo=None) - seen
+    return Cell(day, next((state for state, limit in ages().items() if age <= limit), "old"), seen)
 
 
-def _cell(day: date, shown: Looks, looks: Looks, now: int) -> Cell:
-    read = shown >= 0
-    if not read.all():
-        return Cell(day, "part" if read.any() else "gap", None)
-    oldest = int(looks[shown, 2].min())
-    if looks[shown, 3].any():
-        return Cell(day, "rejected", _moment(oldest))
-    age = timedelta(seconds=now - oldest)
-    return Cell(day, next((state for limit, state in AGES if age <= limit), "old"), _moment(oldest))
-
-
-def _today(day: date, edges: Looks, shown: Looks, looks: Looks) -> Cell:
-    [missing] = np.nonzero(shown < 0)
-    if len(missing) and missing[0] == 0:
+def _today(day: date, places: list[int | None], missing: list[Span], looks: Looks) -> Cell:
+    if missing and missing[0].begin == midnight(day):
         return Cell(day, "today", None)
-    oldest = _moment(int(looks[shown[shown >= 0], 2].min()))
-    return Cell(day, "today", oldest, _moment(int(edges[missing[0]])) if len(missing) else None)
+    seen = _oldest_observation(looks[place] for place in places if place is not None)
+    return Cell(day, "today", seen, missing[0].begin.replace(tzinfo=None) if missing else None)
 
 
-def _seconds(moment: datetime) -> int:
-    """As `TO_SECONDS` counts them."""
-    return (moment.toordinal() + _YEAR_ZERO) * 86_400 + moment.hour * 3600 + moment.minute * 60 + moment.second
-
-
-def _moment(seconds: int) -> datetime:
-    days, rest = divmod(seconds, 86_400)
-    return datetime.fromordinal(days - _YEAR_ZERO) + timedelta(seconds=rest)
+def _oldest_observation(read: Iterable[tuple[int, ...]]) -> datetime:
+    """The oldest observation of some windows, naive UTC."""
+    return datetime.combine(EPOCH, time()) + timedelta(seconds=min(look[2] for look in read))

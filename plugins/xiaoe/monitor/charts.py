@@ -1,4 +1,8 @@
-"""Charts as SVG, drawn on the server by pygal; colours are the style sheet's, so they follow the theme."""
+"""SVG charts, drawn on the server by pygal.
+
+The page allows no script and no inline style: an XML filter removes pygal's, and its class names are coloured by our
+style sheet, for light and dark.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +17,19 @@ Series = Mapping[str, Sequence[float | None]]
 
 
 def bars(labels: Sequence[str], series: Series, *, title: str, no_data: str) -> Markup:
-    """Bars stacked on each other.
+    """A stacked bar chart.
 
     Args:
-        labels: Of the places on the x axis.
-        series: Name → a value per place.
+        labels: Labels of the x axis.
+        series: Name → one value per label.
         title: For screen readers.
-        no_data: What it says where there is nothing to draw.
+        no_data: Text shown if there is nothing to draw.
     """
     return _draw(pygal.StackedBar, labels, series, title, no_data)
 
 
 def lines(labels: Sequence[str], series: Series, *, title: str, no_data: str) -> Markup:
-    """A line each; a place without a value leaves a gap."""
+    """A line chart; a missing value leaves a gap."""
     return _draw(pygal.Line, labels, series, title, no_data, dots_size=2)
 
 
@@ -59,7 +63,7 @@ def _draw(kind: Any, labels: Sequence[str], series: Series, title: str, no_data:
 
 
 def _plain(root: Any, title: str) -> Any:
-    """Take out what needs a script or a style of its own (the page allows neither), and say values in words."""
+    """Remove scripts, styles and tooltips; turn the descriptions of values into titles."""
     root.set("role", "img")
     root.find("title").text = title
     for parent in list(root.iter()):
@@ -69,7 +73,7 @@ def _plain(root: Any, title: str) -> Any:
         parent.attrib.pop("id", None)
         described = parent.find("desc[@class='value']") if isinstance(parent.tag, str) else None
         if described is not None:
-            _say(parent, described)
+            _add_title(parent, described)
     return root
 
 
@@ -77,7 +81,7 @@ def _is_tooltip(node: Element) -> bool:
     return "tooltip-overlay" in node.get("class", "")
 
 
-def _say(parent: Element, described: Element) -> None:
+def _add_title(parent: Element, described: Element) -> None:
     label = parent.find("desc[@class='x_label']")
     text = " ".join(one.text for one in (label, described) if one is not None and one.text)
     for child in parent.findall("desc"):

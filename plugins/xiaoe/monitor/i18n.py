@@ -10,15 +10,17 @@ from typing import Any
 
 import msgspec
 
+from xiaoe.clock import in_words
+
 LANGUAGES = ("zh", "en")
 _EIGHT_HOURS = timedelta(hours=8)
 
 
 def choose_language(wanted: str | None, accepted: str) -> str:
-    """The language of a page: what was asked for, else the browser's first that we have, else Chinese.
+    """The language of a page: the one asked for, else the browser's first supported one, else Chinese.
 
     Args:
-        wanted: `lang` of the address.
+        wanted: The query parameter `lang`.
         accepted: The header Accept-Language, e.g. `en-GB,en;q=0.9,zh;q=0.8`.
     """
     if wanted in LANGUAGES:
@@ -37,17 +39,17 @@ def _quality(text: str) -> float:
 
 @cache
 def all_texts() -> dict[str, Any]:
-    """`texts.yaml`: key → language → text, some in groups."""
+    """The content of `texts.yaml`: key → language → text; some keys are groups of such."""
     found: dict[str, Any] = msgspec.yaml.decode(Path(__file__).with_name("texts.yaml").read_bytes())
     return found
 
 
-class Words:
+class Texts:
     """Texts and formats of one language.
 
     Args:
         language: `zh` or `en`.
-        now: The present, UTC, without an offset.
+        now: The current time, naive UTC.
     """
 
     def __init__(self, language: str, now: datetime) -> None:
@@ -55,22 +57,22 @@ class Words:
         self.now = now
 
     def __call__(self, key: str, *values: object) -> str:
-        """A text with its places filled."""
+        """A text with its placeholders filled in."""
         return str(all_texts()[key][self.language]).format(*values)
 
     def name(self, group: str, code: str | None) -> str:
-        """The name of a code; the code itself where it has none."""
+        """The name of a code; the code itself if it has none."""
         names = all_texts()[group].get(code)
         return str(names[self.language] if names else code or "")
 
     def number(self, value: int | Decimal | None) -> str:
-        """A count with thousands apart, and no more decimals than it has."""
+        """A number with thousands separators and no trailing zeros."""
         if value is None:
             return "–"
         return f"{value.normalize():,f}" if isinstance(value, Decimal) else f"{value:,}"
 
     def size(self, value: int | None) -> str:
-        """Bytes as a person reads them, in powers of ten."""
+        """A size in bytes, in decimal units."""
         if value is None:
             return "–"
         for power, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
@@ -79,27 +81,21 @@ class Words:
         return f"{value} B"
 
     def beijing(self, moment: datetime | None) -> str:
-        """A bookkeeping time (UTC) in Beijing time, to the minute."""
+        """A bookkeeping time (naive UTC) as Beijing time, to the minute."""
         return self.minute(moment + _EIGHT_HOURS) if moment else "–"
 
     def minute(self, moment: datetime | None) -> str:
-        """A business time as it is, to the minute."""
+        """A business time (Beijing), to the minute."""
         return f"{moment:%Y-%m-%d %H:%M}" if moment else "–"
 
     def ago(self, moment: datetime | None) -> str:
-        """How long ago a bookkeeping time was."""
-        return self("ago", self.span(self.now - moment)) if moment else self("never")
-
-    def span(self, length: timedelta) -> str:
-        """A length of time in its two largest units."""
-        minutes = max(0, int(length.total_seconds())) // 60
-        days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-        if days:
-            return self("days_hours", days, hours)
-        return self("hours_minutes", hours, minutes) if hours else self("minutes", minutes)
+        """The time since a bookkeeping time."""
+        return self("ago", in_words(self.now - moment, self.language)) if moment else self("never")
 
     def seconds(self, value: Decimal | None) -> str:
         """A duration of a task."""
         if value is None:
             return "–"
-        return self("seconds", f"{value:.1f}") if value < 120 else self.span(timedelta(seconds=float(value)))
+        if value < 120:
+            return self("seconds", f"{value:.1f}")
+        return in_words(timedelta(seconds=float(value)), self.language)

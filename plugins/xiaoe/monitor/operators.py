@@ -8,15 +8,15 @@ from xiaoe import clock, settings
 
 
 class XiaoeStorageOperator(BaseOperator):
-    """Write what takes how much room to `storage_samples`, and fail where the disk is nearly full."""
+    """Write storage sizes to `storage_samples`; fail if the disk is nearly full."""
 
     ui_color = "#fdf3e8"
 
     def execute(self, context: Context) -> dict[str, int | None]:
-        """Measure; returns bytes by metric, None where a figure cannot be had.
+        """Measure; return bytes by metric, None if a figure is not available.
 
         Raises:
-            XiaoeConfigError: Less is free than `XIAOE_MIN_FREE_DISK_GB`; also where MySQL fails because of that.
+            XiaoeConfigError: Less than `XIAOE_MIN_FREE_DISK_GB` is free; checked even if MySQL fails because of that.
         """
         from xiaoe.monitor import storage
         from xiaoe.mysql.warehouse import Warehouse
@@ -25,7 +25,7 @@ class XiaoeStorageOperator(BaseOperator):
         try:
             with Warehouse().session() as session:
                 samples += storage.sample_database(session)
-                storage.keep(session, samples, clock.now())
+                storage.write_samples(session, samples, clock.now())
                 session.commit()
         finally:
             storage.check_free_disk(samples, least=settings.min_free_disk(), store=settings.page_store())

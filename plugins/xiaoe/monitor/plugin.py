@@ -1,4 +1,7 @@
-"""Registers the page with Airflow, by the entry point `airflow.plugins` in pyproject.toml."""
+"""Registers the page with Airflow, by the entry point `airflow.plugins` in pyproject.toml.
+
+Only by the entry point: the loader of the plugins folder would import the modules a second time as loose files.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ URL_PREFIX = "/xiaoe-monitor"
 
 
 class LazyApp:
-    """Builds the page on its first request.
+    """Builds the real application on its first request.
 
-    Every worker and DAG processor loads every plugin; FastAPI and Airflow's access checks would cost each
-    two seconds.
+    Every worker and DAG processor loads every plugin, and importing FastAPI with Airflow's access checks takes two
+    seconds.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""What the page reads from the warehouse: every query is bounded, all of one moment.
+"""The page's queries: each is bounded, and all read one snapshot.
 
-Bookkeeping times come out in UTC without an offset, windows and watermarks in Beijing time without one, as stored.
+Times are naive, as stored: bookkeeping times in UTC, windows and watermarks in Beijing time.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xiaoe.benefits.attention import not_observed_since
 from xiaoe.clock import beijing_text, utc_text
-from xiaoe.monitor.storage import Table, tables
+from xiaoe.monitor.storage import TableSize, tables
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Scope
 from xiaoe.resources.registry import RESOURCES
 
-Looks = NDArray[np.int64]
+Looks = Sequence[tuple[int, int, int, int]]
+"""Windows of the ledger: begin, end (Beijing), when it was read (UTC), all in seconds since `EPOCH` by that clock; 1 if
+rows of it could not be typed."""
+EPOCH = date(1970, 1, 1)
 
 SHOWN = 20
-"""Rows of a list on the page."""
-MOST_PROBLEMS = 50
+"""Rows of each list on the page."""
+MAX_PROBLEMS = 50
 CHART_DAYS = 30
 GROWTH_DAYS = 90
 CHECKS_COUNT_FOR = timedelta(days=2)
-"""A check that has not run for longer is gone, not failed."""
+"""A check that has not run for longer was removed; its last failure does not count."""
 COVERED = tuple(name for name, one in RESOURCES.items() if one.scope is not Scope.WHOLE)
 """Resources that are read window by window."""
 
 
-class Sync(NamedTuple):
-    """Where a sync stands: a row of `sync_status`."""
+class SyncStatus(NamedTuple):
+    """The state of a sync: a row of `sync_status`."""
 
     shop_id: str
     resource: str
@@ -46,7 +46,7 @@ class Sync(NamedTuple):
     message: str | None
 
 
-class Alert(NamedTuple):
+class OpenAlert(NamedTuple):
     """An open alert."""
 
     kind: str
@@ -60,7 +60,7 @@ class Alert(NamedTuple):
     seen_count: int
 
 
-class Check(NamedTuple):
+class FailedCheck(NamedTuple):
     """A quality check whose latest result is a failure."""
 
     shop_id: str
@@ -72,8 +72,8 @@ class Check(NamedTuple):
     checked_at: datetime
 
 
-class Shop(NamedTuple):
-    """What waits in a shop: orders for a person, orders to be seen again (and how long the longest has), bad rows."""
+class ShopBacklog(NamedTuple):
+    """A shop's backlog: orders in review, orders to be observed again (and the longest wait), untyped rows."""
 
     shop_id: str
     in_review: int
@@ -102,7 +102,7 @@ class SyncRun(NamedTuple):
 
 
 class SyncDay(NamedTuple):
-    """What the runs of a Beijing day brought together."""
+    """Totals of the runs of a Beijing day."""
 
     day: date
     inserted: int
@@ -138,55 +138,65 @@ class StorageFigure(NamedTuple):
 
 
 class StorageDay(NamedTuple):
-    """The last sample of a Beijing day, bytes."""
+    """The last sample of a metric on a Beijing day, in bytes."""
 
     day: date
     metric: str
     bytes: int
 
 
-class Backup(NamedTuple):
-    """The last backup that succeeded, and what the last restore drill of any said."""
+class LastBackup(NamedTuple):
+    """The last successful backup, and the result of the last restore drill."""
 
     finished_at: datetime
     drill_status: str | None
 
 
-class Facts(NamedTuple):
-    """All that the page shows."""
+class ShopCheck(NamedTuple):
+    """The last `make check-shop` of a shop; `findings` is JSON."""
 
-    shops: list[Shop]
+    shop_id: str
+    checked_at: datetime
+    verdict: str
+    findings: str
+
+
+class PageData(NamedTuple):
+    """Everything that the page shows."""
+
+    shops: list[ShopBacklog]
     shop_id: str | None
-    syncs: list[Sync]
-    alerts: list[Alert]
-    checks: list[Check]
+    syncs: list[SyncStatus]
+    alerts: list[OpenAlert]
+    checks: list[FailedCheck]
     runs: list[SyncRun]
     days: list[SyncDay]
     windows: list[LedgerWindow]
     looks: dict[str, Looks]
-    tables: list[Table]
+    tables: list[TableSize]
     storage: list[StorageFigure]
     growth: list[StorageDay]
-    backup: Backup | None
+    backup: LastBackup | None
+    shop_checks: Sequence[ShopCheck] = ()
 
 
-def read(session: Session, wanted: str | None, now: datetime) -> Facts:
+def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageData:
     """Read everything.
 
     Args:
         session: The warehouse.
-        wanted: The shop whose runs and windows are shown; else the first.
-        now: The present, with an offset.
+        wanted: The shop whose runs and windows are shown; else the first one.
+        now: The current time, with an offset.
     """
-    syncs = [Sync(*row) for row in session.query(_SYNCS)]
+    syncs = [SyncStatus(*row) for row in session.query(_SYNCS)]
     names = sorted({one.shop_id for one in syncs})
     shop_id = wanted if wanted in names else next(iter(names), None)
-    return Facts(
+    return PageData(
         shops=_shops(session, names, now),
         shop_id=shop_id,
         syncs=syncs,
-        alerts=[Alert(*row) for row in session.query(_ALERTS, (MOST_PROBLEMS,))],
-        checks=[Check(*row) for row in session.query(_CHECKS, (utc_text(now - CHECKS_COUNT_FOR), MOST_PROBLEMS))],
+        alerts=[OpenAlert(*row) for row in session.query(_ALERTS, (MAX_PROBLEMS,))],
+        checks=[FailedCheck(*row) for row in session.query(_CHECKS, (utc_text(now - CHECKS_COUNT_FOR), MAX_PROBLEMS))],
         runs=[SyncRun(*row) for row in session.query(_RUNS, (shop_id, SHOWN))],
         days=[SyncDay(row[0], *map(int, row[1:])) for row in session.query(_DAYS, (shop_id, _days_ago(now)))],
         windows=[LedgerWindow(*row) for row in session.query(_WINDOWS, (shop_id, SHOWN))],
@@ -194,30 +204,26 @@ def read(session: Session, wanted: str | None, now: datetime) -> Facts:
         tables=tables(session)[:SHOWN],
         storage=[StorageFigure(*row) for row in session.query(_STORAGE)],
         growth=[StorageDay(*row) for row in session.query(_GROWTH, (utc_text(now - timedelta(days=GROWTH_DAYS)),))],
-        backup=next((Backup(*row) for row in session.query(_BACKUP)), None),
+        backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
+        shop_checks=[ShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
     )
 
 
 def looks(session: Session, shop_id: str, resource: str) -> Looks:
-    """Every window of the ledger: a row of numbers each, since there may be a hundred thousand.
-
-    Returns:
-        Columns: begin, end (Beijing), when it was read (UTC), all in seconds of `TO_SECONDS`; 1 if rows of it could
-        not be typed.
-    """
-    rows = session.query(
-        "SELECT TO_SECONDS(window_start), TO_SECONDS(window_end), TO_SECONDS(observed_at), rejected > 0"
+    """All windows of the ledger as numbers: there may be a hundred thousand, and datetimes would be slow."""
+    return session.query(
+        "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', window_start), TIMESTAMPDIFF(SECOND, '1970-01-01', window_end),"
+        " TIMESTAMPDIFF(SECOND, '1970-01-01', observed_at), rejected > 0"
         " FROM sync_windows WHERE shop_id = %s AND resource = %s",
         (shop_id, resource),
     )
-    return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
 
-def _shops(session: Session, names: Sequence[str], now: datetime) -> list[Shop]:
+def _shops(session: Session, names: Sequence[str], now: datetime) -> list[ShopBacklog]:
     in_review = dict(session.query(_IN_REVIEW))
     rejected = dict(session.query(_REJECTED))
     return [
-        Shop(name, in_review.get(name, 0), *not_observed_since(session, name, now), rejected.get(name, 0))
+        ShopBacklog(name, in_review.get(name, 0), *not_observed_since(session, name, now), rejected.get(name, 0))
         for name in names
     ]
 
@@ -246,7 +252,11 @@ _CHECKS = (
     " WHERE q.passed = 0 ORDER BY q.severity = 'critical' DESC, q.shop_id, q.check_name LIMIT %s"
 )
 _IN_REVIEW = "SELECT shop_id, COUNT(*) FROM benefit_decisions WHERE decision = 'review' GROUP BY shop_id"
-_REJECTED = "SELECT shop_id, COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL GROUP BY shop_id"
+_REJECTED = (  # a field once per reason, however many rows it is in
+    "SELECT shop_id, CAST(SUM(items) AS SIGNED) FROM (SELECT shop_id, COUNT(*) AS items FROM rejected_rows"
+    " WHERE resolved_at IS NULL GROUP BY shop_id UNION ALL SELECT shop_id, COUNT(DISTINCT resource, field, reason)"
+    " FROM field_problems WHERE resolved_at IS NULL GROUP BY shop_id) AS found GROUP BY shop_id"
+)
 _RUNS = (
     "SELECT resource, mode, run_id, started_at, finished_at, stage_seconds, merge_seconds, staged, inserted, updated,"
     " rejected, api_calls, api_retries, wait_seconds FROM sync_runs WHERE shop_id = %s"
@@ -264,6 +274,11 @@ _BACKUP = (
     "SELECT finished_at, (SELECT drill_status FROM backups WHERE drilled_at IS NOT NULL"
     " ORDER BY drilled_at DESC LIMIT 1)"
     " FROM backups WHERE status = 'success' ORDER BY started_at DESC LIMIT 1"
+)
+_SHOP_CHECKS = (
+    "SELECT c.shop_id, c.checked_at, c.verdict, c.findings FROM shop_checks AS c INNER JOIN ("
+    "SELECT shop_id, MAX(id) AS id FROM shop_checks GROUP BY shop_id"
+    ") AS latest ON c.id = latest.id ORDER BY c.shop_id LIMIT %s"
 )
 _STORAGE = (
     "SELECT s.metric, s.bytes, s.note, s.sampled_at FROM storage_samples AS s INNER JOIN ("

@@ -1,6 +1,7 @@
-"""How much room there is and what takes it: database, pages, MySQL's binary logs, the disk.
+"""Storage sizes: database, pages, MySQL's binary logs, free disk.
 
-Sampled by a task every hour into `storage_samples`, so that the page shows growth and walks no folder itself.
+A task samples them every hour into `storage_samples`, so the page shows growth without walking folders itself. The disk
+is checked even if MySQL cannot be reached.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ _UNKNOWN_VARIABLE = 1193
 
 
 class Sample(NamedTuple):
-    """One figure; `bytes` is None where it cannot be had, and `note` says why: `no_right`, `off` or `bucket`."""
+    """One figure; if `bytes` is None, `note` gives the reason: `no_right`, `off` or `bucket`."""
 
     metric: str
     bytes: int | None
     note: str | None = None
 
 
-class Table(NamedTuple):
-    """Size of a table as the server estimates it, in rows and bytes."""
+class TableSize(NamedTuple):
+    """Size of a table in rows and bytes, as estimated by the server."""
 
     name: str
     rows: int
@@ -41,10 +42,10 @@ class Table(NamedTuple):
 
 
 def sample_store(root: Any) -> list[Sample]:
-    """The page store, and the disk it is on; a bucket has no disk.
+    """The size of the page store and of its disk; a bucket has no disk.
 
     Args:
-        root: The page store's `ObjectStoragePath`; it need not be there yet.
+        root: The page store's `ObjectStoragePath`; it need not exist yet.
     """
     if not is_local(root):
         found = root.fs.find(root.path, detail=True).values()
@@ -56,23 +57,23 @@ def sample_store(root: Any) -> list[Sample]:
 
 
 def sample_database(session: Session) -> list[Sample]:
-    """The warehouse's tables together, and the server's binary logs."""
+    """The total size of the warehouse's tables, and of the server's binary logs."""
     return [Sample("database", sum(one.data_bytes + one.index_bytes for one in tables(session))), _binlog(session)]
 
 
-def tables(session: Session) -> list[Table]:
-    """The warehouse's tables, the largest first."""
-    _want_fresh_sizes(session)
+def tables(session: Session) -> list[TableSize]:
+    """The warehouse's tables, largest first."""
+    _disable_statistics_cache(session)
     rows = session.query(
         "SELECT table_name, COALESCE(table_rows, 0), COALESCE(data_length, 0), COALESCE(index_length, 0)"
         " FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
     )
-    found = [Table(str(name), *map(int, figures)) for name, *figures in rows]
+    found = [TableSize(str(name), *map(int, figures)) for name, *figures in rows]
     return sorted(found, key=lambda one: one.data_bytes + one.index_bytes, reverse=True)
 
 
-def keep(session: Session, samples: list[Sample], now: datetime) -> None:
-    """Write a sample of this moment; the maintenance removes old ones."""
+def write_samples(session: Session, samples: list[Sample], now: datetime) -> None:
+    """Write the samples of one time; the maintenance DAG removes old ones."""
     session.insert_many(
         "INSERT INTO storage_samples (sampled_at, metric, bytes, note) VALUES (%s, %s, %s, %s)"
         " ON DUPLICATE KEY UPDATE bytes = VALUES(bytes), note = VALUES(note)",
@@ -81,27 +82,27 @@ def keep(session: Session, samples: list[Sample], now: datetime) -> None:
 
 
 def check_free_disk(samples: list[Sample], *, least: int, store: str) -> None:
-    """Fail where the disk is nearly full.
+    """Fail if the disk is nearly full.
 
     Args:
-        samples: What was measured.
-        least: Bytes that have to be free.
+        samples: The measured sizes.
+        least: Bytes that must be free.
         store: URL of the page store, for the message.
 
     Raises:
-        XiaoeConfigError: Less is free.
+        XiaoeConfigError: Fewer are free.
     """
     free = next((one.bytes for one in samples if one.metric == "free_disk"), None)
     if free is not None and free < least:
         raise XiaoeConfigError(
-            f"free disk: {free / 1e9:.1f} GB where {store} is (XIAOE_PAGE_STORE), at least {least / 1e9:g} GB wanted"
-            " (XIAOE_MIN_FREE_DISK_GB): make room (old pages and logs, see docs/monitoring.md) or enlarge the disk;"
-            " when it is full, syncs stop and MySQL may too"
+            f"free disk: {free / 1e9:.1f} GB on the disk of {store} (XIAOE_PAGE_STORE), {least / 1e9:g} GB required"
+            " (XIAOE_MIN_FREE_DISK_GB): free some space (old pages and logs, see docs/monitoring.md) or enlarge the"
+            " disk; when it is full, syncs stop and MySQL may too"
         )
 
 
-def _want_fresh_sizes(session: Session) -> None:
-    """MySQL shows sizes up to a day old unless told otherwise; MariaDB does not know the setting."""
+def _disable_statistics_cache(session: Session) -> None:
+    """By default MySQL shows sizes up to a day old; MariaDB lacks the setting."""
     try:
         session.execute("SET SESSION information_schema_stats_expiry = 0")
     except Error as error:
@@ -112,7 +113,7 @@ def _want_fresh_sizes(session: Session) -> None:
 def _binlog(session: Session) -> Sample:
     try:
         logs = session.query("SHOW BINARY LOGS")
-    except XiaoeConfigError:  # the right to see them is one that the loading user does not need
+    except XiaoeConfigError:  # the loading user need not have the right to see them
         return Sample("binlog", None, "no_right")
     except Error as error:
         if error.args[0] != _NO_BINLOG:
@@ -122,7 +123,7 @@ def _binlog(session: Session) -> Sample:
 
 
 def _folder_size(folder: Path) -> int:
-    """Bytes of all files below; one that goes while we look is not counted."""
+    """Bytes of all files below a folder; files removed meanwhile are not counted."""
     total, waiting = 0, [os.fspath(folder)]
     while waiting:
         with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:

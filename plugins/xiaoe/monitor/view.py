@@ -1,4 +1,4 @@
-"""What the page shows, made of what the warehouse says. Pure: facts in, a plain dictionary for the template out."""
+"""The page's content from the query results, as a plain dictionary for the template. Pure: no database."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from xiaoe.clock import BEIJING
+from xiaoe.clock import BEIJING, in_words
 from xiaoe.merge.freshness import FRESH_WITHIN
 from xiaoe.monitor import calendar, charts
-from xiaoe.monitor.i18n import LANGUAGES, Words
-from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS, Facts, StorageFigure, Sync, SyncDay
+from xiaoe.monitor.i18n import LANGUAGES, Texts
+from xiaoe.monitor.queries import (
+    CHART_DAYS,
+    GROWTH_DAYS,
+    Looks,
+    PageData,
+    ShopCheck,
+    StorageFigure,
+    SyncDay,
+    SyncStatus,
+)
+from xiaoe.shop_check.report import remarks
 
 SHOWN_GAPS = 8
 METRICS = ("database", "page_store", "binlog", "free_disk")
 
 
 class Limits(NamedTuple):
-    """Thresholds in bytes, as the settings say."""
+    """Thresholds of the settings, in bytes."""
 
     free_disk: int
     page_store: int
@@ -25,7 +35,7 @@ class Limits(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A figure at the top. `state`: `good`, `bad` or empty."""
+    """A figure at the top of the page. `state`: `good`, `bad` or empty."""
 
     label: str
     value: str
@@ -33,74 +43,75 @@ class Card(NamedTuple):
     state: str = ""
 
 
-def build(facts: Facts, words: Words, now: datetime, *, first: date, limits: Limits) -> dict[str, Any]:
-    """Everything the template names.
+def build(data: PageData, texts: Texts, now: datetime, *, first: date, limits: Limits) -> dict[str, Any]:
+    """The variables of the template.
 
     Args:
-        facts: From the warehouse.
-        words: The language.
-        now: The present, Beijing.
+        data: From the warehouse.
+        texts: Texts of the page's language.
+        now: The current time, Beijing.
         first: First day of the history.
         limits: Thresholds.
     """
     return {
-        "words": words,
-        "facts": facts,
-        "other": next(one for one in LANGUAGES if one != words.language),
-        "cards": _cards(facts, words, limits),
-        "syncs": [_sync(one, words, now) for one in facts.syncs],
-        "calendars": [_calendar(name, looks, words, first, now) for name, looks in facts.looks.items()],
-        "charts": _charts(facts, words, now),
-        "storage": [_storage(one, words, limits) for one in _in_order(facts.storage)],
-        "growth": _growth(facts, words, now),
+        "texts": texts,
+        "data": data,
+        "other": next(one for one in LANGUAGES if one != texts.language),
+        "cards": _cards(data, texts, limits),
+        "syncs": [_sync(one, texts, now) for one in data.syncs],
+        "shop_checks": [_shop_check(one, texts) for one in data.shop_checks],
+        "calendars": [_calendar(name, looks, texts, first, now) for name, looks in data.looks.items()],
+        "charts": _charts(data, texts, now),
+        "storage": [_storage(one, texts, limits) for one in _in_order(data.storage)],
+        "growth": _growth(data, texts, now),
     }
 
 
 # --- the top -------------------------------------------------------------------------------------------
 
 
-def _cards(facts: Facts, words: Words, limits: Limits) -> list[Card]:
+def _cards(data: PageData, texts: Texts, limits: Limits) -> list[Card]:
     reviews, waiting, rejected = (
-        sum(getattr(one, name) for one in facts.shops) for name in ("in_review", "waiting", "rejected")
+        sum(getattr(one, name) for one in data.shops) for name in ("in_review", "waiting", "rejected")
     )
-    longest = max((one.longest for one in facts.shops if one.waiting), default=None)
+    longest = max((one.longest for one in data.shops if one.waiting), default=None)
     return [
-        _count(words, "open_alerts", len(facts.alerts), good=0),
-        _count(words, "failed_checks", len(facts.checks), good=0),
-        _count(words, "in_review", reviews),
-        _count(words, "waiting", waiting, note=words("longest", words.span(longest)) if longest else ""),
-        _count(words, "rejected_rows", rejected, good=0),
+        _count(texts, "open_alerts", len(data.alerts), good=0),
+        _count(texts, "failed_checks", len(data.checks), good=0),
+        _count(texts, "in_review", reviews),
+        _count(texts, "waiting", waiting, note=texts("longest", in_words(longest, texts.language)) if longest else ""),
+        _count(texts, "rejected_rows", rejected, good=0),
         *(
-            Card(words("free_disk"), words.size(one.bytes), words.name("notes", one.note), _storage_state(one, limits))
-            for one in facts.storage
+            Card(texts("free_disk"), texts.size(one.bytes), texts.name("notes", one.note), _storage_state(one, limits))
+            for one in data.storage
             if one.metric == "free_disk"
         ),
-        _backup(facts, words),
+        _backup(data, texts),
     ]
 
 
-def _count(words: Words, key: str, value: int, *, note: str = "", good: int | None = None) -> Card:
+def _count(texts: Texts, key: str, value: int, *, note: str = "", good: int | None = None) -> Card:
     state = "" if good is None else "good" if value == good else "bad"
-    return Card(words(key), words.number(value), note, state)
+    return Card(texts(key), texts.number(value), note, state)
 
 
-def _backup(facts: Facts, words: Words) -> Card:
-    if facts.backup is None:
-        return Card(words("last_backup"), words("none"), words("backup_none"), "bad")
-    drill = words("drill", words.name("drills", facts.backup.drill_status)) if facts.backup.drill_status else ""
-    fresh = words.now - facts.backup.finished_at < timedelta(hours=30) and facts.backup.drill_status != "failed"
-    return Card(words("last_backup"), words.ago(facts.backup.finished_at), drill, "good" if fresh else "bad")
+def _backup(data: PageData, texts: Texts) -> Card:
+    if data.backup is None:
+        return Card(texts("last_backup"), texts("none"), texts("backup_none"), "bad")
+    drill = texts("drill", texts.name("drills", data.backup.drill_status)) if data.backup.drill_status else ""
+    fresh = texts.now - data.backup.finished_at < timedelta(hours=30) and data.backup.drill_status != "failed"
+    return Card(texts("last_backup"), texts.ago(data.backup.finished_at), drill, "good" if fresh else "bad")
 
 
 # --- syncs ---------------------------------------------------------------------------------------------
 
 
-def health(sync: Sync, now: datetime) -> str:
-    """`failed`: the last run failed; `late`: none succeeded for too long; else `ok`.
+def health(sync: SyncStatus, now: datetime) -> str:
+    """`failed`: the last run failed; `late`: the last success is too old; else `ok`.
 
     Args:
-        sync: Its row.
-        now: UTC, without an offset.
+        sync: Its state.
+        now: Naive UTC.
     """
     if sync.status == "failed":
         return "failed"
@@ -109,46 +120,59 @@ def health(sync: Sync, now: datetime) -> str:
     return "late" if limit and (last is None or now - last > limit) else "ok"
 
 
-def _sync(sync: Sync, words: Words, now: datetime) -> dict[str, Any]:
-    behind = now.replace(tzinfo=None) - sync.watermark if sync.watermark else None
+def _sync(sync: SyncStatus, texts: Texts, now: datetime) -> dict[str, Any]:
+    lag = now.replace(tzinfo=None) - sync.watermark if sync.watermark else None
     return {
         "sync": sync,
-        "health": health(sync, words.now),
-        "lag": words.span(behind) if behind is not None else "–",
+        "health": health(sync, texts.now),
+        "lag": in_words(lag, texts.language) if lag is not None else "–",
+    }
+
+
+_VERDICTS = {"fits": "ok", "fits_with_remarks": "late"}
+
+
+def _shop_check(check: ShopCheck, texts: Texts) -> dict[str, Any]:
+    return {
+        "check": check,
+        "state": _VERDICTS.get(check.verdict, "failed"),
+        "lines": remarks(check.findings, texts.language),
     }
 
 
 # --- coverage ------------------------------------------------------------------------------------------
 
 
-def _calendar(name: str, looks: Any, words: Words, first: date, now: datetime) -> dict[str, Any]:
+def _calendar(name: str, looks: Looks, texts: Texts, first: date, now: datetime) -> dict[str, Any]:
     days = calendar.cells(looks, first, now)
     past = [cell for cell in days if cell.state != "today"]
-    missing = calendar.gaps(past)
+    missing = calendar.unread(past)
     shown = [f"{begin}" if begin == end else f"{begin} – {end}" for begin, end in missing[:SHOWN_GAPS]]
-    more = words("more_gaps", len(missing) - SHOWN_GAPS) if len(missing) > SHOWN_GAPS else ""
+    more = texts("more_gaps", len(missing) - SHOWN_GAPS) if len(missing) > SHOWN_GAPS else ""
     read = sum(cell.state not in calendar.GAPS for cell in past)
-    summary = (first, len(past), read) if words.language == "zh" else (first, read, len(past))
+    summary = (first, len(past), read) if texts.language == "zh" else (first, read, len(past))
     return {
-        "name": words.name("resources", name),
+        "name": texts.name("resources", name),
         "months": calendar.months(days),
-        "summary": words("covered_days", *summary),
-        "gaps": words("gaps", ", ".join(shown) + more) if missing else "",
+        "summary": texts("covered_days", *summary),
+        "gaps": texts("gaps", ", ".join(shown) + more) if missing else "",
     }
 
 
-def describe(cell: calendar.Cell, words: Words) -> str:
-    """What a cell of the calendar says when it is pointed at."""
-    state = words.name("days", cell.state)
+def describe(cell: calendar.Cell, texts: Texts) -> str:
+    """Tooltip of a calendar cell."""
+    state = state_text(cell.state, texts)
     if cell.state == "today":
-        return (
-            words("until", cell.day, words.minute(cell.until))
-            if cell.until
-            else f"{cell.day}: {words.name('days', 'today')}"
-        )
+        return texts("until", cell.day, texts.minute(cell.until)) if cell.until else f"{cell.day}: {state}"
     if cell.seen is None:
-        return f"{cell.day}: {words.name('days', cell.state)}"
-    return words("seen_at", cell.day, state, words.beijing(cell.seen))
+        return f"{cell.day}: {state}"
+    return texts("seen_at", cell.day, state, texts.beijing(cell.seen))
+
+
+def state_text(state: str, texts: Texts) -> str:
+    """The name of a state of the calendar."""
+    age = calendar.ages().get(state)
+    return texts.name("days", state).format(age.days if age else "")
 
 
 # --- charts --------------------------------------------------------------------------------------------
@@ -158,35 +182,35 @@ _CHARTS: dict[str, dict[str, Callable[[SyncDay], int]]] = {
     "chart_rows": {"inserted": lambda day: day.inserted, "updated": lambda day: day.updated},
     "chart_calls": {"calls": lambda day: day.api_calls - day.api_retries, "retries": lambda day: day.api_retries},
 }
-"""Title → name of a series → its value of a day; a retry is also a call, and is drawn once."""
+"""Title → series → its value of a day; retries are calls too, so they are subtracted there."""
 
 
-def _charts(facts: Facts, words: Words, now: datetime) -> list[dict[str, Any]]:
-    by_day = {one.day: one for one in facts.days}
+def _charts(data: PageData, texts: Texts, now: datetime) -> list[dict[str, Any]]:
+    by_day = {one.day: one for one in data.days}
     days = _last_days(now, CHART_DAYS) if by_day else []
     labels = [f"{day:%m-%d}" for day in days]
     found = []
     for title, columns in _CHARTS.items():
         series = {
-            words(name): [value(by_day[day]) if day in by_day else 0 for day in days] for name, value in columns.items()
+            texts(name): [value(by_day[day]) if day in by_day else 0 for day in days] for name, value in columns.items()
         }
-        svg = charts.bars(labels, series, title=words(title), no_data=words("no_data"))
-        found.append({"title": words(title), "svg": svg})
+        svg = charts.bars(labels, series, title=texts(title), no_data=texts("no_data"))
+        found.append({"title": texts(title), "svg": svg})
     return found
 
 
-def _growth(facts: Facts, words: Words, now: datetime) -> dict[str, Any]:
-    held = {(one.day, one.metric): one.bytes for one in facts.growth}
+def _growth(data: PageData, texts: Texts, now: datetime) -> dict[str, Any]:
+    sampled = {(one.day, one.metric): one.bytes for one in data.growth}
     days = _last_days(now, GROWTH_DAYS)
-    begin = min((day for day, _ in held), default=None)
+    begin = min((day for day, _ in sampled), default=None)
     days = [day for day in days if begin and day >= begin]
     series = {
-        words.name("metrics", metric): [_gigabytes(held.get((day, metric))) for day in days]
+        texts.name("metrics", metric): [_gigabytes(sampled.get((day, metric))) for day in days]
         for metric in METRICS[:3]
-        if any(kind == metric for _, kind in held)
+        if any(kind == metric for _, kind in sampled)
     }
-    svg = charts.lines([f"{day:%m-%d}" for day in days], series, title=words("chart_growth"), no_data=words("no_data"))
-    return {"title": words("chart_growth"), "svg": svg}
+    svg = charts.lines([f"{day:%m-%d}" for day in days], series, title=texts("chart_growth"), no_data=texts("no_data"))
+    return {"title": texts("chart_growth"), "svg": svg}
 
 
 def _last_days(now: datetime, number: int) -> list[date]:
@@ -204,14 +228,14 @@ def _in_order(figures: Iterable[StorageFigure]) -> list[StorageFigure]:
     return sorted((one for one in figures if one.metric in METRICS), key=lambda one: METRICS.index(one.metric))
 
 
-def _storage(figure: StorageFigure, words: Words, limits: Limits) -> dict[str, Any]:
+def _storage(figure: StorageFigure, texts: Texts, limits: Limits) -> dict[str, Any]:
     limit = getattr(limits, figure.metric, None)
     return {
-        "name": words.name("metrics", figure.metric),
-        "value": words.size(figure.bytes) if figure.bytes is not None else words.name("notes", figure.note),
-        "limit": words("at_least" if figure.metric == "free_disk" else "at_most", words.size(limit)) if limit else "",
+        "name": texts.name("metrics", figure.metric),
+        "value": texts.size(figure.bytes) if figure.bytes is not None else texts.name("notes", figure.note),
+        "limit": texts("at_least" if figure.metric == "free_disk" else "at_most", texts.size(limit)) if limit else "",
         "state": _storage_state(figure, limits),
-        "sampled_at": words("sampled", words.ago(figure.sampled_at)),
+        "sampled_at": texts("sampled", texts.ago(figure.sampled_at)),
     }
 
 

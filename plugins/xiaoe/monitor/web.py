@@ -1,4 +1,4 @@
-"""The page as a FastAPI application, behind Airflow's own log-in. Imported by the API server only."""
+"""The page as a FastAPI application, behind Airflow's log-in. Imported only by the API server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from MySQLdb import Error
 from xiaoe import clock, settings
 from xiaoe.exceptions import XiaoeError
 from xiaoe.monitor import queries, view
-from xiaoe.monitor.i18n import Words, choose_language
+from xiaoe.monitor.i18n import Texts, choose_language
 from xiaoe.mysql.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -33,14 +33,14 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-"""No script at all, nothing from elsewhere: what a shop's customers wrote may be on the page."""
+"""No scripts and nothing from other hosts: the page may show texts written by a shop's customers."""
 _HERE = Path(__file__).parent
 
 
 def create_app() -> FastAPI:
-    """The application. Airflow checks nothing on plugins by itself, so every route depends on its access check.
+    """The application. Airflow does not protect plugins by itself, so every route depends on its access check.
 
-    The interactive documentation is off: its routes would answer anybody.
+    FastAPI's documentation routes are off, since they would lack that check.
     """
     app = FastAPI(
         title="xiaoe-monitor",
@@ -64,36 +64,36 @@ def create_app() -> FastAPI:
 
 
 def render(language: str, shop: str | None) -> tuple[int, str]:
-    """HTTP status and page; where the warehouse cannot be read, a page that says so."""
+    """HTTP status and HTML; an error page if the warehouse cannot be read."""
     now = clock.now()
-    words = Words(language, now.astimezone(timezone.utc).replace(tzinfo=None))
+    texts = Texts(language, now.astimezone(timezone.utc).replace(tzinfo=None))
     try:
         with Warehouse().session() as session:
-            facts = queries.read(session, shop, now)
+            data = queries.read_page_data(session, shop, now)
         limits = view.Limits(settings.min_free_disk(), settings.max_page_store(), settings.max_binlog())
-        context = view.build(facts, words, now, first=settings.history_start().date(), limits=limits)
+        context = view.build(data, texts, now, first=settings.history_start().date(), limits=limits)
     except (XiaoeError, Error, AirflowException) as error:
         log.warning("the monitoring page cannot be shown", exc_info=True)
-        return 503, _template("error.html").render(words=words, message=_say(error, words))
+        return 503, _template("error.html").render(texts=texts, message=_shown_error(error, texts))
     return 200, _template("page.html").render(context)
 
 
-def _say(error: Exception, words: Words) -> str:
-    """What a person may know: our own messages, which name the fix and no secret; of others, the number."""
+def _shown_error(error: Exception, texts: Texts) -> str:
+    """The text for the page: a XiaoeError's message, which names the fix and no secret; of other errors, the number."""
     if isinstance(error, XiaoeError):
         return str(error)
     if isinstance(error, Error):
-        return words("error_other", error.args[0] if error.args else "?")
-    return words("error_connection", settings.mysql_conn_id())
+        return texts("error_other", error.args[0] if error.args else "?")
+    return texts("error_connection", settings.mysql_conn_id())
 
 
 def _template(name: str) -> jinja2.Template:
     return _ENVIRONMENT.get_template(name)
 
 
-def _link(words: Words, shop: str | None, **other: Any) -> str:
-    """The page's own address with another language or shop."""
-    query = {"lang": words.language, "shop": shop, **other}
+def _link(texts: Texts, shop: str | None, **other: Any) -> str:
+    """The page's address with another language or shop."""
+    query = {"lang": texts.language, "shop": shop, **other}
     return "page?" + urlencode({key: value for key, value in query.items() if value})
 
 
@@ -108,4 +108,6 @@ _ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals.update(describe=view.describe, link=_link, is_web_address=_is_web_address)
+_ENVIRONMENT.globals.update(
+    describe=view.describe, state_text=view.state_text, link=_link, is_web_address=_is_web_address
+)

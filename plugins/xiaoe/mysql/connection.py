@@ -1,4 +1,16 @@
-"""One connection to MySQL or MariaDB as the Airflow connection says: fields checked, TLS insisted on, files guarded."""
+"""Opens a connection to MySQL or MariaDB from an Airflow connection: fields checked, TLS enforced, files guarded.
+
+TLS: MariaDB's client library treats `ssl_mode=REQUIRED` and `ssl.ca` as a wish; only VERIFY_CA and VERIFY_IDENTITY stop
+it. So the server is asked for its cipher after log-in. With that library VERIFY_IDENTITY equals VERIFY_CA.
+
+Files: `local_infile=True` lets a server request any file of this machine after any statement, and leaving it unset
+takes a default that differs between libraries. The library's third mode sends a file only in response to a LOAD
+statement. It cannot be limited to one file, and a separate connection would not see the temporary table.
+
+Time-outs: the client waits at most an hour for a byte, longer than any statement and than the 15 minutes of a lock
+wait; TCP keep-alive each minute. The server's `wait_timeout` is ten minutes; a day for `make migrate` and `make
+restore`, which hold a lock while other connections work.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +29,25 @@ SESSION_SETTINGS = (
     "SET SESSION time_zone = '+00:00', wait_timeout = 600, sql_mode ="
     " 'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 )
-"""Of `wait_timeout`: a machine that lost its power says no good-bye; after so long, the server drops its locks."""
+"""With `wait_timeout`, the server drops the locks of a client that lost its power after ten minutes."""
 OTHERS_WORK = "SET SESSION wait_timeout = 86400"
 """For a session that only holds a lock while other connections work."""
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 3600
-"""Longer than any statement takes, and than a task waits for a lock. No time-out of Airflow's ends such a wait."""
+"""Longer than any statement takes, and than a task waits for a lock. Airflow's time-outs do not end such a wait."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}
-"""A server that is gone is noticed after three minutes; what lies between sees that the connection is in use."""
+"""Notices a dead server after three minutes; keeps NAT and firewall entries alive."""
 _ONLY_WHEN_LOADING = 2
-"""Of MariaDB's client library: a file is sent in answer to a LOAD statement of ours, and to nothing else."""
+"""MariaDB's client library: a file is sent only in response to a LOAD statement of this client."""
 _OFF = ("0", "false", "no", "off")
 _TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 
 
 class WarehouseHook(MySqlHook):
-    """The provider's hook, with files sent only when we send one, and no endless wait for a dead host.
+    """The provider's hook, with files sent only for our own LOAD statements, and with time-outs.
 
-    The provider knows "off" and "whatever the server asks for, at any time". Off is not off in MariaDB's client
-    library, and any server could ask for any file of this machine (docs/decisions/0020).
+    The provider offers "off" and "whatever the server requests, at any time". Off is not off in MariaDB's client
+    library, and any server could request any file of this machine (docs/decisions/0020).
     """
 
     def _get_conn_config_mysql_client(self, conn: Any) -> dict[str, Any]:
@@ -50,14 +62,14 @@ class WarehouseHook(MySqlHook):
 
 
 def open_connection(conn_id: str, schema: str | None = None) -> tuple[Any, str]:
-    """A DB-API connection, and how messages name it: without its password.
+    """A DB-API connection, and its name for messages, without the password.
 
     Args:
         conn_id: The Airflow connection.
-        schema: Another database than the connection's.
+        schema: A database other than the connection's.
 
     Raises:
-        XiaoeConfigError: A field of the connection is wrong, or it asks for TLS and the server has none.
+        XiaoeConfigError: A field of the connection is wrong, or it requires TLS and the server offers none.
         XiaoeRetriableError: The server cannot be reached.
     """
     hook = WarehouseHook(mysql_conn_id=conn_id, schema=schema, init_command=SESSION_SETTINGS)
@@ -69,22 +81,22 @@ def open_connection(conn_id: str, schema: str | None = None) -> tuple[Any, str]:
         _keep_alive(connection)
         connection.set_character_set("utf8mb4")
         connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        if _asks_for_tls(conn):
-            _insist_on_tls(connection, where)
+        if _requires_tls(conn):
+            _enforce_tls(connection, where)
     return connection, where
 
 
 def _keep_alive(connection: Any) -> None:
-    """Have the kernel ask every minute whether the server is still there; by default it does after two hours."""
-    with socket.socket(fileno=os.dup(connection.fileno())) as line:
-        if line.family in (socket.AF_INET, socket.AF_INET6):
+    """Have the kernel probe the server every minute; by default it does after two hours."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as copy:
+        if copy.family in (socket.AF_INET, socket.AF_INET6):
             for name, value in _KEEPALIVE.items():
                 if hasattr(socket, name):  # not every system has all of them
-                    line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+                    copy.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _check_fields(conn: Any) -> None:
-    """Look at what the driver would stumble over, or read in another way than it was meant."""
+    """Check the fields that the driver would fail on, or would misread."""
     extra = conn.extra_dejson
     where = f"connection {conn.conn_id}"
     if (client := extra.get("client", "mysqlclient")) != "mysqlclient":
@@ -97,7 +109,7 @@ def _check_fields(conn: Any) -> None:
 
 
 def _tls_files(conn: Any) -> dict[str, str]:
-    """The files that the extra field `ssl` names."""
+    """The files in the extra field `ssl`."""
     ssl = conn.extra_dejson.get("ssl") or {}
     try:
         files = json.loads(ssl) if isinstance(ssl, str) else ssl
@@ -108,13 +120,13 @@ def _tls_files(conn: Any) -> dict[str, str]:
         ) from None
 
 
-def _asks_for_tls(conn: Any) -> bool:
-    """Whether TLS is wanted in a way that MariaDB's client library does not insist on: it goes on in the clear."""
+def _requires_tls(conn: Any) -> bool:
+    """Whether TLS is required in a way that MariaDB's client library does not enforce."""
     mode = conn.extra_dejson.get("ssl_mode")
     return mode == "REQUIRED" or (bool(conn.extra_dejson.get("ssl")) and mode in (None, "PREFERRED"))
 
 
-def _insist_on_tls(connection: Any, where: str) -> None:
+def _enforce_tls(connection: Any, where: str) -> None:
     connection.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
     [(_, cipher)] = connection.store_result().fetch_row(0)
     if not cipher:

@@ -1,6 +1,6 @@
-"""What an error of MySQL or MariaDB means, with advice for the person who has to act.
+"""Maps errors of MySQL and MariaDB to exceptions, with advice for the person who has to act.
 
-Other codes are left as they are: conflicts, which `warehouse.retry_conflicts` looks at, and faults of our own SQL.
+Other codes are left unchanged: conflicts, which `session.retry_conflicts` handles, and faults of our own SQL.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from MySQLdb import Error
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 
 _NO_DATABASE = (1049, 1044)
-"""The second is what a user without rights on a database hears, whether it is there or not."""
+"""The second is sent to a user without rights on a database, whether it exists or not."""
 _SCHEMA = (1146, 1054, 1049)
 """No such table, column, database."""
 _NO_SPACE = "error: 28 -", "errno: 28 ", "No space left"
@@ -64,19 +64,19 @@ _WAIT = {
 
 
 class NoDatabaseError(XiaoeConfigError):
-    """The database that a connection names is not there, or not for this user."""
+    """The connection's database does not exist, or this user has no right to it."""
 
 
 @contextmanager
 def explained(where: str) -> Iterator[None]:
-    """Let errors that somebody can do something about say what.
+    """Replace errors that a person can fix by ones that name the fix.
 
     Args:
-        where: Which connection, for the message; without its password.
+        where: The connection, for the message; without its password.
 
     Raises:
         XiaoeConfigError: Somebody has to change something.
-        XiaoeRetriableError: It may pass.
+        XiaoeRetriableError: It may succeed later.
     """
     try:
         yield
@@ -87,7 +87,7 @@ def explained(where: str) -> Iterator[None]:
 
 
 def meaning_of(error: Error, where: str) -> XiaoeError | None:
-    """The exception that an error of the database means; None where it is nobody's business but ours."""
+    """The exception for an error of the database; None if it is a conflict or our own fault."""
     code, text = (*error.args, "")[:2] if error.args else (0, "")
     said = f"({where}: MySQL says {code}: {text})"
     stop = NoDatabaseError if code in _NO_DATABASE else XiaoeConfigError

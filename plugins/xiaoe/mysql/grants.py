@@ -35,7 +35,7 @@ _HOST = re.compile(r"[A-Za-z0-9.:%_/-]{1,255}")
 
 
 @dataclass(frozen=True)
-class Plan:
+class GrantPlan:
     """Who may do what.
 
     Args:
@@ -110,7 +110,7 @@ def printed(host: str, *, require_tls: bool, users: Sequence[str] = tuple(PASSWO
     warehouse = Warehouse()
     database = database_name(warehouse.conn_id)
     with closing(warehouse.connect("information_schema")) as server:
-        plan = Plan(database, _objects(server, database), host, require_tls)
+        plan = GrantPlan(database, _objects(server, database), host, require_tls)
     lines = []
     for user in users:
         lines += [plan.create(user, f"PASSWORD OF {user}"), *plan.rights(user)]
@@ -131,11 +131,11 @@ def apply(
     A password in the environment is set, one that is not stays as it is; a new user without one gets one made up.
 
     Args:
-        host: See `Plan`.
-        require_tls: See `Plan`.
+        host: See `GrantPlan`.
+        require_tls: See `GrantPlan`.
         may_show: Passwords that were made up may be returned; without, there are none.
         fresh: Take every other right away first; for a moment, the users have none at all.
-        names: See `Plan`.
+        names: See `GrantPlan`.
         users: Which ones.
 
     Returns:
@@ -148,7 +148,7 @@ def apply(
     database = database_name(ADMIN_CONN_ID)
     with closing(warehouse.connect("information_schema")) as server:
         literal = ("partial_revokes", "ON") in _rows(server, "SHOW VARIABLES LIKE 'partial%'")
-        plan = Plan(database, _objects(server, database), host, require_tls, literal, names or {})
+        plan = GrantPlan(database, _objects(server, database), host, require_tls, literal, names or {})
         made_up = {user: password for user in users if (password := _ensure_user(server, plan, user, may_show))}
         for user in users:
             revoked = [f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {plan.account(user)}"] if fresh else []
@@ -158,7 +158,7 @@ def apply(
     return lines + [f"{plan.account(user)}: password {password}" for user, password in made_up.items()]
 
 
-def _ensure_user(server: Any, plan: Plan, user: str, may_show: bool) -> str | None:
+def _ensure_user(server: Any, plan: GrantPlan, user: str, may_show: bool) -> str | None:
     """Make the user, or set its password; returns a password that was made up."""
     given = os.environ.get(PASSWORDS[user], "")
     password = given or secrets.token_urlsafe(24)

@@ -1,4 +1,8 @@
-"""Applies the numbered migrations in include/sql/schema with yoyo (docs/decisions/0003)."""
+"""Applies the numbered migrations in include/sql/schema with yoyo (docs/decisions/0003).
+
+Yoyo's own lock is a row that survives a killed process, so it is cleared under our GET_LOCK. Yoyo runs on a connection
+made from `xiaoe_mysql`, by a small subclass of its MySQL backend.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def migrate(warehouse: Warehouse | None = None) -> list[str]:
         The migrations that were applied now.
 
     Raises:
-        XiaoeConfigError: The database cannot be made or reached with this user.
+        XiaoeConfigError: The database cannot be created or reached with this user.
     """
     warehouse = warehouse or Warehouse()
     database = create_database(warehouse)
@@ -38,17 +42,17 @@ def migrate(warehouse: Warehouse | None = None) -> list[str]:
         _backend(warehouse, database) as backend,
     ):
         session.execute(OTHERS_WORK)
-        _forget_half_made(session)
+        _drop_incomplete_tables(session)
         backend.init_database()
-        backend.break_lock()  # ours is the lock that counts; yoyo's survives a killed process
+        backend.break_lock()  # a killed process leaves it; our lock protects the migration
         pending = backend.to_apply(read_migrations(str(SCHEMA_DIR)))
         with backend.lock():
             backend.apply_migrations(pending)
     return [migration.id for migration in pending]
 
 
-def _forget_half_made(session: Session) -> None:
-    """Drop yoyo's own tables if it was killed while it made them: it would stumble over them for ever.
+def _drop_incomplete_tables(session: Session) -> None:
+    """Drop yoyo's own tables if it was killed while creating them: it would fail on them for ever.
 
     Their version is written last, and before any migration is applied.
     """
@@ -59,9 +63,9 @@ def _forget_half_made(session: Session) -> None:
 
 
 def _backend(warehouse: Warehouse, database: str) -> MySQLdbBackend:
-    """Yoyo on the Airflow connection, so that there is one place for credentials and certificates."""
+    """Yoyo on the Airflow connection, the one place for credentials and certificates."""
 
-    class Backend(MySQLdbBackend):  # a class of its own, because yoyo copies its backend by class and URI
+    class Backend(MySQLdbBackend):  # a class, because yoyo copies its backend by class and URI
         def connect(self, dburi: Any) -> Any:
             return warehouse.connect()
 
@@ -69,7 +73,7 @@ def _backend(warehouse: Warehouse, database: str) -> MySQLdbBackend:
 
 
 def create_database(warehouse: Warehouse) -> str:
-    """Make the database that the connection names, if it is not there, and return its name."""
+    """Create the connection's database if it does not exist, and return its name."""
     name = database_name(warehouse.conn_id)
     try:
         warehouse.connect().close()
@@ -79,10 +83,10 @@ def create_database(warehouse: Warehouse) -> str:
 
 
 def database_name(conn_id: str) -> str:
-    """The database that a connection names.
+    """The database of a connection.
 
     Raises:
-        XiaoeConfigError: It names none.
+        XiaoeConfigError: Its field schema is empty or no name of a database.
     """
     name = BaseHook.get_connection(conn_id).schema or ""
     if not re.fullmatch(r"[A-Za-z0-9_$-]{1,64}", name):

@@ -1,4 +1,4 @@
-"""Whether code and schema fit together, and the clocks agree."""
+"""Checks that the schema fits the code, and that the clocks agree."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session
 
 SCHEMA_DIR = settings.INCLUDE_DIR / "sql" / "schema"
-
-
 FIRST_MIGRATION = "0001-orders"
 
 
@@ -44,5 +42,5 @@ def _check_schema(applied: set[str]) -> None:
 
 @cache
 def known_migrations() -> frozenset[str]:
-    """Names of the migrations that this code brings."""
+    """Names of the migrations in this checkout."""
     return frozenset(path.stem for path in SCHEMA_DIR.glob("*.sql"))

@@ -1,4 +1,8 @@
-"""The MySQL or MariaDB warehouse: sessions, server-side locks, bulk loading, retries."""
+"""A session with MySQL or MariaDB: transactions, server-side locks, bulk loading, retries.
+
+LOAD DATA does not fail on bad data but truncates it with a warning, so any warning and any missing row is an error. An
+empty file shows whether the server accepts LOCAL; if not, rows go by multi-row statements.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from MySQLdb.cursors import SSCursor
 
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.errors import explained
-from xiaoe.mysql.load_data import Lines, OnDuplicate, tsv_column
+from xiaoe.mysql.load_data import OnDuplicate, TableLoad, tsv_column
 from xiaoe.storage import files
 
 T = TypeVar("T")
@@ -24,14 +28,14 @@ TRY_AGAIN = {
     1213: "deadlock",
     1205: "lock wait time-out",
     1020: "record changed since last read",
-    1467: "no auto-increment value",  # MariaDB's word for the first two while it waits for the table's counter
+    1467: "no auto-increment value",  # MariaDB's code for the first two while it waits for the table's counter
 }
-_LONGEST_LOCK_NAME = 64
+_MAX_LOCK_NAME = 64
 _FALLBACK_BATCH = 1000
 
 
 class Session:
-    """One database connection with a transaction of its own."""
+    """One database connection and its transaction."""
 
     def __init__(self, connection: Any, where: str) -> None:
         self._connection = connection
@@ -44,14 +48,14 @@ class Session:
             return list(cursor.fetchall())
 
     def rows(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[tuple[Any, ...]]:
-        """Run one statement and yield its rows, holding no more than `size` of them."""
-        with explained(self._where), self._connection.cursor(SSCursor) as cursor:  # the server may end while it sends
+        """Run one statement and yield its rows, with at most `size` in memory."""
+        with explained(self._where), self._connection.cursor(SSCursor) as cursor:  # it may fail during the fetch, too
             cursor.execute(sql, parameters or None)
             while rows := cursor.fetchmany(size):
                 yield from rows
 
     def stream(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[list[Any]]:
-        """Run one statement and yield its first column in lists of `size`, without holding the result."""
+        """Run one statement and yield its first column in lists of `size`."""
         rows = self.rows(sql, parameters, size=size)
         while batch := [row[0] for row in islice(rows, size)]:
             yield batch
@@ -64,8 +68,8 @@ class Session:
     def upsert(self, sql: str) -> tuple[int, int]:
         """Run one `INSERT .. SELECT .. ON DUPLICATE KEY UPDATE` → rows inserted, rows changed.
 
-        The server counts an inserted row once and a changed row twice, and says in the OK packet how many
-        were duplicates that changed (docs/decisions/0006).
+        The server counts an inserted row once and a changed row twice, and reports in the OK packet how many
+        duplicates changed (docs/decisions/0006).
         """
         affected = self.execute(sql)
         changed = _count(self._connection.info(), "Duplicates")
@@ -78,7 +82,7 @@ class Session:
                 cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
 
     def loads_files(self, table: str) -> bool:
-        """Whether server and client let a file be loaded; asked once, with an empty file for this table."""
+        """Whether server and client accept LOAD DATA LOCAL; tried once, with an empty file for this table."""
         if self._loads_files is None:
             self._loads_files = self._probe(table)
         return self._loads_files
@@ -87,33 +91,43 @@ class Session:
         self,
         table: str,
         columns: Sequence[str],
-        rows: Sequence[tuple[Any, ...]] | Lines,
+        rows: Sequence[tuple[Any, ...]],
         *,
         on_duplicate: OnDuplicate = "replace",
     ) -> None:
-        """Put typed rows into a table; `Lines` only where files may be loaded.
-
-        Uses LOAD DATA LOCAL where the server takes it, else multi-row statements. LOAD DATA never fails on bad
-        data but only warns, so any warning and any missing row is an error here.
+        """Put typed rows into a table, by LOAD DATA LOCAL if the server accepts it, else by multi-row statements.
 
         Args:
             table: Usually a staging table.
             columns: Of the rows.
-            rows: What to load.
-            on_duplicate: What becomes of the second of two rows with the same key.
+            rows: A tuple per row.
+            on_duplicate: What happens to the second of two rows with the same key.
+
+        Raises:
+            RuntimeError: See `load`.
+        """
+        if self.loads_files(table):
+            texts = list(map(tsv_column, zip(*rows, strict=True)))
+            self.load(TableLoad.of(table, columns, texts, on_duplicate, as_file=True))
+        else:
+            self.load(TableLoad(table, columns, rows, len(rows), on_duplicate))
+
+    def load(self, load: TableLoad) -> None:
+        """Put prepared rows into their table; as TSV only where `loads_files`.
+
+        LOAD DATA does not fail on bad data but warns, so any warning and any missing row is an error here.
 
         Raises:
             RuntimeError: The server warned or took another number of rows.
         """
-        if isinstance(rows, Lines):
-            self._load_file(table, columns, rows, on_duplicate)
-        elif self.loads_files(table):
-            self._load_file(table, columns, Lines.of(list(map(tsv_column, zip(*rows, strict=True)))), on_duplicate)
-        else:
-            places = ", ".join(["%s"] * len(columns))
-            verb = "REPLACE" if on_duplicate == "replace" else "INSERT"
-            kept = f" ON DUPLICATE KEY UPDATE {columns[0]} = {table}.{columns[0]}" if on_duplicate == "ignore" else ""
-            self.insert_many(f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({places}){kept}", rows)
+        if isinstance(load.rows, bytes):
+            self._load_file(load, load.rows)
+            return
+        table, columns = load.table, load.columns
+        values = ", ".join(["%s"] * len(columns))
+        verb = "REPLACE" if load.on_duplicate == "replace" else "INSERT"
+        kept = f" ON DUPLICATE KEY UPDATE {columns[0]} = {table}.{columns[0]}" if load.on_duplicate == "ignore" else ""
+        self.insert_many(f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({values}){kept}", load.rows)
 
     @contextmanager
     def lock(self, *names: str, timeout: int = 900) -> Iterator[None]:
@@ -124,11 +138,11 @@ class Session:
             timeout: Seconds to wait for another holder.
 
         Raises:
-            XiaoeRetriableError: Another session held it all that time.
+            XiaoeRetriableError: Another session held it for that long.
         """
         [(database,)] = self.query("SELECT DATABASE()")
         name = ".".join(("xiaoe", database, *names))
-        if len(name) > _LONGEST_LOCK_NAME:
+        if len(name) > _MAX_LOCK_NAME:
             name = f"xiaoe.{blake2b(name.encode(), digest_size=16).hexdigest()}"
         [(got,)] = self.query("SELECT GET_LOCK(%s, %s)", (name, timeout))
         if got != 1:
@@ -144,11 +158,11 @@ class Session:
             self._connection.commit()
 
     def rollback(self) -> None:
-        """End the transaction and drop its changes."""
+        """End the transaction and discard its changes."""
         self._connection.rollback()
 
     def close(self) -> None:
-        """Close the connection; what was not committed is gone. One that is closed already is no error."""
+        """Close the connection and discard what was not committed; may be called twice."""
         with suppress(Error):
             self._connection.close()
 
@@ -167,31 +181,27 @@ class Session:
             yield cursor
 
     def _probe(self, table: str) -> bool:
-        """Whether server and client let a file be loaded; tried with an empty one."""
+        """Whether an empty file can be loaded."""
         try:
-            self._load_file(table, (), Lines(b"", 0))
+            self._load_file(TableLoad(table, (), b"", 0, "replace"), b"")
         except Error:
             return False
         return True
 
-    def _load_file(
-        self, table: str, columns: Sequence[str], lines: Lines, on_duplicate: OnDuplicate = "replace"
-    ) -> None:
-        into = f"{'REPLACE ' if on_duplicate == 'replace' else ''}INTO TABLE {table} CHARACTER SET utf8mb4"
-        into += f" ({', '.join(columns)})" if columns else ""
+    def _load_file(self, load: TableLoad, content: bytes) -> None:
+        into = f"{'REPLACE ' if load.on_duplicate == 'replace' else ''}INTO TABLE {load.table} CHARACTER SET utf8mb4"
+        into += f" ({', '.join(load.columns)})" if load.columns else ""
         with tempfile.TemporaryFile() as file:  # nameless: gone even after SIGKILL
             with files.explained(tempfile.gettempdir()):
-                file.write(lines.content)
+                file.write(content)
                 file.flush()
             file.seek(0)
             self.execute(f"LOAD DATA LOCAL INFILE %s {into}", (f"/dev/fd/{file.fileno()}",))
             info = self._connection.info() or ""
-        expected = (
-            _count(info, "Skipped") if on_duplicate == "ignore" else 0
-        )  # of a row that is skipped, the server warns once
-        if _count(info, "Warnings") != expected or _count(info, "Records") != lines.count:
+        expected = _count(info, "Skipped") if load.on_duplicate == "ignore" else 0  # one warning per skipped row
+        if _count(info, "Warnings") != expected or _count(info, "Records") != load.count:
             warnings = self.query("SHOW WARNINGS LIMIT 5")
-            raise RuntimeError(f"LOAD DATA into {table}: {lines.count} rows sent, server says {info!r}: {warnings}")
+            raise RuntimeError(f"LOAD DATA into {load.table}: {load.count} rows sent, server says {info!r}: {warnings}")
 
 
 def retry_conflicts(work: Callable[[], T]) -> T:
@@ -208,19 +218,19 @@ def retry_conflicts(work: Callable[[], T]) -> T:
 
 
 def _count(info: str | None, name: str) -> int:
-    """Read a figure of the OK packet, `Records: 3  Duplicates: 1  Warnings: 0`; 0 where it is not told."""
+    """Read a figure of the OK packet, `Records: 3  Duplicates: 1  Warnings: 0`; 0 if it is missing."""
     _, _, rest = (info or "").partition(f"{name}: ")
     digits = rest.split(" ", 1)[0].strip()
     return int(digits) if digits.isdigit() else 0
 
 
 def quoted(name: str) -> str:
-    """A name as SQL has it."""
+    """A quoted SQL identifier."""
     return f"`{name.replace('`', '``')}`"
 
 
 def names(session: Session) -> tuple[list[str], list[str]]:
     """Tables and views of the session's database, by name."""
-    found = session.query("SHOW FULL TABLES")
-    tables, views = ([name for name, kind in found if kind == wanted] for wanted in ("BASE TABLE", "VIEW"))
+    rows = session.query("SHOW FULL TABLES")
+    tables, views = ([name for name, kind in rows if kind == wanted] for wanted in ("BASE TABLE", "VIEW"))
     return sorted(tables), sorted(views)

@@ -10,10 +10,8 @@ import jinja2
 from xiaoe import settings
 
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
-
-
 _END = re.compile(r"(?<=;)\s*(?=[A-Z]|\Z)")
-"""Of a statement, in our own templates; sqlparse finds the same, and takes longer than a small merge."""
+"""End of a statement in our own templates; sqlparse finds the same and takes longer than a small merge."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -23,5 +21,5 @@ def render(template: str, **values: Any) -> str:
 
 
 def split_statements(sql: str) -> list[str]:
-    """The single statements of a rendered template, without comments; behind each stands a semicolon."""
+    """The statements of a rendered template, without comments, each with its semicolon."""
     return [text for text in map(str.strip, _END.split(_COMMENT.sub("", sql))) if text]

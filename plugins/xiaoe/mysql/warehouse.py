@@ -18,8 +18,8 @@ class Warehouse:
     """Opens sessions on the Airflow connection `xiaoe_mysql`.
 
     Args:
-        conn_id: Another connection.
-        database: Another database on its server.
+        conn_id: A connection other than `xiaoe_mysql`.
+        database: A database on its server other than the connection's.
     """
 
     def __init__(self, conn_id: str | None = None, *, database: str | None = None) -> None:
@@ -34,12 +34,12 @@ class Warehouse:
 
     @contextmanager
     def session(self, *, any_schema: bool = False) -> Iterator[Session]:
-        """One connection, UTF-8, UTC, strict, REPEATABLE READ; closed on any exit, its locks with it.
+        """One connection: UTF-8, UTC, strict, REPEATABLE READ; closed on any exit, which releases its locks.
 
-        The first one looks whether code and database fit together (`xiaoe.preflight`).
+        The first one checks that schema and clocks fit (`mysql.schema`).
 
         Args:
-            any_schema: Leave that out.
+            any_schema: Skip that check.
         """
         session = Session(*open_connection(self.conn_id, self._database))
         try:
@@ -54,10 +54,10 @@ class Warehouse:
         """A plain DB-API connection with this project's session settings.
 
         Args:
-            schema: Another database than the connection's.
+            schema: A database other than the connection's.
 
         Raises:
-            XiaoeConfigError: A field of the connection is wrong, or it asks for TLS and the server has none.
+            XiaoeConfigError: A field of the connection is wrong, or it requires TLS and the server offers none.
             XiaoeRetriableError: The server cannot be reached.
         """
         return open_connection(self.conn_id, schema or self._database)[0]

@@ -1,1 +1,1 @@
-"""Whether the data is what it should be: the checks, how they are run, what is kept of them."""
+"""Data quality: the checks, how they are run, and their stored results."""

@@ -1,8 +1,8 @@
-"""Every check of the data: its name, how bad it is, what it says, what helps. docs/quality.md explains each one.
+"""Every data check: name, severity, title, advice. docs/quality.md explains each one.
 
-Critical is what somebody here can put right: rows lost, lines that are wrong, a sync that does not get through. What
-the shop itself says, odd as it may be, is a warning: nobody could end it, and a DAG that is always red hides the next
-failure.
+Critical is what an operator can put right: lost rows, wrong rows, a sync that does not succeed. Odd data of the shop
+itself is a warning: nobody here could end it, and a DAG that is always red hides the next failure. `refund_units` is
+critical: many refunds above their price at once mean that yuan and fen are mixed up.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _UNITS = "若大量出现，可能是接口单位有变：对照 docs/xiaoe-api.
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that should be so.
+    """One expectation of the data.
 
     Args:
-        name: Unique; a plain word, since the provider's operators take it for an SQL alias.
+        name: Unique; a plain identifier, since the provider's operators use it as an SQL alias.
         severity: `CRITICAL` or `WARNING`.
-        title: What is wrong where it fails, in Chinese.
+        title: What is wrong when it fails, in Chinese.
         advice: What to do then, in Chinese.
     """
 
@@ -35,12 +35,12 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnCheck(Check):
-    """A column that is never NULL, or never below 0.
+    """A column that is never NULL, or never negative.
 
     Args:
         table: `orders` or `refunds`.
-        column: Of it.
-        test: `null_check` or `min`, as the provider's operator calls them.
+        column: Column of the table.
+        test: `null_check` or `min`, the names of the provider's operator.
     """
 
     table: str
@@ -49,24 +49,24 @@ class ColumnCheck(Check):
 
     @property
     def expected(self) -> str:
-        """In words."""
+        """The expectation as text."""
         return f"{self.table}.{self.column} {'IS NOT NULL' if self.test == 'null_check' else '>= 0'}"
 
     @property
     def wrong(self) -> str:
-        """The condition that a wrong row fulfils."""
+        """The SQL condition that a wrong row fulfils."""
         return f"{self.column} IS NULL" if self.test == "null_check" else f"{self.column} < 0"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowCheck(Check):
-    """What holds for each row, or for nearly all.
+    """A condition that holds for every row, or for nearly all.
 
     Args:
         table: `orders` or `refunds`.
-        holds: An SQL condition on a row; NULL counts as true. `{now}` is the present in Beijing.
-        tolerated: Share of the rows that may break it, and at least `_FEW` of them; 0: none.
-        among: An SQL condition on the rows that count.
+        holds: SQL condition on a row; NULL counts as true. `{now}` is the current Beijing time.
+        tolerated: Share of the rows that may violate it, but at least `_FEW` rows; 0: none.
+        among: SQL condition that selects the rows to check.
     """
 
     table: str
@@ -76,28 +76,28 @@ class RowCheck(Check):
 
     @property
     def expected(self) -> str:
-        """In words."""
+        """The expectation as text."""
         most = f"，允许至多 {self.tolerated:.0%}" if self.tolerated else ""
         return self.holds.replace("'{now}'", "now") + most
 
     @property
     def wrong(self) -> str:
-        """The condition that a wrong row fulfils."""
+        """The SQL condition that a wrong row fulfils."""
         return f"NOT COALESCE({self.holds}, 1)"
 
     @property
     def statement(self) -> str:
-        """What the provider's operator is to find true; one row even over an empty table."""
+        """The SQL that the provider's operator must find true; yields one row even for an empty table."""
         most = f"GREATEST({_FEW}, {self.tolerated} * COUNT(*))" if self.tolerated else "0"
         return f"COALESCE(SUM({self.wrong}), 0) <= {most}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryCheck(Check):
-    """A query that finds nothing: `include/sql/checks/<name>.sql`, one column `finding`.
+    """A query that must find nothing: `include/sql/checks/<name>.sql`, with one column `finding`.
 
     Args:
-        daily: Whether it runs in the daily full run only, since it has to read a whole table.
+        daily: Whether it runs only in the daily full run, because it reads a whole table.
     """
 
     daily: bool = False
@@ -106,7 +106,7 @@ class QueryCheck(Check):
 
 @dataclass(frozen=True, kw_only=True)
 class FigureCheck(Check):
-    """Something worked out in Python; the result may be milder than the check."""
+    """A check computed in Python; its result may be less severe than the check."""
 
     expected: str
 
@@ -168,7 +168,12 @@ QUERY_CHECKS = (
                advice="按 docs/quality.zh-CN.md「重新判定某些订单」处理"),
     QueryCheck(name="decisions_waiting", title="截止后久未再次观测的福利判定",
                advice="查看 xiaoe_orders_rescan、xiaoe_orders_deep_rescan 为何未成功"),
-    QueryCheck(name="rejected_rows_open", title="无法解析的行", advice="查看 rejected_rows 的原因与原文"),
+    QueryCheck(name="rejected_rows_open", title="没有主键的行", advice="查看 rejected_rows 的原因与原文"),
+    QueryCheck(name="field_problems_essential", severity=CRITICAL,
+               title="金额、状态或时间无法解析：看板合计缺少这些值或用的是旧值，相关福利待人工复核",
+               advice="在 field_problems 查看原值；接口改了格式则修正 xiaoe/resources 的映射，否则在后台改正该单"),
+    QueryCheck(name="field_problems_open", title="无法解析的字段（按字段与原因合计）",
+               advice="在 field_problems 查看原值；接口改了格式则修正 plugins/xiaoe/resources 的映射"),
 )  # fmt: skip
 
 LEDGER_COMPLETE = FigureCheck(

@@ -1,15 +1,20 @@
-"""Checks that are worked out in Python: the ledger, freshness, how many orders a day brings."""
+"""Checks computed in Python: gaps in the ledger, freshness, the number of orders of a day.
+
+Intervals are joined in Python: a running maximum in SQL took minutes. How far the history DAG has come is read from
+its scheduled runs that were merged at least `SETTLED` ago, because two weeks are read at once; a week read by hand
+proves nothing. If the DAG has not succeeded for `STOPPED`, every remaining gap is critical.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from itertools import starmap
 from statistics import median
 
 from xiaoe import settings
-from xiaoe.clock import BEIJING, beijing_text, midnight, utc_text
-from xiaoe.coverage import Span, joined
+from xiaoe.clock import BEIJING, beijing_text, in_words, midnight, utc_text
+from xiaoe.coverage import Look, Segment, Span, seen_days, segments
 from xiaoe.merge.freshness import FreshWithin
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
@@ -21,24 +26,24 @@ from xiaoe.quality.catalogue import (
     WARNING,
     FigureCheck,
 )
-from xiaoe.quality.gaps import Ledger, judge
-from xiaoe.quality.results import NAMED, Result, found_nothing
-from xiaoe.quality.scope import Scope
+from xiaoe.quality.gaps import Ledger, classify_gaps
+from xiaoe.quality.results import MAX_NAMED, Result, found_nothing
+from xiaoe.quality.scope import CheckScope
 
 SETTLED = timedelta(hours=12)
-"""Two weeks of the history are read at once: only after this long has the later one overtaken the earlier for good."""
+"""Two weeks of the history are read at once; a week counts as reached only this long after its merge."""
 STOPPED = timedelta(days=1)
-"""A history that still has gaps gets through several times a day."""
+"""A history DAG that still has weeks to read succeeds several times a day."""
 WEEKS = 8
-FEWEST_WEEKS = 3
-USUAL = 20
-"""Orders a day, below which a day says nothing."""
+MIN_WEEKS = 3
+MIN_USUAL = 20
+"""Usual number of orders a day below which a day is not judged."""
 ODD = 3.0
-"""How many times more, or fewer, orders than usual are worth a look."""
+"""A day with this many times more, or fewer, orders than usual is a warning."""
 
 
-def figure(session: Session, check: FigureCheck, *, scope: Scope, fresh_within: FreshWithin) -> Result:
-    """Work out one of `FIGURE_CHECKS`."""
+def figure(session: Session, check: FigureCheck, *, scope: CheckScope, fresh_within: FreshWithin) -> Result:
+    """Compute one of `FIGURE_CHECKS`."""
     if check is LEDGER_COMPLETE:
         return _ledger_result(read_ledger(session, scope))
     if check is ORDERS_OF_YESTERDAY:
@@ -49,23 +54,23 @@ def figure(session: Session, check: FigureCheck, *, scope: Scope, fresh_within: 
 # --- the ledger ----------------------------------------------------------------------------------------
 
 
-def read_ledger(session: Session, scope: Scope) -> Ledger:
+def read_ledger(session: Session, scope: CheckScope) -> Ledger:
     """The gaps in a shop's ledger of orders, since the start of the history."""
     begin, now = settings.history_start(), scope.now
-    # Nobody has seen what was still to come when a window was read. Naive until they are few: a year has 60,000.
+    # A window proves nothing about the time after it was read.
     windows = session.query(
-        "SELECT window_start, LEAST(window_end, observed_at + INTERVAL 8 HOUR) FROM sync_windows"
-        " WHERE shop_id = %s AND resource = 'orders' AND window_end > %s ORDER BY window_start",
+        "SELECT window_start, LEAST(window_end, observed_at + INTERVAL 8 HOUR), observed_at FROM sync_windows"
+        " WHERE shop_id = %s AND resource = 'orders' AND window_end > %s",
         (scope.shop_id, beijing_text(begin)),
     )
-    covered = [Span(*(edge.replace(tzinfo=BEIJING) for edge in span)) for span in joined(starmap(Span, windows))]
+    covered = [Segment(since.replace(tzinfo=BEIJING), seen) for since, seen in segments(starmap(Look, windows))]
     [(frontier,)] = session.query(
         "SELECT MAX(window_end) FROM sync_windows WHERE shop_id = %s AND resource = 'orders' AND mode = 'history'"
         " AND run_id LIKE 'scheduled%%' AND merged_at < %s",
         (scope.shop_id, utc_text(now - SETTLED)),
     )
     succeeded = _successes(session, scope.shop_id).get(("orders", "history"))
-    return judge(
+    return classify_gaps(
         covered,
         begin,
         now,
@@ -74,27 +79,22 @@ def read_ledger(session: Session, scope: Scope) -> Ledger:
     )
 
 
-def covered_days(ledger: Ledger) -> list[date]:
+def complete_days(ledger: Ledger) -> list[date]:
     """Whole days that are in the ledger, oldest first."""
-    first = ledger.begin.astimezone(BEIJING)
-    day = first.date() + timedelta(days=first.time() > time())
-    missing = [*ledger.lost, *ledger.to_come]
-    found = []
-    while (end := midnight(day + timedelta(days=1))) <= ledger.end:
-        if not any(gap.begin < end and midnight(day) < gap.end for gap in missing):
-            found.append(day)
-        day += timedelta(days=1)
-    return found
+    first, end = (edge.astimezone(BEIJING).date() for edge in (ledger.begin, ledger.end))
+    if midnight(first) < ledger.begin:
+        first += timedelta(days=1)
+    return [day for day, seen in seen_days(ledger.covered, first, end).items() if seen]
 
 
 def _ledger_result(ledger: Ledger) -> Result:
-    """Gaps that are lost are critical; what is to come warns, with how far it is."""
+    """Lost gaps are critical; weeks still to be read are a warning, with the share covered."""
     named = ledger.lost or ledger.to_come
-    text = "、".join(f"{beijing_text(gap.begin)} 至 {beijing_text(gap.end)}" for gap in named[:NAMED])
+    text = "、".join(f"{beijing_text(gap.begin)} 至 {beijing_text(gap.end)}" for gap in named[:MAX_NAMED])
     detail = ""
     if named:
         kind = "缺口" if ledger.lost else "历史尚未读完"
-        detail = f"{kind}：{text}{' …' if len(named) > NAMED else ''}；已覆盖 {ledger.share:.1%}"
+        detail = f"{kind}：{text}{' …' if len(named) > MAX_NAMED else ''}；已覆盖 {ledger.share:.1%}"
     if ledger.lost:
         detail += f"。命令：{_command(ledger.lost[0])}"
     days = ledger.missing / timedelta(days=1)
@@ -117,8 +117,8 @@ def _successes(session: Session, shop_id: str) -> dict[tuple[str, str], datetime
     return {(resource, mode): at.replace(tzinfo=timezone.utc) for resource, mode, at in rows}
 
 
-def _freshness(session: Session, check: FigureCheck, scope: Scope, fresh_within: FreshWithin) -> Result:
-    """Syncs whose last success is too long ago, or those that never had one."""
+def _freshness(session: Session, check: FigureCheck, scope: CheckScope, fresh_within: FreshWithin) -> Result:
+    """Syncs whose last success is too long ago, or that never succeeded."""
     successes = _successes(session, scope.shop_id)
     if check is NEVER_SYNCED:
         never = [" ".join(name) for name in fresh_within if name not in successes]
@@ -127,19 +127,15 @@ def _freshness(session: Session, check: FigureCheck, scope: Scope, fresh_within:
     for name, limit in fresh_within.items():
         if name in successes and (age := scope.now - successes[name]) > limit:
             since = beijing_text(successes[name])
-            stale.append(f"{' '.join(name)} 最近成功 {since}，已 {_hours(age)}，时限 {_hours(limit)}")
+            stale.append(f"{' '.join(name)} 最近成功 {since}，已 {in_words(age)}，时限 {in_words(limit)}")
     return found_nothing(check, check.expected, stale, len(stale))
-
-
-def _hours(length: timedelta) -> str:
-    return f"{length / timedelta(hours=1):.1f} 小时"
 
 
 # --- orders of yesterday -------------------------------------------------------------------------------
 
 
-def _orders_of_yesterday(session: Session, scope: Scope) -> Result:
-    """Compare yesterday with the same day of the weeks before, once it has been read to its end."""
+def _orders_of_yesterday(session: Session, scope: CheckScope) -> Result:
+    """Compare yesterday with the same weekday of earlier weeks, once it has been read to its end."""
     check = ORDERS_OF_YESTERDAY
     today = scope.now.astimezone(BEIJING).date()
     watermark = read_watermark(session, scope.shop_id, "orders", "incremental")
@@ -156,18 +152,18 @@ def _orders_of_yesterday(session: Session, scope: Scope) -> Result:
 
 
 def judge_day(orders: int, before: Sequence[int]) -> tuple[str, float]:
-    """How bad a day's number of orders is ("": not), and what is usual (0: nobody can tell).
+    """Severity of a day's number of orders ("": none), and the usual number (0: unknown).
 
-    A day without a single order is critical: an API that answers nothing, consistently, looks complete to every
-    other check. A rush or a quiet day is worth a look.
+    A day without any order is critical: an API that consistently returns nothing looks complete to every other check.
+    An unusually busy or quiet day is a warning.
 
     Args:
-        orders: Of the day.
-        before: Of the same day in the weeks before; weeks without an order do not count: they may not be loaded yet.
+        orders: Orders of the day.
+        before: Orders of the same weekday in earlier weeks; days without orders are ignored (perhaps not loaded).
     """
     known = [number for number in before if number]
-    usual = float(median(known)) if len(known) >= FEWEST_WEEKS else 0.0
-    if usual < USUAL:
+    usual = float(median(known)) if len(known) >= MIN_WEEKS else 0.0
+    if usual < MIN_USUAL:
         return "", usual
     if not orders:
         return CRITICAL, usual
@@ -175,14 +171,14 @@ def judge_day(orders: int, before: Sequence[int]) -> tuple[str, float]:
 
 
 def count_orders(session: Session, shop_id: str, day: date, *, listed: bool = False, with_edges: bool = False) -> int:
-    """Orders made on a day of Beijing.
+    """Number of orders created on a Beijing day.
 
     Args:
         session: The warehouse.
         shop_id: The shop.
-        day: Of Beijing.
-        listed: Only those that the API still lists.
-        with_edges: With those of the second before the day, and of its last midnight's very second.
+        day: Beijing day.
+        listed: Only orders that the API still lists.
+        with_edges: Include the second before the day, and the second of the midnight that ends it.
     """
     second = timedelta(seconds=with_edges)
     [(number,)] = session.query(

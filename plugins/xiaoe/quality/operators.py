@@ -1,7 +1,8 @@
-"""The operators of the quality DAG. Columns and rows are judged by the SQL provider's own check operators.
+"""The operators of the quality DAG; columns and rows are judged by the SQL provider's check operators.
 
-These judge all checks in one statement, where one that breaks takes the others with it, and tell of a failure only in
-an exception. Here each check is a statement of its own, and its result is kept.
+Those run all their checks in one statement, so that one broken check fails all, and report failures only in an
+exception. Here each check is one `execute` of the provider's operator, over our session, and its result is stored;
+a second query, only after a failure, counts and names the rows.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, SQLTableCheckOperator
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import clock, settings
@@ -29,43 +30,38 @@ from xiaoe.quality.catalogue import (
     QueryCheck,
     RowCheck,
 )
+from xiaoe.shop_operator import ShopOperator, run_kind
 
 if TYPE_CHECKING:
     from xiaoe.merge.freshness import FreshWithin
     from xiaoe.mysql.session import Session
     from xiaoe.quality.results import Result
-    from xiaoe.quality.scope import Scope
+    from xiaoe.quality.scope import CheckScope
 
 
 class _OverSession:
-    """Has the provider's operator ask over the session that the checks run in, with this project's settings."""
+    """Makes the provider's operator use the session of the checks, with this project's settings."""
 
     _session: Session
 
     def get_db_hook(self) -> Any:
-        """As much of a hook as the provider's check operators use."""
+        """The part of a hook that the provider's check operators use."""
         return SimpleNamespace(get_records=self._session.query)
 
 
-class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
-    """Columns that are never NULL or never below 0, of one shop's recent rows or of all.
+class XiaoeColumnChecksOperator(ShopOperator, _OverSession, SQLColumnCheckOperator):
+    """Checks columns that are never NULL or never negative, in one shop's recent rows or in all."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(table="orders", column_mapping={}, **kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         return _run(context, self.xiaoe_conn_id, COLUMN_CHECKS, partial(self._judge, context))
 
-    def _judge(self, context: Context, scope: Scope, session: Session, check: ColumnCheck) -> Result:
+    def _judge(self, context: Context, scope: CheckScope, session: Session, check: ColumnCheck) -> Result:
         self._session, self.table = session, f"{check.table} AS {check.table[0]}"
         self.partition_clause = scope.rows(check.table)
         values: dict[str, Any] = {"equal_to": 0} if check.test == "null_check" else {"geq_to": 0}
@@ -76,25 +72,19 @@ class XiaoeColumnChecksOperator(_OverSession, SQLColumnCheckOperator):
         return _row_result(session, check, holds, self.partition_clause)
 
 
-class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
-    """What holds for each row, or for nearly all, of one shop's recent rows or of all.
+class XiaoeRowChecksOperator(ShopOperator, _OverSession, SQLTableCheckOperator):
+    """Checks conditions on each row, in one shop's recent rows or in all."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(table="orders", checks={}, **kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         return _run(context, self.xiaoe_conn_id, ROW_CHECKS, partial(self._judge, context))
 
-    def _judge(self, context: Context, scope: Scope, session: Session, check: RowCheck) -> Result:
+    def _judge(self, context: Context, scope: CheckScope, session: Session, check: RowCheck) -> Result:
         now = f"{scope.now:%Y-%m-%d %H:%M:%S}"
         self._session, self.table = session, f"{check.table} AS {check.table[0]}"
         self.partition_clause = f"{scope.rows(check.table)} AND {check.among}"
@@ -105,31 +95,28 @@ class XiaoeRowChecksOperator(_OverSession, SQLTableCheckOperator):
         return _row_result(session, check, holds, self.partition_clause, now=now)
 
 
-class XiaoeQueryChecksOperator(BaseOperator):
-    """Queries that find nothing, and figures: relations between tables, the ledger, freshness.
+class XiaoeQueryChecksOperator(ShopOperator):
+    """Runs the query checks and the figures: relations between tables, the ledger, freshness.
 
     Args:
-        xiaoe_conn_id: The shop's connection.
-        fresh_within: Resource and mode of each sync → how long ago its last success may be.
+        fresh_within: Resource and mode of each sync → maximum age of its last success.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, fresh_within: FreshWithin, **kwargs: Any) -> None:
+    def __init__(self, *, fresh_within: FreshWithin, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
         self.fresh_within = fresh_within
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Check, and return how many passed and how many warn."""
+        """Run the checks; return the numbers of passed checks and of warnings."""
         from xiaoe.quality.scope import is_full
 
         full = is_full(*_due(context))
         checks = [check for check in QUERY_CHECKS if full or not check.daily]
         return _run(context, self.xiaoe_conn_id, [*checks, *FIGURE_CHECKS], self._judge)
 
-    def _judge(self, scope: Scope, session: Session, check: QueryCheck | FigureCheck) -> Result:
+    def _judge(self, scope: CheckScope, session: Session, check: QueryCheck | FigureCheck) -> Result:
         from xiaoe.quality.figures import figure
         from xiaoe.quality.results import find, found_nothing
 
@@ -139,29 +126,20 @@ class XiaoeQueryChecksOperator(BaseOperator):
         return found_nothing(check, check.expected, *find(session, scope.query(check.name, wait_hours=wait_hours)))
 
 
-class XiaoeDayTotalsOperator(BaseOperator):
-    """What the API says of some days of the past, against what the warehouse holds.
+class XiaoeDayTotalsOperator(ShopOperator):
+    """Compares the API's totals of some past days with the warehouse."""
 
-    Args:
-        xiaoe_conn_id: The shop's connection.
-    """
-
-    template_fields: Sequence[str] = ("xiaoe_conn_id",)
     ui_color = "#eef3e2"
 
-    def __init__(self, *, xiaoe_conn_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.xiaoe_conn_id = xiaoe_conn_id
-
     def execute(self, context: Context) -> dict[str, int]:
-        """Ask, compare, and return how many passed and how many warn."""
+        """Ask the API and compare; return the numbers of passed checks and of warnings."""
         from xiaoe.api.hook import XiaoeHook
         from xiaoe.quality.totals import day_totals
 
         number = settings.quality_sample_days()
         with closing(XiaoeHook(self.xiaoe_conn_id)) as hook:
 
-            def judge(scope: Scope, session: Session, _: FigureCheck) -> Result:
+            def judge(scope: CheckScope, session: Session, _: FigureCheck) -> Result:
                 seed = f"{scope.shop_id} {_due(context)[1].isoformat()}"
                 return day_totals(session, hook, scope, number=number, seed=seed)
 
@@ -169,28 +147,28 @@ class XiaoeDayTotalsOperator(BaseOperator):
 
 
 def _run(context: Context, xiaoe_conn_id: str, checks: Sequence[Any], judge: Callable[..., Result]) -> dict[str, int]:
-    """Run checks of the shop that a connection names, over the rows that are the run's."""
+    """Run checks for the shop of a connection, over the rows in the run's scope."""
     from xiaoe.api.shop import app_id_of
     from xiaoe.quality.results import run_checks
-    from xiaoe.quality.scope import Scope, is_full
+    from xiaoe.quality.scope import CheckScope, is_full
 
     shop_id = app_id_of(xiaoe_conn_id)
-    scope = Scope(shop_id, clock.now(), full=is_full(*_due(context)))
+    scope = CheckScope(shop_id, clock.now(), full=is_full(*_due(context)))
     return run_checks(shop_id, str(context["dag_run"].run_id), checks, partial(judge, scope))
 
 
 def _due(context: Context) -> tuple[str, datetime]:
-    """The kind of a run, and when it was due."""
+    """The run's type, and when it was due."""
     dag_run = context["dag_run"]
-    return str(getattr(dag_run.run_type, "value", dag_run.run_type)), dag_run.run_after
+    return run_kind(dag_run), dag_run.run_after
 
 
 def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:
-    """Whether the provider's operator found a check to hold; it writes that down before it raises.
+    """Whether a check holds according to the provider's operator, which records that before it raises.
 
     Args:
         check: Runs the operator.
-        values: What it writes to.
+        values: The dictionary that it records into.
     """
     try:
         check()
@@ -201,7 +179,7 @@ def _holds(check: Callable[[], object], values: dict[str, Any]) -> bool:
 
 
 def _row_result(session: Session, check: Any, holds: bool, rows: str, **values: str) -> Result:
-    """The result of a check of columns or rows, with the rows that are wrong."""
+    """The result of a column or row check, with the wrong rows."""
     from xiaoe.quality.results import Result, find, found_nothing
 
     if holds:

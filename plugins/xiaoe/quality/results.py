@@ -1,4 +1,4 @@
-"""What checks found: kept in `quality_results`, logged, and where it is critical raised."""
+"""Results of checks: stored in `quality_results`, logged, and raised if critical."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=Check)
 
-NAMED = 10
-"""Rows that a result names."""
+MAX_NAMED = 10
+"""Rows that a result names; further ones are only counted."""
 _CLIENT_ERRORS = 2000
-"""Errors with this number or a higher one are the client's: the server cannot be reached."""
+"""Error numbers from here on are the client library's: the server cannot be reached."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found.
+    """The result of one check.
 
     Args:
-        check: Which.
-        passed: Whether all is well.
-        measured: How much of what is wrong there is; None where the check itself failed.
-        expected: In words.
-        detail: Which, in Chinese; empty where there is nothing to say.
-        severity: Of a failure; by default the check's.
+        check: The check.
+        passed: Whether it holds.
+        measured: How much is wrong; None if the check itself broke.
+        expected: The expectation as text.
+        detail: What is wrong, in Chinese; may be empty.
+        severity: Severity of a failure; by default the check's.
     """
 
     check: Check
@@ -46,18 +46,18 @@ class Result:
 
     @property
     def weight(self) -> str:
-        """How bad it is, or would be."""
+        """Severity of this result."""
         return self.severity or self.check.severity
 
 
 def found_nothing(check: Check, expected: str, findings: Sequence[str], measured: int) -> Result:
-    """A result that passes where there is nothing.
+    """A result that passes if there are no findings.
 
     Args:
-        check: Which.
-        expected: In words.
-        findings: What was found, at most `NAMED`.
-        measured: How much in all.
+        check: The check.
+        expected: The expectation as text.
+        findings: The first findings, at most `MAX_NAMED`.
+        measured: Number of all findings.
     """
     more = " …" if measured > len(findings) else ""
     detail = f"{check.title}：{measured} 项：{'、'.join(findings)}{more}" if measured else ""
@@ -65,25 +65,25 @@ def found_nothing(check: Check, expected: str, findings: Sequence[str], measured
 
 
 def find(session: Session, query: str) -> tuple[list[str], int]:
-    """Run a query with one column `finding`; the first findings, and how many there are."""
-    rows = session.query(f"SELECT w.finding, COUNT(*) OVER () FROM ({query}) AS w LIMIT {NAMED}")
+    """Run a query with one column `finding`; return the first findings and the number of all."""
+    rows = session.query(f"SELECT w.finding, COUNT(*) OVER () FROM ({query}) AS w LIMIT {MAX_NAMED}")
     return [str(finding) for finding, _ in rows], int(rows[0][1]) if rows else 0
 
 
 def run_checks(shop_id: str, run_id: str, checks: Iterable[C], judge: Callable[[Session, C], Result]) -> dict[str, int]:
-    """Run checks one after the other, keep what they found, then fail if anything critical is among it.
+    """Run checks one after the other, store their results, then fail if one is critical.
 
     Args:
         shop_id: The shop.
-        run_id: Of Airflow.
-        checks: Which.
-        judge: Runs one; what it reads stands in a transaction of its own.
+        run_id: Airflow's run id.
+        checks: The checks.
+        judge: Runs one check; each one gets a new snapshot.
 
     Returns:
-        How many passed, and how many warn.
+        The numbers of passed checks and of warnings.
 
     Raises:
-        XiaoeQualityError: A critical check failed; names each with its figures and what helps.
+        XiaoeQualityError: A critical check failed; names each with its findings and advice.
         OperationalError: The warehouse cannot be reached.
     """
     with Warehouse().session() as session:
@@ -97,7 +97,7 @@ def run_checks(shop_id: str, run_id: str, checks: Iterable[C], judge: Callable[[
 
 
 def _judged(session: Session, check: C, judge: Callable[[Session, C], Result]) -> Result:
-    """A check that breaks is itself a critical result: it may have stopped looking long ago."""
+    """A check that breaks is a critical result itself: it may not have checked anything for long."""
     try:
         return judge(session, check)
     except (Error, XiaoeConfigError) as error:
@@ -136,9 +136,9 @@ def _conclude(shop_id: str, results: Sequence[Result]) -> dict[str, int]:
         level = logging.ERROR if one in critical else logging.WARNING
         log.log(level, "shop %s: %s: %s。处理：%s", shop_id, one.check.name, one.detail, one.check.advice)
     if critical:
-        told = "; ".join(f"{one.check.name}: {one.detail}。处理：{one.check.advice}" for one in critical)
+        reasons = "; ".join(f"{one.check.name}: {one.detail}。处理：{one.check.advice}" for one in critical)
         raise XiaoeQualityError(
-            f"shop {shop_id}: {len(critical)} of {len(results)} checks failed (docs/quality.md): {told}"
+            f"shop {shop_id}: {len(critical)} of {len(results)} checks failed (docs/quality.md): {reasons}"
         )
     log.info("shop %s: %s checks passed, %s warn", shop_id, len(results) - len(failed), len(failed))
     return {"passed": len(results) - len(failed), "warnings": len(failed)}

@@ -1,4 +1,8 @@
-"""Which rows a run of the checks looks at: those of the last days every hour, all of them once a day."""
+"""Which rows a run checks: recent ones every hour, all of them once a day.
+
+The hour alone decides which run is the full one: nothing has to be stored, and a missed full run is made up for by
+the next day's.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from xiaoe import settings
 from xiaoe.clock import BEIJING, beijing_text, utc_text
 from xiaoe.mysql.templates import render
 
-RECENT = timedelta(days=16)
-"""The rescan's fifteen days and one: what is new, and nearly all that changes."""
+BEYOND_RESCAN = timedelta(days=1)
+"""Hourly runs look this much further back than the rescan: at what is new, and nearly all that changes."""
 FULL_HOUR = 5
 """Of Beijing: after the deep rescan and the lists of the night, before people come."""
 _TIMES = {"orders": "o.created_time", "refunds": "r.updated_at", "decisions": "d.decided_at"}
 
 
 @dataclass(frozen=True)
-class Scope:
+class CheckScope:
     """The rows of one shop that a run looks at.
 
     Args:
@@ -39,7 +44,7 @@ class Scope:
         condition = f"{column[0]}.shop_id = '{self.shop_id}'"
         if self.full:
             return condition
-        since = self.now - RECENT
+        since = self.now - settings.rescan_days() - BEYOND_RESCAN
         text = utc_text(since) if kind == "decisions" else beijing_text(since)
         return f"{condition} AND ({column} >= '{text}' OR {column} IS NULL)"
 

@@ -1,7 +1,12 @@
-"""Orders that an after-sale names and that no rescan looks at any more: which of them to ask for again.
+"""Looks up orders by id that an after-sale names and that are too old for the rescan.
 
-The API tells changes of after-sales, but of an order only when it is listed. The rescan lists the last days;
-an older order is asked for by its id, with each look at its after-sale, until `settle` after that changed.
+The API lists after-sales by their last change, orders only by their creation. The rescan sees the orders of the last
+XIAOE_RESCAN_DAYS. An older order is looked up in each run until it was seen XIAOE_REFUND_OVERLAP_DAYS after its
+after-sale last changed; a window of the ledger over its creation that was read later counts as seen.
+
+An order that is not in the warehouse is looked up without a time window, and only while its after-sale is fresh; if the
+API does not list it, the task warns. One that is in the warehouse and that the API twice does not list fails the merge,
+but the others are kept. Look-ups have a watermark of their own (mode `late`).
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from typing import Any
 
 from xiaoe.api.hook import Answer, XiaoeHook
@@ -19,7 +25,7 @@ from xiaoe.coverage import Look, last_look, segments
 from xiaoe.mysql.session import Session
 from xiaoe.resources.orders import ORDERS, created_between
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
 from xiaoe.windows import EVER, Plan, Window
 
 log = logging.getLogger(__name__)
@@ -28,13 +34,13 @@ _AROUND = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedOrder:
     """An order that after-sales name.
 
     Args:
         order_id: The order.
-        changed: When the latest of them changed; Beijing.
-        created: When the order was made, Beijing; None where the warehouse does not hold it.
+        changed: When its latest after-sale changed, Beijing.
+        created: When the order was created, Beijing; None if it is not in the warehouse.
         observed_at: When the order was last written, UTC; None likewise.
     """
 
@@ -44,10 +50,10 @@ class Named:
     observed_at: datetime | None = None
 
 
-def named_orders(session: Session, shop_id: str, window: Window, *, created_before: datetime) -> list[Named]:
-    """Orders that after-sales changed in a window name, older than a moment or unknown; none marked absent.
+def named_orders(session: Session, shop_id: str, window: Window, *, created_before: datetime) -> list[NamedOrder]:
+    """Orders named by after-sales that changed in a window: created before a moment, or unknown; not marked absent.
 
-    An after-sale that tells no time of change changed when a change of it was last seen.
+    An after-sale without a time of change counts as changed when a change of it was last observed.
     """
     rows = session.query(
         "SELECT r.order_id, MAX(COALESCE(r.updated_at, r.observed_at + INTERVAL 8 HOUR)), MAX(o.created_time),"
@@ -67,7 +73,7 @@ def named_orders(session: Session, shop_id: str, window: Window, *, created_befo
         ),
     )
     return [
-        Named(
+        NamedOrder(
             order_id,
             changed.replace(tzinfo=BEIJING),
             created.replace(tzinfo=BEIJING) if created else None,
@@ -78,54 +84,55 @@ def named_orders(session: Session, shop_id: str, window: Window, *, created_befo
 
 
 def window_to_name(changed: Window, watermark: datetime | None, settle: timedelta) -> Window:
-    """Which after-sales to take orders from: those of the run, and those behind the last look-up that succeeded.
+    """The window of after-sales to take orders from: the run's, extended back to the last successful look-up.
 
-    After-sales and look-ups fail apart from each other; without this, what a row of failed look-ups left behind
-    would never be asked for.
+    After-sales and look-ups fail independently; without this, orders of failed look-ups would never be looked up.
 
     Args:
         changed: The run's window of after-sales.
-        watermark: When the last look-up that succeeded began; None before the first.
-        settle: How long after its after-sale an order is looked at.
+        watermark: When the last successful look-up began; None before the first.
+        settle: How long after its after-sale's last change an order is looked up.
     """
     begin = EVER if watermark is None else watermark - settle
     return Window(min(changed.begin, begin), changed.end)
 
 
-def to_look_up(named: Sequence[Named], looks: Sequence[Look], *, now: datetime, settle: timedelta) -> list[Named]:
-    """Those of the orders that have not been seen since their after-sale settled.
+def to_look_up(
+    named: Sequence[NamedOrder], looks: Sequence[Look], *, now: datetime, settle: timedelta
+) -> list[NamedOrder]:
+    """The orders that have not been seen since their after-sale settled.
 
-    An order the warehouse does not hold is asked for only while its after-sale is fresh: older ones were made
-    before the history begins, or come with it.
+    An order that is not in the warehouse is looked up only while its after-sale is fresh: older ones were created
+    before the history begins, or are part of it.
 
     Args:
-        named: What after-sales name.
-        looks: Windows that hold orders made when these were.
-        now: Of the run.
-        settle: How long after its after-sale an order may still change because of it.
+        named: The orders that after-sales name.
+        looks: Merged windows over the times at which these were created.
+        now: The moment of the run.
+        settle: How long after its after-sale's last change an order may still change because of it.
     """
     covered = segments(looks)
 
-    def is_wanted(one: Named) -> bool:
-        settled = one.changed + settle
-        if one.created is None:
+    def is_wanted(order: NamedOrder) -> bool:
+        settled = order.changed + settle
+        if order.created is None:
             return settled >= now
-        return all(seen is None or seen < settled for seen in (one.observed_at, last_look(covered, one.created)))
+        return all(seen is None or seen < settled for seen in (order.observed_at, last_look(covered, order.created)))
 
-    return [one for one in named if is_wanted(one)]
+    return [order for order in named if is_wanted(order)]
 
 
-def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequence[Named], **run: Any) -> Manifest:
-    """Ask for orders one by one; each answer is a page. A second try asks for all of them again.
+def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequence[NamedOrder], **run: Any) -> Manifest:
+    """Look orders up one by one; each response is a page. A second try looks all of them up again.
 
-    Whether `order_id` is bound to the time filter is not documented (docs/xiaoe-api.md section 2): where the
-    order's time is known, a window around it is sent along, which is right in both readings.
+    Whether `order_id` is combined with the time filter is not documented (docs/xiaoe-api.md section 2): if the order's
+    time is known, a window around it is sent along, which is right in both cases.
 
     Args:
         hook: The shop's connection.
         folder: Where the pages go.
-        plan: Its window ends with the moment of the run, to which the watermark moves if it may.
-        wanted: What to ask for.
+        plan: Its window ends with the moment of the run, the new watermark if it moves.
+        wanted: The orders.
         run: `mode` and `run_id` of the manifest.
     """
     started = utc_now()
@@ -133,47 +140,48 @@ def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequenc
         folder.clear()
     names, times, found = [], [plan.window.end], set()
     with ThreadPoolExecutor(hook.shop.concurrency, thread_name_prefix="xiaoe-order") as pool:
-        for index, answer in enumerate(pool.map(lambda one: _look_up(hook, one), wanted), start=1):
-            names.append(folder.page_name(0, 1, index))
+        numbered = pool.map(lambda index, order: _look_up(hook, order, index), count(1), wanted)
+        for answer in numbered:
+            names.append(folder.page_name(0, 1, answer.index))
             times.append(answer.observed_at)
-            folder.write_page(names[-1], StoredPage(index, answer.observed_at, answer.body))
+            folder.write_page(names[-1], answer)
             found |= _keys(answer)
-    part = SliceManifest(
-        begin=plan.window.begin.isoformat(),
-        end=plan.window.end.isoformat(),
+    slice_ = SliceManifest(
+        begin=plan.window.begin,
+        end=plan.window.end,
         api_total=len(found),
         staged=len(found),
         passes=1,
         pages=names,
-        observed_at=min(times).isoformat(),
+        observed_at=min(times),
     )
-    missing = [one for one in wanted if key_hash(one.order_id) not in found]
-    if unknown := [one.order_id for one in missing if not one.created]:
+    missing = [order for order in wanted if key_hash(order.order_id) not in found]
+    if unknown := [order.order_id for order in missing if not order.created]:
         log.warning("after-sales name %s orders that neither API nor warehouse know: %s", len(unknown), unknown[:10])
     manifest = Manifest(
         shop_id=hook.shop.app_id,
         resource=ORDERS.name,
         moves_watermark=plan.moves_watermark,
-        slices=[part],
+        slices=[slice_],
         calls=dict(hook.counts),
         is_lookup=True,
-        not_listed=[one.order_id for one in missing if one.created],
-        started_at=started.isoformat(),
-        staged_at=utc_now().isoformat(),
+        not_listed=[order.order_id for order in missing if order.created],
+        started_at=started,
+        staged_at=utc_now(),
         **run,
     )
     folder.write_manifest(manifest)
     return manifest
 
 
-def _look_up(hook: XiaoeHook, one: Named) -> Answer:
-    """Ask for one order, twice if the first answer does not hold it."""
-    filters = {"order_id": one.order_id, **ORDERS.paging.fields(1, None)}
-    if one.created:
-        filters |= created_between(Window(one.created - _AROUND, one.created + _AROUND))
-    answer = hook.list_page(ORDERS, filters)
-    if one.created and key_hash(one.order_id) not in _keys(answer):
-        answer = hook.list_page(ORDERS, filters)
+def _look_up(hook: XiaoeHook, order: NamedOrder, index: int) -> Answer:
+    """Look one order up; twice if the first response does not contain it."""
+    fields = {"order_id": order.order_id, **ORDERS.paging.fields(1, None)}
+    if order.created:
+        fields |= created_between(Window(order.created - _AROUND, order.created + _AROUND))
+    answer = hook.list_page(ORDERS, fields, index=index)
+    if order.created and key_hash(order.order_id) not in _keys(answer):
+        answer = hook.list_page(ORDERS, fields, index=index)
     return answer
 
 

@@ -1,4 +1,10 @@
-"""API → page store: one window, all of its pages, and a manifest once it is certain that they are all."""
+"""API → page store: reads one window completely, then writes its manifest.
+
+Pages are written by threads beside the fetching, because `fsync` takes as long as a call. An interrupted try may leave
+a gap; the next one continues at the gap and fetches again what follows it. After five passes that do not add up the
+slice starts over. Where the warehouse has rows of the window that were not listed, the slice is read once more before
+the merge judges. Clearing a stage task that succeeded means "ask again": a folder with a manifest is emptied first.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,30 +22,37 @@ from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import utc_now
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.resources.base import Cursor, Resource, Scope
-from xiaoe.rows.envelope import rows_of
+from xiaoe.rows.envelope import Listing, rows_of
 from xiaoe.rows.keys import Keys, distinct, key_hash, merged
 from xiaoe.stage import paging
 from xiaoe.stage.paging import Page, Pass, Progress, Verdict
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 from xiaoe.windows import Plan, Window, slices
 
 log = logging.getLogger(__name__)
 
-_SLICES_AT_ONCE = 2
-"""The next one begins while one ends: calls would wait for each other at every boundary."""
+_MAX_SLICES = 2
+"""Slices read at the same time: the next one starts while one ends, or calls would wait at every boundary."""
 
-_MOST_UNWRITTEN = 16
-"""Pages that were fetched and are not yet on disk, at most."""
+_MAX_UNWRITTEN = 16
+"""Pages that were fetched and are not yet on disk."""
 
 MissingRows = Callable[[Window, datetime, Keys], list[str]]
-"""Keys that the warehouse holds for a window, had seen by a moment, and that are not among those given."""
+"""Keys of rows that the warehouse has for a window, observed before a moment, and that are not among those given."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Pools:
+    """Threads of one run: what fetches pages, and what writes them."""
+
+    fetchers: ThreadPoolExecutor
+    writers: ThreadPoolExecutor
+
+
+@dataclass(frozen=True)
 class _Reading:
-    """One pass over a slice, with the files it left."""
+    """One pass over a slice, with its files."""
 
-    number: int
     names: list[str]
     observed_at: datetime
     outcome: Pass
@@ -52,8 +65,8 @@ class Stager:
         hook: The shop's connection.
         resource: What to read.
         folder: Where the run's pages go.
-        missing_rows: Asks the warehouse; where it knows rows that the API does not list, they are read
-            once more. If they stay missing, the merge decides what that means.
+        missing_rows: Asks the warehouse. Where it has rows that the API does not list, they are read once more; if
+            they stay missing, the merge decides what that means.
     """
 
     def __init__(self, hook: XiaoeHook, resource: Resource, folder: RunFolder, missing_rows: MissingRows) -> None:
@@ -62,122 +75,136 @@ class Stager:
         self._folder = folder
         self._missing_rows = missing_rows
         self._by_cursor = isinstance(resource.paging, Cursor)
-        self._one_asks = threading.Lock()
+        self._warehouse_lock = threading.Lock()
 
     def stage(self, plan: Plan, *, mode: str, run_id: str) -> Manifest:
         """Read the plan's window, slice by slice, and write the manifest.
 
-        What an earlier try of the same run left is used: whole passes, and the whole pages of a broken
-        one. A folder that already has its manifest belongs to a run that somebody cleared: it is read anew.
+        Continues an earlier try of the same run: finished passes are used, and the whole pages of an interrupted one.
+        A folder that already has a manifest is of a run that somebody cleared: it is emptied, then read again.
 
         Raises:
-            XiaoeIncompleteError: A slice does not add up, however often it is read.
+            XiaoeIncompleteError: A slice does not add up after `paging.MAX_PASSES` passes.
             XiaoeError: The API cannot be read.
         """
         started = utc_now()
         if self._folder.manifest_path.exists():
             self._folder.clear()
-        parts = [plan.window] if self._resource.scope is Scope.WHOLE else slices(plan.window)
-        done = self._read_slices(parts)
-        if self._resource.scope is Scope.CHANGED and self._misses_known_rows(plan.window, done):
-            done = self._read_slices(parts, again=True)
+        windows = [plan.window] if self._resource.scope is Scope.WHOLE else slices(plan.window)
+        staged = self._read_slices(windows)
+        if self._resource.scope is Scope.CHANGED and self._misses_known_rows(plan.window, staged):
+            staged = self._read_slices(windows, again=True)
         manifest = Manifest(
             shop_id=self._hook.shop.app_id,
             resource=self._resource.name,
             mode=mode,
             run_id=run_id,
             moves_watermark=plan.moves_watermark,
-            slices=[part for part, _ in done],
+            slices=[slice_ for slice_, _ in staged],
             calls=dict(self._hook.counts),
-            started_at=started.isoformat(),
-            staged_at=utc_now().isoformat(),
+            started_at=started,
+            staged_at=utc_now(),
         )
         self._folder.write_manifest(manifest)
         return manifest
 
-    def _read_slices(self, parts: list[Window], *, again: bool = False) -> list[tuple[SliceManifest, Keys]]:
-        """Read these windows; what cannot be read ends the others as well."""
-        at_once = self._hook.shop.concurrency
-        done = []
+    def _read_slices(self, windows: list[Window], *, again: bool = False) -> list[tuple[SliceManifest, Keys]]:
+        """Read these windows; one that cannot be read stops the others as well."""
+        concurrency = self._hook.shop.concurrency
+        staged = []
         with (
-            ThreadPoolExecutor(at_once, thread_name_prefix="xiaoe-write") as self._writers,
-            ThreadPoolExecutor(at_once, thread_name_prefix="xiaoe-page") as self._fetchers,
-            ThreadPoolExecutor(min(_SLICES_AT_ONCE, at_once), thread_name_prefix="xiaoe-slice") as readers,
+            ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-write") as writers,
+            ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-page") as fetchers,
+            ThreadPoolExecutor(min(_MAX_SLICES, concurrency), thread_name_prefix="xiaoe-slice") as readers,
         ):
-            reading = [readers.submit(self._read_slice, *part, again=again) for part in enumerate(parts)]
+            pools = _Pools(fetchers, writers)
+            futures = [
+                readers.submit(self._read_slice, pools, number, window, again=again)
+                for number, window in enumerate(windows)
+            ]
             try:
-                for number, one in enumerate(reading):
-                    part, keys = one.result()
-                    log.info("slice %s of %s, %s: %s rows", number + 1, len(parts), parts[number], part.staged)
-                    done.append((part, keys))
+                for number, future in enumerate(futures):
+                    slice_, keys = future.result()
+                    log.info(
+                        "slice %s of %s, %s: %s rows",
+                        number + 1,
+                        len(windows),
+                        windows[number],
+                        slice_.staged,
+                        extra={"progress": (self._resource.name, number + 1, len(windows))},  # read by `make sync`
+                    )
+                    staged.append((slice_, keys))
             except BaseException:
-                for pool in (readers, self._fetchers):
+                for pool in (readers, fetchers):
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return done
+        return staged
 
-    def _read_slice(self, number: int, window: Window, *, again: bool = False) -> tuple[SliceManifest, Keys]:
-        """Read a slice in passes until it adds up; once more if rows are missing that the warehouse knows."""
+    def _read_slice(
+        self, pools: _Pools, number: int, window: Window, *, again: bool = False
+    ) -> tuple[SliceManifest, Keys]:
+        """Read a slice in passes until it is complete; once more if rows are missing that the warehouse has."""
         readings = self._earlier_readings(number)
         if again or not readings:
-            readings.append(self._read_pass(number, len(readings) + 1, window))
-        looked_again = self._resource.scope is Scope.CHANGED  # there a row may have moved on to a later slice
+            readings.append(self._read_pass(pools, number, len(readings) + 1, window))
+        looked_again = self._resource.scope is Scope.CHANGED  # its rows may have moved on to a later slice
         while True:
             verdict = self._judge(readings)
             if verdict is Verdict.FAIL:
                 raise XiaoeIncompleteError(_explain(self._resource, window, readings))
             if verdict is not Verdict.AGAIN:
                 used = readings[-1:] if verdict is Verdict.LAST else readings
-                found = _slice_manifest(window, used, passes=len(readings))
-                if looked_again or not self._misses_known_rows(window, [found]):
-                    return found
+                staged = _slice_manifest(window, used, passes=len(readings))
+                if looked_again or not self._misses_known_rows(window, [staged]):
+                    return staged
                 looked_again = True
             log.warning("%s: pass %s: %s", window, len(readings), _explain(self._resource, window, readings))
             self._hook.sleep(min(2.0 ** (len(readings) - 1), 10.0))
             newest_first = self._resource.scope is Scope.CHANGED
-            readings.append(self._read_pass(number, len(readings) + 1, window, readings if newest_first else []))
+            earlier = readings if newest_first else []
+            readings.append(self._read_pass(pools, number, len(readings) + 1, window, earlier))
 
     def _judge(self, readings: list[_Reading]) -> Verdict:
-        outcomes = [one.outcome for one in readings]
-        return paging.judge(outcomes, newest_first=self._by_cursor, needs_total=self._resource.tells_total)
+        passes = [reading.outcome for reading in readings]
+        return paging.judge(passes, newest_first=self._by_cursor, needs_total=self._resource.tells_total)
 
     def _earlier_readings(self, number: int) -> list[_Reading]:
-        """Passes that an earlier try finished; forgotten when they used up every chance, or when one lost its pages."""
+        """Passes that an earlier try finished; discarded if they are `MAX_PASSES`, or if one lost its pages."""
         finished = self._folder.finished_passes(number)
-        if finished < paging.MOST_PASSES:
-            passes = [self._stored(number, one) for one in range(1, finished + 1)]
+        if finished < paging.MAX_PASSES:
+            passes = [self._stored(number, pass_number) for pass_number in range(1, finished + 1)]
             if all(passes):
-                return [self._collect(number, one, pages) for one, pages in enumerate(passes, 1)]
+                return [self._collect(pages) for pages in passes]
         self._folder.clear_slice(number)
         return []
 
-    def _read_pass(self, number: int, pass_number: int, window: Window, earlier: Sequence[_Reading] = ()) -> _Reading:
-        """Read a slice to its end, or until its first page completes what earlier passes brought.
-
-        Pages are written beside the fetching: flushing one takes as long as a call.
-        """
+    def _read_pass(
+        self, pools: _Pools, number: int, pass_number: int, window: Window, earlier: Sequence[_Reading] = ()
+    ) -> _Reading:
+        """Read a slice to its end, or until its first page completes the earlier passes."""
         pages = self._stored(number, pass_number)
         if pages:
-            log.info("%s: resuming behind page %s", window, len(pages))
+            log.info("%s: resuming after page %s", window, len(pages))
         writing: deque[Future[None]] = deque()
-        for page in self._fetch_pages(self._resource.filters(window), [page for _, page in pages]):
+        for page in self._fetch_pages(pools.fetchers, self._resource.filters(window), [page for _, page in pages]):
             name = self._folder.page_name(number, pass_number, page.index)
-            writing.append(self._writers.submit(self._folder.write_page, name, page.payload))
-            pages.append((name, _light(page)))
-            while len(writing) > _MOST_UNWRITTEN or (writing and writing[0].done()):
+            raw = RawPage(page.index, page.observed_at, page.body)
+            writing.append(pools.writers.submit(self._folder.write_page, name, raw))
+            pages.append((name, replace(page, body=b"")))  # a window of any size has to fit into memory
+            while len(writing) > _MAX_UNWRITTEN or (writing and writing[0].done()):
                 writing.popleft().result()
-            if earlier and paging.tops_up([one.outcome for one in earlier], page):
+            if earlier and paging.completed_by([reading.outcome for reading in earlier], page):
                 break
-        for one in writing:
-            one.result()
+        for future in writing:
+            future.result()
         self._folder.finish_pass(number, pass_number)
-        return self._collect(number, pass_number, pages)
+        return self._collect(pages)
 
-    def _fetch_pages(self, filters: dict[str, Any], stored: list[Page]) -> Iterator[Page]:
+    def _fetch_pages(self, fetchers: ThreadPoolExecutor, filters: dict[str, Any], stored: list[Page]) -> Iterator[Page]:
         if self._by_cursor:
             return paging.follow_cursor(lambda index, cursor: self._fetch(filters, index, cursor), stored=stored)
         return paging.read_pages(
-            lambda index: self._fetchers.submit(self._fetch, filters, index),
+            lambda index: fetchers.submit(self._fetch, filters, index),
             ahead=2 * self._hook.shop.concurrency - 1,
             stored=stored,
             page_size=self._hook.page_size(self._resource),
@@ -185,56 +212,63 @@ class Stager:
         )
 
     def _fetch(self, filters: dict[str, Any], index: int, cursor: Any = None) -> Page:
-        answer = self._hook.list_page(self._resource, {**filters, **self._resource.paging.fields(index, cursor)})
-        return self._page(StoredPage(index, answer.observed_at, answer.body))
+        fields = {**filters, **self._resource.paging.fields(index, cursor)}
+        answer = self._hook.list_page(self._resource, fields, index=index)
+        return replace(self._page(answer, answer.listing), body=answer.body)
 
     def _stored(self, number: int, pass_number: int) -> list[tuple[str, Page]]:
-        return [(name, _light(self._page(page))) for name, page in self._folder.stored_pages(number, pass_number)]
+        """Names and pages that an earlier try left of a pass."""
+        total_key = self._resource.total_key
+        return [
+            (name, self._page(raw, rows_of(raw.body, total_field=total_key)))
+            for name, raw in self._folder.stored_pages(number, pass_number)
+        ]
 
-    def _page(self, page: StoredPage) -> Page:
-        listing = rows_of(page.body, total_field=self._resource.total_key)
+    def _page(self, raw: RawPage, listing: Listing) -> Page:
         reader = self._resource.reader
-        keys = array("q", (key_hash(reader.key(raw) or bytes(raw)) for raw in listing.rows))
-        return Page(page.index, listing.total, keys, page, self._resource.paging.cursor(listing.rows))
+        names = reader.keys(listing.rows)
+        keys = array("q", (key_hash(name or bytes(row)) for name, row in zip(names, listing.rows, strict=True)))
+        keyless = array("q", (key for key, name in zip(keys, names, strict=True) if name is None))
+        cursor = self._resource.paging.cursor(listing.rows)
+        return Page(raw.index, listing.total, keys, raw.observed_at, cursor, keyless=keyless)
 
-    def _collect(self, number: int, pass_number: int, pages: list[tuple[str, Page]]) -> _Reading:
+    def _collect(self, pages: list[tuple[str, Page]]) -> _Reading:
         progress = Progress.through(
             (page for _, page in pages), by_cursor=self._by_cursor, needs_total=self._resource.tells_total
         )
-        totals = tuple(page.total for _, page in pages if page.total is not None)
-        untold = sum(page.total is None and bool(page.keys) for _, page in pages)
-        keys = distinct(page.keys for _, page in pages)
-        outcome = Pass(totals, keys, progress.repeated, untold, progress.is_cut)
-        return _Reading(pass_number, [name for name, _ in pages], min(page.payload for _, page in pages), outcome)
+        outcome = Pass(
+            totals=tuple(page.total for _, page in pages if page.total is not None),
+            keys=distinct(page.keys for _, page in pages),
+            repeats=progress.repeated,
+            without_total=sum(page.total is None and bool(page.keys) for _, page in pages),
+            is_cut=progress.is_cut,
+            keyless=distinct(page.keyless for _, page in pages),
+        )
+        return _Reading([name for name, _ in pages], min(page.observed_at for _, page in pages), outcome)
 
-    def _misses_known_rows(self, window: Window, done: list[tuple[SliceManifest, Keys]]) -> bool:
-        """Whether the warehouse holds rows of the window that none of these slices brought."""
+    def _misses_known_rows(self, window: Window, staged: list[tuple[SliceManifest, Keys]]) -> bool:
+        """Whether the warehouse has rows of the window that none of these slices contains."""
         if not self._resource.covers_present(window, utc_now()):
             return False
-        seen = min(datetime.fromisoformat(part.observed_at) for part, _ in done)
-        with self._one_asks:  # a connection serves one thread at a time
-            missing = self._missing_rows(window, seen, merged([keys for _, keys in done]))
+        observed_at = min(slice_.observed_at for slice_, _ in staged)
+        with self._warehouse_lock:  # a connection serves one thread at a time
+            missing = self._missing_rows(window, observed_at, merged([keys for _, keys in staged]))
         if missing:
             log.warning("%s: the API did not list %s rows that the warehouse holds", window, len(missing))
         return bool(missing)
 
 
-def _light(page: Page) -> Page:
-    """The page without its body: a window of any size has to fit into memory."""
-    return Page(page.index, page.total, page.keys, page.payload.observed_at, page.cursor)
-
-
 def _slice_manifest(window: Window, used: list[_Reading], *, passes: int) -> tuple[SliceManifest, Keys]:
-    keys = paging.union([one.outcome for one in used])
+    keys = paging.union([reading.outcome for reading in used])
     totals = used[-1].outcome.totals
     return SliceManifest(
-        begin=window.begin.isoformat(),
-        end=window.end.isoformat(),
+        begin=window.begin,
+        end=window.end,
         api_total=len(keys) if len(keys) in totals else max(totals, default=len(keys)),
         staged=len(keys),
         passes=passes,
-        pages=[name for one in used for name in one.names],
-        observed_at=min(one.observed_at for one in used).isoformat(),
+        pages=[name for reading in used for name in reading.names],
+        observed_at=min(reading.observed_at for reading in used),
     ), keys
 
 
@@ -246,10 +280,10 @@ def _explain(resource: Resource, window: Window, readings: list[_Reading]) -> st
             f" does {resource.endpoint} still page by {resource.paging.key!r}?"
         )
     if last.last_total is None:
-        return f"{resource.name} {window}: the API told no {resource.total_key}, so nothing proves the list complete"
+        return f"{resource.name} {window}: the API sent no {resource.total_key}, so nothing proves the list complete"
     return (
-        f"{resource.name} {window}: the API says {last.last_total} rows (totals told: {sorted(set(last.totals))}),"
-        f" {len(last.keys)} distinct rows came in the last pass,"
-        f" {len(paging.union([one.outcome for one in readings]))} in {len(readings)} passes together."
-        " If it stays like this, report it to 小鹅通 with these numbers; the watermark has not moved"
+        f"{resource.name} {window}: the API says {last.last_total} rows (totals seen: {sorted(set(last.totals))}),"
+        f" the last pass has {len(last.keys)} distinct rows,"
+        f" all {len(readings)} passes have {len(paging.union([reading.outcome for reading in readings]))}."
+        " If this persists, report it to 小鹅通 with these numbers; the watermark has not moved"
     )

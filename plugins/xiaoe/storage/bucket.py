@@ -1,7 +1,8 @@
 """Buckets: `s3://CONNECTION@BUCKET/folder` for the page store, exports and backups, at any S3-compatible store.
 
-Airflow learns of it by provider_info. Needs the package `obstore`, which the container image has
-(requirements-image.in); Airflow's own provider for S3 does not go together with the versions that are locked here.
+Registered with Airflow by provider_info. Needs the package `obstore`, which the container image contains
+(requirements-image.in). Airflow's Amazon provider is not used: it needs python-dateutil below 3, which conflicts with
+the locked versions, and thirty packages. Pages of a bucket are read four ahead; those of a disk are not.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 schemes = ["s3"]
-"""What Airflow's `ObjectStoragePath` comes here for."""
+"""URL schemes that Airflow's `ObjectStoragePath` opens with `get_fs`."""
 
 
 def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -> AbstractFileSystem:
-    """The file system behind URLs of the scheme.
+    """The file system for URLs of the scheme.
 
     Args:
-        conn_id: The connection that the URL names; Airflow does not come here for a URL that names none.
+        conn_id: The connection in the URL; Airflow does not call this for a URL without one.
         storage_options: Not used.
 
     Raises:
-        XiaoeConfigError: obstore is not installed, or the connection lacks a key. It is logged as well: Airflow
-            swallows it, tries without a connection, and asks for a package that is not needed.
+        XiaoeConfigError: obstore is not installed, or the connection lacks a key. Also logged, because Airflow catches
+            it, tries without a connection, and asks for a package that is not needed.
     """
     try:
         return _file_system(conn_id)
@@ -55,11 +56,11 @@ def _file_system(conn_id: str | None) -> AbstractFileSystem:
 
 
 def store_options(connection: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What obstore takes, from a connection with the fields of Airflow's type `aws`.
+    """Options for obstore, from a connection with the fields of Airflow's type `aws`.
 
     Args:
-        connection: Login and password are the key pair; extra has `endpoint_url` (of another store than Amazon's),
-            `region_name`, and `virtual_hosted` where that address begins with the bucket's name.
+        connection: Login and password are the key pair; extra may have `endpoint_url` (of a store other than Amazon's),
+            `region_name`, and `virtual_hosted` if that address begins with the bucket's name.
 
     Raises:
         XiaoeConfigError: A key is missing.

@@ -1,4 +1,4 @@
-"""Files on a disk or in a bucket: written whole or not at all, their errors explained.
+"""Files on a disk or in a bucket: written whole or not at all, errors with advice.
 
 A path is a `pathlib.Path` or an `ObjectStoragePath`.
 """
@@ -20,12 +20,12 @@ _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 @dataclass(frozen=True)
 class DiskAdvice:
-    """What to raise for an error of a disk; messages may name `{place}` and `{reason}`.
+    """What to raise for a disk error: class and message; messages may contain `{place}` and `{reason}`.
 
     Args:
         full: The disk or the quota is full.
-        forbidden: The user that runs the workers may not use the place.
-        other: Any other error; None lets it pass unchanged.
+        forbidden: The workers' user may not use the place.
+        other: Any other error; None leaves it unchanged.
     """
 
     full: tuple[type[XiaoeError], str]
@@ -33,7 +33,7 @@ class DiskAdvice:
     other: tuple[type[XiaoeError], str] | None = None
 
     def explain(self, place: Any, error: OSError) -> XiaoeError | None:
-        """The error to raise instead; None where there is nothing to add."""
+        """The error to raise instead; None to keep the original."""
         if error.errno in _FULL:
             kind, text = self.full
         elif error.errno in _FORBIDDEN:
@@ -60,14 +60,14 @@ PAGES = DiskAdvice(
 
 @contextmanager
 def explained(place: Any, advice: DiskAdvice = PAGES) -> Iterator[None]:
-    """Replace disk errors that somebody can do something about by ones that name the fix.
+    """Replace disk errors that a person can fix by ones that name the fix.
 
     Args:
         place: The file or folder that is used.
         advice: What to raise.
 
     Raises:
-        XiaoeError: As `advice` says.
+        XiaoeError: According to `advice`.
     """
     try:
         yield
@@ -84,15 +84,15 @@ def is_local(path: Any) -> bool:
 
 
 def local_name(path: Any) -> str:
-    """The name of a local file, as the system knows it."""
+    """The operating system's path of a local file."""
     return os.fspath(getattr(path, "path", path))
 
 
 @contextmanager
 def whole_file(path: Any) -> Iterator[Any]:
-    """A file to write: it gets its name once it is whole and flushed, and is removed if it is not.
+    """A file to write: renamed to its name once it is whole and flushed, removed if writing fails.
 
-    In a bucket a put is atomic; what an upload that breaks off leaves there is the caller's to recognize.
+    In a bucket a put is atomic; the caller has to recognize what an interrupted upload leaves there.
     """
     if not is_local(path):
         with path.open("wb") as file:
@@ -117,7 +117,7 @@ def write_whole(path: Any, content: bytes) -> None:
     """Write a file whole or not at all.
 
     Raises:
-        XiaoeConfigError: The user that runs the workers may not write there.
+        XiaoeConfigError: The workers' user may not write there.
         XiaoeRetriableError: The disk is full.
     """
     if is_local(path):
@@ -134,5 +134,5 @@ def remove_tree(folder: Any) -> None:
             remove_tree(child)
         else:
             child.unlink()
-    if folder.exists():  # in a bucket, a folder is gone with its last file
+    if folder.exists():  # in a bucket, a folder disappears with its last file
         folder.rmdir()

@@ -3,9 +3,12 @@
     <root>/<shop>/<resource>/<window>/<run>/slice-00/pass-1/page-00001.json.gz
     <root>/<shop>/<resource>/<window>/<run>/manifest.json
 
-A page is gzip of two parts: one line of JSON about the page, then the body as it came. A file is there
-whole or not at all. The manifest comes last: where there is one, the window was read completely.
-Knows no Airflow; `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
+A page is gzip of two parts: one line of JSON (page number, `observed_at`) and the body byte for byte. A file is there
+whole or not at all; a damaged page counts as missing. The manifest is written last: where there is one, the window was
+read completely. Whole lists are stored under a window that begins in 2000, orders that were looked up by id under
+`orders` in a run `late-…`.
+
+Does not import Airflow; `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
 """
 
 from __future__ import annotations
@@ -14,12 +17,13 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from isal import isal_zlib
 
 from xiaoe import settings
@@ -29,20 +33,23 @@ from xiaoe.storage.files import is_local, local_name, remove_tree, write_whole
 from xiaoe.windows import Window, span
 
 _COMPRESSION = 3
-_LONGEST_HEAD = 1024
-"""Bytes of the line about a page, at most."""
+_MAX_HEAD = 1024
+"""Bytes of the line about a page."""
 _PAGE = re.compile(r"slice-\d{2,}/pass-\d+/page-\d{5,}\.json\.gz")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""In a manifest's JSON: ISO 8601 with an offset."""
+
 
 @dataclass(frozen=True)
-class StoredPage:
+class RawPage:
     """One page as it was fetched.
 
     Args:
         index: From 1.
-        observed_at: UTC, before the request was sent.
-        body: The answer's bytes.
+        observed_at: UTC, before the request was sent: the rows are as of this moment or later.
+        body: The response's bytes.
     """
 
     index: int
@@ -50,37 +57,35 @@ class StoredPage:
     body: bytes
 
 
-@dataclass(frozen=True)
-class SliceManifest:
+class SliceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was read for one slice of a window.
 
     Args:
-        begin: ISO time of the slice's start, with offset.
+        begin: The slice's start, Beijing.
         end: Its end, not included.
-        api_total: Rows that the API says there are.
+        api_total: Rows in all, according to the API.
         staged: Distinct keys in the pages.
-        passes: How often the slice was read until it added up.
+        passes: How often the slice was read until it was complete.
         pages: Paths of the pages, relative to the run's folder, in the order they were fetched.
-        observed_at: UTC, the earliest page's; ISO.
+        observed_at: UTC; the earliest page's.
     """
 
-    begin: str
-    end: str
+    begin: Moment
+    end: Moment
     api_total: int
     staged: int
     passes: int
     pages: list[str]
-    observed_at: str
+    observed_at: Moment
 
     @property
     def window(self) -> Window:
         """The slice's window."""
-        return Window(datetime.fromisoformat(self.begin), datetime.fromisoformat(self.end))
+        return Window(self.begin, self.end)
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """A whole window, read completely: all that a merge needs to know.
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A window that was read completely: everything a merge has to know.
 
     Args:
         shop_id: The shop.
@@ -88,12 +93,12 @@ class Manifest:
         mode: How the window was chosen, e.g. `incremental` or `history`.
         run_id: Airflow's run.
         moves_watermark: Whether the watermark moves to the window's end with the merge.
-        slices: Oldest first.
-        calls: What the window cost: calls, retries, token refreshes, milliseconds waited for a retry.
-        is_lookup: Single rows were asked for by key; they say nothing of the rest of the window.
+        slices: At least one; oldest first.
+        calls: What reading cost: calls, retries, token refreshes, milliseconds waited before retries.
+        is_lookup: Single rows were asked for by key; the manifest proves nothing about other rows of the window.
         not_listed: Keys that were asked for and that the API did not list.
-        started_at: When reading began, UTC; ISO. None in manifests of earlier releases.
-        staged_at: When the last page was there; the same.
+        started_at: When reading began, UTC; None in manifests of earlier releases.
+        staged_at: When the last page was stored, UTC; None likewise.
     """
 
     shop_id: str
@@ -101,23 +106,33 @@ class Manifest:
     mode: str
     run_id: str
     moves_watermark: bool
-    slices: list[SliceManifest]
-    calls: dict[str, int] = field(default_factory=dict)
+    slices: Annotated[list[SliceManifest], msgspec.Meta(min_length=1)]
+    calls: dict[str, int] = {}
     is_lookup: bool = False
-    not_listed: list[str] = field(default_factory=list)
-    started_at: str | None = None
-    staged_at: str | None = None
+    not_listed: list[str] = []
+    started_at: Moment | None = None
+    staged_at: Moment | None = None
 
     @property
     def batch_id(self) -> str:
-        """The same for every try of a run: sixteen hex digits that name shop, resource and run."""
+        """Sixteen hex digits that name shop, resource and run; the same for every try of a run."""
         name = "/".join((self.shop_id, self.resource, self.mode, self.run_id))
         return blake2b(name.encode(), digest_size=8).hexdigest()
 
     @property
     def window(self) -> Window:
         """From the first slice's start to the last one's end."""
-        return Window(self.slices[0].window.begin, self.slices[-1].window.end)
+        return Window(self.slices[0].begin, self.slices[-1].end)
+
+    @property
+    def observed_at(self) -> datetime:
+        """UTC; the earliest page's."""
+        return min(slice_.observed_at for slice_ in self.slices)
+
+    def to_json(self) -> bytes:
+        """With offsets as `+00:00`, as every release can read them."""
+        fields = msgspec.to_builtins(self, builtin_types=(datetime,))
+        return json.dumps(fields, ensure_ascii=False, indent=1, default=datetime.isoformat).encode()
 
 
 class RunFolder:
@@ -125,25 +140,25 @@ class RunFolder:
 
     def __init__(self, path: Any) -> None:
         self.path = path
-        # Airflow's path takes longer to find a file of a disk than the disk to read it.
+        # Airflow's ObjectStoragePath takes 0.2 ms to find a file on a disk, longer than reading it.
         self._files = Path(local_name(path)) if self.is_local else path
 
     @classmethod
     def of(cls, root: Any, *, shop_id: str, resource: str, window: Window, run_id: str) -> RunFolder:
-        """The folder's place. The run id's odd characters go; a digest keeps two ids apart."""
+        """The folder of a run. Unsafe characters of the run id are replaced; a digest keeps two ids apart."""
         digest = blake2b(run_id.encode(), digest_size=4).hexdigest()
         return cls(root / shop_id / resource / span(window) / f"{_UNSAFE.sub('-', run_id)[:80]}.{digest}")
 
     @property
     def is_local(self) -> bool:
-        """Whether reading a page is a matter of microseconds, or of a round trip to a bucket."""
+        """Whether the pages are on a disk, not in a bucket: reading one takes microseconds, not a round trip."""
         return is_local(self.path)
 
     def page_name(self, slice_number: int, pass_number: int, index: int) -> str:
         """A page's path, relative to the folder."""
         return f"slice-{slice_number:02d}/pass-{pass_number}/page-{index:05d}.json.gz"
 
-    def write_page(self, name: str, page: StoredPage) -> None:
+    def write_page(self, name: str, page: RawPage) -> None:
         """Write one page, whole or not at all."""
         head = {"index": page.index, "observed_at": page.observed_at.isoformat()}
         write_whole(
@@ -151,11 +166,11 @@ class RunFolder:
             gzip.compress(json.dumps(head).encode() + b"\n" + page.body, _COMPRESSION, mtime=0),
         )
 
-    def read_page(self, name: str) -> StoredPage | None:
-        """Read one page; None where there is none, or where the file is damaged.
+    def read_page(self, name: str) -> RawPage | None:
+        """Read one page; None if it is missing or damaged.
 
         Raises:
-            XiaoeConfigError: It expands to more than any page can: an attack, or a fault.
+            XiaoeConfigError: It expands to more than `XIAOE_MAX_PAGE_MB`: a decompression bomb, or a fault.
         """
         try:
             with files.explained(self._files / name):
@@ -164,33 +179,34 @@ class RunFolder:
             return None
         inflate, largest = isal_zlib.decompressobj(wbits=31), settings.max_page_bytes()
         try:
-            content = inflate.decompress(packed, largest + _LONGEST_HEAD)
+            content = inflate.decompress(packed, largest + _MAX_HEAD)
         except isal_zlib.error:  # type: ignore[misc]  # its stub takes a class for an instance
             return None
         if inflate.unconsumed_tail:
             raise XiaoeConfigError(
                 f"{self._files / name} expands to more than {largest} bytes: no page of this API does. Remove it and"
-                " clear the stage task; see who else can write to the page store. If it is one, raise XIAOE_MAX_PAGE_MB"
+                " clear the stage task; check who else can write to the page store. If it is a page, raise"
+                " XIAOE_MAX_PAGE_MB"
             )
         if not inflate.eof:
             return None
         head, _, body = content.partition(b"\n")
         about = json.loads(head)
-        return StoredPage(about["index"], datetime.fromisoformat(about["observed_at"]), body)
+        return RawPage(about["index"], datetime.fromisoformat(about["observed_at"]), body)
 
     def finished_passes(self, slice_number: int) -> int:
-        """How many passes over a slice were read to their end."""
+        """How many passes over a slice are finished."""
         number = 0
         while (self._files / self._pass_mark(slice_number, number + 1)).exists():
             number += 1
         return number
 
     def finish_pass(self, slice_number: int, pass_number: int) -> None:
-        """Note that a pass over a slice was read to its end."""
+        """Mark a pass over a slice as finished."""
         write_whole(self._files / self._pass_mark(slice_number, pass_number), b"")
 
-    def stored_pages(self, slice_number: int, pass_number: int) -> Iterator[tuple[str, StoredPage]]:
-        """The pages of one pass that are there whole, from the first one on, up to the first gap."""
+    def stored_pages(self, slice_number: int, pass_number: int) -> Iterator[tuple[str, RawPage]]:
+        """Names and pages of one pass, from the first to the last before a missing or damaged one."""
         index = 1
         while (page := self.read_page(name := self.page_name(slice_number, pass_number, index))) is not None:
             yield name, page
@@ -198,40 +214,37 @@ class RunFolder:
 
     def write_manifest(self, manifest: Manifest) -> str:
         """Write the manifest, the last file of a run, and return its path."""
-        write_whole(self.manifest_path, json.dumps(asdict(manifest), ensure_ascii=False, indent=1).encode())
+        write_whole(self.manifest_path, manifest.to_json())
         return str(self.manifest_path)
 
     def read_manifest(self) -> Manifest:
         """Read the manifest.
 
         Raises:
-            XiaoeConfigError: There is none, it cannot be read, or it names a file that is no page of the run.
+            XiaoeConfigError: It is missing, unreadable, or names a file that is no page of the run.
         """
         try:
-            content = json.loads(self.manifest_path.read_bytes())
-            slices = [SliceManifest(**part) for part in content["slices"]]
-            manifest = Manifest(**{**content, "slices": slices})
-            odd = [name for part in slices for name in part.pages if not _PAGE.fullmatch(name)]
-            _ = manifest.window, [datetime.fromisoformat(part.observed_at) for part in slices]
+            manifest = msgspec.json.decode(self.manifest_path.read_bytes(), type=Manifest)
         except FileNotFoundError:
             raise XiaoeConfigError(
                 f"no manifest at {self.manifest_path}: clear the stage task, it reads the window again"
                 " (was the page store moved or cleaned? XIAOE_PAGE_STORE has to be one place for all workers)"
             ) from None
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (ValueError, RecursionError) as error:
             raise XiaoeConfigError(
-                f"{self.manifest_path} is no manifest that this version can read ({type(error).__name__}): update the"
+                f"{self.manifest_path} is no manifest that this version can read ({error}): update the"
                 " checkout if a newer one wrote it, else clear the stage task, it reads the window again"
             ) from None
-        if odd:
+        names = (name for slice_ in manifest.slices for name in slice_.pages)
+        if foreign := next((name for name in names if not _PAGE.fullmatch(name)), None):
             raise XiaoeConfigError(
-                f"{self.manifest_path} names no page of its own run: {odd[0]!r}. We did not write that: see who else"
-                " can write to the page store, remove the folder, and clear the stage task"
+                f"{self.manifest_path} names no page of its own run: {foreign!r}. No release writes that: check who"
+                " else can write to the page store, remove the folder, and clear the stage task"
             )
         return manifest
 
     def clear(self) -> None:
-        """Remove everything: the window is to be read afresh."""
+        """Remove everything, before the window is read again."""
         if self._files.exists():
             remove_tree(self._files)
 

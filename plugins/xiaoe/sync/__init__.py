@@ -1,1 +1,1 @@
-"""Stage and merge as Airflow operators; merging kept pages again."""
+"""Stage and merge as Airflow operators, and rebuilding the warehouse from stored pages."""

@@ -1,7 +1,8 @@
 """The two operators that do all syncing: stage (API → page store) and merge (page store → MySQL).
 
-Every DAG file imports this module each time it is parsed, so what only a running task needs (HTTP, MySQL,
-numpy: some 1.5 s) is imported in `execute`.
+Windows are intervals of the schedule, not Airflow's partitions, so that a manual window, a backfill and `make sync`
+take the same path. Every DAG file imports this module each time it is parsed, so what only a running task needs (HTTP,
+MySQL, numpy: some 1.5 s) is imported in `execute`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from xiaoe.merge.sql import template_of
 from xiaoe.resources.base import Resource
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.registry import RESOURCES
+from xiaoe.shop_operator import ShopOperator, run_kind
 from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
 
 if TYPE_CHECKING:
@@ -25,31 +27,29 @@ if TYPE_CHECKING:
     from xiaoe.storage.pages import Manifest, RunFolder
 
 
-class XiaoeStageOperator(BaseOperator):
+class XiaoeStageOperator(ShopOperator):
     """Read one window of one resource of one shop into the page store, completely or not at all.
 
-    Returns the run's folder in the page store, for the merge. A retry goes on behind the last whole page.
+    Returns the run's folder in the page store, for the merge. A retry continues after the last whole page.
 
     Args:
-        resource: A name of `xiaoe.resources.RESOURCES`.
-        mode: Decides the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`. With `late`, the
-            orders are asked for one by one that after-sales name and no rescan looks at.
-        xiaoe_conn_id: The shop's connection.
-        named_by: With `late`: folder of the after-sales.
+        resource: A key of `xiaoe.resources.registry.RESOURCES`.
+        mode: Determines the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`. With `late`, orders are
+            looked up by id that after-sales name and that are too old for the rescan.
+        named_by: With `late`: the run folder of the after-sales.
     """
 
-    template_fields: Sequence[str] = ("xiaoe_conn_id", "named_by")
+    template_fields: Sequence[str] = (*ShopOperator.template_fields, "named_by")
     ui_color = "#e8f4fd"
 
-    def __init__(self, *, resource: str, mode: str, xiaoe_conn_id: str, named_by: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, resource: str, mode: str, named_by: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.resource = resource
         self.mode = mode
-        self.xiaoe_conn_id = xiaoe_conn_id
         self.named_by = named_by
 
     def execute(self, context: Context) -> str:
-        """Stage the window that fits the mode and the run."""
+        """Stage the window of the mode and the run."""
         from xiaoe.api.hook import XiaoeHook
         from xiaoe.merge import status
         from xiaoe.mysql.warehouse import Warehouse
@@ -62,7 +62,7 @@ class XiaoeStageOperator(BaseOperator):
             run_id = str(context["dag_run"].run_id)
             with status.failure_noted(warehouse, shop_id, self.resource, self.mode):
                 plan = self._plan(context, warehouse, shop_id)
-            same_server.check_kept(warehouse, store)  # what it finds is not noted: it is about where that would stand
+            same_server.check(warehouse, store)  # not noted: sync_status may be on the wrong server
             with status.failure_noted(warehouse, shop_id, self.resource, self.mode):
                 folder = RunFolder.of(
                     store,
@@ -74,10 +74,10 @@ class XiaoeStageOperator(BaseOperator):
                 self.log.info("shop %s, %s %s: %s, run %s", shop_id, self.resource, self.mode, plan.window, run_id)
                 self.log.info("pages go to %s", folder.path)
                 if plan.window.end > clock.now():
-                    self.log.warning("the window ends in the future: what is still to come is not in it")
-                stage = self._stage_late if self.mode == "late" else self._stage
+                    self.log.warning("the window ends in the future: rows that are created later are not in it")
+                stage = self._stage_lookup if self.mode == "late" else self._stage
                 manifest = stage(hook, folder, warehouse, plan, run_id)
-        self.log.info("staged %s rows; %s", sum(part.staged for part in manifest.slices), manifest.calls)
+        self.log.info("staged %s rows; %s", sum(slice_.staged for slice_ in manifest.slices), manifest.calls)
         return str(folder.path)
 
     def _stage(self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
@@ -86,14 +86,14 @@ class XiaoeStageOperator(BaseOperator):
 
         resource = RESOURCES[self.resource]
 
-        def missing_rows(window: Any, seen: Any, keys: Any) -> list[str]:
+        def missing_rows(window: Any, observed_at: Any, keys: Any) -> list[str]:
             with warehouse.session() as session:
-                listed = expected.Expected.of(resource, hook.shop.app_id, window, seen)
+                listed = expected.Expected.of(resource, hook.shop.app_id, window, observed_at)
                 return expected.missing_rows(session, resource, listed, keys)
 
         return Stager(hook, resource, folder, missing_rows).stage(plan, mode=self.mode, run_id=run_id)
 
-    def _stage_late(
+    def _stage_lookup(
         self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
     ) -> Manifest:
         from xiaoe.merge import ledger, status
@@ -108,10 +108,10 @@ class XiaoeStageOperator(BaseOperator):
                 watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
                 window = lookup.window_to_name(window, watermark, settle)
             named = lookup.named_orders(session, shop_id, window, created_before=now - settings.rescan_days())
-            made = [one.created for one in named if one.created]
-            looks = ledger.observations(session, ORDERS, shop_id, min(made), max(made)) if made else []
+            created = [order.created for order in named if order.created]
+            looks = ledger.observations(session, ORDERS, shop_id, min(created), max(created)) if created else []
         wanted = lookup.to_look_up(named, looks, now=now, settle=settle)
-        self.log.info("after-sales of %s name %s older orders, %s to ask for", window, len(named), len(wanted))
+        self.log.info("after-sales of %s name %s older orders, %s to look up", window, len(named), len(wanted))
         plan = Plan(plan.window, moves_watermark=named_by.moves_watermark)
         return lookup.stage_orders(hook, folder, plan, wanted, mode=self.mode, run_id=run_id)
 
@@ -129,7 +129,7 @@ class XiaoeStageOperator(BaseOperator):
         return planners[self.mode]()
 
     def _plan_incremental(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
-        """The first run reads the history, or what the history DAG does not cover yet."""
+        """From the watermark; a first run reads the history, or the last interval of the history DAG."""
         from xiaoe.merge import status
 
         with warehouse.session() as session:
@@ -140,10 +140,10 @@ class XiaoeStageOperator(BaseOperator):
 
 
 class XiaoeMergeOperator(BaseOperator):
-    """Merge what a stage task left into the warehouse, in one transaction, and move the watermark.
+    """Merge what a stage task read into the warehouse, in one transaction, and move the watermark.
 
     Args:
-        resource: A name of `xiaoe.resources.RESOURCES`.
+        resource: A key of `xiaoe.resources.registry.RESOURCES`.
         mode: As in the stage task.
         folder: What the stage task returned.
         sql: The merge statements; Airflow renders them, the UI shows them.
@@ -163,11 +163,11 @@ class XiaoeMergeOperator(BaseOperator):
 
     @property
     def declaration(self) -> Resource:
-        """What the template reads the table, its key and its columns from."""
+        """The resource; the template reads its table, key and columns."""
         return RESOURCES[self.resource]
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected."""
+        """Merge, and return how many rows were staged, inserted, updated, unchanged, rejected, absent."""
         from xiaoe.merge import status
         from xiaoe.merge.merger import Merger
         from xiaoe.mysql.warehouse import Warehouse
@@ -177,7 +177,7 @@ class XiaoeMergeOperator(BaseOperator):
         warehouse = Warehouse()
         folder = RunFolder(ObjectStoragePath(self.folder))
         manifest = folder.read_manifest()
-        same_server.check_kept(warehouse, ObjectStoragePath(settings.page_store()))
+        same_server.check(warehouse, ObjectStoragePath(settings.page_store()))
         self.log.info(
             "shop %s, %s %s: %s, run %s", manifest.shop_id, self.resource, self.mode, manifest.window, manifest.run_id
         )
@@ -191,11 +191,11 @@ class XiaoeMergeOperator(BaseOperator):
 
 
 def run_of(context: Context) -> Run:
-    """What the window functions need to know of a DAG run."""
+    """A DAG run as the window functions need it."""
     dag_run = context["dag_run"]
     params = context["params"]
     return Run(
-        kind=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+        kind=run_kind(dag_run),
         now=dag_run.run_after,
         interval_begin=context.get("data_interval_start"),
         interval_end=context.get("data_interval_end"),

@@ -1,4 +1,4 @@
-"""The warehouse from kept pages alone: every window that was read completely is merged again."""
+"""Rebuilds the warehouse from stored pages: merges every window again that was read completely."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from airflow.sdk import ObjectStoragePath
@@ -24,9 +26,9 @@ log = logging.getLogger(__name__)
 def rebuild(
     root: Any, warehouse: Warehouse, *, resources: Sequence[str] = (), accept_missing: bool = False
 ) -> tuple[Counter[str], list[str]]:
-    """Merge all that the page store holds, in the order in which it was read.
+    """Merge everything in the page store, in the order in which it was read.
 
-    The warehouse may be empty or not: newer wins, and what is there already is not written again.
+    The warehouse need not be empty: newer rows win, and equal ones are not written again.
 
     Args:
         root: Of the page store.
@@ -35,18 +37,18 @@ def rebuild(
         accept_missing: Orders and after-sales that a later window no longer lists are marked absent.
 
     Returns:
-        Counts as of `Merger.merge`, with `windows`; and what could not be merged, with the reason.
+        Counts as of `Merger.merge`, plus `windows`; and the folders that could not be merged, with the reason.
     """
     mergers = {name: Merger(warehouse, RESOURCES[name], merge_sql(RESOURCES[name])) for name in resources or RESOURCES}
     totals: Counter[str] = Counter()
     refused: list[str] = []
-    windows: list[tuple[str, RunFolder, Manifest]] = []
+    windows: list[tuple[datetime, RunFolder, Manifest]] = []
     for folder in run_folders(root):
         if folder.path.parent.parent.name in mergers and folder.manifest_path.exists():
             with _noted(refused, folder):
                 manifest = folder.read_manifest()
-                windows.append((max(part.observed_at for part in manifest.slices), folder, manifest))
-    for _, folder, manifest in sorted(windows, key=lambda one: one[0]):
+                windows.append((max(slice_.observed_at for slice_ in manifest.slices), folder, manifest))
+    for _, folder, manifest in sorted(windows, key=itemgetter(0)):
         with _noted(refused, folder):
             counts = mergers[manifest.resource].merge(folder, manifest, accept_missing=accept_missing)
             totals.update(counts, windows=1)
@@ -56,7 +58,7 @@ def rebuild(
 
 @contextmanager
 def _noted(refused: list[str], folder: RunFolder) -> Iterator[None]:
-    """One folder that cannot be used keeps no other out."""
+    """Record a folder that cannot be merged and continue."""
     try:
         yield
     except XiaoeError as error:
@@ -65,10 +67,10 @@ def _noted(refused: list[str], folder: RunFolder) -> Iterator[None]:
 
 
 def rebuild_from_pages(resources: list[str], *, accept_missing: bool) -> tuple[Counter[str], list[str]]:
-    """Merge all that the page store holds; see `rebuild.rebuild`.
+    """`rebuild` with the configured page store and warehouse.
 
     Raises:
-        XiaoeConfigError: There is no such resource.
+        XiaoeConfigError: Unknown resource.
     """
     if unknown := sorted(set(resources) - RESOURCES.keys()):
         raise XiaoeConfigError(f"RESOURCE={unknown[0]!r}: give one of {', '.join(RESOURCES)}, or leave it out for all")

@@ -1,4 +1,10 @@
-"""What has to hold before a task touches the warehouse: code and schema fit, clocks agree, it has not lost all."""
+"""Stops a sync on a server that lacks the data merged before, such as an empty replica after a fail-over.
+
+A file of the page store, `warehouse-<database>.json`, holds host name, port and data folder of the server merged into.
+Another server with an empty ledger stops stage and merge. A restore, a move or a new host leave ledger lines; a first
+install has no file; `make migrate` of an empty database removes it. A replica that lags is no alarm: its watermarks are
+older, and the next run reads from there.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +19,26 @@ from xiaoe.storage.files import write_whole
 if TYPE_CHECKING:
     from xiaoe.mysql.warehouse import Warehouse
 
-_WHERE_IT_IS = "SELECT EXISTS (SELECT 1 FROM sync_windows), CONCAT_WS(' ', @@hostname, @@port, @@datadir)"
+_SERVER = "SELECT EXISTS (SELECT 1 FROM sync_windows), CONCAT_WS(' ', @@hostname, @@port, @@datadir)"
 
 
-def check_kept(warehouse: Warehouse, store: Any) -> None:
-    """Compare the warehouse with what the page store remembers: on another server, what was merged is there as well.
+def check(warehouse: Warehouse, store: Any) -> None:
+    """Compare the server with the one in the page store's file; write the file if the server has ledger lines.
 
-    A server that failed over to an empty replica has every table and answers every question. The page store
-    remembers, in a file, on which server the database was merged into. Without that file nothing can be wrong (a
-    first install), with a line in the ledger neither (a restore, a rebuild, another server with the data). Tables
-    that somebody emptied on the same server are not meant: `xiaoe_quality` tells what is not covered.
+    Tables that were emptied on the same server are not detected here: `xiaoe_quality` reports what is not covered.
 
     Args:
         warehouse: Where a task is about to write.
         store: Root of the page store.
 
     Raises:
-        XiaoeConfigError: The ledger of windows is empty, and was not on the server before this one.
+        XiaoeConfigError: The ledger is empty, and another server was merged into before.
     """
     mark = _mark(warehouse, store)
     with files.explained(mark):
         known = json.loads(mark.read_text())["server"] if mark.exists() else None
     with warehouse.session() as session:
-        [(is_used, server)] = session.query(_WHERE_IT_IS)
+        [(is_used, server)] = session.query(_SERVER)
     if is_used and server != known:
         write_whole(
             mark, json.dumps({"server": server, "since": f"{clock.machine_now():%Y-%m-%d %H:%M:%S} UTC"}).encode()
@@ -45,13 +48,13 @@ def check_kept(warehouse: Warehouse, store: Any) -> None:
             f"database {warehouse.database_name!r} of connection {warehouse.conn_id} is empty on this server"
             f" ({server}), and syncs have been merged into it on another ({known}): is this a replica without the data?"
             " Nothing was read or written. If it is the wrong server, correct host. If the data are lost, first"
-            " `make restore` a backup, then `make rebuild`. If you want to begin with an empty database, remove"
+            " `make restore` a backup, then `make rebuild`. To start with an empty database, remove"
             f" {mark}"
         )
 
 
-def begin_anew(warehouse: Warehouse, store: Any) -> None:
-    """Forget where the database was: its tables have just been made."""
+def forget(warehouse: Warehouse, store: Any) -> None:
+    """Remove the file: the database's tables have just been created."""
     mark = _mark(warehouse, store)
     with files.explained(mark):
         mark.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""What DAG files put together: defaults, tasks and task groups."""
+"""The building blocks of DAG files: defaults, tasks and task groups."""

@@ -13,31 +13,31 @@ DRILL_PARAM = {
         False,
         type="boolean",
         title="Drill 恢复演练",
-        description="Restore the new backup into a scratch database and compare, also if the last drill was less than a"
-        " week ago. 立即做一次恢复演练。",
+        description="Restore the new backup into a scratch database and compare it, even if the last drill was less"
+        " than a week ago. 立即做一次恢复演练。",
     ),
 }
 
 
 def back_up(*, timeout: timedelta) -> None:
-    """Dump; then clean up and, once a week, restore: neither holds up the other.
+    """Dump; then apply retention and, once a week, run a drill, independently of each other.
 
     Args:
-        timeout: Of the dump and of the drill.
+        timeout: Time-out of the dump and of the drill.
     """
     dump = XiaoeBackupOperator(
         task_id="dump",
-        doc_md="MySQL → backup store, from one snapshot. Safe to clear: it makes one more backup.",
+        doc_md="MySQL → backup store, from one snapshot. Safe to clear: that makes one more backup.",
         execution_timeout=timeout,
     )
     retention = XiaoeBackupRetentionOperator(
         task_id="retention",
-        doc_md="Removes backups that nobody needs any more. Safe to clear. 清理过期备份。",
+        doc_md="Removes backups beyond retention. Safe to clear. 清理过期备份。",
         execution_timeout=timedelta(minutes=30),
     )
     drill = XiaoeBackupDrillOperator(
         task_id="drill",
-        doc_md="Restores the newest backup into a scratch database and compares, once a week; skipped on other days."
+        doc_md="Restores the newest backup into a scratch database and compares it, once a week; else skipped."
         " Safe to clear. 每周一次恢复演练；其余日子跳过。",
         execution_timeout=timeout,
     )

@@ -28,21 +28,21 @@ DAY_PARAM = {
 
 
 def decide_benefits(*, timeout: timedelta) -> None:
-    """Decide and tell staff what cannot wait, once per shop; one shop's failure does not hold up the others."""
+    """Decide and notify staff of what cannot wait, for each shop; one shop's failure does not stop the others."""
 
     @task_group(group_id="shop")
     def shop(xiaoe_conn_id: str) -> None:
         decide = XiaoeBenefitsOperator(
             task_id="decide",
-            doc_md="Decides for every order that can have changed. Safe to clear: it changes nothing twice.",
+            doc_md="Decides for every order that may have changed. Safe to clear: it is idempotent.",
             xiaoe_conn_id=xiaoe_conn_id,
             outlets=[ASSETS["benefits"]],
             execution_timeout=timeout,
         )
         XiaoeBenefitNoticeOperator(
             task_id="notify",
-            doc_md="Mail and chat for grants taken back and orders that wait too long. Safe to clear: what a channel"
-            " was told stands in `benefit_notices`. 发放后取消、待观测过久的即时通知；重跑不会重复发送。",
+            doc_md="Mail and chat about grants taken back and orders long not observed. Safe to clear:"
+            " `benefit_notices` records what was sent. 发放后取消、待观测过久的即时通知；重跑不会重复发送。",
             decided=decide.output,
             execution_timeout=timedelta(minutes=15),
         )
@@ -51,10 +51,10 @@ def decide_benefits(*, timeout: timedelta) -> None:
 
 
 def report_benefits(*, timeout: timedelta) -> None:
-    """Export a day's decisions, then mail and chat, once per shop; a channel that is down does not hold up the other.
+    """Export a day's decisions, then send mail and chat, for each shop; the channels are independent.
 
     Args:
-        timeout: Of the export.
+        timeout: Time-out of the export.
     """
 
     @task_group(group_id="shop")
@@ -78,19 +78,19 @@ def report_benefits(*, timeout: timedelta) -> None:
 
 
 def review_benefits(*, patience: timedelta) -> None:
-    """Ask a person about every order in review, of all shops, and keep each answer as it comes.
+    """Ask a person about every order in review, of all shops, and store each answer at once.
 
     Args:
-        patience: How long a question stays open; then it counts as 稍后.
+        patience: How long a question stays open; then it counts as answered with 稍后.
     """
-    # The provider is imported for this one DAG file only.
+    # Imported here, because only one DAG file needs this provider.
     from airflow.providers.standard.operators.hitl import HITLOperator
 
     from xiaoe.benefits.names import LATER, OPTIONS
 
     questions = XiaoeBenefitQuestionsOperator(
         task_id="questions",
-        doc_md="Lists the orders in review without an answer: at most 50 per shop, the earliest deadline first.",
+        doc_md="Lists the orders in review without an answer: at most 50 per shop, earliest deadline first.",
         xiaoe_conn_ids=settings.conn_ids(),
         execution_timeout=timedelta(minutes=15),
     )
@@ -110,7 +110,7 @@ def review_benefits(*, patience: timedelta) -> None:
         )
         XiaoeBenefitAnswerOperator(
             task_id="answer",
-            doc_md="Keeps the answer, with who and when, for the next decision. Skipped for 稍后. Safe to clear.",
+            doc_md="Stores the answer, with who and when, for the next decision. Skipped for 稍后. Safe to clear.",
             about=about,
             response=ask.output,
             outlets=[ASSETS["benefit_answers"]],

@@ -1,4 +1,4 @@
-"""What all DAG files share: defaults, pools, retries, deadlines, assets."""
+"""Shared by all DAG files: default arguments, pools, retries, deadlines, assets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xiaoe.resources.registry import RESOURCES
 
 TIMEZONE = "Asia/Shanghai"
 POOL = "xiaoe_api"
-"""Bounds how many tasks call the API at once; include/pools.json sets its size."""
+"""Limits how many tasks call the API at once; include/pools.json sets its size."""
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -23,10 +23,11 @@ RETRY_POLICY = ExceptionRetryPolicy(
             exception=[
                 "xiaoe.exceptions.XiaoeConfigError",
                 "xiaoe.exceptions.XiaoeReconciliationError",
+                "xiaoe.exceptions.XiaoeMappingError",
                 "xiaoe.exceptions.XiaoeQualityError",
             ],
             action=RetryAction.FAIL,
-            reason="somebody has to act: the message says what to do",
+            reason="needs a person: see the message",
         ),
         RetryRule(
             exception=["xiaoe.exceptions.XiaoeQuotaError", "xiaoe.exceptions.XiaoeIncompleteError"],
@@ -48,23 +49,23 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retries": 3,
     "retry_delay": timedelta(minutes=1),
     "retry_policy": RETRY_POLICY,
-    "pool": "default_pool",  # tasks that call the API or wait for one that does name POOL
+    "pool": "default_pool",  # tasks that call the API, or wait for one that does, set POOL
     "on_failure_callback": callbacks.task_failed,
     "on_success_callback": callbacks.task_succeeded,
 }
 
 
 ASSETS = {name: Asset(f"xiaoe_{name}") for name in (*RESOURCES, "benefits", "benefit_answers")}
-"""Updated by every merge of the resource, every decision, every answer; what comes after may be scheduled on it."""
+"""Updated by each merge of the resource, each decision, each answer; other DAGs may be scheduled on them."""
 
 
-def dag_defaults(*tags: str, params: dict[str, Any], late_after: timedelta) -> dict[str, Any]:
+def dag_defaults(*tags: str, params: dict[str, Any], overdue_after: timedelta) -> dict[str, Any]:
     """Arguments that every DAG shares.
 
     Args:
-        tags: Beside `xiaoe`.
+        tags: Tags in addition to `xiaoe`.
         params: The form for a run by hand.
-        late_after: When staff hear that a run is not through, counted from its queueing.
+        overdue_after: Time from a run's queueing to its deadline, after which it is reported as overdue.
     """
     return {
         "default_args": DEFAULT_ARGS,
@@ -73,15 +74,15 @@ def dag_defaults(*tags: str, params: dict[str, Any], late_after: timedelta) -> d
         "tags": ["xiaoe", *tags],
         "max_active_tasks": 4,
         "on_success_callback": callbacks.run_succeeded,
-        # With a deadline, dag.test() of Airflow 3.3.2 breaks at the end of each run that succeeds.
-        "deadline": _deadline(late_after) if settings.alerts_on() else None,
+        # With a deadline, dag.test() of Airflow 3.3.2 breaks at the end of each successful run.
+        "deadline": _deadline(overdue_after) if settings.alerts_on() else None,
     }
 
 
-def _deadline(late_after: timedelta) -> DeadlineAlert:
+def _deadline(overdue_after: timedelta) -> DeadlineAlert:
     return DeadlineAlert(
         name="late",
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=late_after,
+        interval=overdue_after,
         callback=AsyncCallback(callbacks.run_late),
     )

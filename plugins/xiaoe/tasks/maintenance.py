@@ -13,27 +13,27 @@ DRY_RUN_PARAM = {
         False,
         type="boolean",
         title="Dry run 只看不删",
-        description="Say in the logs what would be removed, and remove nothing. 仅在日志中列出将被清理的内容。",
+        description="Log what would be removed, and remove nothing. 仅在日志中列出将被清理的内容。",
     ),
 }
 STEPS = {
-    "pages": "Pages older than XIAOE_PAGE_KEEP_DAYS that no merge waits for. 过期的接口原文。",
-    "ledger": "Old lines of sync_windows that prove nothing any more. 台账中已被覆盖的旧行。",
-    "rejected_rows": "Rows that could not be typed and now are. 已解决的无法解析行。",
-    "results": "Old results of checks, samples, costs, closed alerts. 过期的检查结果、取样、告警。",
-    "exports": "Old files for staff in XIAOE_EXPORT_DIR. 过期的导出文件。",
+    "pages": "Pages older than XIAOE_PAGE_KEEP_DAYS that no merge needs. 过期的接口原文。",
+    "ledger": "Superseded rows of sync_windows. 台账中已被覆盖的旧行。",
+    "rejected_rows": "Rejected rows that were typed later. 已解决的无法解析行。",
+    "results": "Old check results, samples, costs, closed alerts. 过期的检查结果、取样、告警。",
+    "exports": "Old exports in XIAOE_EXPORT_DIR. 过期的导出文件。",
     "logs": "Old log files of Airflow on this machine. 本机过期的 Airflow 日志。",
     "airflow_db": "Airflow's own database: `airflow db clean`. Airflow 元数据库清理。",
     "statistics": "ANALYZE TABLE for all tables. 更新表统计信息。",
 }
-"""Step → what it does."""
+"""Step → description."""
 
 
 def maintain(*, timeout: timedelta) -> None:
-    """One task per step; none waits for another.
+    """One task per step, independent of each other.
 
     Args:
-        timeout: Of each.
+        timeout: Time-out of each task.
     """
     for step, what in STEPS.items():
         XiaoeMaintenanceOperator(

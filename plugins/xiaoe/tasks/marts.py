@@ -14,15 +14,15 @@ REBUILD_PARAM = {
         False,
         type="boolean",
         title="Rebuild 全部重算",
-        description="Work out everything anew, not only what changed. 不只重算有变化的日期，全部重算。",
+        description="Recompute everything, not only what changed. 不只重算有变化的日期，全部重算。",
     ),
 }
 
 
 def refresh_marts(*, timeout: timedelta) -> None:
-    """Bring what dashboards read up to date, once per shop; one shop's failure does not hold up the others."""
+    """Refresh the marts, for each shop; one shop's failure does not stop the others."""
     XiaoeMartsOperator.partial(
         task_id="refresh",
-        doc_md="MySQL → MySQL. Safe to clear at any time: it changes nothing twice.",
+        doc_md="MySQL → MySQL. Safe to clear at any time: it is idempotent.",
         execution_timeout=timeout,
     ).expand(xiaoe_conn_id=settings.conn_ids())

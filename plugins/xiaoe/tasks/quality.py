@@ -1,4 +1,4 @@
-"""The tasks of the quality DAG. No other DAG file imports this: it costs the SQL provider."""
+"""The tasks of the quality DAG; a separate module, because it imports the SQL provider."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from xiaoe.tasks.defaults import POOL
 
 
 def check_quality(*, timeout: timedelta) -> None:
-    """Check the data, once per shop, and the storage; no check and no shop holds up another.
+    """Check the data of each shop, and the storage; all tasks are independent.
 
     Args:
-        timeout: Of each task.
+        timeout: Time-out of each task.
     """
 
     @task_group(group_id="shop")
     def shop(xiaoe_conn_id: str) -> None:
         XiaoeColumnChecksOperator(
             task_id="columns",
-            doc_md="NULLs and negative amounts. Safe to clear: it only reads and notes.",
+            doc_md="NULLs and negative amounts. Safe to clear: it only reads, and records results.",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
         )
         XiaoeRowChecksOperator(
             task_id="rows",
-            doc_md="Amounts and times of a row that do not fit together. Safe to clear. 金额、时间互相矛盾的行。",
+            doc_md="Inconsistent amounts and times within a row. Safe to clear. 金额、时间互相矛盾的行。",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
         )
         XiaoeQueryChecksOperator(
             task_id="queries",
-            doc_md="Tables that do not fit together, unknown codes, gaps in the ledger, stale syncs. Safe to clear."
+            doc_md="Inconsistent tables, unknown codes, gaps in the ledger, stale syncs. Safe to clear."
             " 表间关系、未知代码、台账缺口、同步时效。",
             xiaoe_conn_id=xiaoe_conn_id,
             fresh_within=FRESH_WITHIN,
@@ -49,7 +49,7 @@ def check_quality(*, timeout: timedelta) -> None:
         )
         XiaoeDayTotalsOperator(
             task_id="day_totals",
-            doc_md="Asks the API for the totals of some past days. Safe to clear. 抽查过去几天的接口总数。",
+            doc_md="Compares the API's totals of some past days. Safe to clear. 抽查过去几天的接口总数。",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
             pool=POOL,

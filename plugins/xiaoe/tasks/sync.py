@@ -17,7 +17,7 @@ ACCEPT_MISSING = {
         type="boolean",
         title="Accept missing rows 接受缺失",
         description="Rows that the API no longer lists are marked absent instead of failing"
-        " the run. Only after somebody has looked in the shop. 仅在店铺后台核实数据确已删除后勾选。",
+        " the run. Tick it only after checking in the shop's console. 仅在店铺后台核实数据确已删除后勾选。",
     ),
 }
 
@@ -34,29 +34,29 @@ WINDOW_PARAMS = {
         None,
         type=["null", "string"],
         title="To 结束",
-        description="Not included. Empty with a From: now. 不含该时刻；填了开始而留空则到现在。",
+        description="Exclusive. Empty with a From: now. 不含该时刻；填了开始而留空则到现在。",
     ),
     **ACCEPT_MISSING,
 }
 
 
 def sync_shops(
-    resource: str, mode: str, *, timeout: timedelta, group_id: str = "shop", late_orders: bool = False
+    resource: str, mode: str, *, timeout: timedelta, group_id: str = "shop", look_up_orders: bool = False
 ) -> None:
-    """Stage and merge, once per shop; one shop's failure does not hold up the others.
+    """Stage and merge, for each shop; one shop's failure does not stop the others.
 
     Args:
-        resource: A name of `xiaoe.resources.RESOURCES`.
+        resource: A key of `xiaoe.resources.registry.RESOURCES`.
         mode: See `XiaoeStageOperator`.
-        timeout: Of each task.
-        group_id: Of the task group that is mapped over the shops.
-        late_orders: Whether to ask afterwards for the orders that these after-sales name.
+        timeout: Time-out of each task.
+        group_id: Id of the task group that is mapped over the shops.
+        look_up_orders: Afterwards look up the orders that these after-sales name.
     """
 
     @task_group(group_id=group_id)
     def shop(xiaoe_conn_id: str) -> None:
         stage, merge = _stage_and_merge(resource, mode, xiaoe_conn_id, timeout)
-        if late_orders:
+        if look_up_orders:
             stage_orders, _ = _stage_and_merge(
                 "orders", "late", xiaoe_conn_id, timeout, suffix="_orders", named_by=stage.output
             )
@@ -70,7 +70,7 @@ def _stage_and_merge(
 ) -> tuple[XiaoeStageOperator, XiaoeMergeOperator]:
     stage = XiaoeStageOperator(
         task_id=f"stage{suffix}",
-        doc_md="API → page store. Clear it to ask the API again; a retry goes on where it stopped.",
+        doc_md="API → page store. Clear it to ask the API again; a retry continues where it stopped.",
         resource=resource,
         mode=mode,
         xiaoe_conn_id=xiaoe_conn_id,
@@ -80,7 +80,7 @@ def _stage_and_merge(
     )
     merge = XiaoeMergeOperator(
         task_id=f"merge{suffix}",
-        doc_md="Page store → MySQL, one transaction. Safe to clear at any time: it changes nothing twice.",
+        doc_md="Page store → MySQL, one transaction. Safe to clear at any time: it is idempotent.",
         resource=resource,
         mode=mode,
         folder=stage.output,

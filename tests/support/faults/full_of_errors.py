@@ -22,9 +22,9 @@ def main() -> None:
     from xiaoe.api import hook
     from xiaoe.tasks import defaults
 
-    hook.LONGEST_WAIT = 0.01
+    hook.MAX_WAIT = 0.01
     defaults.DEFAULT_ARGS["retries"] = 0
-    defaults._deadline = lambda late_after: None  # with one, dag.test() breaks at the end of a run that succeeds
+    defaults._deadline = lambda overdue_after: None  # with one, dag.test() breaks at the end of a run that succeeds
     initdb()
     states = []
     for step in json.load(sys.stdin):

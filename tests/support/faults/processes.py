@@ -21,27 +21,27 @@ _PATIENCE = 120.0
 """Seconds after which a test that waits gives up."""
 
 
-class Gate:
-    """Closed until somebody opens it, in whichever process; made before the fork."""
+class Event:
+    """As `threading.Event`, but for whichever process; made before the fork."""
 
     def __init__(self) -> None:
         self._reading, self._writing = os.pipe()
 
-    def open(self) -> None:
-        """Let everyone pass."""
+    def set(self) -> None:
+        """Let everyone pass who waits."""
         os.write(self._writing, b"!")
 
     def wait(self) -> None:
-        """Wait until it is open."""
+        """Wait until it is set."""
         if not select.select([self._reading], [], [], _PATIENCE)[0]:
-            raise TimeoutError(f"nobody opened the gate in {_PATIENCE} s")
+            raise TimeoutError(f"nobody set the event in {_PATIENCE} s")
 
 
 class Child:
     """A forked process that does one piece of work.
 
     Args:
-        work: Runs in the child; an exception makes its exit code 1.
+        work: TaskRunner in the child; an exception makes its exit code 1.
     """
 
     def __init__(self, work: Callable[[], object]) -> None:
@@ -104,7 +104,7 @@ def together(*works: Callable[[], object]) -> None:
         pass
 
 
-class Fuse:
+class KillSwitch:
     """Kills its process at the n-th thing that happens.
 
     Args:
@@ -116,7 +116,7 @@ class Fuse:
         self._left = after
         self._strike = strike
 
-    def burn(self) -> None:
+    def step(self) -> None:
         """One thing is about to happen."""
         if self._left == 0:
             self._strike()
@@ -172,25 +172,25 @@ class Fuse:
     ) -> None:
         original = getattr(owner, name)
 
-        def burn_first(*arguments: object) -> object:
+        def step_first(*arguments: object) -> object:
             if counts(*arguments):
                 first(*arguments)
-                self.burn()
+                self.step()
             return original(*arguments)
 
-        setattr(owner, name, burn_first)
+        setattr(owner, name, step_first)
 
 
-def things_in(work: Callable[[], object], arm: Callable[[Fuse], None]) -> int:
+def things_in(work: Callable[[], object], arm: Callable[[KillSwitch], None]) -> int:
     """How many things that `arm` chooses happen while a child does the work undisturbed."""
     reading, writing = os.pipe()
     many = 1_000_000
 
     def do() -> None:
-        fuse = Fuse(many)
-        arm(fuse)
+        switch = KillSwitch(many)
+        arm(switch)
         work()
-        os.write(writing, str(many - fuse._left).encode())
+        os.write(writing, str(many - switch._left).encode())
 
     Child(do).join()
     os.close(writing)
@@ -199,7 +199,7 @@ def things_in(work: Callable[[], object], arm: Callable[[Fuse], None]) -> int:
 
 
 def killed_everywhere(
-    work: Callable[[], object], arm: Callable[[Fuse], None], points: Iterable[int] | None = None
+    work: Callable[[], object], arm: Callable[[KillSwitch], None], points: Iterable[int] | None = None
 ) -> Iterator[int]:
     """Run the work again and again in a child that dies at the first, second, ... thing that `arm` chooses.
 
@@ -212,10 +212,10 @@ def killed_everywhere(
     """
 
     def do(point: int) -> None:
-        fuse = Fuse(point)
-        arm(fuse)
+        switch = KillSwitch(point)
+        arm(switch)
         work()
-        fuse.burn()
+        switch.step()
 
     for point in count() if points is None else points:
         child = Child(partial(do, point))

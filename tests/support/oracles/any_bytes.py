@@ -18,6 +18,7 @@ from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage import paging
 from xiaoe.stage.paging import Page, Pass, Progress, Verdict
+from xiaoe.windows import EVER
 
 _MEANINGS = {"t": "\t", "n": "\n", "r": "\r", "0": "\0", "\\": "\\"}
 _MOST_PAGES = 400
@@ -115,7 +116,7 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
     """
     passes: list[Pass] = []
     verdict = None
-    for told in readings[: paging.MOST_PASSES]:
+    for told in readings[: paging.MAX_PASSES]:
         pages = _pages(told)
         progress = Progress(page_size=page_size)
         taken: list[Page] = []
@@ -125,8 +126,8 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
             progress.take(taken[-1])
             assert len(taken) < _MOST_PAGES
         totals = tuple(page.total for page in taken if page.total is not None)
-        untold = sum(page.total is None and bool(page.keys) for page in taken)
-        passes.append(Pass(totals, keys.distinct(page.keys for page in taken), progress.repeated, untold))
+        without_total = sum(page.total is None and bool(page.keys) for page in taken)
+        passes.append(Pass(totals, keys.distinct(page.keys for page in taken), progress.repeated, without_total))
         verdict = paging.judge(passes)
         if verdict in (Verdict.LAST, Verdict.ALL):
             used = passes[-1:] if verdict is Verdict.LAST else passes
@@ -138,7 +139,7 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
 
 
 def _pages(told: Sequence[tuple[int | None, Sequence[int]]]) -> list[Page]:
-    return [Page(number, total, array("q", rows)) for number, (total, rows) in enumerate(told or [(None, ())], 1)]
+    return [Page(number, total, array("q", rows), EVER) for number, (total, rows) in enumerate(told or [(None, ())], 1)]
 
 
 def answer_of(row: Any) -> bytes:

@@ -42,6 +42,14 @@ NO_PARTIAL_TIME = "部分退款，退款时间未知"
 ABSENT = "店铺列表中已无此订单"
 UNKNOWN = "订单状态未知"
 STALE = "最新订单数据无法解析"
+UNREADABLE = {
+    "order_state": "订单状态无法解析", "price": "实付金额无法解析", "refund_money": "退款金额无法解析",
+    "pay_time": "支付时间无法解析", "refund_time": "退款时间无法解析", "created_time": "下单时间无法解析",
+    "resource_type": "商品类型无法解析",
+}  # fmt: skip
+"""What a decision rests on → why nobody but a person can decide where it cannot be read."""
+UNREADABLE_APPLICATION = "售后单无法解析"
+ESSENTIAL_OF_APPLICATION = {"state", "sale_type", "refund_money", "created_at", "updated_at"}
 NOT_CARRIED = "该类商品不含福利"
 BY_HAND = "人工复核："
 OPEN = {0, 2, 3, 6, 8, 11, 12, 16, 17, 19}
@@ -80,6 +88,7 @@ class Order:
     refund_time: datetime | None = None
     resource_type: int | None = 3
     absent: bool = False
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,7 @@ class AfterSale:
     created_at: datetime | None
     updated_at: datetime | None
     sale_type: int | None = 1
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +164,21 @@ def judge(
     anchor = order.pay_time if rule.anchor == "pay_time" and order.pay_time is not None else order.created_time
     deadline = None if anchor is None else anchor + timedelta(days=rule.days)
     state = order.order_state
-    if rule.resource_types and order.resource_type not in rule.resource_types:
+    for_money = [one for one in applications if one.sale_type != 3]
+    doubtful = [column for column in UNREADABLE if column in order.unreadable]
+    if not rule.resource_types and "resource_type" in doubtful:
+        doubtful.remove("resource_type")
+    if rule.resource_types and order.resource_type not in rule.resource_types and "resource_type" not in doubtful:
         return "not_applicable", NOT_CARRIED, deadline
+    if doubtful:
+        return "review", UNREADABLE[doubtful[0]], deadline
+    if any(ESSENTIAL_OF_APPLICATION & set(one.unreadable) for one in for_money):
+        return "review", UNREADABLE_APPLICATION, deadline
     if order.pay_time is None and state not in {1, 3, 8, 9, 10, 11}:
         return "not_applicable", UNPAID, deadline
     if deadline is None:
         return "review", NO_TIME, deadline
 
-    for_money = [one for one in applications if one.sale_type != 3]
     finished = [one for one in for_money if one.state in {13, 14}]
     finished_at = min((one.updated_at for one in finished if one.updated_at is not None), default=None)
     on_its_way = state in {8, 9}
@@ -213,8 +230,12 @@ def judge(
 
 def basis(order: Order, applications: Iterable[AfterSale]) -> tuple[Any, ...]:
     """What an answer was given for; it counts as long as this is the same."""
-    asked = {(one.name, one.state, one.created_at) for one in applications if one.sale_type != 3}
-    return order.order_state, order.refund_money, order.refund_time, frozenset(asked)
+    asked = {
+        (one.name, one.state, one.created_at, bool(ESSENTIAL_OF_APPLICATION & set(one.unreadable)))
+        for one in applications
+        if one.sale_type != 3
+    }
+    return order.order_state, order.refund_money, order.refund_time, order.unreadable, frozenset(asked)
 
 
 @dataclass
@@ -319,6 +340,7 @@ class Shop:
             *(self.shop_id, one.order_id, one.resource_type, one.price, one.refund_money, one.order_state),
             *(one.created_time, one.pay_time, one.refund_time, 1, 1, one.observed_at, "by-hand"),
             one.observed_at if one.absent else None,
+            ",".join(one.unreadable) or None,
         )
 
     def _change_row(self, order_id: str, one: Change) -> tuple[Any, ...]:
@@ -327,17 +349,17 @@ class Shop:
     def _refund_row(self, order_id: str, one: AfterSale) -> tuple[Any, ...]:
         return (
             *(self.shop_id, one.name, order_id, one.state, one.sale_type, one.created_at, one.updated_at),
-            *(1, 1, "2026-01-01", "by-hand"),
+            *(1, 1, "2026-01-01", "by-hand", ",".join(one.unreadable) or None),
         )
 
 
 ORDER_COLUMNS = (
     "shop_id", "order_id", "resource_type", "price", "refund_money", "order_state", "created_time", "pay_time",
-    "refund_time", "row_hash", "raw_hash", "observed_at", "batch_id", "absent_since",
+    "refund_time", "row_hash", "raw_hash", "observed_at", "batch_id", "absent_since", "problem_columns",
 )  # fmt: skip
 REFUND_COLUMNS = (
     "shop_id", "aftersale_id", "order_id", "state", "sale_type", "created_at", "updated_at", "row_hash", "raw_hash",
-    "observed_at", "batch_id",
+    "observed_at", "batch_id", "problem_columns",
 )  # fmt: skip
 
 
@@ -345,11 +367,12 @@ def held_by(database: Database, shop_id: str = APP_ID) -> Shop:
     """The facts of a warehouse that was filled by merges."""
     shop = Shop(shop_id=shop_id)
     for row in database.rows("SELECT * FROM orders WHERE shop_id = %s", (shop_id,)):
-        facts = {name: row[name] for name in Order.__slots__ if name != "absent"}
-        shop.orders[row["order_id"]] = Order(**facts, absent=row["absent_since"] is not None)
+        facts = {name: row[name] for name in Order.__slots__ if name not in ("absent", "unreadable")}
+        is_absent = row["absent_since"] is not None
+        shop.orders[row["order_id"]] = Order(**facts, absent=is_absent, unreadable=_marked(row))
     for row in database.rows("SELECT * FROM refunds WHERE shop_id = %s", (shop_id,)):
-        facts = {name: row[name] for name in AfterSale.__slots__ if name != "name"}
-        shop.after_sales[row["order_id"]].append(AfterSale(row["aftersale_id"], **facts))
+        facts = {name: row[name] for name in AfterSale.__slots__ if name not in ("name", "unreadable")}
+        shop.after_sales[row["order_id"]].append(AfterSale(row["aftersale_id"], **facts, unreadable=_marked(row)))
     log = "SELECT * FROM order_state_log WHERE shop_id = %s AND field = 'order_state' ORDER BY observed_at, id"
     for row in database.rows(log, (shop_id,)):
         old, new = (None if value is None else int(value) for value in (row["old_value"], row["new_value"]))
@@ -360,6 +383,10 @@ def held_by(database: Database, shop_id: str = APP_ID) -> Shop:
     rejects = "SELECT row_key FROM rejected_rows WHERE shop_id = %s AND resource = 'orders' AND resolved_at IS NULL"
     shop.rejected = {row["row_key"] for row in database.rows(rejects, (shop_id,))}
     return shop
+
+
+def _marked(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple((row["problem_columns"] or "").split(",")) if row["problem_columns"] else ()
 
 
 # --- deciding ------------------------------------------------------------------------------------------
@@ -481,6 +508,12 @@ def generated(count: int, seed: int = 1) -> Shop:
             shop.changes[name] = _changes(dice, deadline)
         if dice.random() < 0.01:
             shop.orders[name] = replace(shop.orders[name], absent=True)
+        if dice.random() < 0.03:
+            unreadable = tuple(dice.sample([*UNREADABLE, "title", "ship_state"], 2))
+            shop.orders[name] = replace(shop.orders[name], unreadable=unreadable)
+        if dice.random() < 0.03 and sold:
+            columns = (dice.choice(("reason", "goods_name", *sorted(ESSENTIAL_OF_APPLICATION))),)
+            shop.after_sales[name] = [replace(one, unreadable=columns) for one in shop.after_sales[name]]
         if dice.random() < 0.01:
             shop.rejected.add(name)
     return shop

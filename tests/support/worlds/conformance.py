@@ -1,7 +1,7 @@
 """A shop for any resource: rows made from nothing but its declaration, and a server that lists them.
 
 The server is written from the documentation (docs/xiaoe-api.md), not from the client's paging code: it cuts
-a list into pages, by number or by cursor, and does as told when a test sets a trap.
+a list into pages, by number or by cursor, and does as told when a test sets a fault.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Item:
     raw: bytes | None = None
 
 
-class Specimens:
+class RowFactory:
     """What rows of a resource look like, on the wire and in the warehouse.
 
     Args:
@@ -132,7 +132,7 @@ _SAMPLES: dict[Read, Callable[[int, datetime], tuple[Any, Any]]] = {
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Response:
     """One answer before it is sent.
 
     Args:
@@ -154,31 +154,31 @@ class Sheet:
     data: bytes | None = None
 
 
-Trap = Callable[["ListServer", Sheet], "dict[str, Any] | None"]
-"""Called with every answer before it is sent; returns what to send instead, by the names of `Sheet`."""
+Fault = Callable[["ListServer", Response], "dict[str, Any] | None"]
+"""Called with every answer before it is sent; returns what to send instead, by the names of `Response`."""
 
 
 class ListServer:
-    """One list interface over HTTP, filters ignored: `items`, in their order, and what `trap` makes of them."""
+    """One list interface over HTTP, filters ignored: `items`, in their order, and what `fault` makes of them."""
 
-    def __init__(self, resource: Resource, specimens: Specimens) -> None:
+    def __init__(self, resource: Resource, factory: RowFactory) -> None:
         self.items: list[Item] = []
         self.size = 0
         """Rows per page that the last call asked for."""
         self.resource = resource
-        self.specimens = specimens
+        self.factory = factory
         self._behind: dict[str, tuple[int, int]] = {}
         self.set()
 
-    def set(self, trap: Trap = lambda server, sheet: None) -> None:
-        """Set a trap, or take it away; forget what was asked."""
-        self.trap = trap
+    def set(self, fault: Fault = lambda server, response: None) -> None:
+        """Set a fault, or take it away; forget what was asked."""
+        self.fault = fault
         self.asked: list[int] = []
         self._reading = 0
 
     def cut(self, place: int, **changed: Any) -> list[bytes]:
         """The page that begins with this row of the list; `changed` replaces fields of every row."""
-        return [self.specimens.raw(replace(item, changed=changed)) for item in self.items[place : place + self.size]]
+        return [self.factory.raw(replace(item, changed=changed)) for item in self.items[place : place + self.size]]
 
     def __call__(self, seen: Seen) -> bytes:
         """The answer's bytes."""
@@ -188,14 +188,20 @@ class ListServer:
         self._reading += page == 1
         self.asked.append(page)
         shown = self.items[place : place + self.size]
-        self._behind |= {self.specimens.name(item): (page + 1, place + at) for at, item in enumerate(shown, 1)}
-        sheet = Sheet(self._reading, page, place, [*map(self.specimens.raw, shown)], len(self.items))
-        sheet = replace(sheet, **(self.trap(self, sheet) or {}))
+        self._behind |= {self.factory.name(item): (page + 1, place + at) for at, item in enumerate(shown, 1)}
+        response = Response(self._reading, page, place, [*map(self.factory.raw, shown)], len(self.items))
+        response = replace(response, **(self.fault(self, response) or {}))
         if len(self.asked) > MOST_CALLS:
-            sheet = replace(sheet, code=UNKNOWN_INTERFACE)
-        told = b"" if sheet.total is LEFT_OUT else b'"%s":%s,' % (self.resource.total_key.encode(), _json(sheet.total))
-        data = b'{%s"list":[%s]}' % (told, b",".join(sheet.rows)) if sheet.data is None else sheet.data
-        return http("200 OK", b'{"code":%d,"msg":"","data":%s}' % (sheet.code, data), "Content-Type: application/json")
+            response = replace(response, code=UNKNOWN_INTERFACE)
+        told = (
+            b""
+            if response.total is LEFT_OUT
+            else b'"%s":%s,' % (self.resource.total_key.encode(), _json(response.total))
+        )
+        data = b'{%s"list":[%s]}' % (told, b",".join(response.rows)) if response.data is None else response.data
+        return http(
+            "200 OK", b'{"code":%d,"msg":"","data":%s}' % (response.code, data), "Content-Type: application/json"
+        )
 
     def _wanted(self, body: dict[str, Any]) -> tuple[int, int]:
         """Which page is asked for, and the place in the list that it begins at."""
@@ -208,18 +214,18 @@ class ListServer:
             return 1, 0
         name = body[key]["id"]
         page, place = self._behind.get(name, (2, 0))
-        names = [self.specimens.name(item) for item in self.items]
+        names = [self.factory.name(item) for item in self.items]
         return page, names.index(name) + 1 if name in names else place
 
 
 @dataclass
-class Bench:
+class ResourceUnderTest:
     """A shop with one list, and the sync of it into the warehouse."""
 
     database: Database
     sync: Sync
     server: ListServer
-    specimens: Specimens
+    factory: RowFactory
     resource: Resource
     app_id: str
     window: Window
@@ -252,7 +258,7 @@ class Bench:
     def wrong(self, items: Iterable[Item] | None = None) -> list[str]:
         """How the warehouse differs from these rows, by default from all that the server lists; [] is equal."""
         shown = self.server.items if items is None else items
-        return self.unlike([self.specimens.stored(item) for item in shown])
+        return self.unlike([self.factory.stored(item) for item in shown])
 
     def unlike(self, expected: Iterable[dict[str, Any]]) -> list[str]:
         """How the rows that the list has differ from these, in every column; [] is equal."""
@@ -275,7 +281,7 @@ class Bench:
 
 
 @contextmanager
-def bench(database: Database, resource: Resource, app_id: str, page_size: int) -> Iterator[Bench]:
+def under_test(database: Database, resource: Resource, app_id: str, page_size: int) -> Iterator[ResourceUnderTest]:
     """Open a shop for the length of a `with` block; it answers as fast as it can and allows as many calls.
 
     Its pages lie in memory where the system has a place for that: every one is synced to its disk.
@@ -286,15 +292,15 @@ def bench(database: Database, resource: Resource, app_id: str, page_size: int) -
     # Up to the present, tomorrow too: only such a window has to hold every row by its last change.
     days = Window(midnight - timedelta(days=3), midnight + timedelta(days=2))
     window = Window(EVER, now) if resource.scope is Scope.WHOLE else days
-    specimens = Specimens(quick, window.begin)
-    server = ListServer(quick, specimens)
+    factory = RowFactory(quick, window.begin)
+    server = ListServer(quick, factory)
     database.rows(f"DELETE FROM {resource.table} WHERE shop_id = %s", [app_id])
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with serving() as wire, TemporaryDirectory(dir=memory) as store, pytest.MonkeyPatch.context() as patch:
         wire.answer = shop_answer(server)
         connection = shop_connection(wire.url, app_id=app_id, page_size=page_size, concurrency=1, calls_per_second=300)
         patch.setenv(f"AIRFLOW_CONN_XIAOE_{app_id.upper()}", connection)
-        yield Bench(database, Sync(Path(store)), server, specimens, quick, app_id, window)
+        yield ResourceUnderTest(database, Sync(Path(store)), server, factory, quick, app_id, window)
 
 
 def _json(content: object) -> bytes:

@@ -23,7 +23,7 @@ from xiaoe.clock import BEIJING
 from xiaoe.resources.base import Resource
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.stage import stager
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.windows import EVER, Window
 
@@ -37,8 +37,8 @@ def unhurried(resource: Resource) -> Resource:
     return replace(resource, calls_per_second=300, quota_seconds=10)
 
 
-class Runs:
-    """Runs tasks at moments of the shop's time; whatever is seen is seen then.
+class TaskRunner:
+    """TaskRunner tasks at moments of the shop's time; whatever is seen is seen then.
 
     Args:
         api: Its clock is the present.
@@ -125,9 +125,9 @@ class Interrupted(XiaoeHook):
         self._then = then
         self._fetched = count(1)
 
-    def list_page(self, resource: Resource, fields: dict[str, Any]) -> Answer:
+    def list_page(self, resource: Resource, fields: dict[str, Any], *, index: int = 1) -> Answer:
         """Fetch a page, then let it happen."""
-        answer = super().list_page(resource, fields)
+        answer = super().list_page(resource, fields, index=index)
         self._then(next(self._fetched))
         return answer
 
@@ -140,15 +140,15 @@ def write_list(
     folder = RunFolder.of(store, shop_id=APP_ID, resource=resource.name, window=window, run_id=run_id)
     body = b'{"code":0,"msg":"ok","data":{"total":%d,"list":[%s]}}' % (len(rows), b",".join(rows))
     name = folder.page_name(0, 1, 1)
-    folder.write_page(name, StoredPage(1, seen, body))
+    folder.write_page(name, RawPage(1, seen, body))
     part = SliceManifest(
-        begin=window.begin.isoformat(),
-        end=window.end.isoformat(),
+        begin=window.begin,
+        end=window.end,
         api_total=len(rows),
         staged=len(rows),
         passes=1,
         pages=[name],
-        observed_at=seen.isoformat(),
+        observed_at=seen,
     )
     manifest = Manifest(APP_ID, resource.name, "whole", run_id, moves_watermark=False, slices=[part])
     folder.write_manifest(manifest)

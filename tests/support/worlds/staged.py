@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from support.worlds.shop import APP_ID
 from xiaoe.clock import BEIJING
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest, StoredPage
+from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 from xiaoe.windows import Window
 
 DAY_ONE = datetime(2026, 11, 1, tzinfo=BEIJING)
@@ -49,7 +51,7 @@ def raw_order(number: int, **fields: Any) -> bytes:
 
 
 @dataclass
-class HandMade:
+class StagedRun:
     """A staged run.
 
     Args:
@@ -76,15 +78,15 @@ class HandMade:
         for index, (observed_at, rows) in enumerate(self.pages, 1):
             body = b'{"code":0,"msg":"ok","data":{"total":%d,"list":[%s]}}' % (total, b",".join(rows))
             names.append(folder.page_name(0, 1, index))
-            folder.write_page(names[-1], StoredPage(index, observed_at, body))
+            folder.write_page(names[-1], RawPage(index, observed_at, body))
         part = SliceManifest(
-            begin=self.window.begin.isoformat(),
-            end=self.window.end.isoformat(),
+            begin=self.window.begin,
+            end=self.window.end,
             api_total=total,
             staged=len(keys),
             passes=1,
             pages=names,
-            observed_at=min(observed_at for observed_at, _ in self.pages).isoformat(),
+            observed_at=min(observed_at for observed_at, _ in self.pages),
         )
         manifest = Manifest(
             shop_id=APP_ID,
@@ -98,7 +100,7 @@ class HandMade:
         return folder, manifest
 
 
-def together(store: Path, parts: Sequence[HandMade], run_id: str) -> tuple[RunFolder, Manifest]:
+def together(store: Path, parts: Sequence[StagedRun], run_id: str) -> tuple[RunFolder, Manifest]:
     """Put some runs of neighbouring windows into the page store as the slices of one."""
     window = Window(parts[0].window.begin, parts[-1].window.end)
     whole = RunFolder.of(store, shop_id=APP_ID, resource="orders", window=window, run_id=run_id)
@@ -111,8 +113,8 @@ def together(store: Path, parts: Sequence[HandMade], run_id: str) -> tuple[RunFo
             assert page is not None
             names.append(whole.page_name(number, 1, index))
             whole.write_page(names[-1], page)
-        slices.append(replace(manifest.slices[0], pages=names))
-    manifest = replace(manifest, run_id=run_id, slices=slices)
+        slices.append(structs.replace(manifest.slices[0], pages=names))
+    manifest = structs.replace(manifest, run_id=run_id, slices=slices)
     whole.write_manifest(manifest)
     return whole, manifest
 

@@ -1,0 +1,51 @@
+"""A field that could not be read, and what may be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+_LONGEST_SHAPE = 40
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A field that could not be read; its row is stored all the same.
+
+    Args:
+        column: The column that stays empty, or keeps what it held.
+        field: As the API calls it.
+        value: What came, as it may be kept under `XIAOE_PERSONAL_DATA`; the first 200 characters.
+        shape: What it looks like, without what it says, see `shape_of`.
+        reason: Why it could not be read.
+    """
+
+    column: str
+    field: str
+    value: str | None
+    shape: str
+    reason: str
+
+
+def shape_of(value: Any) -> str:
+    """What a value looks like, without what it says: `2026-05` → `text 9999-99`, `"张三"` → `text 字字`."""
+    if isinstance(value, bool):
+        return "truth value"
+    if isinstance(value, (int, Decimal)):
+        return f"number {_sketch(str(value))}"
+    if isinstance(value, str):
+        return f"text {_sketch(value)}" if value else "empty text"
+    return "list" if isinstance(value, list) else "object"
+
+
+def _sketch(text: str) -> str:
+    return "".join(map(_letter, text[:_LONGEST_SHAPE])) + ("…" if len(text) > _LONGEST_SHAPE else "")
+
+
+def _letter(one: str) -> str:
+    if one.isdigit():
+        return "9"
+    if one.isalpha():
+        return "a" if one.isascii() else "字"
+    return one if one.isprintable() else "?"
