@@ -97,12 +97,19 @@ class Standalone:
         return answer.json() if answer.content else None
 
     def wait_for_dags(self, *names: str) -> None:
-        """Wait until the DAG processor has parsed these DAGs."""
-        wait_until(
-            lambda: set(names) <= {dag["dag_id"] for dag in self.api("GET", "dags?limit=100")["dags"]},
-            START_TIMEOUT,
-            f"the DAGs did not appear: see {self.home / 'standalone.log'}",
-        )
+        """Wait until the DAG processor has read these DAGs.
+
+        Raises:
+            RuntimeError: A file cannot be imported; or they were not read in ten minutes.
+        """
+
+        def are_there() -> bool:
+            for broken in self.api("GET", "importErrors?limit=100")["import_errors"]:
+                if "timeout" not in broken["stack_trace"].lower():  # on a busy machine; it is tried again
+                    raise RuntimeError(f"{broken['filename']} cannot be imported: {broken['stack_trace']}")
+            return set(names) <= {dag["dag_id"] for dag in self.api("GET", "dags?limit=100")["dags"]}
+
+        wait_until(are_there, START_TIMEOUT, f"the DAGs did not appear: see {self.home / 'standalone.log'}")
 
     def stop(self) -> None:
         """End the whole group: a signal to the parent alone would leave its children running."""

@@ -118,9 +118,10 @@ def _place(factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.name)
 @pytest.mark.parametrize("migrated", servers()[: by_level(1, 1, 2)], indirect=True)
 def test_whatever_is_typed_fits_the_tables_and_is_read_back_as_it_was(
-    sync: Sync, database: Database, resource: Resource
+    sync: Sync, database: Database, resource: Resource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows with odd values in any column, in lists: each is in its table, to the letter, or in `rejected_rows`."""
+    """Rows with odd values in any column, in lists: each is in its table, to the letter, and its problems are noted."""
+    monkeypatch.setenv("XIAOE_MAX_UNREADABLE_PERCENT", "100")
     factory = RowFactory(resource, datetime(2026, 5, 1))
     ends: Counter[str] = Counter()
     for turn in range(by_level(1, 4, 60)):
@@ -141,6 +142,10 @@ def test_whatever_is_typed_fits_the_tables_and_is_read_back_as_it_was(
                 continue
             ends["typed"] += 1
             typed = dict(zip(resource.reader.columns, resource.reader.row(raw), strict=True))
+            noted = "SELECT GROUP_CONCAT(column_name) FROM field_problems WHERE row_key = %s"
+            assert {*(database.value(noted, [typed[resource.key]]) or "").split(",")} == {
+                *(typed["problem_columns"] or "").split(",")
+            }
             found = held[typed[resource.key]]
             for column, value in typed.items():
                 assert (value is None and found[column] is None) or str(found[column]) == _as_held(

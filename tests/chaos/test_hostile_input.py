@@ -56,7 +56,7 @@ def test_a_key_is_a_key_whatever_it_says(shop: ResourceUnderTest) -> None:
             for number, name in enumerate(HOSTILE)
         ]
 
-    bad = next(name for name, read in shop.factory.fields.values() if read.__name__ in ("code", "yuan", "fen"))
+    bad = next(name for name, read in shop.factory.fields.values() if read.__name__ in ("code", "count", "yuan"))
     for rows in (listed(0), listed(1), listed(2, **{bad: "what?"}), listed(3)):
         shop.server.items = [*rows, known]
         shop.run()
@@ -64,7 +64,9 @@ def test_a_key_is_a_key_whatever_it_says(shop: ResourceUnderTest) -> None:
     assert held.keys() == {*HOSTILE, shop.factory.name(known)}
     for name in HOSTILE:
         assert all(held[name][one] == name for one in texts)
-    assert shop.database.value("SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL") == 0
+    assert shop.database.value("SELECT COUNT(*) FROM rejected_rows") == 0
+    assert shop.database.value("SELECT COUNT(*) FROM field_problems WHERE resolved_at IS NULL") == 0
+    assert shop.database.value("SELECT COUNT(*) FROM field_problems WHERE field = %s", [bad]) == len(HOSTILE)
     shop.server.items = [known]
     shop.run(accept_missing=True)
     assert shop.absent() == set(HOSTILE)

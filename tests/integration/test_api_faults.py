@@ -26,6 +26,7 @@ from support.worlds.shop import (
     differences,
     truth_by_id,
     unbalanced,
+    unlike,
 )
 from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.api.hook import XiaoeHook
@@ -372,57 +373,79 @@ BAD_VALUES = {
     "refund_money_12x": "refund_money='12x': not a number",
     "created_time_text": "created_time=",
 }
-REJECTED = "SELECT * FROM rejected_rows"
+FIELDS = {"price_abc": "price", "refund_money_12x": "refund_money", "created_time_text": "created_time"}
+PROBLEMS = "SELECT * FROM field_problems"
 MONTH = Window(START, START + days(30))
 
 
-def test_rows_that_cannot_be_typed_are_kept_aside_and_the_rest_goes_on(
-    sync: Sync, database: Database, untidy: Emulator, connect: Connect
+@pytest.fixture
+def much_is_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XIAOE_MAX_REFUSED_PERCENT", "10")
+
+
+@pytest.mark.usefixtures("much_is_forgiven")
+def test_rows_without_a_key_are_kept_aside_odd_fields_are_marked_and_the_rest_goes_on(
+    sync: Sync, database: Database, untidy: Emulator, api: Emulator, connect: Connect
 ) -> None:
     connect(untidy)
     counts = sync.run(MONTH, moves=True)
-    expected = rejects(untidy)
-    assert counts["rejected"] == len(expected) > 20
-    assert counts["inserted"] == len(truth_by_id(untidy, MONTH))
-    assert differences(database, untidy, MONTH) == []
+    kinds = {row["order_id"]: row["kind"] for row in rejects(untidy) if row["order_id"]}
+    nameless = sum(row["order_id"] is None for row in rejects(untidy))
+    assert counts["rejected"] == nameless > 5
+    assert counts["inserted"] == len(truth_by_id(untidy, MONTH)) + len(kinds)
     assert unbalanced(database) == []
     assert sync.watermark("history") == MONTH.end
     held = database.rows("SELECT * FROM rejected_rows")
-    assert Counter(row["row_key"] for row in held) == Counter(row["order_id"] for row in expected)
-    kinds = {row["order_id"]: row["kind"] for row in expected}
+    assert len(held) == nameless == database.value("SELECT SUM(rejected) FROM sync_windows")
     for row in held:
-        assert BAD_VALUES[kinds[row["row_key"]]] in row["reason"]
-        raw = json.loads(row["raw_json"])
-        assert raw.get("order_id") == row["row_key"] or kinds[row["row_key"]] == "order_id_missing"
-        assert {"price", "title", "created_time"} <= raw.keys()
-        assert (row["seen_count"], row["resolved_at"]) == (1, None)
-    assert database.value("SELECT SUM(rejected) FROM sync_windows") == len(held)
+        assert "order_id is missing" in row["reason"]
+        assert {"price", "title", "created_time"} <= json.loads(row["raw_json"]).keys()
+        assert (row["row_key"], row["seen_count"], row["resolved_at"]) == (None, 1, None)
+    problems = database.rows("SELECT row_key, field, value, reason, seen_count, resolved_at FROM field_problems")
+    assert {row["row_key"]: row["field"] for row in problems} == {name: FIELDS[kind] for name, kind in kinds.items()}
+    assert {(row["seen_count"], row["resolved_at"]) for row in problems} == {(1, None)}
+    for row in problems:
+        assert BAD_VALUES[kinds[row["row_key"]]] in f"{row['field']}={row['value']!r}: {row['reason']}"
+    whole = truth_by_id(api, MONTH)  # the same shop without the faults
+    stored = {row["order_id"]: row for row in database.rows("SELECT * FROM orders")}
+    for name, kind in kinds.items():
+        assert unlike([stored[name] | {FIELDS[kind]: None}], [whole[name] | {FIELDS[kind]: None}], "order_id") == []
+        assert (stored[name][FIELDS[kind]], stored[name]["problem_columns"]) == (None, FIELDS[kind])
+    assert {name for name, row in stored.items() if row["problem_columns"]} == kinds.keys()
 
 
-def test_rejected_rows_seen_again_are_counted_and_repaired_ones_marked(
+@pytest.mark.usefixtures("much_is_forgiven")
+def test_problems_seen_again_are_counted_and_repaired_ones_marked(
     sync: Sync, database: Database, untidy: Emulator, api: Emulator, connect: Connect
 ) -> None:
     connect(untidy)
     sync.run(MONTH)
     sync.run(MONTH)
-    assert database.rows("SELECT DISTINCT seen_count, resolved_at FROM rejected_rows") == [
-        {"seen_count": 2, "resolved_at": None}
-    ]
-    connect(api)  # the same shop without the faults
+    for table in ("rejected_rows", "field_problems"):
+        assert database.rows(f"SELECT DISTINCT seen_count, resolved_at FROM {table}") == [
+            {"seen_count": 2, "resolved_at": None}
+        ]
+    connect(api)
     sync.run(MONTH)
     assert differences(database, api, MONTH) == []
     unresolved = database.rows("SELECT row_key, seen_count FROM rejected_rows WHERE resolved_at IS NULL")
     nameless = [row for row in rejects(untidy) if row["order_id"] is None]
     assert unresolved == [{"row_key": None, "seen_count": 2} for _ in nameless]
-    assert database.value("SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NOT NULL") > 10
+    assert database.value("SELECT COUNT(*) FROM field_problems WHERE resolved_at IS NULL") == 0
+    assert database.value("SELECT COUNT(*) FROM field_problems WHERE resolved_at IS NOT NULL") > 10
+    assert database.value("SELECT COUNT(*) FROM orders WHERE problem_columns IS NOT NULL") == 0
 
 
 def test_a_row_that_turns_bad_and_back_again_is_resolved(sync: Sync, database: Database) -> None:
-    good, bad = raw_order(1), raw_order(1, price="abc")
+    good, bad = raw_order(1), raw_order(1, price="abc", title="new")
     resolved = []
     for second, row in ((0, good), (10, bad), (20, good), (30, bad), (40, raw_order(1, price="1"))):
         sync.merge(*StagedRun([(at(second), [row, raw_order(2)])], run_id=f"at-{second}").write(sync.store))
-        resolved += [(row["seen_count"], row["resolved_at"] is not None) for row in database.rows(REJECTED)]
+        [held] = database.rows("SELECT price, title, problem_columns FROM orders WHERE order_id = 'o_00001'")
+        is_bad = row is bad
+        assert (held["problem_columns"], held["title"] == "new") == (("price", True) if is_bad else (None, False))
+        assert held["price"] is not None
+        resolved += [(one["seen_count"], one["resolved_at"] is not None) for one in database.rows(PROBLEMS)]
     assert resolved == [(1, False), (1, True), (2, False), (2, True)]
     assert database.value("SELECT price FROM orders WHERE order_id = 'o_00001'") == 1
     assert database.value("SELECT COUNT(*) FROM orders") == 2
@@ -433,14 +456,16 @@ def test_an_older_version_does_not_resolve_a_row_that_is_bad_now(sync: Sync, dat
     late = StagedRun([(at(0), [raw_order(1)])], run_id="late").write(sync.store)
     sync.merge(*StagedRun([(at(10), [raw_order(1, price="abc")])], run_id="early").write(sync.store))
     sync.merge(*late)
-    assert database.value("SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL") == 1
-    assert database.value("SELECT COUNT(*) FROM orders") == 1
+    assert database.value("SELECT COUNT(*) FROM field_problems WHERE resolved_at IS NULL") == 1
+    assert database.rows("SELECT price, problem_columns FROM orders") == [{"price": None, "problem_columns": "price"}]
 
 
-def test_a_merge_repeated_counts_a_rejected_row_once(sync: Sync, database: Database) -> None:
-    run = StagedRun([(at(0), [raw_order(1, price="abc"), raw_order(2)])]).write(sync.store)
+def test_a_merge_repeated_counts_a_problem_once(sync: Sync, database: Database) -> None:
+    rows = [raw_order(1, price="abc"), raw_order(2, order_id=None)]
+    run = StagedRun([(at(0), rows)]).write(sync.store)
     for _ in range(3):
         sync.merge(*run)
+    assert database.value("SELECT seen_count FROM field_problems") == 1
     assert database.value("SELECT seen_count FROM rejected_rows") == 1
 
 
@@ -455,15 +480,6 @@ def test_a_merge_repeated_counts_a_rejected_row_once(sync: Sync, database: Datab
         (b'{"order_id": "  ", "price": "1"}', "order_id is missing"),
         (b'{"order_id": {"a": 1}}', "an id is a string or a whole number"),
         (raw_order(1, order_id="x" * 129), "longer than 128 characters"),
-        (raw_order(1, price="1.005"), "price='1.005': more than two decimals"),
-        (raw_order(1, price="1e999"), "price='1e999': too large"),
-        (raw_order(1, price=True), "price='True': not a number"),
-        (raw_order(1, coupon_price="1.5"), "coupon_price='1.5': fen are whole numbers"),
-        (raw_order(1, order_state="paid"), "order_state='paid': not a number"),
-        (raw_order(1, order_state=2**31), "not a whole number that fits INT"),
-        (raw_order(1, pay_time="2026-02-30 00:00:00"), "pay_time='2026-02-30 00:00:00': no such date"),
-        (raw_order(1, created_time=1790000000), "created_time='1790000000': a time is a string"),
-        (raw_order(1, title="课" * 30_000), "longer than 65535 bytes"),
         (raw_order(1).replace(b"u_1", b"\xff\xfe"), "not a JSON object"),
     ],
 )  # fmt: skip
@@ -479,6 +495,38 @@ def test_each_bad_row_says_why_and_does_not_stop_the_others(
         "o_00005",
         "o_00006",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"price": "1.005"}, "price='1.005': more than two decimals"),
+        ({"price": "1e999"}, "price='1e999': too large"),
+        ({"price": True}, "price='True': not a number"),
+        ({"coupon_price": "1.5"}, "coupon_price='1.5': fen are whole numbers"),
+        ({"refund_money": "9.90"}, "refund_money='9.90': fen are whole numbers"),
+        ({"order_state": "paid"}, "order_state='paid': not a number"),
+        ({"order_state": 2**31}, "not a whole number that fits INT"),
+        ({"pay_time": "2026-02-30 00:00:00"}, "pay_time='2026-02-30 00:00:00': no such date"),
+        ({"pay_time": "9999-01-01T00:00"}, None),
+        ({"pay_time": "2099-01-01 00:00:00"}, "more than a day in the future"),
+        ({"settle_time": "o_000"}, "settle_time='o_000': not a time"),
+        ({"title": "课" * 30_000}, "longer than 65535 bytes"),
+    ],
+)  # fmt: skip
+def test_each_bad_field_says_why_and_costs_no_row(
+    sync: Sync, database: Database, fields: dict[str, Any], problem: str | None
+) -> None:
+    rows = [raw_order(5), raw_order(1, **fields), raw_order(6)]
+    counts = sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
+    assert (counts["inserted"], counts["rejected"], counts["unchanged"]) == (3, 0, 0)
+    [field] = fields
+    [row] = database.rows("SELECT * FROM orders WHERE order_id = 'o_00001'")
+    assert (row[field], row["problem_columns"]) == (None, field if problem else None)
+    said = [f"{row['field']}={row['value']!r}: {row['reason']}" for row in database.rows(PROBLEMS)]
+    assert len(said) == bool(problem)
+    assert all((problem or "") in one for one in said)
+    assert database.value("SELECT COUNT(*) FROM orders WHERE problem_columns IS NULL") == 3 - bool(problem)
 
 
 def failures(api: Emulator) -> Counter[str]:

@@ -30,13 +30,14 @@ from support.worlds.conformance import (
 )
 from support.worlds.forms import BAD, FORMS, REFUSED
 from support.worlds.shop import Database, merge_sql, unbalanced
-from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeReconciliationError
+from xiaoe.exceptions import XiaoeBusyError, XiaoeIncompleteError, XiaoeMappingError, XiaoeReconciliationError
 from xiaoe.merge import merger
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows import values
+from xiaoe.rows.codes import text_of
 from xiaoe.rows.decode import RowReader
 
 pytestmark = [
@@ -320,8 +321,11 @@ def test_no_drift_of_one_reading_costs_a_row(
 # 3 Quirks
 
 
-def test_every_form_of_every_value_is_stored_exactly(full_pages: ResourceUnderTest) -> None:
+def test_every_form_of_every_value_is_stored_exactly(
+    full_pages: ResourceUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A row for each column and each form of its value; all other columns as usual."""
+    monkeypatch.setenv("XIAOE_MAX_UNREADABLE_PERCENT", "50")
     shop, numbers = full_pages, itertools.count()
     expected = []
     for column, (name, read) in shop.factory.fields.items():
@@ -334,7 +338,7 @@ def test_every_form_of_every_value_is_stored_exactly(full_pages: ResourceUnderTe
                 expected.append(shop.factory.stored(item) | {column: kept})
                 expected[-1]["problem_columns"] = column if meant is REFUSED else None
                 if column in shop.factory.texts:
-                    expected[-1][f"{column}_text"] = shop.factory.texts[column].get(kept)
+                    expected[-1][f"{column}_text"] = text_of(kept, shop.factory.texts[column])
     assert shop.run()["inserted"] == len(expected)
     assert shop.unlike(expected) == []
     marked = {(row[shop.resource.key], row["problem_columns"]) for row in expected if row["problem_columns"]}
@@ -353,13 +357,16 @@ def test_a_row_with_nothing_but_its_key_and_fields_nobody_knows(shop: ResourceUn
 
 
 def test_unknown_codes_are_stored_without_a_text_and_reported(shop: ResourceUnderTest) -> None:
+    def unknown(column: str) -> int | str:
+        return "77777" if shop.factory.fields[column][1] is values.code_list else 77_777
+
     texts = shop.factory.texts
     shop.server.items = [
         Item(number, changed={shop.factory.fields[column][0]: 77_777}) for number, column in enumerate(texts)
     ]
     shop.run()
     expected = [
-        shop.factory.stored(item) | {column: 77_777, f"{column}_text": None}
+        shop.factory.stored(item) | {column: unknown(column), f"{column}_text": None}
         for item, column in zip(shop.server.items, texts, strict=True)
     ]
     assert shop.unlike(expected) == []
@@ -791,7 +798,10 @@ def nameless(shop: ResourceUnderTest) -> list[Item]:
     return keyless + [replace(Item(210), raw=raw) for raw in (b"null", b"[]", b'"text"', b"7", b"{}")]
 
 
-def test_a_field_that_cannot_be_read_costs_no_row_and_what_is_no_row_costs_no_other(shop: ResourceUnderTest) -> None:
+def test_a_field_that_cannot_be_read_costs_no_row_and_what_is_no_row_costs_no_other(
+    shop: ResourceUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XIAOE_MAX_REFUSED_PERCENT", "50")
     odd, lost, good = unreadable(shop), nameless(shop), items(60)
     shop.server.items = [item for pair in zip([*odd, *lost], good) for item in pair]  # noqa: B905 - more good ones
     listed = [item for item in shop.server.items if item in good]
@@ -848,6 +858,105 @@ def test_a_field_that_turns_unreadable_keeps_its_last_good_value(shop: ResourceU
     assert shop.run()["updated"] == len(odd)
     blank = [marked(shop, item) | {"problem_columns": None} for item in odd]
     assert shop.unlike([*blank, shop.factory.stored(Item(0))]) == []
+
+
+def broken_field(shop: ResourceUnderTest) -> tuple[str, Any]:
+    """A field that is no key and no window's time, and a value of it that cannot be read."""
+    fields, apart = shop.factory.fields, (shop.resource.key, shop.resource.time)
+    column = next(one for one, (_, read) in fields.items() if one not in apart and read is not values.text)
+    return fields[column][0], BAD[fields[column][1]]
+
+
+def books(shop: ResourceUnderTest) -> list[Any]:
+    return [shop.database.rows(f"SELECT * FROM {table}") for table in ("sync_windows", "sync_status", "sync_runs")]
+
+
+def test_a_field_that_many_rows_lack_is_red_after_what_can_be_written_was(full_pages: ResourceUnderTest) -> None:
+    shop = full_pages
+    field, bad = broken_field(shop)
+    shop.server.items = items(60)
+    shop.run()
+    before = books(shop)
+    broken = [replace(item, version=1, changed={field: bad}) for item in items(59)]  # and one row is gone
+    shop.server.items = broken
+    accept = shop.resource.scope is not Scope.WHOLE
+    with pytest.raises(XiaoeMappingError, match=rf"field {field} cannot be read in 59 of 59 rows.*59/59 行无法解析"):
+        shop.run(accept_missing=accept)
+    gone = shop.factory.stored(Item(59))
+    assert shop.unlike([*(marked(shop, item, replace(item, version=0)) for item in broken), gone]) == []
+    assert problems(shop, "row_key") == {(shop.factory.name(item),) for item in broken}
+    assert shop.absent() == set()
+    assert books(shop) == before, "no window counts as read, no watermark moved"
+
+    shop.server.items = [replace(item, changed={}) for item in broken]
+    assert shop.run(accept_missing=accept)["absent"] == 1
+    assert shop.wrong() == []
+    assert problems(shop, "row_key") == set()
+
+
+@pytest.mark.parametrize(("odd", "rows", "is_red"), [(4, 60, True), (3, 60, False), (49, 49, False), (3, 50, True)])
+def test_a_field_is_broken_from_one_row_in_twenty_on_among_fifty(
+    full_pages: ResourceUnderTest, odd: int, rows: int, *, is_red: bool
+) -> None:
+    field, bad = broken_field(full_pages)
+    full_pages.server.items = [*(Item(n, changed={field: bad}) for n in range(odd)), *items(rows)[odd:]]
+    with pytest.raises(XiaoeMappingError) if is_red else nullcontext():
+        full_pages.run()
+    assert len(full_pages.table()) == rows
+    assert len(problems(full_pages, "row_key")) == odd
+    assert bool(full_pages.database.rows("SELECT * FROM sync_windows")) is not is_red
+    marks = full_pages.database.rows("SELECT watermark FROM sync_status WHERE watermark IS NOT NULL")
+    assert bool(marks) is not is_red
+
+
+@pytest.mark.parametrize(("lost", "rows", "is_red"), [(2, 60, True), (1, 60, False), (9, 40, False)])
+def test_rows_without_a_key_are_red_from_one_in_a_hundred_on(
+    full_pages: ResourceUnderTest, lost: int, rows: int, *, is_red: bool
+) -> None:
+    full_pages.server.items = [*nameless(full_pages)[:lost], *items(rows - lost)]
+    with pytest.raises(XiaoeMappingError, match=f"{lost} of {rows} rows have no key") if is_red else nullcontext():
+        full_pages.run()
+    assert len(full_pages.table()) == rows - lost
+    assert full_pages.database.value("SELECT COUNT(*) FROM rejected_rows") == lost
+    assert bool(full_pages.database.rows("SELECT * FROM sync_windows")) is not is_red
+
+
+def test_an_element_without_a_key_beside_a_total_that_does_not_count_it(shop: ResourceUnderTest) -> None:
+    """A filler, as samples in documentation have it (docs/xiaoe-api.md section 10): the list is complete, and told."""
+    shop.server.items = [*items(4), nameless(shop)[0], *items(ROWS)[4:]]
+    shop.server.set(lambda to, response: {"total": ROWS})
+    counts = shop.run()
+    assert (counts["inserted"], counts["rejected"]) == (ROWS, 1)
+    assert shop.wrong(items(ROWS)) == []
+    assert shop.database.value("SELECT COUNT(*) FROM rejected_rows WHERE row_key IS NULL") == 1
+    assert shop.run()["unchanged"] == ROWS
+    assert shop.absent() == set()
+
+
+def test_fields_that_are_new_and_fields_that_no_longer_come_are_remembered(full_pages: ResourceUnderTest) -> None:
+    shop = full_pages
+    field, _ = broken_field(shop)
+    rows = "SELECT field, shape, is_stored, is_always, missing_since IS NOT NULL AS is_missing FROM api_fields"
+    usual = [Item(n, changed={"news": "5-MAR", "rare": n} if n % 2 else {"news": 7}) for n in range(40)]
+    shop.server.items = usual
+    shop.run()
+    held = {row.pop("field"): row for row in shop.database.rows(rows)}
+    assert held.keys() == {*json.loads(shop.factory.raw(usual[1]))}
+    assert (held["news"]["is_stored"], held["news"]["is_always"], held["rare"]["is_always"]) == (0, 1, 0)
+    assert held["news"]["shape"] in ("number 9", "text 9-aaa")
+    assert (held[field]["is_stored"], held[field]["is_always"], held[field]["is_missing"]) == (1, 1, 0)
+
+    def without_field(*names: str) -> list[Item]:
+        told = [json.loads(shop.factory.raw(item)) for item in usual]
+        left = [{name: value for name, value in row.items() if name not in names} for row in told]
+        return [replace(item, raw=json.dumps(row).encode()) for item, row in zip(usual, left, strict=True)]
+
+    shop.server.items = without_field(field, "rare")
+    shop.run()
+    assert {row["field"] for row in shop.database.rows(rows) if row["is_missing"]} == {field}
+    shop.server.items = usual
+    shop.run()
+    assert {row["field"] for row in shop.database.rows(rows) if row["is_missing"]} == set()
 
 
 # 10 Shops apart

@@ -257,8 +257,15 @@ def count_files(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_rejected_rows_hold_any_text_too(sync: Sync, database: Database) -> None:
-    rows = [raw_order(number, price="abc", title=text) for number, text in enumerate(NASTY)]
+    rows = [raw_order(number, order_id=[number], title=text) for number, text in enumerate(NASTY)]
     counts = sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
     assert counts["rejected"] == len(NASTY)
-    held = database.rows("SELECT raw_json FROM rejected_rows ORDER BY row_key")
-    assert [json.loads(row["raw_json"])["title"] for row in held] == list(NASTY)
+    held = [json.loads(row["raw_json"]) for row in database.rows("SELECT raw_json FROM rejected_rows")]
+    assert [row["title"] for row in sorted(held, key=lambda row: row["order_id"])] == list(NASTY)
+
+
+def test_field_problems_hold_any_value_too(sync: Sync, database: Database) -> None:
+    rows = [raw_order(number, price=text + "x") for number, text in enumerate(NASTY)]
+    sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
+    held = database.rows("SELECT value FROM field_problems ORDER BY row_key")
+    assert [row["value"] for row in held] == [(text + "x")[:200] for text in NASTY]

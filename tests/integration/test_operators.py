@@ -178,7 +178,7 @@ def test_a_window_that_ends_in_the_future_is_read_with_a_warning(
     assert "the window ends in the future" in capsys.readouterr().out
 
 
-def test_rows_that_cannot_be_typed_are_counted_and_pointed_out(
+def test_rows_without_a_key_are_counted_and_pointed_out(
     warehouse: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     location = stage().execute(context())
@@ -186,11 +186,11 @@ def test_rows_that_cannot_be_typed_are_counted_and_pointed_out(
     name = folder.page_name(0, 1, 1)
     page = folder.read_page(name)
     assert page
-    folder.write_page(name, replace(page, body=page.body.replace(b'"created_time":"2', b'"created_time":"Z', 3)))
+    folder.write_page(name, replace(page, body=page.body.replace(b'"order_id":', b'"no_id":', 2)))
     counts = merge(location).execute(context())
-    assert (counts["rejected"], counts["inserted"]) == (3, counts["staged"] - 3)
-    assert "3 rows could not be typed: see table rejected_rows" in capsys.readouterr().out
-    assert warehouse.value("SELECT COUNT(*) FROM rejected_rows") == 3
+    assert (counts["rejected"], counts["inserted"]) == (2, counts["staged"] - 2)
+    assert "2 rows have no key: see table rejected_rows" in capsys.readouterr().out
+    assert warehouse.value("SELECT COUNT(*) FROM rejected_rows") == 2
 
 
 # --- failures ------------------------------------------------------------------------------------------

@@ -23,7 +23,10 @@ pytestmark = [pytest.mark.mysql, pytest.mark.parametrize("migrated", servers()[:
 
 KEY = b"0123456789abcdef"
 PEOPLE = {"receiver_name": "张三丰", "receiver_phone": "13812345678", "receiver_detail": "北京市朝阳区某某路1号"}
-ROWS = [raw_order(1, **PEOPLE), raw_order(2, price="abc", **PEOPLE), raw_order(3)]
+ROWS = [
+    raw_order(1, **PEOPLE), raw_order(2, price="abc", **PEOPLE), raw_order(3), raw_order(4, order_id=None, **PEOPLE)
+]  # fmt: skip
+TOO_LONG = "张三丰" * 10_000
 PLAIN, MASKED = Forms(), Forms(dict.fromkeys(PEOPLE, "masked"))
 HASHED = Forms(dict.fromkeys(PEOPLE, "hash"), lambda: KEY)
 
@@ -60,12 +63,12 @@ def shop(database: Database, tmp_path: Path) -> Shop:
 
 
 def test_a_change_of_the_policy_rewrites_every_row_that_is_seen_again(shop: Shop) -> None:
-    assert shop.merge(PLAIN)["inserted"] == 2
+    assert shop.merge(PLAIN)["inserted"] == 3
     assert shop.stored() == PEOPLE
     assert shop.plain_texts() == ["orders", "rejected_rows"]
     for forms in (MASKED, HASHED, PLAIN):
         counts = shop.merge(forms)
-        assert (counts["updated"], counts["unchanged"]) == (1, 1), "the third order is about nobody"
+        assert (counts["updated"], counts["unchanged"]) == (2, 1), "the third order is about nobody"
         assert shop.merge(forms)["updated"] == 0
     assert shop.stored() == PEOPLE
 
@@ -78,5 +81,16 @@ def test_with_a_policy_nothing_lies_plain_in_any_table(shop: Shop) -> None:
     shop.merge(HASHED)
     assert shop.stored() == {column: hashed(text, KEY) for column, text in PEOPLE.items()}
     assert shop.plain_texts() == []
-    reasons = [row["reason"] for row in shop.database.rows("SELECT reason FROM rejected_rows")]
-    assert all("price='abc'" in reason for reason in reasons)
+    assert [row["value"] for row in shop.database.rows("SELECT value FROM field_problems")] == ["abc"]
+
+
+def test_a_problem_in_what_is_hidden_says_its_shape_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [raw_order(1, receiver_phone={"a": "13812345678"}), raw_order(2, receiver_name=TOO_LONG)]
+    monkeypatch.setitem(globals(), "ROWS", rows)
+    shop.merge(MASKED)
+    [problem] = shop.database.rows("SELECT row_key, field, value, shape, reason FROM field_problems")
+    assert problem == {
+        "row_key": "o_00002", "field": "receiver_name", "value": None, "shape": f"text {'字' * 40}…",
+        "reason": "longer than 65535 bytes",
+    }  # fmt: skip
+    assert shop.plain_texts() == []

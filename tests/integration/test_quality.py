@@ -114,7 +114,7 @@ class Shop:
 
     kept = (
         "orders", "order_items", "refunds", "users", "products", "benefit_decisions", "benefit_queue",
-        "rejected_rows", "sync_status", "sync_windows",
+        "rejected_rows", "field_problems", "api_fields", "sync_status", "sync_windows",
     )  # fmt: skip
 
 
@@ -197,6 +197,16 @@ LATE_GAP = "window_end <= '2026-10-26' OR window_start >= '2026-11-10'"
 NO_HISTORY_YET = "window_start >= '2026-11-10'"
 WAITING = "UPDATE benefit_decisions SET decision = 'pending', deadline_at = '{at}' WHERE order_id = '{{granted}}'"
 
+PROBLEM = (
+    "INSERT INTO field_problems (shop_id, resource, row_key, field, column_name, shape, reason, first_seen_at,"
+    f" last_seen_at) VALUES ('{APP_ID}', 'orders', 'o_x', '{{field}}', '{{field}}', 'text 9', 'not a time',"
+    " UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))"
+)
+API_FIELD = (
+    "INSERT INTO api_fields (shop_id, resource, field, shape, is_stored, is_always, first_seen_at, last_seen_at,"
+    f" missing_since) VALUES ('{APP_ID}', 'orders', '{{name}}', 'text 9', {{stored}}, 1, '{{first}}', '{{first}}',"
+    " {gone}) ON DUPLICATE KEY UPDATE missing_since = VALUES(missing_since), first_seen_at = VALUES(first_seen_at)"
+)
 CASES = (
     Case("orders_created_time", order("created_time = NULL")),
     Case("orders_user_id", order("user_id = NULL")),
@@ -243,6 +253,16 @@ CASES = (
                                 f" batch_id, first_seen_at, last_seen_at) VALUES ('{APP_ID}', 'orders', 1, 'o_x',"
                                 " 'price: abc', 'x', 'x', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))",),
          "orders o_x：price: abc"),
+    Case("field_problems_essential", (PROBLEM.format(field="pay_time"),),
+         "orders.pay_time：1 行，形如 text 9（not a time），如 o_x", frozenset({"field_problems_open"})),
+    Case("field_problems_open", (PROBLEM.format(field="title"),),
+         "orders.title：1 行，形如 text 9（not a time），如 o_x"),
+    Case("api_fields_missing",
+         (API_FIELD.format(name="price", stored=1, first="2026-01-01", gone="'2026-11-19 04:00'"),),
+         "orders.price：2026-11-19 12:00 起不再出现，此前形如 text 9"),
+    Case("api_fields_new", (API_FIELD.format(name="order_id", stored=1, first="2026-01-01", gone="NULL"),
+                            API_FIELD.format(name="news", stored=0, first="2037-01-01", gone="NULL")),
+         "orders.news：形如 text 9"),
     Case("ledger_complete", window(LATE_GAP, "scheduled"), "缺口：2026-10-26 00:00:00 至"),
     Case("ledger_complete", window(NO_HISTORY_YET), "历史尚未读完：2026-10-20 00:00:00 至", severity="warning"),
     Case("ledger_complete", (*window(NO_HISTORY_YET),

@@ -718,15 +718,16 @@ def test_rewards_and_figures_of_live_streams_as_the_api_sends_them(
         b'{"id":"l_3","reward_sum":"1.005"}',
     ]
     counts = sync.merge(*write_list(LIVE_STREAMS, tmp_path, rows, END - days(1)))
-    assert (counts["inserted"], counts["rejected"]) == (2, 1)
-    one, two = database.rows("SELECT * FROM live_streams ORDER BY live_id")
+    assert (counts["inserted"], counts["rejected"]) == (3, 0)
+    one, two, three = database.rows("SELECT * FROM live_streams ORDER BY live_id")
     assert (one["alive_type_text"], one["alive_state_text"], one["view_count"]) == ("竖屏", "已结束", 77)
     assert (str(one["reward_sum"]), one["purchase_count"]) == ("12.50", 3)
     assert (str(one["start_at"]), one["stop_at"], one["manual_stop_at"]) == ("2026-11-01 20:00:00", None, None)
     assert (str(two["reward_sum"]), two["alive_type"], two["alive_type_text"]) == ("0.00", 99, None)
-    assert "reward_sum='1.005'" in database.value("SELECT reason FROM rejected_rows")
+    assert (three["reward_sum"], three["problem_columns"]) == (None, "reward_sum")
+    assert database.value("SELECT value FROM field_problems") == "1.005"
     assert database.value("SELECT unknown_codes FROM sync_windows") == "alive_type=99: 1"
-    assert len(by_day(database)) == 2
+    assert len(by_day(database)) == 3
 
 
 def test_times_of_users_are_milliseconds_and_become_beijing_time(
@@ -738,8 +739,9 @@ def test_times_of_users_are_milliseconds_and_become_beijing_time(
         b'{"user_id":"u_3","user_created_at":"yesterday"}',
     ]
     counts = sync.merge(*write_list(USERS, tmp_path, rows, END - days(1)))
-    assert (counts["inserted"], counts["rejected"]) == (2, 1)
-    one, two = database.rows("SELECT * FROM users ORDER BY user_id")
+    assert (counts["inserted"], counts["rejected"]) == (3, 0)
+    one, two, three = database.rows("SELECT * FROM users ORDER BY user_id")
+    assert (three["registered_at"], three["problem_columns"]) == (None, "registered_at")
     assert str(one["registered_at"]) == "2025-12-01 07:59:59"
     assert str(two["registered_at"]) == "2025-12-01 08:00:00"
     assert (one["last_visited_at"], two["last_visited_at"]) == (None, None)

@@ -40,7 +40,7 @@ class Tally:
             return None
         most, lost = settings.max_unreadable_percent(), settings.max_refused_percent()
         fields = sorted(field for field, count in self._fields.items() if count * 100 > most * rows)
-        refused = self._refused * 100 > lost * rows
+        refused = self._refused > 1 and self._refused * 100 > lost * rows  # one row is the shop's affair
         if not fields and not refused:
             return None
         said = [self._of_field(field, rows) for field in fields]
@@ -52,10 +52,10 @@ class Tally:
         return (
             f"{manifest.resource} {manifest.mode}: {'; '.join(said)}. Rows that have a key were written, unreadable"
             " fields empty or as they were; the window does not count as read, the watermark stays, and no row is"
-            " marked absent. Table field_problems has the rows: adapt the mapping in plugins/xiaoe/resources, then"
-            " clear this task."
+            " marked absent. See tables field_problems and rejected_rows: adapt the mapping in plugins/xiaoe/resources,"
+            " then clear this task."
             " 有主键的行已写入，无法解析的字段为空或保留旧值；该窗口不算已读，水位线不动，不标记缺失。"
-            "明细见 field_problems；修正 plugins/xiaoe/resources 的字段映射后清除本任务重跑"
+            "明细见 field_problems 与 rejected_rows；修正 plugins/xiaoe/resources 的字段映射后清除本任务重跑"
         )
 
     def _of_field(self, field: str, rows: int) -> str:

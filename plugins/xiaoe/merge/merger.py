@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from xiaoe.exceptions import XiaoeMappingError
 from xiaoe.merge import changes, ledger, reconcile, rejected, status, unconfirmed
+from xiaoe.merge.api_fields import FieldSurvey
 from xiaoe.merge.broken_mapping import Tally
 from xiaoe.merge.changes import ChangeDetector, Chunk, Known, RawChunk
 from xiaoe.merge.expected import count_listed
@@ -119,6 +120,7 @@ class _Transaction:
         unresolved = rejected.unresolved_rejects(session, manifest)
         self._detector = ChangeDetector(resource, manifest, self._seen_later, unresolved)
         self._tally = Tally()
+        self._fields = FieldSurvey()
         self.complaint: str | None = None
         """What cannot be read of too many rows, once they are merged."""
 
@@ -133,6 +135,7 @@ class _Transaction:
             reconcile.check_pages(self._resource, result.slice_, result.close())
             totals.update(result.counts)
         if self._manifest.mode != unconfirmed.MODE:  # a file is mended cell by cell, and its report names each
+            self._fields.write(self._session, self._resource, self._manifest.shop_id)
             self.complaint = self._tally.complaint(self._manifest, totals["staged"])
         if self.complaint:
             return totals
@@ -187,6 +190,7 @@ class _Transaction:
 
     def _record(self, result: SliceResult, incoming: RawChunk, chunk: Chunk) -> None:
         self._tally.add(chunk)
+        self._fields.add(incoming.samples)
         received, writes, unexpected = incoming.hashes, len(chunk.new) + len(chunk.changed), len(chunk.unexpected)
         # If all rows are written, as in a first load, one array serves for three.
         all_written = incoming.is_plain and writes == unexpected == len(received)

@@ -171,7 +171,11 @@ QUERY_CHECKS = (
     QueryCheck(name="rejected_rows_open", title="没有主键的行", advice="查看 rejected_rows 的原因与原文"),
     QueryCheck(name="field_problems_essential", severity=CRITICAL,
                title="金额、状态或时间无法解析：看板合计缺少这些值或用的是旧值，相关福利待人工复核",
-               advice="在 field_problems 查看原值；接口改了格式则修正 xiaoe/resources 的映射，否则在后台改正该单"),
+               advice="在 field_problems 查看原值；接口改了格式则修正字段映射，否则在店铺后台改正该单"),
+    QueryCheck(name="api_fields_missing", severity=CRITICAL, title="接口不再返回的字段：对应的列会变空",
+               advice="对照小鹅通接口文档；字段改名则修正 plugins/xiaoe/resources 的映射，再从 stage 重跑"),
+    QueryCheck(name="api_fields_new", title="接口新增的字段（未入库，仅留在页面存档）",
+               advice="了解含义，需要时加入映射"),
     QueryCheck(name="field_problems_open", title="无法解析的字段（按字段与原因合计）",
                advice="在 field_problems 查看原值；接口改了格式则修正 plugins/xiaoe/resources 的映射"),
 )  # fmt: skip

@@ -186,7 +186,7 @@ class XiaoeMergeOperator(BaseOperator):
             counts = merger.merge(folder, manifest, accept_missing=bool(context["params"].get("accept_missing")))
         self.log.info("shop %s, %s %s: %s", manifest.shop_id, self.resource, manifest.window, dict(counts))
         if counts["rejected"]:
-            self.log.warning("%s rows could not be typed: see table rejected_rows", counts["rejected"])
+            self.log.warning("%s rows have no key: see table rejected_rows", counts["rejected"])
         return dict(counts)
 
 
