@@ -1,9 +1,9 @@
 # Airflow with this project, for docker-compose.yaml and deploy/helm-values.yaml: exactly the locked versions, on a
-# bare Python. Nothing of it runs as root.
+# bare Python. No service runs as root.
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
-# A nearer mirror, where there is one: docker compose build --build-arg UV_DEFAULT_INDEX=...
+# To use a mirror: docker compose build --build-arg UV_DEFAULT_INDEX=...
 ARG UV_DEFAULT_INDEX
 RUN apt-get update \
  && apt-get install -y --no-install-recommends build-essential default-libmysqlclient-dev pkg-config
@@ -13,7 +13,7 @@ ENV VIRTUAL_ENV=/opt/venv UV_LINK_MODE=copy
 COPY requirements.txt requirements-image.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --quiet --compile-bytecode --require-hashes -r /tmp/requirements.txt -r /tmp/requirements-image.txt
-# Editable, as everywhere: SQL and codes lie beside the package, in include/.
+# Editable, as everywhere: SQL and codes are beside the package, in include/.
 COPY pyproject.toml /opt/xiaoe/
 COPY plugins /opt/xiaoe/plugins
 COPY include /opt/xiaoe/include
@@ -24,8 +24,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
  && /opt/venv/bin/python -m compileall -q /opt/xiaoe
 
 FROM ${PYTHON_IMAGE}
-# libmariadb3: what mysqlclient loads. The byte code of the standard library saves each container a minute at its start.
-# /entrypoint: probes of Airflow's Helm chart call it.
+# libmariadb3 is loaded by mysqlclient. The byte code of the standard library saves each container a minute at its start.
+# /entrypoint exists for the probes of Airflow's Helm chart.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libmariadb3 \
  && rm -rf /var/lib/apt/lists/* \

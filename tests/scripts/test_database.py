@@ -196,7 +196,7 @@ def test_without_packages_an_installed_server_is_tried_then_mariadb_then_docker(
     steps = [
         "mysql is not available",
         "this mysqld is broken",
-        "mariadb is not to be had",
+        "mariadb is not available",
         "docker compose up -d",
     ]
     places = [said.find(step) for step in steps]
