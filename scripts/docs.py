@@ -1,4 +1,4 @@
-"""`make docs`: regenerates what docs/ says about the schema, the DAGs and the settings.
+"""`make docs`: regenerates the parts of docs/ about the schema, the DAGs and the settings.
 
 A generated part stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. The table dictionary comes
 from information_schema and reads the same on MySQL and MariaDB; the list of DAGs comes from the DagBag, the settings
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = re.compile(r"_?yoyo_|bi_|mart_(cohorts|products)")
 """Tables of the migration tool, those that docs/bi.md lists, and those behind a view that it lists."""
 SHARED_BY = 3
-"""A column that is the same in this many tables is explained once, above them all."""
+"""A column that is the same in this many tables is described once, at the top."""
 
 OPERATIONS = {"operations.md": "en", "operations.zh-CN.md": "zh"}
 """Pages beside the dictionary that hold the list of DAGs, and their language."""
@@ -37,6 +37,7 @@ _HEADINGS = {
     "en": ("DAG", "What it does", "Schedule", "Late after"),
     "zh": ("DAG", "作用", "计划", "超时"),
 }
+_BY_HAND = {"en": "by hand", "zh": "手动"}
 _EVERY = {"en": "every {} days", "zh": "每 {} 天"}
 _OR_CHANGED = {"en": "`{}`, and after changes of {}", "zh": "`{}`，以及 {} 有变化后"}
 _TIMES = {"en": ("{} min", "{} h"), "zh": ("{} 分钟", "{} 小时")}
@@ -44,7 +45,7 @@ _TIMES = {"en": ("{} min", "{} h"), "zh": ("{} 分钟", "{} 小时")}
 
 @dataclass(frozen=True)
 class Column:
-    """One column, spelt alike for every server."""
+    """One column, in a form common to all servers."""
 
     name: str
     type: str
@@ -64,7 +65,7 @@ class Key:
 
 
 def main() -> int:
-    """Write every generated part; the exit code."""
+    """Write every generated part; return the exit code."""
     from xiaoe import cli
 
     cli.prepare_airflow()
@@ -200,17 +201,17 @@ def _keys(session: Session) -> dict[str, list[Key]]:
 
 
 def _type(column_type: str) -> str:
-    """MariaDB still tells a display width, which MySQL has dropped: `int(11)` and `int` are the same."""
+    """MariaDB still shows a display width, which MySQL has dropped: `int(11)` and `int` are the same."""
     return re.sub(r"\b((?:tiny|small|medium|big)?int)\(\d+\)", r"\1", column_type.lower())
 
 
 def _default(default: str | None) -> str | None:
-    """MariaDB tells `NULL` and quotes text; MySQL does neither."""
+    """MariaDB writes `NULL` and quotes text; MySQL does neither."""
     return None if default is None or default.upper() == "NULL" else default.strip("'")
 
 
 def _shared(tables: Iterable[list[Column]]) -> list[Column]:
-    """Columns that are the same in `SHARED_BY` tables or more, in the order in which they first come."""
+    """Columns that are the same in `SHARED_BY` tables or more, in order of first appearance."""
     counts = Counter(column for columns in tables for column in columns)
     return [column for column, count in counts.items() if count >= SHARED_BY]
 
@@ -233,7 +234,7 @@ def _columns_table(columns: list[Column]) -> str:
 
 
 def _full_type(column: Column) -> str:
-    """The type with what else a writer has to know: `varchar(64) NULL`, `int default 0`."""
+    """The type with nullability and default: `varchar(64) NULL`, `int default 0`."""
     default = None if column.default is None else f"default {column.default or repr('')}"
     words = (column.type, "automatic" if column.automatic else None, "NULL" if column.null else None, default)
     return " ".join(word for word in words if word)
@@ -255,6 +256,8 @@ def _schedule(dag: Any, language: str) -> str:
     from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable, DeltaDataIntervalTimetable
 
     timetable = dag.timetable
+    if not timetable.can_be_scheduled:
+        return _BY_HAND[language]
     if isinstance(timetable, CronDataIntervalTimetable):
         return f"`{timetable.expression}`"
     if isinstance(timetable, DeltaDataIntervalTimetable) and timetable.delta.seconds == 0:
@@ -262,7 +265,7 @@ def _schedule(dag: Any, language: str) -> str:
     if isinstance(timetable, AssetOrTimeSchedule):
         names = ", ".join(f"`{asset.name}`" for asset in dag.timetable.asset_condition.objects)
         return _OR_CHANGED[language].format(dag.timetable.timetable.expression, names)
-    raise ValueError(f"DAG {dag.dag_id}: no words for a schedule of type {type(timetable).__name__}")
+    raise ValueError(f"DAG {dag.dag_id}: no text for a schedule of type {type(timetable).__name__}")
 
 
 def _late_after(dag: Any, language: str) -> str:

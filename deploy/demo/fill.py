@@ -1,6 +1,6 @@
-"""The demo's own operator: switches every DAG on, waits for the data, has the daily report mailed.
+"""Fills the demo: unpauses every DAG, waits for the data, has the daily report mailed.
 
-Then it says so by the file /tmp/filled, for `docker compose up --wait`, and stays.
+Then it creates the file /tmp/filled, for the health check of `docker compose up --wait`, and keeps running.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOADED = (
     ("users", "whole"), ("products", "whole"), ("live_streams", "whole"), ("benefits", "decide"),
     ("marts", "refresh"),
 )  # fmt: skip
-"""Resource and mode that have succeeded in every shop when the demo is filled."""
+"""Resources and modes that have succeeded in every shop once the demo is filled."""
 PATIENCE = 45 * 60
 """Seconds; two idle cores take five minutes."""
 
@@ -55,7 +55,7 @@ class Airflow:
 
 def main() -> None:
     """Fill the demo."""
-    # Process 1 of a container is deaf to what it has no handler for.
+    # Process 1 of a container ignores signals without a handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     airflow = Airflow(os.environ["AIRFLOW_ADMIN_PASSWORD"])
     wanted = len(list(DAGS.glob("*.py")))
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def loaded() -> bool:
-    """Whether every shop has its whole history, and the first of everything else."""
+    """Whether every shop has its whole history, and a first success of everything else."""
     shops = len(settings.conn_ids())
     interval = settings.history_interval()
     days = (clock.now() - settings.history_start()) // interval * interval.days * shops
@@ -89,7 +89,7 @@ def wait(condition: Callable[[], bool], what: str) -> None:
     """Poll until the condition holds.
 
     Raises:
-        SystemExit: It did not in time.
+        SystemExit: It did not hold in time.
     """
     print(f"waiting for {what}", flush=True)
     deadline = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-"""The demo's stand-in for the Xiaoe API: the shops that the connections in airflow.env name, with a live clock."""
+"""The demo's emulator of the Xiaoe API: the shops of the connections in airflow.env, with a running clock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 
 ORDERS_PER_DAY = 40
-"""Of each shop, unless EMULATOR_FLAGS says otherwise."""
+"""Orders per day and shop; EMULATOR_FLAGS overrides it."""
 
 
 def arguments(environment: dict[str, str]) -> list[str]:
@@ -16,7 +16,7 @@ def arguments(environment: dict[str, str]) -> list[str]:
         environment: With XIAOE_CONN_IDS, XIAOE_HISTORY_START and the connections; EMULATOR_FLAGS come last.
 
     Raises:
-        SystemExit: There is no demo in it.
+        SystemExit: It names no shop of the demo.
     """
     if "XIAOE_CONN_IDS" not in environment:
         raise SystemExit("airflow.env names no shop of the demo: move it away and run `scripts/env --demo`")

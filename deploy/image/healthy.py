@@ -1,7 +1,7 @@
 """Health of one part of Airflow, for its container's health check: exit code 0 or 1, and why.
 
     healthy.py http://localhost:8974/health                                 an answer will do
-    healthy.py http://api-server:8080/api/v2/monitor/health triggerer       what the answer says of one part
+    healthy.py http://api-server:8080/api/v2/monitor/health triggerer       status of one component
 
 Asking over HTTP costs nothing; `airflow jobs check` costs seconds of a core, each time.
 """
@@ -14,11 +14,11 @@ from urllib.request import urlopen
 
 
 def status(body: bytes, part: str) -> str:
-    """What Airflow says of a part, `healthy` or another word.
+    """A component's status according to Airflow: `healthy` or another word.
 
     Args:
-        body: JSON, part → its status and last heartbeat; a part that does not run is null.
-        part: Its name.
+        body: JSON: component → status and last heartbeat; null if the component does not run.
+        part: Name of the component.
     """
     return str((json.loads(body).get(part) or {}).get("status"))
 
@@ -28,11 +28,11 @@ def main() -> int:
     url, part = sys.argv[1], (sys.argv[2:] or [""])[0]
     try:
         with urlopen(url, timeout=20) as answer:  # noqa: S310 - ours
-            said = status(answer.read(), part) if part else "healthy"
+            result = status(answer.read(), part) if part else "healthy"
     except (OSError, ValueError) as error:
-        said = str(error)
-    print(f"{url} {part}: {said}")
-    return 0 if said == "healthy" else 1
+        result = str(error)
+    print(f"{url} {part}: {result}")
+    return 0 if result == "healthy" else 1
 
 
 if __name__ == "__main__":

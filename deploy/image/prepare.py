@@ -1,4 +1,4 @@
-"""What the stack needs before its parts start, in this order; running it twice changes nothing.
+"""Prepares the stack before its services start; idempotent.
 
 Airflow's own tables, the passwords of its users, the pool, the warehouse's users and tables.
 """
@@ -20,7 +20,7 @@ MIGRATE = (sys.executable, "-m", "xiaoe.cli", "migrate")
 
 
 def main() -> int:
-    """Return an exit code: that of the first step which failed."""
+    """Return the exit code of the first step that failed, else 0."""
     write_passwords(
         Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]), os.environ["AIRFLOW_ADMIN_PASSWORD"]
     )
@@ -36,7 +36,7 @@ def main() -> int:
 def steps(environment: Mapping[str, str]) -> list[tuple[str, ...]]:
     """The commands.
 
-    Users are made where the administrator's connection is known, and the warehouse is the stack's own. Rights on
+    Users are created if the administrator's connection is known and the warehouse is the stack's own. Rights on
     single tables can only be given once the tables are there, hence twice.
 
     Args:
@@ -50,12 +50,12 @@ def write_passwords(file: Path, admin: str) -> None:
     """Give the user `admin` the password of .env; the others keep theirs.
 
     Args:
-        file: Where Airflow reads them: JSON, user → password. Airflow adds users that are new.
+        file: Airflow's password file: JSON, user → password. Airflow adds new users.
         admin: The password.
     """
-    held = json.loads(file.read_text("utf-8")) if file.exists() and file.stat().st_size else {}
+    passwords = json.loads(file.read_text("utf-8")) if file.exists() and file.stat().st_size else {}
     with open(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as target:
-        json.dump({**held, "admin": admin}, target)
+        json.dump({**passwords, "admin": admin}, target)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether the Celery worker of this container answers, for the container's health check: exit code 0 or 1.
+"""Health check of this container's Celery worker: exit code 0 if it answers, else 1.
 
 Asks over the broker, without importing Airflow: `celery inspect ping` would, and costs ten seconds of a core.
 """

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from emulator.admin_fields import integer, number, text_or_none
 from emulator.api import Api
 from emulator.clock import to_text, to_unix
+from emulator.encodings import yuan
 from emulator.orders.generator import Order
 from emulator.orders.lifecycle import snapshot_at
 from emulator.shop import Shop
@@ -148,9 +149,9 @@ async def _ndjson(lines: Rows) -> AsyncIterator[bytes]:
 
 
 async def _summary(shop: Shop, begin: int, end: int, now: int) -> dict[str, object]:
-    """Counts, and sums in yuan, of the rows that can be typed."""
+    """Counts, and sums in yuan, of the rows that can be typed; `paid` and `refunded` include imported orders."""
     states: Counter[str] = Counter()
-    paid = refunded = rejects = 0
+    paid = refunded = rejects = imported = imported_paid = imported_refunded = 0
     for count, order in enumerate(_orders(shop, begin, end, now), 1):
         snapshot = snapshot_at(order.lifecycle, now)
         if order.bad_row:
@@ -159,12 +160,19 @@ async def _summary(shop: Shop, begin: int, end: int, now: int) -> dict[str, obje
             states[str(snapshot.order_state)] += 1
             paid += order.price if snapshot.pay_time else 0
             refunded += snapshot.refund_money or 0
+            if order.is_imported:
+                imported += 1
+                imported_paid += order.price if snapshot.pay_time else 0
+                imported_refunded += snapshot.refund_money or 0
         if count % _CHUNK == 0:
             await asyncio.sleep(0)
     return {
         "orders": states.total(),
         "rejects": rejects,
         "by_order_state": dict(states),
-        "paid": f"{paid // 100}.{paid % 100:02d}",
-        "refunded": f"{refunded // 100}.{refunded % 100:02d}",
+        "imported": imported,
+        "paid": yuan(paid),
+        "refunded": yuan(refunded),
+        "imported_paid": yuan(imported_paid),
+        "imported_refunded": yuan(imported_refunded),
     }

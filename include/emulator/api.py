@@ -154,8 +154,9 @@ class Api:
 
     def _list(self, endpoint: Endpoint, shop: Shop, body: dict[str, object]) -> object:
         listing = self._listing(endpoint, shop, body)
-        span = self.faults.falsify(requested_span(listing), endpoint.path, shop.app_id, body, listing)
-        return encode(listing, span)
+        cap = self.options.cap(endpoint.resource)
+        span = self.faults.falsify(requested_span(listing, cap), endpoint.path, shop.app_id, body, listing)
+        return encode(listing, span, cap)
 
     def _listing(self, endpoint: Endpoint, shop: Shop, body: dict[str, object]) -> Listing:
         return endpoint.listing(shop, body, self.clock.now(), self._calls, self.options)

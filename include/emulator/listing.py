@@ -49,6 +49,7 @@ class Endpoint(Protocol):
     """One list interface of the API."""
 
     path: str
+    resource: str  # its name in `options.RESOURCES`
 
     def limit(self, options: Options) -> Limit:
         """The interface's call limit."""
@@ -103,16 +104,23 @@ def list_data(
     return ({total_key: 0, "list": [], **more}, {total_key: 0, "list": None, **more}, None, [], {})[kind % 5]
 
 
-def requested_span(listing: Listing) -> RowSpan:
-    """The rows of an answer without faults."""
-    start = min(listing.start, listing.total)
-    return RowSpan(start, min(start + listing.page_size, listing.total), listing.total)
+def requested_span(listing: Listing, cap: int | None) -> RowSpan:
+    """The rows of an answer without faults. Raises ApiError 1002 for a page that starts after row `cap`.
+
+    Guess, from the cursor's name `es_skip`: a search engine with its default result window of 10,000 rows.
+    """
+    if cap is not None and listing.start >= cap:
+        raise ApiError(1002, f"result window is too large, it must end at row {cap}")
+    last = listing.total if cap is None else min(listing.total, cap)
+    start = min(listing.start, last)
+    return RowSpan(start, min(start + listing.page_size, last), listing.total)
 
 
-def encode(listing: Listing, span: RowSpan) -> object:
-    """The envelope's `data` for a span of rows."""
+def encode(listing: Listing, span: RowSpan, cap: int | None) -> object:
+    """The envelope's `data` for a span of rows; a total over `cap` is reported as `cap`."""
     positions = [place for place in range(max(0, span.start), min(span.stop, listing.total)) if place not in span.lost]
-    return listing.data(span.total, listing.rows(positions))
+    total = span.total if cap is None else min(span.total, cap)
+    return listing.data(total, listing.rows(positions))
 
 
 def integer(body: dict[str, object], name: str, default: int, least: int) -> int:

@@ -12,6 +12,8 @@ WIDE_WINDOWS = ("error", "cut", "served")
 ORDER_ID_WINDOWS = ("applied", "ignored")
 MESSAGE_KEYS = ("by_code", "msg", "message")
 JITTERS = ("per_state", "per_call")
+RESOURCES = ("orders", "refunds", "users", "products", "live_streams")
+DELETED_PRODUCTS = ("listed", "dropped")
 
 
 class Credentials(NamedTuple):
@@ -43,7 +45,10 @@ class Options:
     users_share: float = 1.0
     users_vanish_share: float = 0.0
     users_vanish_at: str | None = None
+    deleted_products: str = "listed"
     jitter: str = "per_state"
+    capped: tuple[str, ...] = ("users",)
+    cap_rows: int = 10_000
     begin_inclusive: bool = True
     end_inclusive: bool = True
     wide_window: str = "error"
@@ -60,6 +65,10 @@ class Options:
     latency_ms: float = 0.0
     fault_rate: float = 0.0
     stall_seconds: float = 5.0
+
+    def cap(self, resource: str) -> int | None:
+        """The number of rows after which a list is cut off, None for a list without a cap."""
+        return self.cap_rows if self.cap_rows and resource in self.capped else None
 
 
 _REPEATED = {field.name for field in fields(Options) if isinstance(field.default, tuple)}
@@ -96,6 +105,9 @@ def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--users-share", type=_share, help="share of users that are listed")
     flags.add_argument("--users-vanish-share", type=_share, help="share of users deleted")
     flags.add_argument("--users-vanish-at", metavar="NOW", help="when they are deleted, ISO, Beijing (default: always)")
+    flags.add_argument(
+        "--deleted-products", choices=DELETED_PRODUCTS, help="whether deleted products stay listed or most leave later"
+    )
     flags.add_argument("--jitter", choices=JITTERS, help="whether types vary per order state or per call")
 
 
@@ -109,6 +121,8 @@ def _add_api_flags(flags: argparse._ArgumentGroup) -> None:
     )
     flags.add_argument("--wide-window", choices=WIDE_WINDOWS, help="answer to a window over 7 days")
     flags.add_argument("--order-id-window", choices=ORDER_ID_WINDOWS, help="whether order_id is bound to the window")
+    flags.add_argument("--capped", choices=RESOURCES, action="append", help="repeatable; a list with --cap-rows")
+    flags.add_argument("--cap-rows", type=int, help="largest total and last row of capped lists; 0: no cap")
     flags.add_argument("--token-life", type=int, help="seconds")
     flags.add_argument("--token-mode", choices=TOKEN_MODES, help="when a new token ends the old one")
     flags.add_argument("--message-key", choices=MESSAGE_KEYS, help="how the envelope spells its text")

@@ -44,7 +44,7 @@ def open_shop(credentials: Credentials, options: Options, now: int) -> Shop:
     else:
         arrivals = Arrivals.with_total(key, start, options.orders, now, even=options.even)
     orders = OrderGenerator(key, arrivals, options.bad_rows)
-    products = ProductGenerator(key, start, orders.catalogue)
+    products = ProductGenerator(key, start, orders.catalogue, drops_deleted=options.deleted_products == "dropped")
     visibility = Visibility(
         options.users_share,
         options.users_vanish_share,

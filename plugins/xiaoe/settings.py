@@ -209,6 +209,11 @@ alerts_on = Setting(
     "XIAOE_ALERTS", Kind(_parse_switch), "on", "`off`: no alerts, not even in the table",
     "`on`; with `make sync`, `off`",
 )  # fmt: skip
+count_imported = Setting(
+    "XIAOE_COUNT_IMPORTED", Kind(_parse_switch), "off",
+    "`on`: [imported orders](bi.md#definitions--口径) count in figures of sales and buyers. The next run of"
+    " `xiaoe_marts` after a change computes all figures again",
+)  # fmt: skip
 chat_conn_id = Setting(
     "XIAOE_CHAT_CONN_ID", _MAYBE_CONNECTION, "", "connection of type `apprise` for chat messages; empty: no chat"
 )

@@ -1,5 +1,5 @@
-"""`make bench`, `make bench-growth`, `make bench-rest`: what this project costs, and what people would use instead.
+"""`make bench`, `make bench-growth`, `make bench-rest`: the costs of this project and of its alternatives.
 
-Each measurement runs in a process of its own, so that its peak memory is its own; imports are not counted. Figures
-belong to the machine they were taken on, ratios less so; docs/performance.md says what bounds them.
+Each measurement runs in a separate process, to measure its peak memory; imports are not counted. Figures depend on the
+machine, ratios less so; docs/performance.md explains what bounds them.
 """

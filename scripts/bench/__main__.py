@@ -1,4 +1,4 @@
-"""`make bench`: first load and rescan of the same pages, ours and others', a round after the other."""
+"""`make bench`: first load and rescan of the same pages by this project and its peers, round by round."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def main() -> int:
 
 
 def measure(place: Place, size: int, rounds: int, names: list[str]) -> dict[str, object]:
-    """Stage once, then let the peers take turns."""
+    """Stage once, then run the peers in turn."""
     staged = stage(place, size)
     runs: dict[str, list[Run]] = {name: [] for name in names}
     hashing = []
     for number in range(rounds):
-        for name in names[number % len(names) :] + names[: number % len(names)]:  # nobody is always first
+        for name in names[number % len(names) :] + names[: number % len(names)]:  # each peer is first in turn
             work, most, times = PEERS[name]
             if number < (times or rounds):
                 runs[name].append(work(place, staged, min(most or size, size)))
@@ -55,7 +55,7 @@ def measure(place: Place, size: int, rounds: int, names: list[str]) -> dict[str,
 
 
 def stage(place: Place, size: int) -> Staged:
-    """Fetch the window, fetch it again when 1% has changed, and again when nothing has."""
+    """Fetch the window, again after 1% of its rows changed, and again with no change."""
     place.migrated("ours")
     with place.emulator(size, no_limits=True) as emulator:
         first = in_child(ours.stage, "first")

@@ -3,9 +3,8 @@
 Usage: dlt_peer.py PAGES DSN best|defaults FOLDER. PAGES names one page of the store per line, FOLDER is for dlt.
 Prints {"seconds", "cpu", "peak_mb"} as JSON. Imports and the reading of this file are not counted.
 
-What is left to dlt: types by hints, normalising, its staging tables, delete and insert by primary key. What it is
-spared: everything else that a merge of ours does - rejected rows, newer wins, the state log, queues, members, the
-ledger - and the pages' JSON is read with orjson.
+dlt does: types by hints, normalising, its staging tables, delete and insert by primary key. It does not do the rest of
+our merge: rejected rows, newer wins, state log, queues, members, ledger. The pages' JSON is read with orjson.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ BATCH = 1000
 
 
 def main() -> None:
-    """Load the pages and print what it took."""
+    """Load the pages and print the costs."""
     names, dsn, settings, folder = sys.argv[1:]
     pages = Path(names).read_text().split()
     is_best = settings == "best"
@@ -102,7 +101,7 @@ def flat(pages: list[str]) -> list[Any]:
 
 
 def nested(pages: list[str]) -> Any:
-    """As a first program would have it: a merge of what the API sends, with its key."""
+    """With dlt's defaults: a merge of the API's rows by their key."""
 
     @dlt.resource(name="orders", write_disposition="merge", primary_key="order_id")
     def orders() -> Iterator[list[dict[str, Any]]]:
@@ -113,12 +112,12 @@ def nested(pages: list[str]) -> Any:
 
 
 def keyed(columns: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """Keys have to fit into an index."""
+    """Keys must fit into an index."""
     return columns | {key: {"data_type": "text", "precision": 128} for key in keys}
 
 
 def batches(pages: list[str]) -> Iterator[list[dict[str, Any]]]:
-    """The raw orders of the pages; one that comes twice, on the edge of two windows, would break dlt's staging key."""
+    """The raw orders of the pages; without duplicates at window edges, which break dlt's staging key."""
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
     for name in pages:
@@ -133,7 +132,7 @@ def batches(pages: list[str]) -> Iterator[list[dict[str, Any]]]:
 
 
 def typed(row: dict[str, Any]) -> dict[str, Any]:
-    """Numbers, amounts in yuan, times, texts; what the API does not tell is None."""
+    """Numbers, amounts in yuan, times, texts; values missing from the API are None."""
     order: dict[str, Any] = {name: None if row.get(name) in EMPTY else int(row[name]) for name in NUMBERS}
     for name, unit in MONEY.items():
         value = row.get(name)

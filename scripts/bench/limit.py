@@ -1,6 +1,6 @@
 """The limit: ready-made files straight into the final tables, by LOAD DATA, in one transaction.
 
-Nothing is read, typed, judged or counted: what a merge could cost at best if the client's work were free.
+Nothing is parsed, typed, compared or counted: the minimum cost of a merge if the client's work were free.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TABLES = {
     "benefit_queue": "shop_id, order_id",
     "mart_queue": "id",
 }
-"""What a first load fills, and the order of the primary key."""
+"""Tables that a first load fills, and their primary keys."""
 BATCH = 10_000
 
 
@@ -58,5 +58,5 @@ def load(place: Place, database: str, folder: Path) -> Cost:
 
 
 def plain(value: Any) -> Any:
-    """As the TSV writer takes it."""
+    """A value in the form that the TSV writer takes."""
     return value if value is None or isinstance(value, (str, int)) else str(value)

@@ -1,9 +1,9 @@
-"""What a dashboard costs at some million orders: fills a database of its own, works out the marts, times each chart.
+"""The cost of dashboards at some million orders: fills a separate database, computes the marts, times each chart.
 
     PYTHONPATH=scripts:include .venv/bin/python -m bench.marts [--size 5000000] [--keep]
 
-Prints how long the marts take from nothing, after an hour of changes, and the median of each query.
-docs/performance.md says what the figures are worth.
+Prints the time of computing the marts from scratch and after an hour of changes, and the median of each query.
+docs/performance.md explains the figures.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ OTHERS = (
 
 
 def main() -> int:
-    """Fill, work out, time; drop the database."""
+    """Fill, compute, time; drop the database."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=5_000_000, help="orders")
     parser.add_argument("--keep", action="store_true", help="leave the database; go on with one that is there")
@@ -118,7 +118,7 @@ def main() -> int:
 
 
 def _database(keep: bool) -> Any:
-    """A migrated database of this script's own on the private server, or on the one that the environment names."""
+    """A migrated database for this script, on the private server or on the one named by the environment."""
     import MySQLdb
 
     command = [ROOT / "scripts" / "servers" / "database", "dsn"]
@@ -142,7 +142,7 @@ def _database(keep: bool) -> Any:
 
 
 def fill(run: Callable[[str], Any], size: int) -> None:
-    """Orders and what belongs to them, without the API: some microseconds a row."""
+    """Insert orders and their dependent rows without the API: a few microseconds per row."""
     began = time.perf_counter()
     run("SET SESSION cte_max_recursion_depth = 1000000")
     run("CREATE TABLE bench_numbers (n INT PRIMARY KEY)")
@@ -167,7 +167,7 @@ def fill(run: Callable[[str], Any], size: int) -> None:
 
 
 def refresh(*, rebuild: bool = False) -> float:
-    """Bring the marts up to date; seconds."""
+    """Refresh the marts; return seconds."""
     from xiaoe.clock import BEIJING
     from xiaoe.marts.refresh import Refresher
     from xiaoe.mysql.warehouse import Warehouse
@@ -178,7 +178,7 @@ def refresh(*, rebuild: bool = False) -> float:
 
 
 def an_hour(run: Callable[[str], Any]) -> None:
-    """What an hour changes: every day of the last two weeks, and five months back for old refunds."""
+    """Queue the changes of an hour: every day of the last two weeks, and five months back for late refunds."""
 
     def queue(kind: str, day: datetime) -> None:
         run(f"INSERT INTO mart_queue (shop_id, kind, day) VALUES ('{SHOP}', '{kind}', '{day:%Y-%m-%d}')")
@@ -198,7 +198,7 @@ def charts() -> dict[str, str]:
 
 
 def median(run: Callable[[str], Any], sql: str) -> float:
-    """Seconds that a query takes, the first time not counted."""
+    """Seconds that a query takes, without the first run."""
     taken = []
     for _ in range(REPEATS + 1):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""This project's own work, through its operators, in the process that calls."""
+"""This project's work, through its operators, in the calling process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stage(run_id: str, begin: datetime | None = None, end: datetime | None = Non
 
 
 def merge(folder: str) -> Cost:
-    """Merge what was staged, from the page store into the connection's database; the result is counts."""
+    """Merge a staged run from the page store into the connection's database; the result is counts."""
     operators = prepared()
     from xiaoe.mysql.templates import render
 
@@ -34,7 +34,7 @@ def merge(folder: str) -> Cost:
 
 
 def hash_only(folder: str) -> Cost:
-    """Read the pages and hash each row: what a rescan costs at the very least."""
+    """Read the pages and hash each row: the minimum cost of a rescan."""
     prepared()
     from xiaoe.resources.orders import ORDERS
     from xiaoe.rows.envelope import rows_of
@@ -80,7 +80,7 @@ def prepared() -> Any:
 
 
 def context(run_id: str, begin: datetime | None = None, end: datetime | None = None) -> Any:
-    """What Airflow would hand to an operator; the window is by default that of all orders."""
+    """The context that Airflow would pass to an operator; the window is by default that of all orders."""
     from xiaoe.clock import BEIJING
 
     begin, end = begin or END - timedelta(days=DAYS), end or END

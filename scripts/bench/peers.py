@@ -1,4 +1,4 @@
-"""Who is measured: each peer loads the first pages into an empty database, then the rescan's pages over them."""
+"""The peers: each loads the first pages into an empty database, then the rescan's pages over them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DLT = ROOT / ".venv-bench" / "bin" / "python"
 
 @dataclass(frozen=True)
 class Run:
-    """What one round of one peer took.
+    """The costs of one round of one peer.
 
     Args:
-        orders: How many it was given.
-        first: Into an empty database.
-        rescan: The same window hours later; None where that means nothing.
-        nothing: Once more, with nothing changed.
+        orders: Number of orders.
+        first: First load, into an empty database.
+        rescan: The same window hours later; None if not applicable.
+        nothing: Once more, without changes.
     """
 
     orders: int
@@ -33,7 +33,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Staged:
-    """The runs in the page store that everybody loads, and how long fetching them took."""
+    """The staged runs that all peers load, and how long fetching them took."""
 
     first: str
     rescan: str
@@ -50,7 +50,7 @@ def run_ours(place: Place, staged: Staged, _: int) -> Run:
 
 
 def run_limit(place: Place, staged: Staged, _: int) -> Run:
-    """LOAD DATA of ready-made files; they are made once, of what a first load of ours left."""
+    """LOAD DATA of ready-made files; they are made once, from the result of our first load."""
     files = place.home / "limit"
     if not files.exists():
         database = place.migrated("limit")
@@ -111,7 +111,7 @@ def _some_pages(staged: Staged, folder: str, most: int) -> Sequence[str]:
 
 Peer = Callable[[Place, Staged, int], Run]
 SLOW = 5_000
-"""Orders that are enough to know a slow peer by: its orders per second hardly depend on how many there are."""
+"""Orders for slow peers: their orders per second hardly depend on the number."""
 PEERS: dict[str, tuple[Peer, int | None, int | None]] = {
     "ours": (run_ours, None, None),
     "limit": (run_limit, None, None),
@@ -120,4 +120,4 @@ PEERS: dict[str, tuple[Peer, int | None, int | None]] = {
     "script-rows": (run_rows, SLOW, 1),
     "script-batches": (run_batches, None, 2),
 }
-"""Name → what runs it, the most orders it is given, the most rounds."""
+"""Name → function, maximum number of orders, maximum number of rounds."""

@@ -1,4 +1,4 @@
-"""Where measurements take place: databases of their own, an emulator, a page store, fresh processes."""
+"""The environment of measurements: separate databases, an emulator, a page store, new processes."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ PRELOADED = [
     "xiaoe.sync.operators",
 ]
 LATER = timedelta(hours=4)
-"""So much later a rescan sees some 1% of the orders changed."""
+"""After this time, a rescan finds some 1% of the orders changed."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one measurement took.
+    """The costs of one measurement.
 
     Args:
-        seconds: By the clock.
-        cpu: Of our side, in seconds; the server's is not in it.
-        peak_mb: Most memory the process ever held.
-        result: What was done.
+        seconds: Elapsed time.
+        cpu: CPU seconds of the client, without the server's.
+        peak_mb: Peak memory of the process.
+        result: Result of the measured function.
     """
 
     seconds: float
@@ -58,7 +58,7 @@ class Place:
 
     Args:
         home: The folder.
-        prefix: Databases made here begin with it.
+        prefix: Prefix of the databases created here.
     """
 
     def __init__(self, home: Path, prefix: str = "xiaoe_bench") -> None:
@@ -92,7 +92,7 @@ class Place:
         )
 
     def empty(self, name: str) -> str:
-        """An empty database of that name; returns how it is really called."""
+        """Create an empty database; return its full name."""
         database = f"{self._prefix}_{name}"
         server = self.connect()
         for one in (database, f"{database}_staging"):  # the second is dlt's
@@ -102,7 +102,7 @@ class Place:
         return database
 
     def migrated(self, name: str) -> str:
-        """The same with this project's tables, and the one that its connection names from now on."""
+        """The same with this project's tables; its connection names it from now on."""
         database = f"{self._prefix}_{name}"
         os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = self.dsn(database)
         if database in self._migrated:
@@ -114,7 +114,7 @@ class Place:
         return database
 
     def _truncate(self, database: str) -> None:
-        """Empty all tables; quicker than to make them anew, and the same: each gets a new file."""
+        """Empty all tables; quicker than recreating them, with the same effect: each gets a new file."""
         server = self.connect(database)
         cursor = server.cursor()
         cursor.execute("SET foreign_key_checks = 0")
@@ -125,7 +125,7 @@ class Place:
         server.close()
 
     def drop(self) -> None:
-        """Remove every database that was made here."""
+        """Drop every database created here."""
         server = self.connect()
         cursor = server.cursor()
         cursor.execute("SHOW DATABASES LIKE %s", (f"{self._prefix}\\_%",))
@@ -134,13 +134,13 @@ class Place:
         server.close()
 
     def use(self, emulator: Emulator | None, **extra: object) -> None:
-        """Name the emulator in the shop's connection; without one, nothing is to be asked of it."""
+        """Name the emulator in the shop's connection; None if no call is expected."""
         url = emulator.url if emulator else "http://127.0.0.1:1"
         os.environ["AIRFLOW_CONN_XIAOE_DEFAULT"] = airflow_connection(url, SHOP, **extra)
 
     @contextmanager
     def emulator(self, orders: int, **options: object) -> Iterator[Emulator]:
-        """A shop with so many orders in the last 14 days, its clock standing still."""
+        """A shop with this many orders in the last 14 days, its clock stopped."""
         start = f"{END - timedelta(days=DAYS):%Y-%m-%d}"
         with running(
             orders=orders, start=start, now=END.isoformat(), frozen=True, shop=[":".join(SHOP)], **options
@@ -151,14 +151,14 @@ class Place:
 
 
 def in_child(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a function in a fresh process and return what it returns; Airflow and we are imported there already."""
+    """Run a function in a new process, with Airflow and this project already imported; return its result."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     return _run(context, work, arguments)
 
 
 def in_bare_child(work: Callable[..., Any], *arguments: Any) -> Any:
-    """The same in a process that has imported nothing yet."""
+    """The same in a process without imports."""
     return _run(multiprocessing.get_context("spawn"), work, arguments)
 
 
@@ -174,7 +174,7 @@ def _with_environment(environment: dict[str, str], work: Callable[..., Any], arg
 
 
 def measured(work: Callable[[], Any]) -> Cost:
-    """Run a function here and say what it took."""
+    """Run a function in this process; return its costs."""
     spent, began = time.process_time(), time.perf_counter()
     result = work()
     seconds = time.perf_counter() - began
@@ -182,13 +182,13 @@ def measured(work: Callable[[], Any]) -> Cost:
 
 
 def peak_mb() -> float:
-    """The most memory this process held; `ru_maxrss` would begin with that of the process that started it."""
+    """Peak memory of this process; `ru_maxrss` would start with that of its parent."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def migrate() -> None:
-    """Bring the connection's database up to date."""
+    """Migrate the connection's database."""
     import logging
 
     logging.disable()
@@ -198,5 +198,5 @@ def migrate() -> None:
 
 
 def note(text: str) -> None:
-    """Say how far it is."""
+    """Print the progress."""
     print(text, file=sys.stderr, flush=True)

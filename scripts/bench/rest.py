@@ -120,7 +120,7 @@ def parsing() -> dict[str, Any]:
 
 
 def idle(place: Place, minutes: float) -> dict[str, Any]:
-    """CPU of an Airflow that has all DAGs and nothing to do; they stay paused."""
+    """CPU of an idle Airflow with all DAGs paused."""
     airflow = Standalone(place.home / "standalone")
     airflow.start({})
     try:
@@ -138,7 +138,7 @@ def idle(place: Place, minutes: float) -> dict[str, Any]:
 
 
 def group_cpu(leader: int) -> dict[str, float]:
-    """CPU seconds by part, of all processes in a process group, with those of their children that ended."""
+    """CPU seconds by component, of all processes in a process group and their ended children."""
     ticks, found = os.sysconf("SC_CLK_TCK"), dict[str, float]()
     for folder in Path("/proc").glob("[0-9]*"):
         try:

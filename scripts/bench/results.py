@@ -1,4 +1,4 @@
-"""What was measured, as a table, as JSON, as a chart, and as the line for scripts."""
+"""The results as a table, as JSON, as a chart, and as a line for scripts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def summary(rounds: dict[str, list[Run]], staged: Staged, hashing: list[Cost]) -
 
 
 def last_line(found: dict[str, Any]) -> str:
-    """For scripts; `nan` where the peer was left out."""
+    """The line for scripts; `nan` if the peer was skipped."""
     mine = found["peers"].get("ours", {})
     values = {
         "first_load_vs_dlt": shown(found["first_load_vs_dlt"], 2),
@@ -75,7 +75,7 @@ def last_line(found: dict[str, Any]) -> str:
 
 
 def table(found: dict[str, Any]) -> str:
-    """For people."""
+    """The table for people."""
     lines = [f"{'':<32}{'orders':>9}{'rounds':>7}{'first load':>12}{'rescan':>10}{'nothing':>9}{'peak MB':>9}"]
     for name, peer in found["peers"].items():
         nothing = peer["nothing_changed_seconds"]

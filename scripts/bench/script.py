@@ -1,4 +1,4 @@
-"""A plain script, as one writes it first: decode the JSON, convert, upsert into `orders` and `order_items`.
+"""A plain script, as a first version would be: decode the JSON, convert, upsert into `orders` and `order_items`.
 
 It infers no members, queues nothing, keeps no log and no ledger, and does not survive a row that cannot be typed.
 """
@@ -72,7 +72,7 @@ def _run(place: Place, database: str, pages: list[str], write: Callable[..., Non
 
 
 def typed(raw: dict[str, Any]) -> dict[str, Any]:
-    """One order as the table holds it."""
+    """One order as a row of the table."""
     order = {"shop_id": SHOP.app_id, "order_id": raw["order_id"], "quantity": number(raw.get("count"))}
     order |= {name: number(raw.get(name)) for name in CODES}
     order |= {name: raw.get(name) for name in TEXTS}
@@ -118,7 +118,7 @@ BOOKKEEPING = (
 
 
 def prepare(place: Place, database: str) -> None:
-    """Let the script leave our bookkeeping columns out."""
+    """Make our bookkeeping columns optional for the script."""
     connection = place.connect(database)
     changes = ", ".join(f"MODIFY {column}" for column in BOOKKEEPING)
     connection.query(f"ALTER TABLE orders {changes}")

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def start() -> int:
-    """Bring Superset to what the repository says, and have it run."""
+    """Set up Superset from the repository, and run it."""
     began = time.monotonic()
     running = _running()
     superset = Superset(HOME, _warehouse(), port=running["port"] if running else _port())
@@ -66,7 +66,7 @@ def start() -> int:
 
 
 def stop(*, quiet: bool = False) -> int:
-    """Stop what an earlier start left running."""
+    """Stop a running Superset."""
     running = _running()
     if running:
         stop_group(running["group"])
@@ -91,33 +91,33 @@ def _warehouse() -> str:
 
 
 def demo_reader(dsn: str, password: str) -> str:
-    """Have `make grants` make the user of the dashboards, or bring its rights up to date; its URI for Superset.
+    """Create or update the dashboards' user by `make grants`; return its URI for Superset.
 
     Args:
-        dsn: The warehouse, with an account that may make users.
-        password: The user's, from now on.
+        dsn: The warehouse, with an account that may create users.
+        password: The user's new password.
 
     Raises:
-        RuntimeError: The database holds nothing for dashboards, or the user cannot be made.
+        RuntimeError: The database has no bi_* tables, or the user cannot be created.
     """
     parts = urlsplit(dsn)
     database = parts.path.lstrip("/")
     tables = "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name LIKE 'bi\\_%%' LIMIT 1"
     if not query(dsn, tables, (database,)):
-        raise RuntimeError(f"database {database} holds no bi_* tables: run `make demo` first")
+        raise RuntimeError(f"database {database} has no bi_* tables: run `make demo` first")
     command = [sys.executable, "-m", "xiaoe.cli", "grants", "--apply", "--fresh", "--only", READER]
     secret = {"AIRFLOW_CONN_XIAOE_MYSQL_ADMIN": dsn, "XIAOE_BI_READER_PASSWORD": password}
     done = subprocess.run(  # noqa: S603 - our own command
         command, env={**os.environ, **secret}, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"the user {READER} could not be made: {done.stderr.strip()}")
+        raise RuntimeError(f"the user {READER} could not be created: {done.stderr.strip()}")
     server = f"{parts.hostname}:{parts.port or 3306}"
     return f"mysql+pymysql://{READER}:{quote(password, safe='')}@{server}/{database}?charset=utf8mb4"
 
 
 def _apply(superset: Superset, wanted: str) -> None:
-    """Migrate, import, set the roles, unless that was done with the same files before."""
+    """Migrate, import and set the roles, unless that was done with the same files."""
     applied = HOME / "applied"
     if applied.exists() and applied.read_text() == wanted:
         return
@@ -127,7 +127,7 @@ def _apply(superset: Superset, wanted: str) -> None:
 
 
 def _fingerprint(warehouse: str) -> str:
-    """What Superset was last brought to: all files, and the warehouse."""
+    """A fingerprint of all files and the warehouse, to skip a set-up that would change nothing."""
     digest = hashlib.sha256(warehouse.encode())
     for path in sorted(CODE.rglob("*")):
         if path.is_file() and path.suffix != ".pyc":

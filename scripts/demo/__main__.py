@@ -1,11 +1,11 @@
-"""`make demo`: a shop, a database and Airflow on this machine, filled and running.
+"""`make demo`: emulated shops, a database and Airflow on this machine, loaded and running.
 
-    python -m demo         start everything, load the history, notice refunds, compare every table, print what landed
+    python -m demo         start everything, load the history, find refunds, compare every table, print a summary
     python -m demo stop    stop what it started
     python -m demo --fault-rate 0.05    any other arguments are for the emulator: here, every twentieth call fails
 
-The two shops are the emulator in include/emulator. Its clock stands three days ago; once the history is
-loaded it moves to now, so that there are new orders and refunds to find, and goes on when all is compared.
+The two shops are emulated by include/emulator. Its clock stands three days in the past; once the history is loaded it
+moves to now, so that there are new orders and refunds to find. It runs on after the comparison.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SHOPS = {
     "xiaoe_default": Credentials("appdemo0000001", "xopdemo0000001", "demo-secret-0000001"),
     "xiaoe_second": Credentials("appdemo0000002", "xopdemo0000002", "demo-secret-0000002"),
 }
-"""Airflow connection → the shop behind it."""
+"""Airflow connection → its shop."""
 INCREMENTAL = "xiaoe_orders_incremental"
 DAGS = {
     "xiaoe_orders_rescan": [("orders", "rescan")],
@@ -48,7 +48,7 @@ DAGS = {
     "xiaoe_benefits": [("benefits", "decide")],
     "xiaoe_marts": [("marts", "refresh")],
 }
-"""What runs once the clock has moved → the resources and modes that have succeeded then."""
+"""DAGs that run after the clock has moved → resources and modes that must succeed."""
 QUALITY = "xiaoe_quality"
 HISTORY_START = datetime(2025, 1, 1, tzinfo=BEIJING)
 HISTORY_INTERVAL_DAYS = 28
@@ -95,7 +95,7 @@ def database() -> str:
 
 
 def start_emulator(flags: list[str]) -> str:
-    """Start the stand-in for the Xiaoe API and return its URL."""
+    """Start the emulator of the Xiaoe API; return its URL."""
     clock = datetime.now(BEIJING) - BEHIND
     with open(FOLDER / "emulator.log", "wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -121,7 +121,7 @@ def start_emulator(flags: list[str]) -> str:
 
 
 def start_airflow(dsn: str, url: str) -> Standalone:
-    """Start Airflow with connections to both, wait until it is up, and make the pool."""
+    """Start Airflow with connections to both, wait until it is up, and create the pool."""
     airflow = Standalone(FOLDER / "airflow")
     airflow.start(
         {
@@ -143,7 +143,7 @@ def start_airflow(dsn: str, url: str) -> Standalone:
 
 
 def run(airflow: Standalone, dsn: str, url: str) -> None:
-    """History, then the clock moves, then everything else; in the end every table equals the shops."""
+    """Load the history, move the clock, run everything else; then every table must equal the shops."""
     load_history(airflow, dsn)
     unpause(airflow, INCREMENTAL)
     report(airflow, dsn, INCREMENTAL, "orders", "incremental")
@@ -166,7 +166,7 @@ def run(airflow: Standalone, dsn: str, url: str) -> None:
 
 
 def check(airflow: Standalone, dsn: str) -> None:
-    """Let the checks of the data look at it all; a critical one that fails ends the demo."""
+    """Run the data checks over all rows; a critical failure ends the demo."""
     unpause(airflow, QUALITY)
 
     def checked() -> bool:
@@ -180,7 +180,7 @@ def check(airflow: Standalone, dsn: str) -> None:
 
 
 def report(airflow: Standalone, dsn: str, dag_id: str, resource: str, mode: str) -> None:
-    """Wait for the first success in every shop, and print what it said."""
+    """Wait for the first success in every shop, and print its message."""
     with console.status(f"{dag_id} is running"):
         wait_until(partial(succeeded, airflow, dsn, dag_id, resource, mode), PATIENCE, f"{dag_id} did not finish")
     for message in messages(dsn, resource, mode):
@@ -216,7 +216,7 @@ def succeeded(airflow: Standalone, dsn: str, dag_id: str, resource: str, mode: s
 
 
 def messages(dsn: str, resource: str, mode: str) -> list[str]:
-    """What the last success of each shop said."""
+    """The message of each shop's last success."""
     rows = query(
         dsn,
         "SELECT shop_id, message FROM sync_status WHERE resource = %s AND mode = %s AND last_success_at IS NOT NULL"
@@ -227,14 +227,14 @@ def messages(dsn: str, resource: str, mode: str) -> list[str]:
 
 
 def fail_on_failed_runs(airflow: Standalone, dag_id: str) -> None:
-    """End the demo with a name if a DAG run failed for good."""
+    """Raise if a DAG run failed, naming it."""
     failed = airflow.api("GET", f"dags/{dag_id}/dagRuns?state=failed&limit=1")["dag_runs"]
     if failed:
-        raise RuntimeError(f"{dag_id}, run {failed[0]['dag_run_id']}, failed: look at it on {airflow.url}")
+        raise RuntimeError(f"{dag_id}, run {failed[0]['dag_run_id']}, failed: see {airflow.url}")
 
 
 def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
-    """Print what landed and where to look."""
+    """Print a summary and the addresses."""
     [[orders, paid, refunded, first, last]] = query(
         dsn,
         "SELECT COUNT(*), SUM(IF(pay_time IS NOT NULL, price, 0)), SUM(refund_money), MIN(created_time),"
@@ -253,7 +253,7 @@ def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
         f"[bold]{changes} changes[/] seen after the first load, among them {refunds} refunds (order_state_log)\n"
         f"[bold]benefits[/] (benefit_decisions): {', '.join(f'{text} {count}' for text, count in decided)}\n"
         f"in {seconds / 60:.1f} minutes\n\n"
-        f"Airflow     {airflow.url}   (no login; every 30 minutes and every hour it goes on by itself)\n"
+        f"Airflow     {airflow.url}   (no login; the DAGs keep running on their schedules)\n"
         f"Monitoring  {airflow.url}/plugin/xiaoe-monitor   (in the menu: Browse)\n"
         f"Shop        {url}/_emulator/truth/summary\n"
         f"MySQL       database {urlsplit(dsn).path.lstrip('/')} on the server that `make mysql` prints\n"
@@ -263,7 +263,7 @@ def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
 
 
 def stop(*, quiet: bool = False) -> int:
-    """Stop what an earlier demo started, by the process groups it noted."""
+    """Stop an earlier demo, by the process groups it recorded."""
     running: dict[str, int] = json.loads(STATE.read_text()) if STATE.exists() else {}
     for name, leader in running.items():
         if group_lives(leader):
@@ -276,13 +276,13 @@ def stop(*, quiet: bool = False) -> int:
 
 
 def remember(name: str, leader: int) -> None:
-    """Note a process group for `stop`."""
+    """Record a process group for `stop`."""
     running = json.loads(STATE.read_text()) if STATE.exists() else {}
     STATE.write_text(json.dumps({**running, name: leader}))
 
 
 def unpause(airflow: Standalone, dag_id: str) -> None:
-    """Let a DAG's schedule begin."""
+    """Unpause a DAG."""
     airflow.api("PATCH", f"dags/{dag_id}", is_paused=False)
 
 
@@ -296,7 +296,7 @@ class Bar:
         self._next_line = time.monotonic()
 
     def show(self, done: int, text: str) -> None:
-        """Say how many weeks are done, and what else there is to say."""
+        """Show how many weeks are done, with a text."""
         self._bar.update(self._task, completed=done, description=text)
         if not console.is_terminal and time.monotonic() >= self._next_line:
             say(f"history     {text}")
@@ -311,12 +311,12 @@ class Bar:
 
 
 def say(text: str) -> None:
-    """Print a line, unbroken, at once."""
+    """Print a line without wrapping."""
     console.print(text, soft_wrap=True)
 
 
 def _output(command: list[Any]) -> str:
-    """The last line that a command prints; what it says on the way is shown.
+    """The last line of a command's output; its stderr is shown.
 
     Raises:
         RuntimeError: It failed.

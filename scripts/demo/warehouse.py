@@ -1,4 +1,4 @@
-"""The demo's look into the warehouse: queries, and whether every table equals the shops."""
+"""The demo's access to the warehouse: queries, and the comparison of every table with the shops."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ TABLES = (
     ("products", "resource_id", "absent_since IS NULL AND is_inferred = 0"),
     ("live_streams", "live_id", "absent_since IS NULL"),
 )
-"""Table, its key, and which of its rows the shop's list holds now."""
+"""Table, its key, and the condition for rows that the shop still lists."""
 
 
 def demo_dsn() -> str:
-    """The warehouse of the demo: `xiaoe_demo` on the private server, which is started if need be.
+    """The warehouse of the demo: `xiaoe_demo` on the private server, which is started if necessary.
 
     One that the environment names is used as it is.
 
@@ -48,7 +48,7 @@ def demo_dsn() -> str:
 
 
 def equal_tables(dsn: str, url: str, shops: Sequence[Credentials], *, since: datetime) -> Iterator[str]:
-    """Compare each table with what the shops hold; yield what was equal.
+    """Compare each table with the shops; yield a line for each shop.
 
     Orders are compared from `since` to the watermark, all else whole.
 

@@ -1,8 +1,8 @@
-# Sourced by the scripts of this folder: where things are, how to speak, how to ask for system packages.
+# Sourced by the scripts of this folder: paths, messages, installation of system packages.
 # shellcheck shell=bash
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-# Everything that a run leaves behind lies in here; tests point it elsewhere.
+# Everything that a run leaves behind is in here; tests point it elsewhere.
 LOCAL=${XIAOE_LOCAL:-$REPO/.local}
 
 # Progress goes to stderr, so that stdout can carry a result (a DSN) and nothing else.
@@ -11,7 +11,7 @@ die() { say "$@"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 is_root() { [ "$(id -u)" = 0 ]; }
 
-# Install Debian packages, or say exactly what the reader has to type.
+# Install Debian packages, or print the exact command for it.
 apt_install() {
   local why=$1; shift
   local elevate=()
@@ -32,7 +32,7 @@ apt_install() {
   if ! "${elevate[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get -qq install -y --no-install-recommends "$@" </dev/null >>"$log" 2>&1; then
     tail -n 20 "$log" >&2
-    die "apt-get could not install: $* (all it said is in $log)"
+    die "apt-get could not install: $* (its output is in $log)"
   fi
   rm -f "$log"
 }
@@ -44,8 +44,8 @@ test_workers() {
   echo "${XIAOE_TEST_WORKERS:-$((count < 4 ? count : 4))}"
 }
 
-# uv of the virtual environment, set up as this machine's pip is: uv reads neither pip's configuration, where a
-# nearer mirror may stand, nor (unless told) the machine's certificates, where a company's own may be.
+# uv of the virtual environment, configured like this machine's pip: uv reads neither pip's configuration, which may name
+# a mirror, nor, by default, the machine's certificates, which may include a company's own.
 venv_uv() {
   local bin=$REPO/.venv/bin index
   index=${PIP_INDEX_URL:-$("$bin/python" -m pip config get global.index-url 2>/dev/null || true)}

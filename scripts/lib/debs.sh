@@ -1,8 +1,8 @@
 # Sourced: download Debian packages with all they need and unpack them into a folder of ours, leaving the
-# system's packages as they are. Signatures are always checked, by apt, with the distribution's keyring.
+# system's packages unchanged. Signatures are always checked, by apt, with the distribution's keyring.
 # shellcheck shell=bash
 
-APT_ETC=${XIAOE_APT_ETC:-/etc/apt} # where the machine says which mirror it uses; tests point it elsewhere
+APT_ETC=${XIAOE_APT_ETC:-/etc/apt} # the machine's apt configuration, which names its mirror; tests point it elsewhere
 
 DEBIAN_SUITES='bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable'
 
@@ -73,8 +73,8 @@ CONF
   } >"$apt/apt.conf"
 }
 
-# What a package needs, itself first, less what only maintainer scripts and helper programs need: a database
-# server runs without perl. A name that is missing here costs some download, no more.
+# A package and its dependencies, itself first, without those of maintainer scripts and helper programs: a database
+# server runs without perl. A name missing here only costs some download.
 closure() {
   apt-get install -y --print-uris "$@" 2>/dev/null | awk -F"[' ]" '/^\047/ { sub(/_.*/, "", $4); print $4 }' |
     grep -vE '^(perl|libperl|libgdbm|libdb5|libc-gconv|openssl-provider|gcc-.*-base|debconf|init-system|libsasl2-modules|libtirpc-common|libbz2|libxxhash|galera)'
@@ -109,7 +109,7 @@ unpack_debs() {
 }
 
 # fetch_tree TREE PACKAGE SUITE: unpack PACKAGE of Debian's SUITE. SUITE "own" means whatever the machine's own
-# distribution has. Returns 1, having said why, when it cannot be had.
+# distribution has. If it is not available, prints the reason and returns 1.
 fetch_tree() {
   local tree=$1 package=$2 suite=$3 apt=$1.apt keyring mirror mirrors done_=0
   if ! have apt-get || ! have dpkg; then

@@ -1,4 +1,4 @@
-# Sourced: one private database server - where it lies, how it is set up, started and stopped.
+# Sourced: one private database server - its place, set-up, start and stop.
 # shellcheck shell=bash
 #
 #   mysql    MySQL of Debian sid (9.7 when this was written), unpacked, run with its own loader and libraries
@@ -30,7 +30,7 @@ use_server() {
   esac
 }
 
-# One caller at a time per server. The lock lies outside ROOT, which `wipe` removes.
+# One caller at a time per server. The lock is outside ROOT, which `wipe` removes.
 lock_server() {
   mkdir -p "$LOCAL"
   exec 9>"$LOCAL/$KIND.lock"
@@ -79,7 +79,7 @@ set_account() {
 
 share_folder() { dirname "$(find "$TREE/usr/share/"{mysql,mariadb} -maxdepth 1 -name "$1" 2>/dev/null | head -1)"; }
 
-# OPTIONS: what initialising and running have in common. The socket and pid file lie in the data folder, named
+# OPTIONS: common to initialising and running. The socket and pid file are in the data folder, named
 # relative to it: a deep checkout would exceed the 107 bytes that a socket's path may have.
 set_options() {
   OPTIONS=(--no-defaults "${ACCOUNT[@]}" "--datadir=$DATA" "--tmpdir=$RUN" --socket=server.sock --pid-file=server.pid)
@@ -114,7 +114,7 @@ mariadb_bootstrap_sql() {
 initialise() {
   local out=$RUN/initialise.log
   say "setting up $KIND in $DATA"
-  find "$DATA" -mindepth 1 -delete # the rest of an attempt that was broken off
+  find "$DATA" -mindepth 1 -delete # left by an interrupted attempt
   if [ "$FLAVOUR" = mysql ]; then
     "${COMMAND[@]}" "${OPTIONS[@]}" --initialize-insecure >"$out" 2>&1 9>&-
   else
@@ -129,9 +129,9 @@ initialise() {
 }
 
 # Run by the server itself at every start, so no client is needed: one statement a line. The application's user
-# has every right on databases whose name begins with xiaoe, and may make users (bi_reader) and give them such
-# rights; nothing else, so that nothing comes to depend on more than production gives. root, with the same
-# password, is for looking around by hand.
+# has every right on databases whose name begins with xiaoe, and may create users (bi_reader) and grant them such
+# rights; nothing else, so that nothing depends on more than production grants. root, with the same password, is for
+# manual use.
 startup_sql() {
   local password user
   password=$(cat "$ROOT/password")
@@ -192,7 +192,7 @@ launch() {
   # Nobody runs on this folder (server_pid looked). A server that was killed leaves its lock, and the next one stops
   # if any process has got that pid since.
   rm -f "$DATA/server.sock" "$DATA/server.sock.lock"
-  # A session of its own, so that it outlives make and the terminal; without the lock, which it would hold on to.
+  # In a new session, so that it outlives make and the terminal; without the lock, which it would keep.
   setsid "${COMMAND[@]}" "${OPTIONS[@]}" "${options[@]}" </dev/null >"$RUN/out.log" 2>&1 9>&- &
   echo $! >"$RUN/pid"
   echo "$port" >"$ROOT/port"
@@ -216,7 +216,7 @@ version() {
   if [ -n "$TREE" ]; then sed "s/^[0-9]*://" "$TREE/.version"; else "$PROGRAM" --no-defaults --version | sed -nE 's/.* Ver ([^ ]+).*/\1/p'; fi
 }
 
-# Start it unless it runs. Returns 1, having said why, when that is impossible.
+# Start it unless it runs. If that is impossible, prints the reason and returns 1.
 start_server() {
   lock_server
   if server_pid >/dev/null; then return 0; fi

@@ -1,6 +1,6 @@
-"""A private Airflow on loopback: `airflow standalone` in a folder of its own, driven over its REST API.
+"""A private Airflow on loopback: `airflow standalone` in a separate folder, driven over its REST API.
 
-Used by the demo and by the tests that need a live scheduler. Nobody has to log in, so it must never
+Used by the demo and by the tests that need a live scheduler. It needs no login, so it must never
 listen on anything but loopback.
 """
 
@@ -30,8 +30,8 @@ class Standalone:
 
     Args:
         home: Its AIRFLOW_HOME: logs, page store, SQLite.
-        port: Of the web server; None takes a free one.
-        database: Of its own tables, as Airflow takes it; None takes SQLite in `home`.
+        port: Port of the web server; None: a free one.
+        database: SQLAlchemy URI of its metadata database; None: SQLite in `home`.
     """
 
     def __init__(self, home: Path, port: int | None = None, database: str | None = None) -> None:
@@ -44,7 +44,7 @@ class Standalone:
         self._jwt_secret = secrets.token_urlsafe(64)
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start it in a process group of its own; `wait_healthy` tells when it is up."""
+        """Start it in a new process group; `wait_healthy` waits until it is up."""
         self.home.mkdir(parents=True, exist_ok=True)
         with open(self.home / "standalone.log", "ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
@@ -58,10 +58,10 @@ class Standalone:
             )
 
     def wait_healthy(self, note: Callable[[str], None] = lambda text: None) -> None:
-        """Wait until every component says that it is healthy, and get a token for the REST API.
+        """Wait until every component is healthy, and get a token for the REST API.
 
         Raises:
-            RuntimeError: It ended, or was not up in ten minutes; the message says where the log is.
+            RuntimeError: It ended, or was not up in ten minutes; the message names the log.
         """
 
         def healthy() -> bool:
@@ -80,14 +80,14 @@ class Standalone:
         self._headers = {"Authorization": f"Bearer {self.token()}"}
 
     def token(self) -> str:
-        """One for the REST API; nobody is asked who they are."""
+        """A token for the REST API; standalone Airflow asks for no credentials."""
         return str(requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"])
 
     def api(self, method: str, path: str, **body: Any) -> Any:
         """Call the REST API below /api/v2.
 
         Raises:
-            RuntimeError: It answered with an error; the message holds its text.
+            RuntimeError: The response is an error; the message has its text.
         """
         answer = requests.request(
             method, f"{self.url}/api/v2/{path}", json=body or None, headers=self._headers, timeout=60
@@ -97,12 +97,19 @@ class Standalone:
         return answer.json() if answer.content else None
 
     def wait_for_dags(self, *names: str) -> None:
-        """Wait until the DAG processor has brought these DAGs."""
-        wait_until(
-            lambda: set(names) <= {dag["dag_id"] for dag in self.api("GET", "dags?limit=100")["dags"]},
-            START_TIMEOUT,
-            f"the DAGs did not appear: see {self.home / 'standalone.log'}",
-        )
+        """Wait until the DAG processor has read these DAGs.
+
+        Raises:
+            RuntimeError: A file cannot be imported; or they were not read in ten minutes.
+        """
+
+        def are_there() -> bool:
+            for broken in self.api("GET", "importErrors?limit=100")["import_errors"]:
+                if "timeout" not in broken["stack_trace"].lower():  # on a busy machine; it is tried again
+                    raise RuntimeError(f"{broken['filename']} cannot be imported: {broken['stack_trace']}")
+            return set(names) <= {dag["dag_id"] for dag in self.api("GET", "dags?limit=100")["dags"]}
+
+        wait_until(are_there, START_TIMEOUT, f"the DAGs did not appear: see {self.home / 'standalone.log'}")
 
     def stop(self) -> None:
         """End the whole group: a signal to the parent alone would leave its children running."""
@@ -112,7 +119,7 @@ class Standalone:
             self.process = None
 
     def settings(self) -> dict[str, str]:
-        """The environment that a command has to run in to mean this Airflow."""
+        """The environment for commands that use this Airflow."""
         return {
             "AIRFLOW_HOME": str(self.home),
             # `airflow standalone` starts its parts by the bare name `airflow`.
@@ -120,7 +127,7 @@ class Standalone:
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH": "20000",  # the merge's SQL, whole
+            "AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH": "20000",  # the merge's complete SQL
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
@@ -131,20 +138,20 @@ class Standalone:
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": self._jwt_secret,
-            # A machine that is busy starting everything at once answers its own workers late.
+            # While everything starts at once, the api-server answers workers late.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         }
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
+    """A free port on loopback."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
 def stop_group(leader: int, patience: float = 20) -> None:
-    """Ask a process group to end, wait, and end it by force if it does not."""
+    """Terminate a process group, wait, and kill it if it does not end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(leader, number)
@@ -173,7 +180,7 @@ def wait_until(condition: Callable[[], bool], timeout: float, complaint: str) ->
     """Poll until the condition holds.
 
     Raises:
-        RuntimeError: It did not in time.
+        RuntimeError: It did not hold in time.
     """
     deadline = time.monotonic() + timeout
     while not condition():

@@ -1,4 +1,4 @@
-"""A private Superset on loopback, in an environment and a folder of its own. Used by `make bi` and by tests."""
+"""A private Superset on loopback, with a separate environment and folder. Used by `make bi` and by tests."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Superset:
     """One Superset.
 
     Args:
-        home: Its folder: its own database (SQLite), secrets, cached answers, logs.
-        warehouse: Where the bi_* tables are, as SQLAlchemy writes it.
-        port: Of the web server; None takes a free one.
-        settings: More environment, see include/superset/superset_config.py.
+        home: Its folder: metadata database (SQLite), secrets, cached results, logs.
+        warehouse: SQLAlchemy URI of the database with the bi_* tables.
+        port: Port of the web server; None: a free one.
+        settings: Further environment variables, see include/superset/superset_config.py.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class Superset:
         self._settings = settings or {}
 
     def apply(self, code: Path = CODE) -> str:
-        """Bring it to what include/superset says; return what that said.
+        """Set it up from include/superset; return the output.
 
         Args:
             code: Another folder with the same programs.
 
         Raises:
-            RuntimeError: It failed; the message has the reason, and where the rest is.
+            RuntimeError: It failed; the message has the reason and names the log.
         """
         log = self.home / "apply.log"
         done = subprocess.run(  # noqa: S603 - our own command
@@ -67,7 +67,7 @@ class Superset:
         return done.stdout.strip().rpartition("\n")[2]
 
     def start(self, workers: int = 1) -> None:
-        """Start it in a process group of its own; `wait_healthy` tells when it is up."""
+        """Start it in a new process group; `wait_healthy` waits until it is up."""
         with open(self.home / "superset.log", "ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
                 [
@@ -103,7 +103,7 @@ class Superset:
         """Wait until it answers.
 
         Raises:
-            RuntimeError: It ended, or did not answer in five minutes; the message says where the log is.
+            RuntimeError: It ended, or did not answer in five minutes; the message names the log.
         """
 
         def up() -> bool:
@@ -122,7 +122,7 @@ class Superset:
             self.process = None
 
     def environment(self) -> dict[str, str]:
-        """What its processes run in. Of ours only what any program needs: nothing meant for Airflow."""
+        """The environment of its processes: from ours only what any program needs, nothing meant for Airflow."""
         ours = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         return {
             **ours,
@@ -139,7 +139,7 @@ class Superset:
 
 
 def kept_secrets(home: Path) -> dict[str, str]:
-    """The secrets of a folder: made at first, the same ever after, for nobody else to read."""
+    """The secrets of a folder: created once, readable only by their owner."""
     file = home / "secrets.json"
     if not file.exists():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def kept_secrets(home: Path) -> dict[str, str]:
             "secret_key": secrets.token_urlsafe(42),
             "admin_password": secrets.token_urlsafe(12),
             "viewer_password": secrets.token_urlsafe(12),
-            "reader_password": f"Aa1-{secrets.token_urlsafe(16)}",  # some servers ask for all kinds of letters
+            "reader_password": f"Aa1-{secrets.token_urlsafe(16)}",  # some servers require several classes of characters
         }
         with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as target:
             json.dump(made, target)

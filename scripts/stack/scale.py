@@ -1,8 +1,8 @@
 """Measure the profile `celery` of docker-compose.yaml: a history and a rescan with several numbers of workers.
 
-Then workers are killed, and then the API's limit is tried; after each of these, every table is compared with both
-shops. Limits are on, pages lie in a bucket. Each worker runs one task at a time, so that a worker more is a task more.
-Lines that begin with `{` are for scripts. Needs a Docker engine; what is made here has its own names, and is removed.
+Then workers are killed, and the API's limit is tested; after each of these, every table is compared with both shops.
+Limits are on, pages are in a bucket. Each worker runs one task at a time, so one more worker is one more task. Lines
+that begin with `{` are for scripts. Needs a Docker engine; everything it creates has its own names and is removed.
 """
 
 from __future__ import annotations
@@ -56,20 +56,20 @@ class Scale(Stack):
 
     @property
     def conn_ids(self) -> list[str]:
-        """The connections of the shops."""
+        """Ids of the shops' connections."""
         return read_env(FOLDER / "airflow.env")["XIAOE_CONN_IDS"].split(",")
 
     @property
     def bucket(self) -> str:
-        """Where the pages are."""
+        """Address of the bucket."""
         return self._url("BUCKET_PORT", 9000)
 
     def scale(self, workers: int) -> None:
-        """Have so many workers, all of them healthy."""
+        """Scale to this many workers and wait until all are healthy."""
         compose("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", f"worker={workers}", "worker")
 
     def empty(self) -> None:
-        """Forget what was loaded: rows and pages, but neither the schema nor the token."""
+        """Remove the loaded rows and pages, but not the schema or the token."""
         root = f"mysql://root:{self.settings['MYSQL_ROOT_PASSWORD']}@{self.dsn.partition('@')[2]}"
         listed = "SHOW FULL TABLES FROM xiaoe WHERE table_type = 'BASE TABLE'"
         kept = {"api_tokens", "yoyo_lock", "_yoyo_log", "_yoyo_migration", "_yoyo_version"}
@@ -82,7 +82,7 @@ class Scale(Stack):
         requests.put(f"{self.bucket}/pages", timeout=60).raise_for_status()
 
     def switch_on(self, *dags: str, off: bool = False) -> None:
-        """Unpause; or pause."""
+        """Unpause, or pause, DAGs."""
         for dag in dags:
             self.api("PATCH", f"dags/{dag}", is_paused=off)
 
@@ -92,7 +92,7 @@ class Scale(Stack):
         return {run["dag_run_id"]: run["state"] for run in found}
 
     def history(self) -> None:
-        """Start the whole history: all its runs again, where there are some."""
+        """Start the whole history; clear its runs if there are any."""
         for run in self.runs(HISTORY):
             self.api("POST", f"dags/{HISTORY}/dagRuns/{run}/clear", dry_run=False)
         self.switch_on(HISTORY)
@@ -113,12 +113,12 @@ class Scale(Stack):
         return list(self.api("GET", path)["task_instances"])
 
     def stats(self) -> dict[str, Any]:
-        """What the emulator saw so far."""
+        """The emulator's statistics so far."""
         return dict(requests.get(f"{self.emulator}/_emulator/stats", timeout=60).json())
 
     def check(self) -> None:
-        """Compare every table with both shops, once their clock stands still; raise where one differs."""
-        self.scale(4)  # this is not what is measured
+        """Compare every table with both shops, once their clock stands still; raise if one differs."""
+        self.scale(4)  # not part of the measurement
         clock = f"{self.emulator}/_emulator/clock"
         requests.post(clock, json={"frozen": True}, timeout=30).raise_for_status()
         try:
@@ -127,30 +127,30 @@ class Scale(Stack):
             for line in equal_tables(self.dsn, self.emulator, self.shops, since=self.since):
                 print(f"ok      {line}", flush=True)
         finally:
-            self.switch_on(*AGAIN, off=True)  # so that their schedule does not disturb what is measured next
+            self.switch_on(*AGAIN, off=True)  # so that their schedules do not disturb the next measurement
             requests.post(clock, json={"frozen": False}, timeout=30)
 
 
 @contextmanager
 def measured(stack: Scale, what: str, **facts: Any) -> Iterator[None]:
-    """Print how long it took, and what the emulator saw meanwhile."""
+    """Print the duration and the emulator's statistics."""
     before, started = stack.stats(), time.monotonic()
     yield
     seconds, after = time.monotonic() - started, stack.stats()
     calls = sum(after["calls"].values()) - sum(before["calls"].values())
     answers = {code: count - before["answers"].get(code, 0) for code, count in after["answers"].items()}
     [[orders]] = query(stack.dsn, "SELECT COUNT(*) FROM orders")
-    said = {
+    result = {
         "what": what, **facts, "seconds": round(seconds, 1), "orders": orders, "calls": calls,
         "answers": {code: count for code, count in answers.items() if count},
         "peak_calls_per_second": after["peak_calls_per_second"], "tokens": after["tokens_issued"],
         "load_average": os.getloadavg()[0],
     }  # fmt: skip
-    print(json.dumps(said), flush=True)
+    print(json.dumps(result), flush=True)
 
 
 def with_workers(stack: Scale, workers: int, weeks: int) -> None:
-    """The history into an empty warehouse, then the last 15 days again, four hours of the shops' clock later."""
+    """Load the history into an empty warehouse; then rescan the last 15 days, four hours later on the shops' clock."""
     stack.scale(workers)
     stack.empty()
     with measured(stack, "history", workers=workers):
@@ -164,7 +164,7 @@ def with_workers(stack: Scale, workers: int, weeks: int) -> None:
 
 
 def killed(stack: Scale, weeks: int) -> None:
-    """The history with two workers; one is killed while it stages, then one while it merges."""
+    """Load the history with two workers; kill one while it stages, then one while it merges."""
     stack.scale(2)
     stack.empty()
     with measured(stack, "history, two workers killed", workers=2):
@@ -183,12 +183,12 @@ def limited(stack: Scale, weeks: int, rate: int) -> int:
     At most two tasks read the history of a shop at a time. Pages are small, so that calls are what takes the time.
 
     Args:
-        stack: Where the emulator and the workers are started anew.
+        stack: The stack, whose emulator and workers are restarted.
         weeks: Of history.
         rate: The connections' `calls_per_second`, of each task.
 
     Returns:
-        How often the API said that the quota was used up.
+        Number of calls refused because the quota was used up.
     """
     stack.scale(0)
     for name, text in read_env(FOLDER / "airflow.env").items():
@@ -207,7 +207,7 @@ def limited(stack: Scale, weeks: int, rate: int) -> int:
 
 
 def at_the_limit(stack: Scale, weeks: int) -> None:
-    """Within the limit nothing is refused; beyond it some calls are, and still nothing is lost."""
+    """Within the limit no call is refused; beyond it some are, but nothing is lost."""
     expect(not (refused := limited(stack, weeks, 10)), f"{refused} calls were refused")
     expect(bool(limited(stack, weeks, 40)), "beyond the limit and no call was refused: this proves nothing")
 
@@ -251,7 +251,7 @@ def write_env(name: str, **values: object) -> None:
 
 
 def measure(options: argparse.Namespace) -> None:
-    """Everything, on a stack that runs."""
+    """All measurements, on a running stack."""
     stack = Scale(FOLDER / ".env")
     stack.log_in(stack.settings["AIRFLOW_ADMIN_PASSWORD"])
     for workers in map(int, filter(None, options.workers.split(","))):

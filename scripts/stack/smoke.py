@@ -1,4 +1,4 @@
-"""Look at a running stack of docker-compose.yaml with the demo from outside: does it hold what the shops hold?
+"""Checks a running stack of docker-compose.yaml with the demo from outside: does it hold what the shops hold?
 
 python -m stack.smoke .env
 """
@@ -23,7 +23,7 @@ from servers.airflow import ROOT, wait_until
 
 PATIENCE = 20 * 60
 AGAIN = ("xiaoe_orders_incremental", "xiaoe_orders_deep_rescan", "xiaoe_refunds", "xiaoe_dimensions_daily")
-"""DAGs that run once more, with the shops' clock standing still, before the tables are compared."""
+"""DAGs to run again, with the shops' clock stopped, before the tables are compared."""
 MARTS = (
     "bi_sales_daily", "bi_products_daily", "bi_buyers_daily", "bi_cohorts", "bi_refund_ages", "bi_refund_curve",
     "bi_benefits_daily", "bi_sync_coverage",
@@ -38,7 +38,7 @@ def read_env(file: Path) -> dict[str, str]:
 
 
 class Stack:
-    """A stack, by what stands in its .env and airflow.env."""
+    """A stack, described by its .env and airflow.env."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -74,7 +74,7 @@ class Stack:
         return answer.json()
 
     def run(self, *dags: str) -> None:
-        """One run of each, to its success."""
+        """Run each DAG once and wait for its success."""
         paths = []
         for dag in dags:
             run = self.api("POST", f"dags/{dag}/dagRuns", logical_date=None)
@@ -102,7 +102,7 @@ def containers(stack: Stack) -> Iterator[str]:
 
 
 def root_processes(container: str) -> list[str]:
-    """Names of what runs as root in a container, but for what a health check starts from outside."""
+    """Processes that run as root in a container, except those started by a health check."""
     state = ["docker", "inspect", "--format", "{{.State.Pid}}", container]
     main = subprocess.run(state, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     top = ["docker", "top", container, "-o", "pid,ppid,uid,comm"]
@@ -116,7 +116,7 @@ def root_processes(container: str) -> list[str]:
 
 
 def login(stack: Stack) -> Iterator[str]:
-    """Nobody gets in without the password: a browser gets the login page, a program 401."""
+    """Without the password, a browser gets the login page and a program gets 401."""
     for address in (f"{stack.airflow}/api/v2/auth/login", f"{stack.superset}/superset/dashboard/overview/"):
         page = requests.get(address, timeout=60)
         expect(page.ok and "/login" in page.url, f"without a login, {address} shows {page.url} ({page.status_code})")
@@ -130,7 +130,7 @@ def login(stack: Stack) -> Iterator[str]:
 
 
 def dags(stack: Stack) -> Iterator[str]:
-    """All are there and on, and no run has failed."""
+    """All DAGs exist and are unpaused, and no run has failed."""
     held = stack.api("GET", "dags?limit=100")["dags"]
     names = {path.stem for path in (ROOT / "dags").glob("*.py")}
     expect({dag["dag_id"] for dag in held} == names, f"DAGs: {[dag['dag_id'] for dag in held]}")
@@ -142,7 +142,7 @@ def dags(stack: Stack) -> Iterator[str]:
 
 
 def data(stack: Stack) -> Iterator[str]:
-    """Every table equals the shops, row by row, once their clock stands still."""
+    """Every table equals the shops, row by row, with their clock stopped."""
     clock = f"{stack.emulator}/_emulator/clock"
     requests.post(clock, json={"frozen": True}, timeout=30).raise_for_status()
     try:
@@ -156,14 +156,14 @@ def data(stack: Stack) -> Iterator[str]:
 
 
 def benefits(stack: Stack) -> Iterator[str]:
-    """Decisions were taken, for every order."""
+    """Every order has a decision."""
     counts = dict(query(stack.dsn, "SELECT decision_text, COUNT(*) FROM benefit_decisions GROUP BY decision_text"))
     expect(len(counts) > 1, f"benefit decisions: {counts}")
     yield f"benefits: {counts}"
 
 
 def quality(stack: Stack) -> Iterator[str]:
-    """The checks of the data ran, and each passes in each shop but one: the demo has codes that nobody knows."""
+    """The data checks ran, and each but one passes in each shop: the demo has unknown codes."""
     stack.run("xiaoe_quality")
     latest = (
         "SELECT shop_id, check_name, passed, detail FROM quality_results AS one WHERE id ="
@@ -173,7 +173,7 @@ def quality(stack: Stack) -> Iterator[str]:
     expect({shop.app_id for shop in stack.shops} <= {shop for shop, *_ in found}, f"checked: {found}")
     complaints = [one for one in found if not one[2]]
     expect({name for _, name, *_ in complaints} == {"unknown_codes"}, f"not passed: {complaints}")
-    yield f"{len(found) - len(complaints)} checks of the data pass; those of codes find what the demo has planted"
+    yield f"{len(found) - len(complaints)} data checks pass; unknown_codes finds the demo's planted codes"
 
 
 def marts(stack: Stack) -> Iterator[str]:
@@ -193,7 +193,7 @@ def marts(stack: Stack) -> Iterator[str]:
 
 
 def users(stack: Stack) -> Iterator[str]:
-    """MySQL's users can do what their task takes, and no more: the DAGs change no table, backups change no row."""
+    """MySQL's users have no more rights than they need: the DAGs alter no table, backups change no row."""
     server = stack.dsn.partition("@")[2]
     loads = f"mysql://xiaoe_load:{stack.settings['MYSQL_LOAD_PASSWORD']}@{server}"
     for dsn, statement in (
@@ -207,7 +207,7 @@ def users(stack: Stack) -> Iterator[str]:
             expect(error.args[0] == 1142, f"{statement}: {error}")
         else:
             expect(False, f"{statement}: nothing forbids it")
-    yield "MySQL refuses what a user's task does not take"
+    yield "MySQL refuses what a user does not need"
 
 
 def mail(stack: Stack) -> Iterator[str]:
@@ -245,7 +245,7 @@ def dashboards(stack: Stack) -> Iterator[str]:
         answer.raise_for_status()
         return int(answer.json()["result"][0]["data"][0]["paid"])
 
-    # The tables of the dashboards follow each change; the clock of the shops goes on.
+    # The dashboards' tables follow each change, and the shops' clock runs again.
     wait_until(lambda: [[shown()]] == query(stack.dsn, paid), PATIENCE, "the dashboards do not show what MySQL holds")
     yield f"{boards} dashboards; paid orders: {shown()}, as in MySQL"
 

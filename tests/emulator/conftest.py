@@ -24,6 +24,8 @@ LISTS = {
     "live_streams": ("xe.alive.list.get/1.0.0", "page", "total", 100, "id"),
 }
 ALL_DAYS = "2024-12-01||2026-12-31"
+# What a list has to be sent to give all rows with all fields.
+NEEDED = {"refunds": {"created_at": ALL_DAYS}, "users": {"need_column": ["latest_visited_at"]}}
 
 
 class Client:
@@ -88,7 +90,7 @@ class Client:
 
     def call(self, table, **body):
         """Return the envelope of a call of the list behind another table than orders."""
-        needed = {"created_at": ALL_DAYS} if table == "refunds" else {}
+        needed = NEEDED.get(table, {})
         asked = json.dumps({"access_token": self.access_token, **needed, **body})
         return json.loads(self.http("POST", "/" + LISTS[table][0], asked)[2])
 
@@ -99,12 +101,16 @@ class Client:
         data = envelope["data"] or {}
         return data.get(LISTS[table][2], 0), data.get("list") or []
 
-    def list_pages(self, table, most=100, **body):
-        """Yield total and rows of every page up to, and without, the first empty one."""
+    def list_pages(self, table, most=100, until_refused=False, **body):
+        """Yield total and rows of every page up to, and without, the first empty or refused one."""
         key, place = LISTS[table][1], 1
-        for _ in range(most):
-            total, rows = self.list_page(table, **body, **({} if place == 1 else {key: place}))
+        for _ in range(most + 1):
+            asked = {**body, **({} if place == 1 else {key: place})}
+            if until_refused and self.call(table, **asked)["code"] == 1002:
+                return
+            total, rows = self.list_page(table, **asked)
             if not rows:
+                assert not until_refused
                 return
             yield total, rows
             place = rows[-1]["es_skip"] if key == "es_skip" else place + 1

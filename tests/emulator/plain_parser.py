@@ -21,6 +21,25 @@ TEXTS = (
     *("order_id", "user_id", "resource_id", "title", "coupon_id", "coupon_name", "out_order_id"),
     *("transaction_id", "goods_no", "system_info", "receiver_name", "receiver_phone", "receiver_detail"),
 )
+SALES_STATES = {-1: "无售后", 1: "部分退款", 2: "全额退款"}
+AFTER_SALES_STATES = [
+    "无售后",
+    "处理中",
+    "已处理",
+    "已拒绝",
+    "已关闭",
+    "待打款",
+    "待买家发货",
+    "待卖家收货",
+    "退款关闭",
+]
+CLIENT_TYPES = {0: "小程序", 1: "公众号", 2: "QQ", 3: "支付宝", 4: "安卓APP", 5: "手机号/浏览器", 6: "iOS/安卓工具"}
+CLIENT_TYPES |= {10: "开放API导入", 11: "PC", 12: "APP", 13: "线下订单", 15: "APP内嵌SDK", 20: "抖音"}
+CLIENT_TYPES |= {30: "管理台导入", 31: "积分兑换", 32: "企业微信", 33: "视频号小程序"}
+CLIENT_TYPES |= {35: "视频号自定义交易组件", 88: "抖音小程序"}
+ORDER_TYPES = {2: "普通", 6: "拼团", 8: "优惠券", 10: "邀请码", 12: "兑换码", 14: "会员续费", 16: "限时折扣"}
+ORDER_TYPES |= {22: "推广员", 26: "秒杀", 30: "开放API导入", 37: "超级会员(正式)", 66: "其他", 70: "管理台导入"}
+ORDER_TYPES |= {72: "直播带货"}
 CODES = (
     "resource_type", "order_state", "ship_state", "pay_way", "client_type", "collection_way",
     "after_sales_state", "team_buy_state", "sales_state",
@@ -57,6 +76,13 @@ def parse(row):
     parsed["price"] = money(row.get("price"), 1)
     parsed["coupon_price"] = money(row.get("coupon_price"), 100)
     parsed["refund_money"] = money(row.get("refund_money"), 100)
+    parsed["discount_price"] = money(row.get("discount_price"), 100)
+    parsed["sales_state_text"] = SALES_STATES.get(parsed["sales_state"])
+    parsed["after_sales_state_text"] = text_of(AFTER_SALES_STATES, parsed["after_sales_state"])
+    parsed["client_type_text"] = CLIENT_TYPES.get(parsed["client_type"])
+    types = [int(value) for value in row.get("order_type", [])]
+    parsed["order_type"] = ",".join(map(str, types)) if "order_type" in row else None
+    parsed["order_type_text"] = ",".join(ORDER_TYPES[value] for value in types if value in ORDER_TYPES) or None
     parsed["order_state_text"] = text_of(ORDER_STATES, parsed["order_state"])
     parsed["ship_state_text"] = text_of(SHIP_STATES, parsed["ship_state"])
     return parsed
@@ -99,6 +125,8 @@ def milliseconds(value):
 def parse_refund(row):
     """Return the columns of an after-sale."""
     parsed = renamed(row, "aftersale_id order_id nickname=nick_name goods_name sku_id reason remark")
+    parsed |= renamed(row, "state_reason sale_type_name")
+    parsed["goods_count"] = len(row["goods_list"]) if "goods_list" in row else None
     parsed |= each(money, row, "actual_fee original_price apply_refund_money refund_money", 100)
     parsed |= each(moment, row, "created_at updated_at invalid_time state_invalid_time")
     parsed |= each(code, row, "state sale_type")
@@ -112,17 +140,18 @@ def parse_user(row):
     parsed = renamed(row, "user_id nickname=user_nickname phone=bind_phone collect_phone avatar source=from")
     parsed |= renamed(row, "wx_union_id wx_open_id wx_app_open_id")
     parsed |= each(code, row, "punch_count")
-    parsed |= each(milliseconds, row, "registered_at=user_created_at last_visited_at=latest_visited_at")
+    parsed |= each(moment, row, "registered_at=user_created_at")
+    parsed |= each(milliseconds, row, "last_visited_at=latest_visited_at")
     parsed["pay_sum"] = None if row.get("pay_sum") in (None, "") else str(row["pay_sum"])
     return parsed
 
 
 def parse_product(row):
     """Return the columns of a product but for the text of its resource_type."""
-    parsed = renamed(row, "resource_id spu_id name=goods_name")
+    parsed = renamed(row, "resource_id spu_id spu_type name=goods_name")
     parsed |= each(money, row, "price_low price_high price_line", 100)
     parsed |= each(moment, row, "created_at updated_at")
-    parsed |= each(code, row, "spu_type resource_type sale_status is_deleted")
+    parsed |= each(code, row, "resource_type sale_status is_deleted")
     parsed["sale_status_text"] = SALE_STATUSES.get(parsed["sale_status"])
     return parsed
 

@@ -13,8 +13,8 @@ SECOND = {"app_id": "app2", "client_id": "client2", "secret_key": "secret2"}
 NULL_TIMES = {"0000-00-00 00:00:00", "-0001-11-30 00:00:00", "", "--", None}
 FIELDS = {
     "refunds": "aftersale_id order_id nick_name goods_name goods_list sku_id actual_fee original_price "
-    "apply_refund_money refund_money reason remark state state_str sale_type created_at updated_at invalid_time "
-    "state_invalid_time",
+    "apply_refund_money refund_money reason remark state state_reason state_str sale_type sale_type_name created_at "
+    "updated_at invalid_time state_invalid_time",
     "users": "user_id user_nickname bind_phone collect_phone avatar from pay_sum punch_count wx_union_id wx_open_id "
     "wx_app_open_id user_created_at latest_visited_at es_skip",
     "products": "resource_id spu_id spu_type resource_type goods_name goods_img price_low price_high price_line "
@@ -97,7 +97,8 @@ def test_the_truth_is_what_a_plain_reading_gives_at_any_time(connect, table):
 def test_rows_hold_the_documented_fields_but_some_lack_a_few_and_some_have_more(rows, table):
     fields = set(FIELDS[table].split())
     assert set().union(*rows[table]) - fields == {"ext_info", "is_new_flag"}
-    assert sum(set(row) >= fields for row in rows[table]) > len(rows[table]) * 0.9
+    often = 0.6 if table == "refunds" else 0.9  # many after-sales lack sale_type, remark and sku_id
+    assert sum(set(row) >= fields for row in rows[table]) > len(rows[table]) * often
     assert any(fields - set(row) for row in rows[table])
 
 
@@ -105,7 +106,7 @@ def test_rows_hold_the_documented_fields_but_some_lack_a_few_and_some_have_more(
     ("table", "name"),
     [
         *[("refunds", name) for name in ("state", "sale_type", "actual_fee", "apply_refund_money")],
-        *[("users", name) for name in ("punch_count", "user_created_at", "latest_visited_at", "pay_sum")],
+        *[("users", name) for name in ("punch_count", "latest_visited_at", "pay_sum")],
         *[("products", name) for name in ("resource_type", "sale_status", "price_low", "is_deleted")],
         *[("live_streams", name) for name in ("alive_type", "alive_state", "view_count", "reward_sum")],
     ],

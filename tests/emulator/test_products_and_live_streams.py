@@ -40,8 +40,8 @@ def test_what_orders_name_is_a_product_of_that_type_and_title_unless_it_has_vani
 def test_a_price_is_what_an_order_paid_or_had_off(shop, products):
     for order in shop.emulator.truth_orders(end=shop.begin + 10 * DAY):
         product = products.get(order["resource_id"])
-        if product and order["price"] and order["coupon_price"] and product["price_low"]:
-            paid = round(100 * (float(order["price"]) + float(order["coupon_price"])))
+        if product and order["price"] and order["discount_price"] and product["price_low"]:
+            paid = round(100 * (float(order["price"]) + float(order["discount_price"])))
             assert paid == round(100 * float(product["price_low"])) * order["quantity"]
 
 
@@ -68,8 +68,26 @@ def test_one_time_alone_or_nonsense_is_1002(shop):
     assert shop.call("products", start_time="soon", end_time="later")["code"] == 1002
 
 
-def test_products_come_go_off_sale_are_deleted_and_vanish(connect):
+def test_the_type_is_text(shop):
+    assert {row["spu_type"] for row in shop.list_all("products") if "spu_type" in row} == {"VCP", "CMN"}
+
+
+def test_ten_come_on_a_page_by_default(shop):
+    assert len(shop.list_page("products")[1]) == 10
+
+
+def test_deleted_products_stay_in_the_list(connect):
     client = connect()
+    before = {row["resource_id"]: row["is_deleted"] for row in client.truth("products")}
+    client.emulator.advance(300 * DAY)
+    client.login()
+    after = {row["resource_id"]: int(row["is_deleted"]) for row in client.list_all("products")}
+    assert before.keys() < after.keys()
+    assert sum(after[key] for key in before) > sum(before.values()) + 10
+
+
+def test_products_come_go_off_sale_are_deleted_and_vanish(connect):
+    client = connect(deleted_products="dropped")
     histories, listed = defaultdict(list), []
     for _ in range(30):
         rows = client.truth("products")

@@ -158,6 +158,7 @@ def test_what_a_state_implies(truth):
     for row in truth:
         state, paid = row["order_state"], row["pay_time"] is not None
         assert paid == (state in (1, 3, 8, 9, 10, 11, 77))
+        assert row["sales_state"] in (-1, None) or row["refund_time"]
         if row["refund_time"]:
             assert state in (3, 10, 11)
             assert row["refund_time"] >= row["pay_time"] >= row["created_time"]
@@ -165,7 +166,43 @@ def test_what_a_state_implies(truth):
         if state in (3, 10) and row["refund_money"] is not None:
             assert row["refund_money"] == row["price"]
         if state == 11 and row["refund_money"] is not None:
-            assert float(row["refund_money"]) > 0
+            assert (float(row["refund_money"]) > 0) == (row["refund_time"] is not None)
+        if row["refund_time"] and row["sales_state"] is not None:
+            assert row["sales_state"] == (1 if state == 11 else 2)
+
+
+def test_discounts_are_listed_and_summed_in_fen(rows):
+    counts = Counter()
+    for row in rows:
+        if "discount_price" in row and row.get("coupon_price", "") != "":
+            listed = [discount["discount_price"] for discount in row["discount_data"] or []]
+            counts[len(listed)] += 1
+            assert sum(listed) == int(row["discount_price"] or 0)
+            assert int(row["coupon_price"] or 0) in (0, *listed)
+    assert {0, 1, 2, 3} <= counts.keys()
+
+
+def test_types_and_clients_of_orders_have_their_texts(rows, truth):
+    types = {code for row in rows for code in row.get("order_type", ())}
+    assert {2, "2", 8, 30, 70} <= types
+    assert any(row["order_type"] == "" and row["order_type_text"] is None for row in truth)
+    texts = {row["order_type"]: row["order_type_text"] for row in truth}
+    assert (texts["2,8"], texts["30"], texts["98"]) == ("普通,优惠券", "开放API导入", None)
+    clients = {row["client_type"]: row["client_type_text"] for row in truth}
+    assert (clients[10], clients[30], clients[5], clients[99]) == ("开放API导入", "管理台导入", "手机号/浏览器", None)
+
+
+def test_imported_orders_are_marked_in_one_field_or_both(shop, rows, truth):
+    marks = {}
+    for row in rows:
+        by_type = not {"30", "70"}.isdisjoint(map(str, row.get("order_type", ())))
+        marks[row["order_id"]] = (by_type, str(row.get("client_type")) in ("10", "30"))
+    assert {(True, True), (True, False), (False, True), (False, False)} == set(marks.values())
+    summary = shop.emulator.truth_summary()["shops"]["app1"]
+    imported = [row for row in truth if any(marks[row["order_id"]])]
+    assert 30 < len(imported) <= summary["imported"] <= len(imported) + 5  # a row may leave both marks out
+    paid = sum(float(row["price"]) for row in imported if row["pay_time"] and row["price"])
+    assert 0 < paid <= float(summary["imported_paid"]) + 0.005 < float(summary["paid"])
 
 
 def test_refunds_fall_before_on_and_after_the_fourteenth_day(connect):

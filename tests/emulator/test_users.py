@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from urllib.error import HTTPError
 
 import pytest
@@ -23,16 +24,64 @@ def client(connect):
     client.emulator.set_users(share=1, vanish_share=0)
 
 
+def beijing(milliseconds):
+    return f"{datetime.fromtimestamp(milliseconds // 1000, timezone(timedelta(hours=8))):%Y-%m-%d %H:%M:%S}"
+
+
 def ids(rows):
     return [row["user_id"] for row in rows]
 
 
-def test_the_newest_come_first_in_milliseconds(shop):
+def test_the_newest_come_first_with_a_cursor_in_milliseconds(shop):
     rows = shop.list_all("users")
-    times = [int(row["user_created_at"]) for row in rows]
+    cursors = [row["es_skip"] for row in rows]
+    times = [cursor["user_created_at"] for cursor in cursors]
     assert times == sorted(times, reverse=True)
     assert any(time % 1000 for time in times)
-    assert all(row["es_skip"]["user_created_at"] == time for row, time in zip(rows, times, strict=True))
+    assert [cursor["id"] for cursor in cursors] == ids(rows)
+    assert [row["user_created_at"] for row in rows] == [beijing(time) for time in times]
+
+
+def test_the_last_visit_is_sent_only_on_request(shop):
+    asked = shop.list_all("users")
+    plain = shop.list_all("users", need_column=[])
+    assert all("latest_visited_at" in row for row in asked)
+    assert not any("latest_visited_at" in row for row in plain)
+    assert ids(asked) == ids(plain)
+    assert shop.list_page("users", need_column=["nothing"]) == shop.list_page("users", need_column=None)
+    assert shop.call("users", need_column="latest_visited_at")["code"] == 1002
+
+
+def test_a_visit_changes_nothing_for_who_does_not_ask_for_it(client):
+    client.emulator.set_clock("2025-03-01T12:00:00")
+    before = {row["user_id"]: row for row in client.list_all("users", need_column=[])}
+    client.emulator.advance(5 * DAY)
+    client.login()
+    after = {row["user_id"]: row for row in client.list_all("users", need_column=[])}
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize(("name", "column"), [("user_created", "registered_at"), ("latest_visited", "last_visited_at")])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("2025-02-10", "2025-02-12"), ("2025-02-11", "2025-02-11"), ("2025-02-20", None), (None, "2025-01-05")],
+)
+def test_days_bound_a_list_both_included(shop, truth, name, column, first, last):
+    asked = {f"{name}_start": first, f"{name}_end": last}
+    pages = list(shop.list_pages("users", page_size=20, **asked))
+    rows = [row for _, page in pages for row in page]
+    days = {key: (row[column] or "")[:10] for key, row in truth.items()}
+    expected = {key for key, day in days.items() if day and (first or "") <= day <= (last or "9")}
+    assert set(ids(rows)) == expected != set()
+    assert len(rows) == len(expected) < len(truth)
+    assert {total for total, _ in pages} == {len(expected)}
+
+
+@pytest.mark.parametrize(
+    "bad", [{"user_created_start": "soon"}, {"latest_visited_end": "2025-02-30"}, {"user_created_end": 5}]
+)
+def test_a_day_that_cannot_be_read_is_1002(shop, bad):
+    assert shop.call("users", **bad)["code"] == 1002
 
 
 def test_a_client_that_does_not_advance_the_cursor_gets_the_same_page_again(shop):
@@ -46,10 +95,18 @@ def test_a_client_that_does_not_advance_the_cursor_gets_the_same_page_again(shop
 def test_an_empty_cursor_is_none_and_one_that_cannot_be_read_is_1002(shop):
     first = shop.list_page("users")
     assert all(shop.list_page("users", es_skip=nothing) == first for nothing in (None, "", {}))
-    for bad in ("x", 5, {"id": 1}, {"user_created_at": 1740000000000}, {"id": "x", "user_created_at": 1}):
+    late = {"id": "u_1", "user_created_at": 10**18}
+    for bad in (
+        "x",
+        5,
+        {"id": "u_1"},
+        {"user_created_at": 1740000000000},
+        {**late, "id": 1},
+        {**late, "user_created_at": "x"},
+    ):
         assert shop.call("users", es_skip=bad)["code"] == 1002
-    assert shop.list_page("users", es_skip={"id": 1, "user_created_at": 10**18}) == first
-    assert shop.list_page("users", es_skip={"id": 1, "user_created_at": 0})[1] == []
+    assert shop.list_page("users", es_skip=late) == first
+    assert shop.list_page("users", es_skip={"id": "u_1", "user_created_at": 0})[1] == []
 
 
 def test_everybody_who_orders_has_registered_before(shop, truth):

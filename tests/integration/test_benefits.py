@@ -22,6 +22,7 @@ from support.faults.processes import Child, Event, KillSwitch, children, killed_
 from support.oracles import benefits
 from support.oracles.benefits import (
     ABSENT,
+    BEGAN,
     BY_HAND,
     DAY,
     DONE_LATE,
@@ -46,6 +47,7 @@ from support.oracles.benefits import (
     UNREADABLE_APPLICATION,
     UNSEEN,
     AfterSale,
+    Change,
     Life,
     Look,
     Order,
@@ -157,6 +159,7 @@ class Case:
         own: From the deadline to when the order itself was last written; None: long before.
         now: From the deadline to the run.
         rejected: Its newest version could not be typed.
+        changes: Of its state: from, to, seen so long after the deadline.
         deadline: Expected, from `MADE`.
         rule: The policy.
     """
@@ -170,6 +173,7 @@ class Case:
     own: timedelta | None = None
     now: timedelta = 2 * DAY
     rejected: bool = False
+    changes: tuple[tuple[int | None, int, timedelta], ...] = ()
     deadline: timedelta | None = 14 * DAY
     rule: Rule = FOURTEEN_DAYS
 
@@ -249,6 +253,27 @@ CASES = [
     Case("refused", "grant", GRANTED, {}, ((4, -DAY, -HOUR),)),
     Case("asked in time, done 1 s late", "review", DONE_LATE, {}, ((14, -DAY, SECOND),)),
     Case("one refused, one open", "review", IN_PROGRESS, {}, ((4, -LATE, -LATE), (11, -DAY, HOUR))),
+    # begun in time: the log of changes says so, or does not say otherwise
+    Case("begun in time, refunded late", "review", BEGAN, refunded(SECOND), changes=((1, 8, -DAY), (8, 10, HOUR))),
+    Case("begun at the deadline", "review", BEGAN, refunded(SECOND), changes=((1, 8, ZERO), (8, 10, HOUR))),
+    Case("begun 1 ms late", "grant", GRANTED, refunded(SECOND), changes=((1, 8, MILLISECOND), (8, 10, HOUR))),
+    Case("begun in time, part of it back late", "review", BEGAN, partly(SECOND), changes=((1, 8, -DAY),)),
+    Case("a part begun in time", "review", BEGAN, partly(SECOND), changes=((1, 11, -DAY),)),
+    Case("begun and over in time, and again", "review", BEGAN, refunded(SECOND), changes=((8, 1, -DAY), (1, 10, HOUR))),
+    Case("begun before anybody looked", "review", BEGAN, refunded(SECOND), changes=((8, 10, HOUR),)),
+    Case("begun before anybody looked, asked late", "grant", GRANTED, refunded(HOUR), ((13, SECOND, HOUR),),
+         changes=((8, 10, HOUR),)),
+    Case("begun in time, another application late", "review", BEGAN, refunded(HOUR), ((13, SECOND, HOUR),),
+         changes=((1, 8, -DAY), (8, 10, HOUR))),
+    Case("begun in time, given up", "grant", GRANTED, {"order_state": 1}, changes=((1, 8, -DAY), (8, 1, HOUR))),
+    Case("begun and refunded in time", "revoke", REFUNDED, refunded(), changes=((1, 8, -LATE), (8, 10, -DAY))),
+    Case("begun in time, not seen since", "pending", UNSEEN, refunded(SECOND), changes=((1, 8, -DAY),), seen=None),
+    Case("never on its way", "grant", GRANTED, refunded(SECOND), changes=((0, 1, -LATE), (1, 10, HOUR))),
+    # state 11 says that a partial refund was started
+    Case("a part started, no money back", "review", IN_PROGRESS, partly(None, money=None)),
+    Case("a part started, asked late", "grant", GRANTED, partly(None, money=0), ((4, SECOND, HOUR),)),
+    Case("a part started, refused", "review", IN_PROGRESS, partly(None, money=0), ((4, -DAY, -DAY),)),
+    Case("a part started, the policy revokes", "review", IN_PROGRESS, partly(None, money=None), rule=REVOKES),
     # goods exchanged
     Case("exchange asked in time", "grant", GRANTED, {}, ((2, -DAY, -DAY, 3),)),
     Case("exchange finished in time", "grant", GRANTED, {}, ((13, -DAY, -DAY, 3),)),
@@ -319,6 +344,7 @@ def test_one_order(session: Session, database: Database, case: Case) -> None:
         for number, (state, asked, done, *rest) in enumerate(case.after_sales)
     ]
     shop.rejected = {"o_1"} if case.rejected else set()
+    shop.changes["o_1"] = [Change(old, new, utc(DEADLINE + when)) for old, new, when in case.changes]
     saved(session, shop)
     neighbour(session)
     now = beijing(DEADLINE + case.now)
@@ -535,7 +561,9 @@ def large(database: Database) -> Iterator[Database]:
     yield database
     connection = database.connect()
     connection.query("SET foreign_key_checks = 0")
-    for table in ("orders", "refunds", "benefit_queue", "benefit_decisions", "benefit_decision_log"):
+    for table in (
+        "orders", "order_state_log", "refunds", "benefit_queue", "benefit_decisions", "benefit_decision_log",
+    ):  # fmt: skip
         connection.query(f"TRUNCATE TABLE {table}")
     connection.close()
 
@@ -547,7 +575,7 @@ def test_a_hundred_thousand_orders(large: Database, session: Session) -> None:
     saved(session, shop)
     totals = Counter(verdict.decision for verdict in verdicts.values())
     assert min(totals.values()) > 5000
-    assert len({verdict.reason for verdict in verdicts.values()}) == 22
+    assert len({verdict.reason for verdict in verdicts.values()}) == 23
     assert decide(GENERATED_NOW) == totals
     assert disagreements(large, verdicts) == []
     count, last = log_size(large)

@@ -37,6 +37,7 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows import values
+from xiaoe.rows.codes import text_of
 from xiaoe.rows.decode import RowReader
 
 pytestmark = [
@@ -337,7 +338,7 @@ def test_every_form_of_every_value_is_stored_exactly(
                 expected.append(shop.factory.stored(item) | {column: kept})
                 expected[-1]["problem_columns"] = column if meant is REFUSED else None
                 if column in shop.factory.texts:
-                    expected[-1][f"{column}_text"] = shop.factory.texts[column].get(kept)
+                    expected[-1][f"{column}_text"] = text_of(kept, shop.factory.texts[column])
     assert shop.run()["inserted"] == len(expected)
     assert shop.unlike(expected) == []
     marked = {(row[shop.resource.key], row["problem_columns"]) for row in expected if row["problem_columns"]}
@@ -356,13 +357,16 @@ def test_a_row_with_nothing_but_its_key_and_fields_nobody_knows(shop: ResourceUn
 
 
 def test_unknown_codes_are_stored_without_a_text_and_reported(shop: ResourceUnderTest) -> None:
+    def unknown(column: str) -> int | str:
+        return "77777" if shop.factory.fields[column][1] is values.code_list else 77_777
+
     texts = shop.factory.texts
     shop.server.items = [
         Item(number, changed={shop.factory.fields[column][0]: 77_777}) for number, column in enumerate(texts)
     ]
     shop.run()
     expected = [
-        shop.factory.stored(item) | {column: 77_777, f"{column}_text": None}
+        shop.factory.stored(item) | {column: unknown(column), f"{column}_text": None}
         for item, column in zip(shop.server.items, texts, strict=True)
     ]
     assert shop.unlike(expected) == []

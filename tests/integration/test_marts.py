@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -532,3 +533,100 @@ def test_windows_by_day_and_days_covered(session: Session, database: Database) -
     assert rejected["first_seen_at"] == datetime(2026, 3, 2)
     refresh(A, datetime(2026, 3, 8))
     assert table(database, covered)[-1] == (day("03-07"), 0, None), "another day has passed that nobody looked at"
+
+
+# --- imported orders -----------------------------------------------------------------------------------
+
+# Imported by the code of its type, of its client, of both; i4 by one of several types, and never paid. o3 looks alike.
+IMPORTED = """
+shop | order | buyer | product | type | created        | paid           | price  | state | refunded       | back
+appA | i1    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-01 10:00:00 | 100.00 | 1     | -              | -
+appA | i2    | ua    | p1      | 视频 | 03-02 10:00:00 | 03-02 10:00:00 | 30.00  | 10    | 03-04 10:00:00 | 30.00
+appA | i3    | ub    | p2      | 图文 | 03-03 10:00:00 | 03-03 10:00:00 | 7.00   | 1     | -              | -
+appA | i4    | ub    | p2      | 图文 | 03-03 10:00:00 | -              | 7.00   | 0     | -              | -
+appA | o1    | ua    | p1      | 视频 | 03-05 10:00:00 | 03-05 10:00:00 | 50.00  | 1     | -              | -
+appA | o3    | ub    | p1      | 视频 | 03-05 10:00:00 | 03-05 10:00:00 | 5.00   | 1     | -              | -
+"""
+ORIGINS = {
+    "i1": (1, "30"), "i2": (10, None), "i3": (30, "2,70"), "i4": (1, "2,30,8"), "o1": (1, "2,8"), "o3": (0, "3,300"),
+}  # fmt: skip
+REVENUE = (
+    "SELECT SUM(orders_created), SUM(orders_paid), SUM(paid_amount), SUM(refund_orders), SUM(net_amount),"
+    " SUM(net_amount_by_pay_day), SUM(imported_orders), SUM(imported_amount) FROM {}"
+)
+BUYERS = "SELECT day, new_buyers, returning_buyers, paid_amount FROM bi_buyers_daily ORDER BY day"
+
+
+def merge_imported(session: Session, **origins: tuple[int | None, str | None]) -> None:
+    found = [replace(one, client_type=1, order_type="2") for one in sales(IMPORTED)]
+    for name, (client_type, order_type) in origins.items():
+        found = [
+            replace(one, client_type=client_type, order_type=order_type) if one.order_id == name else one
+            for one in found
+        ]
+    merge(session, found, SEEN + timedelta(seconds=len(origins)))
+
+
+def test_imported_orders_are_kept_and_marked(session: Session, database: Database) -> None:
+    merge_imported(session, **ORIGINS)
+    marked = table(database, "SELECT order_id FROM orders WHERE is_imported = 1 ORDER BY order_id")
+    assert marked == [("i1",), ("i2",), ("i3",), ("i4",)]
+    assert database.value("SELECT COUNT(*) FROM orders WHERE is_imported = 0") == 2
+
+
+def test_imported_orders_are_no_revenue_but_a_figure_of_their_own(session: Session, database: Database) -> None:
+    merge_imported(session, **ORIGINS)
+    refresh(A, NOW)
+    for name in ("bi_sales_daily", "bi_products_daily"):
+        assert table(database, REVENUE.format(name)) == [figures("2", "2", "55", "0", "55", "55", "3", "137")]
+    assert table(database, BUYERS) == [(day("03-05"), *figures("2", "0", "55"))]
+    assert table(database, "SELECT * FROM bi_refund_ages") == []
+    assert table(database, "SELECT SUM(buyers), SUM(paid_amount) FROM mart_cohorts") == [figures("2", "55")]
+
+
+def test_a_shop_may_count_them_and_no_longer(
+    session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a change of the setting everything is worked out once more; nobody has to ask for it."""
+    merge_imported(session, **ORIGINS)
+    refresh(A, NOW)
+    before = table(database, REVENUE.format("bi_sales_daily"))
+    assert refresh(A, NOW)["days"] == 0
+    monkeypatch.setenv("XIAOE_COUNT_IMPORTED", "on")
+    assert refresh(A, NOW)["days"] > 0
+    assert table(database, REVENUE.format("bi_sales_daily")) == [
+        figures("6", "5", "192", "1", "162", "162", "3", "137")
+    ]
+    assert table(database, BUYERS)[0] == (day("03-01"), *figures("1", "0", "100"))
+    monkeypatch.delenv("XIAOE_COUNT_IMPORTED")
+    refresh(A, NOW)
+    assert table(database, REVENUE.format("bi_sales_daily")) == before
+
+
+def test_an_order_that_turns_out_to_be_imported_leaves_the_figures(session: Session, database: Database) -> None:
+    merge_imported(session)
+    refresh(A, NOW)
+    assert table(database, REVENUE.format("bi_sales_daily")) == [figures("6", "5", "192", "1", "162", "162", "0", "0")]
+    merge_imported(session, **ORIGINS)
+    refresh(A, NOW)
+    assert table(database, REVENUE.format("bi_sales_daily")) == [figures("2", "2", "55", "0", "55", "55", "3", "137")]
+    assert table(database, BUYERS) == [(day("03-05"), *figures("2", "0", "55"))]
+
+
+# State 11 says that a partial refund was started (docs/xiaoe-api.md section 2): p1 and p2 saw no money back.
+STARTED = """
+shop | order | buyer | product | type | created        | paid           | price  | state | refunded       | back
+appA | p1    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-01 10:00:00 | 100.00 | 11    | -              | -
+appA | p2    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-01 10:00:00 | 100.00 | 11    | 03-02 10:00:00 | 0.00
+appA | p3    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-01 10:00:00 | 100.00 | 11    | 03-02 10:00:00 | 5.00
+appA | p4    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-01 10:00:00 | 100.00 | 11    | 03-02 10:00:00 | -
+"""
+
+
+def test_a_refund_that_was_only_started_is_none(session: Session, database: Database) -> None:
+    """What p4 got back is not known, only when."""
+    merge(session, sales(STARTED), SEEN)
+    refresh(A, NOW)
+    assert table(
+        database, "SELECT SUM(refund_orders), SUM(refund_orders_by_pay_day), SUM(refund_amount) FROM bi_sales_daily"
+    ) == [figures("2", "2", "5")]

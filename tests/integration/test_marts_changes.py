@@ -79,6 +79,8 @@ found = st.builds(
     refund_time=moments,
     refund_money=st.sampled_from([None, Decimal(0), Decimal(30), Decimal(100)]),
     quantity=st.sampled_from([None, 1, 2]),
+    client_type=st.sampled_from([None, 1, 10]),
+    order_type=st.sampled_from([None, "", "2", "2,70"]),
 )
 steps = st.one_of(
     st.tuples(

@@ -45,7 +45,7 @@ from pathlib import Path
 import pendulum
 from airflow.sdk import DAG, DeltaDataIntervalTimetable, Param, task
 
-from xiaoe.dag_parts import dag_defaults
+from xiaoe.tasks.defaults import dag_defaults
 from xiaoe.exceptions import XiaoeConfigError
 
 PARAMS = {"error": Param(None, type=["null", "string"]), "until": Param(None, type=["null", "string"])}

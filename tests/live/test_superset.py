@@ -51,20 +51,22 @@ READY = """() => document.querySelectorAll('.chart-container').length > 0
     && document.querySelectorAll('[data-test=loading-indicator], .loading').length === 0"""
 BEIJING = timezone(timedelta(hours=8))
 SHOTS = os.environ.get("SUPERSET_SCREENSHOTS")
-PAID = "FROM orders WHERE absent_since IS NULL AND pay_time >= %(begin)s"
+SOLD = "absent_since IS NULL AND is_imported = 0"
+PAID = f"FROM orders WHERE {SOLD} AND pay_time >= %(begin)s"
+IMPORTED = "FROM orders WHERE absent_since IS NULL AND is_imported = 1 AND pay_time >= %(begin)s"
 RETURNED = (
-    "absent_since IS NULL AND pay_time IS NOT NULL AND order_state NOT IN (8, 9)"
-    " AND (refund_money > 0 OR order_state IN (3, 10, 11))"
+    f"{SOLD} AND pay_time IS NOT NULL AND order_state NOT IN (8, 9) AND (refund_money > 0 OR order_state IN (3, 10)"
+    " OR order_state = 11 AND refund_money IS NULL AND refund_time IS NOT NULL)"
 )
 REFUNDED = f"FROM orders WHERE {RETURNED} AND refund_time >= %(begin)s"
 BACK = f"CASE WHEN {RETURNED} THEN refund_money ELSE 0 END"
 FULL = "(order_state IN (3, 10) OR price > 0 AND refund_money >= price)"
-FIRST = "FROM (SELECT user_id, MIN(pay_time) AS first FROM orders WHERE absent_since IS NULL GROUP BY user_id) AS f"
+FIRST = f"FROM (SELECT user_id, MIN(pay_time) AS first FROM orders WHERE {SOLD} GROUP BY user_id) AS f"
 NEW = f"SELECT COUNT(*) {FIRST} WHERE f.first >= %(begin)s"
 BY_AGE = (
     f"SELECT SUM(IF(DATE(o.pay_time) = DATE(f.first), o.price, 0)) AS new,"
     f" SUM(IF(DATE(o.pay_time) > DATE(f.first), o.price, 0)) AS old {FIRST} JOIN orders AS o USING (user_id)"
-    " WHERE o.absent_since IS NULL AND o.pay_time >= %(begin)s"
+    " WHERE o.absent_since IS NULL AND o.is_imported = 0 AND o.pay_time >= %(begin)s"
 )
 PENDING = "SELECT COUNT(*) FROM benefit_decisions WHERE decision = 'pending'"
 STREAMS = "FROM live_streams WHERE absent_since IS NULL AND start_at >= %(begin)s AND start_at < %(end)s"
@@ -76,9 +78,11 @@ TILES: dict[str, dict[str, str]] = {
         "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",
         "退款率": REFUND_RATE,
         "支付订单数": f"SELECT COUNT(*) {PAID}",
-        "下单数": "SELECT COUNT(*) FROM orders WHERE absent_since IS NULL AND created_time >= %(begin)s",
+        "下单数": f"SELECT COUNT(*) FROM orders WHERE {SOLD} AND created_time >= %(begin)s",
         "客单价（元）": f"SELECT AVG(price) {PAID}",
         "新客数": NEW,
+        "导入订单金额": f"SELECT COALESCE(SUM(price), 0) / 10000 {IMPORTED}",
+        "导入订单数": f"SELECT COUNT(*) {IMPORTED}",
     },
     "refunds": {
         "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",

@@ -194,7 +194,7 @@ def test_without_packages_an_installed_server_is_tried_then_mariadb_then_docker(
     assert result.stdout == ""
     said = result.stderr
     steps = [
-        "mysql is not to be had",
+        "mysql is not available",
         "this mysqld is broken",
         "mariadb is not to be had",
         "docker compose up -d",

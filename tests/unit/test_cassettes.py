@@ -21,7 +21,7 @@ from xiaoe.shop_check import cassette, reading, replay
 from xiaoe.shop_check.anonymise import Anonymiser
 from xiaoe.shop_check.calls import Reply
 from xiaoe.shop_check.cassette import Cassette
-from xiaoe.shop_check.findings import Verdict
+from xiaoe.shop_check.findings import ShopVerdict
 from xiaoe.shop_check.runner import check_shop
 
 FOLDER = Path(__file__).parents[1] / "cassettes"
@@ -198,7 +198,7 @@ def test_a_recording_holds_no_name_of_a_shop(recording: tuple[str, Cassette]) ->
 def test_every_recording_can_be_served_and_checked(served: tuple[str, Cassette]) -> None:
     name, held = served
     check, replies = check_shop("xiaoe_default")
-    assert check.verdict in Verdict
+    assert check.verdict in ShopVerdict
     assert replies
     for resource in RESOURCES.values():
         expected = {cassette.encoded(row) for row in held.rows(resource.endpoint.strip("/"))}
@@ -221,8 +221,8 @@ def test_a_recording_of_a_recording_has_the_same_shapes(served: tuple[str, Casse
 # --- the stand-in shop ---------------------------------------------------------------------------------
 
 
-def shop_of(*rows: dict[str, Any], resource: str = "orders") -> replay.Shop:
-    return replay.Shop(cassette.record([reply(RESOURCES[resource], *rows)], "x", KEY))
+def shop_of(*rows: dict[str, Any], resource: str = "orders") -> replay.ReplayedShop:
+    return replay.ReplayedShop(cassette.record([reply(RESOURCES[resource], *rows)], "x", KEY))
 
 
 def orders_at(*times: Any) -> list[dict[str, Any]]:

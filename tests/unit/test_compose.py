@@ -172,7 +172,7 @@ def test_what_is_there_stays_and_only_what_is_new_is_made(tmp_path: Path) -> Non
     text = re.sub("^MYSQL_LOAD_PASSWORD=.*$", "MYSQL_LOAD_PASSWORD=", text, flags=re.M)
     (tmp_path / ".env").write_text(f"{text}MYSQL_PORT=3307\n", "utf-8")
     (tmp_path / "airflow.env").write_text("XIAOE_CONN_IDS=mine\n", "utf-8")
-    assert "2 secrets made" in run_env(tmp_path, "--demo")
+    assert "2 secrets created" in run_env(tmp_path, "--demo")
     after = values(tmp_path / ".env")
     assert {name for name, value in before.items() if after[name] != value} == {
         "AIRFLOW_JWT_SECRET",

@@ -265,7 +265,7 @@ def test_cards_add_up_the_shops() -> None:
     found = cards(page_data(shops=shops))
     assert found["Orders in review"].value == "5"
     assert found["Orders to be seen again"][1:3] == ("4", "longest 5 h 0 min")
-    assert found["Rows not readable"].state == "bad"
+    assert found["Rows and fields not readable"].state == "bad"
     assert found["Open alerts"] == ("Open alerts", "0", "", "good")
 
 
@@ -307,7 +307,7 @@ def test_storage_is_held_against_its_limit(metric: str, size: int | None, state:
 def test_too_little_free_disk_names_value_setting_and_place() -> None:
     check_free_disk([Sample("free_disk", 5 * 10**9)], least=5 * 10**9, store="file:///pages")
     check_free_disk([Sample("free_disk", None, "bucket")], least=5 * 10**9, store="s3://pages")
-    with pytest.raises(XiaoeConfigError, match=r"4\.9 GB where file:///pages .*5 GB.*XIAOE_MIN_FREE_DISK_GB"):
+    with pytest.raises(XiaoeConfigError, match=r"4\.9 GB on the disk of file:///pages .*5 GB.*XIAOE_MIN_FREE_DISK_GB"):
         check_free_disk([Sample("free_disk", 4_900_000_000)], least=5 * 10**9, store="file:///pages")
 
 

@@ -89,13 +89,48 @@ def test_an_id_that_a_spreadsheet_shortened_is_refused(text: str) -> None:
     [
         ("订单状态", "已退款", 3), ("订单状态", " 待付款 ", 0), ("订单状态", "10", 10), ("订单状态", "77", 77),
         ("商品类型", "课程（训练营pro）", 50), ("商品类型", "ai互动课", 45), ("发货状态", "待发货", 1),
+        ("订单状态", "过期自动取消", 6), ("订单状态", "用户手动取消", 7), ("订单状态", "主动全部退款中", 8),
+        ("订单状态", "主动全部退款失败", 9), ("订单状态", "主动全部退款成功", 10), ("订单状态", "发起过部分退款", 11),
+        ("发货状态", "发起过部分发货", 4), ("发货状态", "禁止发货", 0), ("商品类型", "无资源(如团购)", 0),
+        ("商品类型", "活动票", 9), ("商品类型", "付费活动票", 11), ("商品类型", "实体商品", 21),
+        ("商品类型", "内容市场营销活动", 22), ("商品类型", "面授课", 29), ("商品类型", "班课", 31),
+        ("商品类型", "班课(重复?)", 35), ("商品类型", "班课（重复？）", 35), ("客户端类型", "管理台导入", 30),
+        ("售后状态", "待打款", 5), ("销售状态", "部分退款", 1),
     ],
 )  # fmt: skip
 def test_words_become_codes(column: str, word: str, code: int) -> None:
     row = typed({column: word})
-    name = {"订单状态": "order_state", "商品类型": "resource_type", "发货状态": "ship_state"}[column]
+    name = {
+        "订单状态": "order_state", "商品类型": "resource_type", "发货状态": "ship_state", "客户端类型": "client_type",
+        "售后状态": "after_sales_state", "销售状态": "sales_state",
+    }[column]  # fmt: skip
     assert row[name] == code
     assert row[f"{name}_text"] == orders.CODE_TEXTS[name].get(code)
+
+
+@pytest.mark.parametrize(
+    ("cell", "codes", "text"),
+    [
+        ("2,8", "2,8", "普通,优惠券"), ("[2, '8']", "2,8", "普通,优惠券"), ("普通、优惠券", "2,8", "普通,优惠券"),
+        ("管理台导入", "70", "管理台导入"), ("98", "98", None), ("", None, None), ("[]", "", None),
+    ],
+)  # fmt: skip
+def test_an_order_may_have_several_types(cell: str, codes: str | None, text: str | None) -> None:
+    row = typed({"订单类型": cell})
+    assert (row["order_type"], row["order_type_text"]) == (codes, text)
+
+
+@pytest.mark.parametrize(
+    ("heading", "column", "cell", "value"),
+    [
+        ("收货人详细地址", "receiver_detail", "京海路 1 号", "京海路 1 号"), ("支付方式码", "pay_way", "1", 1),
+        ("客户端类型码", "client_type", "30", 30), ("收款途径码", "collection_way", "2", 2),
+        ("售后状态码", "after_sales_state", "4", 4), ("拼团状态码", "team_buy_state", "0", 0),
+        ("分销状态码", "sales_state", "-1", -1), ("系统信息", "system_info", "h5", "h5"),
+    ],
+)  # fmt: skip
+def test_headings_of_scripts_of_this_kind(heading: str, column: str, cell: str, value: Any) -> None:
+    assert typed({heading: cell})[column] == value
 
 
 def test_a_word_that_could_mean_two_codes_is_refused_with_what_is_known() -> None:

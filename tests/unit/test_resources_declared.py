@@ -101,7 +101,8 @@ def test_interfaces_are_called_as_documented(
 def test_scope_and_time_belong_together(resource: Resource) -> None:
     if resource.scope is Scope.WHOLE:
         assert resource.time is resource.time_index is None
-        assert resource.filters(Window(EVER, datetime(2026, 1, 1, tzinfo=BEIJING))) == {}
+        asked = {"need_column": ["latest_visited_at"]} if resource is USERS else {}
+        assert resource.filters(Window(EVER, datetime(2026, 1, 1, tzinfo=BEIJING))) == asked
     else:
         assert resource.time in resource.reader.columns
         assert resource.reader._mapping[resource.time][1] is values.time
@@ -216,6 +217,10 @@ def test_only_real_rows_clear_the_mark_of_an_inferred_one() -> None:
         ("sale_status", documented.SALE_STATUSES),
         ("alive_type", documented.ALIVE_TYPES),
         ("alive_state", documented.ALIVE_STATES),
+        ("client_type", documented.CLIENT_TYPES),
+        ("order_type", documented.ORDER_TYPES),
+        ("sales_state", documented.SALES_STATES),
+        ("after_sales_state", documented.AFTER_SALES_STATES),
     ],
 )
 def test_texts_are_those_of_the_documentation(name: str, expected: dict[int, str]) -> None:
@@ -228,7 +233,15 @@ def test_every_file_of_codes_is_used_and_every_text_is_chinese() -> None:
     for path in codes.CODES_DIR.glob("*.json"):
         texts = codes.texts(path.stem)
         assert texts in used, path.name
-        assert all(re.search("[\u4e00-\u9fff]", text) for text in texts.values())
+        assert all(re.search("[\u4e00-\u9fff]|^(QQ|PC|APP)$", text) for text in texts.values())
+
+
+@pytest.mark.parametrize("name", ["client_type", "order_type", "after_sales_state"])
+def test_texts_of_orders_are_those_of_the_table_in_the_documentation(name: str) -> None:
+    page = (settings.INCLUDE_DIR.parent / "docs" / "xiaoe-api.md").read_text("utf-8")
+    [line] = re.findall(rf"^\| `{name}` \| (.*) \|$", page, re.MULTILINE)
+    found = re.findall(r"(\d+) ([^,;\[]+?)\**(?=[,;]| \[)", line)
+    assert codes.texts(name) == {int(code): text for code, text in found}
 
 
 def test_a_resource_is_changed_by_replacing_it() -> None:

@@ -25,7 +25,7 @@ from xiaoe.resources.registry import RESOURCES
 from xiaoe.shop_check import cassette, forms, loose, probes, reading, report, units
 from xiaoe.shop_check.calls import Reply
 from xiaoe.shop_check.command import check_shops
-from xiaoe.shop_check.findings import Finding, Level, ShopCheck, Verdict
+from xiaoe.shop_check.findings import Finding, Level, ShopCheck, ShopVerdict
 from xiaoe.shop_check.runner import check_shop
 
 PACKAGE = Path(report.__file__).parent
@@ -315,9 +315,9 @@ def whole(*findings: Finding) -> ShopCheck:
 def test_the_verdict_is_that_of_the_worst_finding() -> None:
     ok, unknown = Finding("rows_fit", resource="orders"), Finding("clock_unknown", Level.UNKNOWN)
     remark, bad = Finding("pages_overlap", Level.REMARK, "users"), Finding("forbidden", Level.BAD, "refunds")
-    assert whole(ok, unknown).verdict is Verdict.FITS
-    assert whole(ok, remark).verdict is Verdict.REMARKS
-    assert (whole(bad, remark).verdict, whole(bad, remark).wrong_tables) == (Verdict.UNFIT, ["refunds"])
+    assert whole(ok, unknown).verdict is ShopVerdict.FITS
+    assert whole(ok, remark).verdict is ShopVerdict.REMARKS
+    assert (whole(bad, remark).verdict, whole(bad, remark).wrong_tables) == (ShopVerdict.UNFIT, ["refunds"])
 
 
 def leaves() -> list[tuple[str, dict[str, str]]]:
@@ -416,7 +416,7 @@ def test_an_interface_without_permission_is_named_and_the_others_are_checked(con
     with running(orders=300, start="2026-11-01", now=NOW, frozen=True, shop=[SHOP], deny=[denied]) as emulator:
         connect(emulator)
         check, _ = check_shop("xiaoe_default")
-    assert check.verdict is Verdict.UNFIT
+    assert check.verdict is ShopVerdict.UNFIT
     assert "refunds" in check.wrong_tables
     [line] = [line for line in report.lines(check, "zh") if denied in line]
     assert "开通" in line
@@ -428,7 +428,7 @@ def test_a_wrong_secret_says_which_field(api: Emulator, monkeypatch: pytest.Monk
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", json.dumps(wrong))
     check, replies = check_shop("xiaoe_default")
     shown = "\n".join([*report.lines(check, "zh"), *report.lines(check, "en")])
-    assert (check.verdict, check.wrong_tables, replies) == (Verdict.UNFIT, [], [])
+    assert (check.verdict, check.wrong_tables, replies) == (ShopVerdict.UNFIT, [], [])
     assert "密钥不正确" in shown
     assert "the secret is wrong" in shown
     assert "not-the-secret" not in shown
@@ -438,7 +438,7 @@ def test_an_address_that_is_not_listed_is_told(connect: Callable[..., None]) -> 
     with running(orders=1, now=NOW, frozen=True, shop=[SHOP], ip_whitelist="203.0.113.9") as emulator:
         connect(emulator)
         check, _ = check_shop("xiaoe_default")
-    assert check.verdict is Verdict.UNFIT
+    assert check.verdict is ShopVerdict.UNFIT
     [told] = [one for one in check.findings if one.key == "ip_told"]
     assert told.facts == {"ip": "127.0.0.1"}
 
@@ -462,7 +462,7 @@ def test_an_empty_shop_fits_and_leaves_questions_open(monkeypatch: pytest.Monkey
         monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(wire.url))
         wire.answer = lambda seen: http("200 OK", token if "/token?" in seen.path else b'{"code":0,"data":[]}')
         check, _ = check_shop("xiaoe_default")
-    assert check.verdict is Verdict.FITS
+    assert check.verdict is ShopVerdict.FITS
     assert {"shop_without_orders", "no_rows", "price_unit_unknown"} <= levels(check).keys()
 
 

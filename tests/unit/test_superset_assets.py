@@ -121,7 +121,7 @@ def test_every_kind_of_chart_is_in_use() -> None:
         ("dashboards/overview.yaml", "width: 3", "width: 4", r"overview\.yaml: the row of paid is 13 wide"),
         ("dashboards/overview.yaml", "key: net,", "key: paid,", r"overview\.yaml: two charts have the key paid"),
         ("dashboards/overview.yaml", "channel: sales", "town: sales", r"overview\.yaml: filters: .*there is no town"),
-        ("dashboards/overview.yaml", "title: 经营总览", "title: [", r"overview\.yaml is no YAML"),
+        ("dashboards/overview.yaml", "title: 经营总览", "title: [", r"overview\.yaml is not valid YAML"),
         ("dashboards/overview.yaml", "title: 经营总览", "slug: x", r"overview\.yaml: dashboard .*title"),
     ],
 )

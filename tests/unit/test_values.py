@@ -20,6 +20,7 @@ from xiaoe.rows import times, values
 Read = Callable[[Any], Any]
 READERS: tuple[Read, ...] = (
     values.code,
+    values.length,
     values.yuan,
     values.fen,
     values.count,

@@ -45,6 +45,7 @@ class LiveStreamEndpoint:
     """
 
     path = "xe.alive.list.get/1.0.0"
+    resource = "live_streams"
 
     def limit(self, options: Options) -> Limit:
         """The 100 calls in 10 s of the call by ids."""

@@ -69,6 +69,7 @@ class OrderEndpoint:
     """Lists the orders created in a window of at most seven days."""
 
     path = "xe.order.list.get/1.0.1"
+    resource = "orders"
 
     def limit(self, options: Options) -> Limit:
         """The documented 3000 calls in 10 s, unless `--order-quota` changes it."""

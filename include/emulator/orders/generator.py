@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from emulator.codes import IMPORT_CLIENT_TYPES, IMPORT_ORDER_TYPES
 from emulator.orders.arrivals import Arrivals
-from emulator.orders.attributes import Attributes, attribute_sets
+from emulator.orders.attributes import COUPON_DISCOUNT, Attributes, attribute_sets
 from emulator.orders.catalogue import PHYSICAL, Catalogue, Product, Receiver
 from emulator.orders.lifecycle import OrderLifecycle, OrderSnapshot, make_lifecycle, may_refund, snapshot_at
 from emulator.seeded import between, draws_of, fraction, key_of
@@ -30,12 +31,20 @@ class Order(NamedTuple):
     quantity: int
     price: int
     coupon_price: int
+    discounts: tuple[tuple[str | None, int, int], ...]  # coupon included: name, code, fen
+    discount_price: int  # their sum
     receiver: Receiver | None
     transaction_id: str
     attributes: Attributes
     bad_row: str | None
     encoding: int
     lifecycle: OrderLifecycle
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it was imported into the shop, which makes it no revenue (docs/xiaoe-api.md section 2)."""
+        types = self.attributes.order_types
+        return not set(types).isdisjoint(IMPORT_ORDER_TYPES) or self.attributes.client_type in IMPORT_CLIENT_TYPES
 
 
 class OrderGenerator:
@@ -85,6 +94,9 @@ class OrderGenerator:
         quantity = between(draws[13], 2, 5) if physical and draws[13] & 7 == 0 else 1
         total = product.price * quantity
         coupon = total // (3 + draws[14] % 8) if attributes.coupon_id else 0
+        discounts = _discounts(attributes, total, coupon)
+        discount_price = sum(fen for _, _, fen in discounts)
+        price = total - discount_price
         return Order(
             number,
             created,
@@ -92,19 +104,28 @@ class OrderGenerator:
             catalogue.user_id(user),
             product,
             quantity,
-            total - coupon,
+            price,
             coupon,
+            discounts,
+            discount_price,
             catalogue.receiver(user, draws[15]) if physical else None,
             f"42000{draws[14]:010d}{number:013d}",
             attributes,
             BAD_ROWS[draws[13] >> 8 & 3] if fraction(draws[15]) < self._bad_rows else None,
             draws[13] ^ draws[15] << 32,
-            make_lifecycle(created, total - coupon, physical, draws),
+            make_lifecycle(created, price, physical, draws),
         )
 
     def _matching(self, numbers: Sequence[int], filters: tuple[tuple[str, str], ...], now: int) -> list[int]:
         """Those of `numbers` whose filterable fields equal the filters; costs O(numbers)."""
         return [number for number in numbers if _matches(self.order(number), dict(filters), now)]
+
+
+def _discounts(attributes: Attributes, total: int, coupon: int) -> tuple[tuple[str | None, int, int], ...]:
+    """The discounts of an order of `total` fen; those that come to less than a fen are left out."""
+    others = ((name, code, total // divisor) for name, code, divisor in attributes.discounts)
+    discounts = ((attributes.coupon_name, COUPON_DISCOUNT, coupon), *others)
+    return tuple(discount for discount in discounts if discount[2])
 
 
 def _matches(order: Order, filters: Mapping[str, str], now: int) -> bool:

@@ -1,7 +1,7 @@
 """The lifecycle of an order: all its events, decided at creation, and its state at any time.
 
-A lifecycle is a pure function of the order's draws, a snapshot of the lifecycle and the clock. What the
-codes without documented text (sales_state, after_sales_state) are at each step is a guess.
+A lifecycle is a pure function of the order's draws, a snapshot of the lifecycle and the clock. Guesses: the code
+after_sales_state at each step, and that an order of price 0 shows its refund like any other.
 """
 
 from __future__ import annotations
@@ -34,28 +34,45 @@ _CLOSED_BY = (
     (0.985, 10, 300, PAY_FAILED),
 )
 _NO_REFUND_UP_TO = 0.86
+_WHOLE = (REFUNDED, REFUND_DONE)
+_PART = (PARTLY_REFUNDED, PARTLY_REFUNDED)
 # The others: cumulative share, seconds from creation to decision (from, to), shortest and longest wait
-# for it, and the possible final states. Refunds cluster around the deadline; slow ones are requested before it
-# and decided after.
+# for it, the possible final states, and whether money is paid back. Refunds cluster around the deadline; slow
+# ones are requested before it and decided after.
 _REFUNDED_BY = (
-    (0.90, 2 * _HOUR, 13 * DAY, 300, 3 * DAY, (REFUNDED, REFUND_DONE)),
-    (0.915, DEADLINE - 1, DEADLINE + 1, 300, 3 * DAY, (REFUNDED, REFUND_DONE)),
-    (0.935, DEADLINE + _HOUR, 60 * DAY, 300, 3 * DAY, (REFUNDED, REFUND_DONE)),
-    (0.95, 2 * _HOUR, 40 * DAY, 300, 3 * DAY, (PARTLY_REFUNDED, PARTLY_REFUNDED)),
-    (0.955, DEADLINE - 1, DEADLINE + 1, 300, 3 * DAY, (PARTLY_REFUNDED, PARTLY_REFUNDED)),
-    (0.965, DEADLINE + _HOUR, DEADLINE + 5 * DAY, 5 * DAY + _HOUR, 6 * DAY, (REFUNDED, REFUND_DONE)),
-    (0.98, DAY, 20 * DAY, 300, 3 * DAY, (REFUND_FAILED, REFUND_FAILED)),
-    (1.0, DAY, 20 * DAY, 300, 3 * DAY, (PAID, PAID)),  # withdrawn
+    (0.90, 2 * _HOUR, 13 * DAY, 300, 3 * DAY, _WHOLE, True),
+    (0.915, DEADLINE - 1, DEADLINE + 1, 300, 3 * DAY, _WHOLE, True),
+    (0.935, DEADLINE + _HOUR, 60 * DAY, 300, 3 * DAY, _WHOLE, True),
+    (0.95, 2 * _HOUR, 40 * DAY, 300, 3 * DAY, _PART, True),
+    (0.955, DEADLINE - 1, DEADLINE + 1, 300, 3 * DAY, _PART, True),
+    (0.965, DEADLINE + _HOUR, DEADLINE + 5 * DAY, 5 * DAY + _HOUR, 6 * DAY, _WHOLE, True),
+    (0.974, DAY, 20 * DAY, 300, 3 * DAY, (REFUND_FAILED, REFUND_FAILED), False),
+    (0.98, DAY, 20 * DAY, 300, 3 * DAY, _PART, False),  # started, and refused
+    (1.0, DAY, 20 * DAY, 300, 3 * DAY, (PAID, PAID), False),  # withdrawn
 )
+_FREE_REFUNDS_FROM = 0.97  # merchants refund orders that cost nothing, too
+_PATIENCE = 120  # seconds from start to end of a refund that the merchant starts
 
 
 class Refund(NamedTuple):
-    """A refund: when it is requested and decided (unix seconds), the final order_state, and the fen paid back."""
+    """A refund: its times (unix seconds), the order_state before and after its decision, and the fen paid back."""
 
     asked_at: int
     done_at: int
+    waiting_state: int
     state: int
     money: int
+    by_merchant: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole order is refunded, be its price 0."""
+        return self.state in _WHOLE
+
+    @property
+    def pays_back(self) -> bool:
+        """Whether it ends in a refund; one that is refused or withdrawn does not."""
+        return self.is_whole or self.money > 0
 
 
 class OrderLifecycle(NamedTuple):
@@ -104,7 +121,7 @@ def _payment(created: int, way: float, delay: int) -> tuple[int, int | None, int
 
 
 def may_refund(draws: tuple[int, ...]) -> bool:
-    """Whether an order would have a refund if it is paid with money."""
+    """Whether an order can have a refund; it does if it is paid with money."""
     return fraction(draws[3]) >= _NO_REFUND_UP_TO
 
 
@@ -113,12 +130,29 @@ def _refund(created: int, paid_at: int, money: int, draws: tuple[int, ...]) -> R
     kind = fraction(draws[3])
     if kind < _NO_REFUND_UP_TO:
         return None
-    _, low, high, shortest, longest, states = next(way for way in _REFUNDED_BY if kind < way[0])
+    _, low, high, shortest, longest, states, is_paid = next(way for way in _REFUNDED_BY if kind < way[0])
     done_at = max(created + between(draws[4], low, high), paid_at + 600)
-    asked_at = max(done_at - between(draws[5], shortest, longest), paid_at + 60)
+    by_merchant = is_paid and shortest < DAY and (draws[6] >> 8) % 8 == 0
+    wait = _merchant_wait(draws[5]) if by_merchant else between(draws[5], shortest, longest)
+    asked_at = max(done_at - wait, paid_at + 60)
     state = states[draws[6] & 1]
-    back = {PARTLY_REFUNDED: between(draws[6], 1, max(1, money - 1)), REFUNDED: money, REFUND_DONE: money}
-    return Refund(asked_at, done_at, state, back.get(state, 0))
+    part = between(draws[6], 1, max(1, money - 1))
+    back = (part if state == PARTLY_REFUNDED else money) if is_paid else 0
+    # order_state 11 means that a partial refund was started [prod]; half of them show it at once
+    starts_at_once = state == PARTLY_REFUNDED and draws[6] >> 4 & 1
+    return Refund(asked_at, done_at, PARTLY_REFUNDED if starts_at_once else REFUNDING, state, back, by_merchant)
+
+
+def _free_refund(created: int, draws: tuple[int, ...]) -> Refund | None:
+    """The refund of an order that costs nothing, started by the merchant, from draws 3 to 5."""
+    if fraction(draws[3]) < _FREE_REFUNDS_FROM:
+        return None
+    done_at = created + between(draws[4], 2 * _HOUR, 40 * DAY)
+    return Refund(done_at - _merchant_wait(draws[5]), done_at, REFUNDING, REFUND_DONE, 0, by_merchant=True)
+
+
+def _merchant_wait(bits: int) -> int:
+    return 5 + bits % (_PATIENCE - 5)
 
 
 def _parcel(paid_at: int, until: int | None, draws: tuple[int, ...]) -> Parcel:
@@ -142,8 +176,8 @@ def make_lifecycle(created: int, money: int, physical: bool, draws: tuple[int, .
     refund, settled_at = None, None
     parcel: Parcel = (None, None, None)
     if paid_at is not None:
-        refund = _refund(created, paid_at, money, draws) if money else None
-        full_at = refund.done_at if refund and refund.state in (REFUNDED, REFUND_DONE) else None
+        refund = _refund(created, paid_at, money, draws) if money else _free_refund(created, draws)
+        full_at = refund.done_at if refund and refund.is_whole else None
         settles_at = paid_at + between(draws[11], 7 * DAY, 20 * DAY)
         settled_at = settles_at if full_at is None or settles_at < full_at else None
         if physical:
@@ -164,7 +198,7 @@ def _order_state(lifecycle: OrderLifecycle, now: int) -> int:
         return lifecycle.waiting_state
     refund = lifecycle.refund
     if refund and now >= refund.asked_at:
-        return refund.state if now >= refund.done_at else REFUNDING
+        return refund.state if now >= refund.done_at else refund.waiting_state
     return ODD_ORDER_STATE if lifecycle.odd_order_state else PAID
 
 
@@ -177,16 +211,38 @@ def _ship_state(lifecycle: OrderLifecycle, now: int) -> int:
     return next((state for state, moment in steps if _passed(moment, now)), 1)
 
 
+def returns_goods(lifecycle: OrderLifecycle) -> bool:
+    """Whether the order's refund includes the return of shipped goods (a guess)."""
+    refund, shipped_at = lifecycle.refund, lifecycle.shipped_at
+    if refund is None or refund.by_merchant or shipped_at is None or shipped_at > refund.asked_at:
+        return False
+    return refund.done_at - refund.asked_at > DAY // 2
+
+
+def _after_sales_state(lifecycle: OrderLifecycle, now: int) -> int:
+    """The code of after_sales_state, 0 to 8 (docs/xiaoe-api.md section 2). Guess: the time of each step."""
+    refund = lifecycle.refund
+    if refund is None or now < refund.asked_at:
+        return 0
+    if now >= refund.done_at:
+        refused = 3 if refund.done_at & 1 else 8
+        return 2 if refund.pays_back else 4 if refund.state == PAID else refused
+    share = (now - refund.asked_at) / (refund.done_at - refund.asked_at)
+    if returns_goods(lifecycle) and 0.3 <= share < 0.8:
+        return 6 if share < 0.4 else 7
+    return 5 if refund.by_merchant or (refund.pays_back and share >= 0.7) else 1
+
+
 def snapshot_at(lifecycle: OrderLifecycle, now: int) -> OrderSnapshot:
     """The state of the order at `now`."""
     order_state = _order_state(lifecycle, now)
     refund = lifecycle.refund
-    paid_back = refund if refund and refund.money > 0 and now >= refund.done_at else None
+    paid_back = refund if refund and refund.pays_back and now >= refund.done_at else None
     return OrderSnapshot(
         order_state,
         _ship_state(lifecycle, now),
-        1 if order_state == REFUNDING else 2 if paid_back else 0,
-        1 if paid_back else 0,
+        _after_sales_state(lifecycle, now),
+        (2 if paid_back.is_whole else 1) if paid_back else -1,
         lifecycle.paid_at if _passed(lifecycle.paid_at, now) else None,
         paid_back.done_at if paid_back else None,
         lifecycle.settled_at if _passed(lifecycle.settled_at, now) else None,

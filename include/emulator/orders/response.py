@@ -71,10 +71,18 @@ def _time(unix: int | None, bits: int) -> str:
 
 
 def _discounts(order: Order, bits: int) -> str:
-    if not order.coupon_price:
+    if not order.discounts:
         return "[]" if bits & 1 else "null"
-    name = _json(order.attributes.coupon_name)
-    return f'[{{"discount_name":{name},"discount_type":3,"discount_price":{order.coupon_price}}}]'
+    items = (
+        f'{{"discount_name":{_json(name)},"discount_type":{code},"discount_price":{fen}}}'
+        for name, code, fen in order.discounts
+    )
+    return f"[{','.join(items)}]"
+
+
+@lru_cache(maxsize=256)
+def _order_types(codes: tuple[int, ...], as_text: int) -> str:
+    return json.dumps([str(code) if as_text else code for code in codes])
 
 
 def render(order: Order, snapshot: OrderSnapshot, salt: int) -> str:
@@ -116,8 +124,8 @@ def render(order: Order, snapshot: OrderSnapshot, salt: int) -> str:
         _json(receiver.name) if receiver else no_text,
         _json(receiver.address) if receiver else no_text,
         f'"{receiver.phone}"' if receiver else no_text,
-        "[1]",
-        order.coupon_price,
+        _order_types(attributes.order_types, bits >> 35 & 1),
+        _fen(order.discount_price or attributes.no_coupon_price, bits >> 36),
         _discounts(order, bits >> 34),
         0,
         product.goods_no,

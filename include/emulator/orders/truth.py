@@ -2,6 +2,11 @@
 
 Money is text in yuan with two decimals, times are Beijing text, codes are integers. Texts are unchanged,
 including empty ones. A field omitted from the response is null.
+
+order_type      the codes of the array joined by commas, e.g. `2,8`; an empty array is an empty text
+discount_price  all discounts, coupon included
+*_text          the documented texts of the codes, null for an undocumented one; those of order_type are joined by
+                commas without the undocumented ones, null if none is left
 """
 
 from __future__ import annotations
@@ -9,13 +14,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emulator.clock import to_text
-from emulator.codes import ORDER_STATES, RESOURCE_TYPES, SHIP_STATES
+from emulator.codes import (
+    AFTER_SALES_STATES,
+    CLIENT_TYPES,
+    ORDER_STATES,
+    ORDER_TYPES,
+    RESOURCE_TYPES,
+    SALES_STATES,
+    SHIP_STATES,
+)
 from emulator.encodings import time_text, yuan
 from emulator.orders.generator import Order, OrderGenerator
 from emulator.orders.lifecycle import OrderSnapshot, snapshot_at
 
 # API field -> column, where the names differ.
 _COLUMNS = {"count": "quantity"}
+# Columns with a `<name>_text` beside them.
+_TEXTS = {
+    "resource_type": RESOURCE_TYPES,
+    "order_state": ORDER_STATES,
+    "ship_state": SHIP_STATES,
+    "client_type": CLIENT_TYPES,
+    "sales_state": SALES_STATES,
+    "after_sales_state": AFTER_SALES_STATES,
+}
 
 
 def rows(shop_id: str, orders: OrderGenerator, begin: int, end: int, now: int) -> Iterator[dict[str, object] | None]:
@@ -40,21 +62,20 @@ def truth(shop_id: str, order: Order, snapshot: OrderSnapshot) -> dict[str, obje
         "order_id": order.order_id,
         "user_id": order.user_id,
         "resource_type": product.resource_type,
-        "resource_type_text": RESOURCE_TYPES.get(product.resource_type),
         "resource_id": product.resource_id,
         "title": product.title,
         "quantity": order.quantity,
         "price": yuan(order.price) if paid or not attributes.price_blank_until_paid else None,
         "coupon_id": attributes.coupon_id,
         "coupon_name": attributes.coupon_name,
+        "discount_price": yuan(order.discount_price or attributes.no_coupon_price),
         "coupon_price": yuan(order.coupon_price or attributes.no_coupon_price),
         "refund_money": yuan(attributes.no_refund if snapshot.refund_money is None else snapshot.refund_money),
         "order_state": snapshot.order_state,
-        "order_state_text": ORDER_STATES.get(snapshot.order_state),
         "ship_state": snapshot.ship_state,
-        "ship_state_text": SHIP_STATES.get(snapshot.ship_state),
         "pay_way": attributes.pay_way,
         "client_type": attributes.client_type,
+        "order_type": ",".join(map(str, attributes.order_types)),
         "collection_way": 1,
         "after_sales_state": snapshot.after_sales_state,
         "team_buy_state": 0,
@@ -71,8 +92,17 @@ def truth(shop_id: str, order: Order, snapshot: OrderSnapshot) -> dict[str, obje
         "refund_time": time_text(snapshot.refund_time),
         "settle_time": time_text(snapshot.settle_time),
     }
-    row.update(dict.fromkeys((_COLUMNS.get(field, field) for field in attributes.omitted), None))
+    omitted = (_COLUMNS.get(field, field) for field in attributes.omitted)
+    row.update((column, None) for column in omitted if column in row)
+    for column, texts in _TEXTS.items():
+        code = row[column]
+        row[f"{column}_text"] = texts.get(code) if isinstance(code, int) else None
+    row["order_type_text"] = _order_type_text(attributes.order_types) if row["order_type"] is not None else None
     return row
+
+
+def _order_type_text(codes: tuple[int, ...]) -> str | None:
+    return ",".join(ORDER_TYPES[code] for code in codes if code in ORDER_TYPES) or None
 
 
 def reject(shop_id: str, order: Order) -> dict[str, object]:

@@ -16,7 +16,7 @@ from emulator.products.response import render
 from emulator.shop import Shop
 
 PAGE_SIZE = 100
-_DEFAULT_PAGE_SIZE = 20
+_DEFAULT_PAGE_SIZE = 10
 WIDEST = 15 * DAY
 
 
@@ -65,9 +65,10 @@ class ProductListing(NumberedPages):
 
 
 class ProductEndpoint:
-    """Lists a shop's products. Guesses: newest first, 20 per page by default."""
+    """Lists a shop's products, deleted ones included (`is_deleted` 1). Guess: newest first."""
 
     path = "xe.goods.list.get/4.0.0"
+    resource = "products"
 
     def limit(self, options: Options) -> Limit:
         """The documented 3000 calls in 10 s."""

@@ -28,7 +28,7 @@ class Goods(NamedTuple):
     number: int
     product: Product
     spu_id: str
-    spu_type: int
+    spu_type: str
     price_high: int
     price_line: int | None
     created: int
@@ -36,7 +36,7 @@ class Goods(NamedTuple):
     off_sale_at: int | None
     back_on_sale_at: int | None
     deleted_at: int | None
-    gone_at: int | None  # no longer listed from then on
+    gone_at: int | None  # no longer listed from then on, if deleted products are dropped
     touched_at_creation: bool  # otherwise `updated_at` is empty until something changes
     has_odd_status: bool
     omitted: tuple[str, ...]
@@ -72,17 +72,21 @@ def snapshot_at(goods: Goods, now: int) -> ProductSnapshot:
 class ProductGenerator:
     """All products of one shop, generated on demand."""
 
-    def __init__(self, key: bytes, start: int, catalogue: Catalogue) -> None:
+    def __init__(self, key: bytes, start: int, catalogue: Catalogue, *, drops_deleted: bool) -> None:
         self._key = key_of(key.hex(), "goods")
         self._start = start
         self._catalogue = catalogue
+        self._drops_deleted = drops_deleted
         self.goods = lru_cache(maxsize=_KEPT)(self._goods)
 
     def listed(self, now: int) -> list[Goods]:
         """The products listed at `now`, newest first."""
         last = SOLD + (now - self._start) // _PACE
         generated = (self.goods(number) for number in range(last, -1, -1))
-        return [goods for goods in generated if goods.created <= now and (goods.gone_at is None or now < goods.gone_at)]
+        return [goods for goods in generated if goods.created <= now and not self._is_dropped(goods, now)]
+
+    def _is_dropped(self, goods: Goods, now: int) -> bool:
+        return self._drops_deleted and goods.gone_at is not None and goods.gone_at <= now
 
     def created(self, now: int) -> list[Goods]:
         """Every product created up to `now`, oldest first, listed or not."""
@@ -109,7 +113,7 @@ class ProductGenerator:
             number,
             product,
             product.goods_no if physical else f"spu_{draws[8]:08x}{number:04x}",
-            2 if physical else 1,
+            "CMN" if physical else "VCP",
             product.price * (2 + draws[9] % 3) if physical and draws[9] & 1 << 16 else product.price,
             (None, 0, product.price * 3 // 2 + 100)[draws[11] % 3],
             created,

@@ -9,13 +9,13 @@ from emulator.seeded import draw
 
 
 def render(goods: Goods, snapshot: ProductSnapshot, salt: int) -> dict[str, object]:
-    """One row; another `salt` gives other encodings. Guesses: that `spu_type` is a number, and which."""
+    """One row; another `salt` gives other encodings. Guess: CMN is for physical products."""
     product = goods.product
     encoder = Encoder(draw(goods.encoding ^ salt, (snapshot.updated or 0) << 1 | snapshot.is_deleted))
     row: dict[str, object] = {
         "resource_id": product.resource_id,
         "spu_id": goods.spu_id,
-        "spu_type": encoder.number(goods.spu_type),
+        "spu_type": goods.spu_type,
         "resource_type": encoder.number(product.resource_type),
         "goods_name": product.title,
         "goods_img": ["https://img.invalid/" + product.resource_id] if goods.number % 7 else [],

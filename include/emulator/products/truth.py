@@ -1,7 +1,7 @@
 """Expected rows of the warehouse's `products` table, computed from a product's events, not from the response.
 
 shop_id             the shop's app_id
-resource_id, spu_id, spu_type, sale_status, is_deleted, resource_type: unchanged, codes as integers
+resource_id, spu_id, spu_type, sale_status, is_deleted, resource_type: unchanged, codes as integers (spu_type is text)
 resource_type_text, sale_status_text: the documented text of the code; null for an undocumented code
 name                goods_name
 price_low, price_high, price_line: fen to yuan, two decimals; a blank is null, 0 is 0.00

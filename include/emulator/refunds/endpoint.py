@@ -19,6 +19,14 @@ from emulator.shop import Shop
 PAGE_SIZE = 100
 _DEFAULT_PAGE_SIZE = 20
 DATE_TYPES = ("created_at", "updated_at", "refund_time", "apply_time")
+# The filter sales_state: -1 all, 1 待商家处理, 2 售后成功, 3 已撤销, 6 售后中.
+SALES_STATES: dict[int, tuple[int, ...]] = {
+    -1: (),
+    1: (0, 2, 3, 8, 19),
+    2: (13, 14, 15),
+    3: (1, 7),
+    6: (6, 11, 16, 17),
+}
 _WINDOW = re.compile(r"(\d{4}-\d\d-\d\d)\|\|(\d{4}-\d\d-\d\d)")
 
 
@@ -47,19 +55,21 @@ class AfterSaleListing(NumberedPages):
 
 
 def _query(body: dict[str, object]) -> AfterSaleQuery:
-    """Parse a request. Guesses: a window is required, and `sales_state` is an item's `state`."""
+    """Parse a request. Guesses: a window is required, and which states each `sales_state` means."""
     field = str(body.get("date_type") or DATE_TYPES[0])
     if field not in DATE_TYPES:
         raise ApiError(1002, "date_type is invalid")
     window = _WINDOW.fullmatch(str(body.get("created_at")))
-    state = integer(body, "sales_state", -1, -1)
+    states = SALES_STATES.get(integer(body, "sales_state", -1, -1))
     try:
         begin, last = (to_unix(day) for day in window.groups()) if window else (1, 0)
     except ValueError:
         begin, last = 1, 0
     if last < begin:
         raise ApiError(1002, "created_at is invalid")
-    return AfterSaleQuery(field, begin, last + DAY, None if state < 0 else state)
+    if states is None:
+        raise ApiError(1002, "sales_state is invalid")
+    return AfterSaleQuery(field, begin, last + DAY, states)
 
 
 class AfterSaleEndpoint:
@@ -70,6 +80,7 @@ class AfterSaleEndpoint:
     """
 
     path = "xe.ecommerce.after_sale.list/1.0.0"
+    resource = "refunds"
 
     def limit(self, options: Options) -> Limit:
         """The documented 300 calls per minute."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from emulator.clock import DAY
 from emulator.orders.generator import Order, OrderGenerator
-from emulator.refunds.lifecycle import CLOSED_WITHOUT, DONE, LONGEST, OPEN, AfterSaleLifecycle, lifecycles_of
+from emulator.refunds.lifecycle import DONE, LONGEST, OPEN, AfterSaleLifecycle, lifecycles_of
 from emulator.seeded import draw, draws_of, key_of, salt_of
 
 _MASK = (1 << 48) - 1
@@ -24,6 +24,16 @@ _EXTRAS = 14  # one order in this many has an after-sale that does not change it
 _DAYS_KEPT = 800
 _AFTER_SALES_KEPT = 20_000
 _STATE_LIFE = 7 * DAY
+_APPLICATION_LIFE = 15 * DAY
+# state_reason by state: a guess.
+_STATE_REASONS = {
+    1: "买家撤销申请",
+    4: "商家拒绝：已学习\n超过 50%",
+    5: '商家拒绝："影响二次销售"',
+    7: "超时未退货，系统关闭",
+    12: "商家逾期未退款",
+    18: "商家拒绝换货",
+}
 _REASONS = (
     "不想要了",
     "课程与描述不符",
@@ -37,6 +47,7 @@ _REASONS = (
 )
 _REMARKS = ("", "", "", "已电话沟通", "买家留言：\r\n尽快！🙏", "\\N", "走线下", "{{ ds }}")
 # Fields omitted from some rows (docs/xiaoe-api.md section 9.8).
+_OFTEN_OMITTED = ("sale_type", "remark", "sku_id")
 _OMISSIONS = (
     ("remark",), ("reason", "remark"), ("sku_id",), ("nick_name",), ("state_invalid_time",), ("refund_money",),
     ("goods_list",),
@@ -51,10 +62,12 @@ class AfterSale(NamedTuple):
     lifecycle: AfterSaleLifecycle
     original_price: int  # fen
     no_refund: int | None  # refund_money while nothing is paid back
+    no_text: str | None
     reason: str | None
     remark: str | None
     sku_id: str | None
     omitted: tuple[str, ...]
+    has_gift: bool  # a second item in goods_list
     has_unknown_fields: bool
     encoding: int
 
@@ -68,6 +81,7 @@ class AfterSaleSnapshot(NamedTuple):
     """The state of an after-sale at one time: unix seconds or None, and fen or None."""
 
     state: int
+    reason: str | None  # state_reason
     updated: int
     refunded_at: int | None
     refund_money: int | None
@@ -78,28 +92,29 @@ class AfterSaleSnapshot(NamedTuple):
 def snapshot_at(after_sale: AfterSale, now: int) -> AfterSaleSnapshot:
     """The state of an after-sale at `now`, which must not be before its creation.
 
-    Guesses: `invalid_time` is when it was cancelled or refused, `state_invalid_time` seven days after the
-    present state began; each is empty otherwise.
+    `invalid_time` is when the application lapses, `state_invalid_time` when its present state is overdue. Guesses:
+    fifteen days after the request and seven days after the state began, both empty once it is closed.
     """
     updated, state = [step for step in after_sale.lifecycle.steps if step[0] <= now][-1]
-    is_done = state in DONE
+    is_done, is_open = state in DONE, state in OPEN
     return AfterSaleSnapshot(
         state,
+        "商家主动退款" if after_sale.lifecycle.by_merchant else _STATE_REASONS.get(state, after_sale.no_text),
         updated,
         updated if is_done else None,
         after_sale.lifecycle.paid_back if is_done else after_sale.no_refund,
-        updated if state in CLOSED_WITHOUT else None,
-        updated + _STATE_LIFE if state in OPEN else None,
+        after_sale.created + _APPLICATION_LIFE if is_open else None,
+        updated + _STATE_LIFE if is_open else None,
     )
 
 
 class AfterSaleQuery(NamedTuple):
-    """The requested after-sales: `field` in [begin, end) unix seconds, and `state` unless None."""
+    """The requested after-sales: `field` in [begin, end) unix seconds, and one of `states` unless empty."""
 
     field: str
     begin: int
     end: int
-    state: int | None
+    states: tuple[int, ...]
 
 
 def _value(field: str, after_sale: AfterSale, snapshot: AfterSaleSnapshot) -> int | None:
@@ -150,7 +165,7 @@ class AfterSaleGenerator:
 
     def found(self, query: AfterSaleQuery, now: int) -> array[int]:
         """The codes of the requested after-sales, latest first."""
-        is_settled = query.field in ("created_at", "apply_time") and query.state is None
+        is_settled = query.field in ("created_at", "apply_time") and not query.states
         return self._found(query, min(now, query.end) if is_settled else now)
 
     def _find(self, query: AfterSaleQuery, now: int) -> array[int]:
@@ -158,7 +173,7 @@ class AfterSaleGenerator:
         for code, after_sale in self.touched_between(query.begin, query.end, now):
             snapshot = snapshot_at(after_sale, now)
             moment = _value(query.field, after_sale, snapshot)
-            is_meant = query.state in (None, snapshot.state)
+            is_meant = not query.states or snapshot.state in query.states
             if is_meant and moment is not None and query.begin <= moment < query.end:
                 found.append((moment, code))
         return array("q", (code for _, code in sorted(found, reverse=True)))
@@ -192,18 +207,26 @@ class AfterSaleGenerator:
     def _make(self, order: Order, place: int, lifecycle: AfterSaleLifecycle, draws: tuple[int, ...]) -> AfterSale:
         own = draws[6 + place]
         no_text = ("", None)[own & 1]
-        omission = draws[8 + place] % 400
         scattered = (order.number * PLACES + place) * _SCATTER & _MASK ^ self._mark
         return AfterSale(
             order,
             f"as_{lifecycle.steps[0][0]}_{scattered:012x}",
             lifecycle,
-            order.price + order.coupon_price,
+            order.price + order.discount_price,
             (0, None)[own >> 1 & 1],
+            no_text,
             _REASONS[draws[10 + place] % len(_REASONS)] or no_text,
             _REMARKS[draws[12 + place] % len(_REMARKS)] or no_text,
             f"sku_{draws[14]:08x}" if order.lifecycle.physical else no_text,
-            _OMISSIONS[omission] if omission < len(_OMISSIONS) else (),
+            _omitted(draws[8 + place]),
+            order.lifecycle.physical and own >> 2 & 7 == 0,
             own % 97 == 0,
             own ^ draws[15] << 32,
         )
+
+
+def _omitted(bits: int) -> tuple[str, ...]:
+    """The fields omitted from a row: three of them from every fourth row, others rarely."""
+    if bits // 400 % 4 == 0:
+        return _OFTEN_OMITTED
+    return _OMISSIONS[bits % 400] if bits % 400 < len(_OMISSIONS) else ()

@@ -1,7 +1,8 @@
 """The after-sales of one order: the order's own refund, and others that do not change the order.
 
 Guesses, where the documentation is silent: the sequence of states (docs/xiaoe-api.md section 3
-lists them without one), that a failed refund of the order (order_state 9) ends as 12, 4 or 5, and that
+lists them without one), that a failed refund of the order (order_state 9, or 11 without money) ends as 12, 4 or 5,
+that one started by the merchant has the states 11 and 13 only, and that
 refused, cancelled and exchanged ones do not change the order at all.
 """
 
@@ -11,12 +12,11 @@ from typing import NamedTuple
 
 from emulator.clock import DAY
 from emulator.orders.generator import Order
-from emulator.orders.lifecycle import PARTLY_REFUNDED, REFUND_DONE, REFUND_FAILED, REFUNDED, Refund
+from emulator.orders.lifecycle import PAID, Refund, returns_goods
 from emulator.seeded import between
 
 REFUND_ONLY, RETURN, EXCHANGE = 1, 2, 3
 DONE = (13, 14)  # money has been paid back
-CLOSED_WITHOUT = (1, 4, 5, 7, 18)  # cancelled or refused
 OPEN = (0, 2, 3, 6, 8, 11, 16, 17, 19)
 ODD_STATE = 21  # an undocumented code
 _LONGEST_EXTRA = 45 * DAY  # from payment to the end of one that does not change the order
@@ -45,6 +45,7 @@ class AfterSaleLifecycle(NamedTuple):
     steps: Steps
     asked: int
     paid_back: int | None
+    by_merchant: bool = False
 
 
 def _walk(sale_type: int, last: int, begin: int, end: int, turn: int) -> Steps:
@@ -67,15 +68,17 @@ def _turn(bits: int) -> int:
 
 def _own(order: Order, refund: Refund, draws: tuple[int, ...]) -> AfterSaleLifecycle:
     """The after-sale of the order's own refund."""
-    shipped = order.lifecycle.shipped_at is not None and order.lifecycle.shipped_at <= refund.asked_at
-    returns = shipped and refund.done_at - refund.asked_at > DAY // 2
+    if refund.by_merchant:
+        steps: Steps = ((refund.asked_at, 11), (refund.done_at, 13))
+        return AfterSaleLifecycle(REFUND_ONLY, steps, refund.money, refund.money, by_merchant=True)
+    returns = returns_goods(order.lifecycle)
     sale_type = RETURN if returns else REFUND_ONLY
-    if refund.state in (REFUNDED, REFUND_DONE, PARTLY_REFUNDED):
+    if refund.pays_back:
         last = 14 if returns else 13
-    elif refund.state == REFUND_FAILED:
-        last = 5 if returns else (12, 4)[draws[0] & 1]
-    else:
+    elif refund.state == PAID:
         last = 7 if returns else 1
+    else:
+        last = 5 if returns else (12, 4)[draws[0] & 1]
     asked = refund.money or order.price
     steps = _walk(sale_type, last, refund.asked_at, refund.done_at, _turn(draws[1]))
     return AfterSaleLifecycle(sale_type, steps, asked, refund.money if last in DONE else None)

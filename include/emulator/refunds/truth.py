@@ -5,6 +5,8 @@ aftersale_id, order_id, goods_name, sku_id, reason, remark: unchanged; `""` and 
 nickname         nick_name, unchanged
 state, sale_type codes as integers
 state_text       the documented text of the code, not the row's state_str; null for an undocumented code
+state_reason, sale_type_name: unchanged
+goods_count      the number of items in goods_list
 sale_type_text   仅退款, 退货退款, 换货 (the documentation has them in English)
 actual_fee, original_price, apply_refund_money, refund_money: fen to yuan, two decimals; a blank is null, 0 is 0.00
 created_at, updated_at, invalid_time, state_invalid_time: Beijing text; a null time is null
@@ -23,7 +25,7 @@ from emulator.refunds.generator import AfterSale, AfterSaleGenerator, snapshot_a
 from emulator.users.generator import Nicknames
 
 # API field -> column, where the names differ.
-_COLUMNS = {"nick_name": "nickname"}
+_COLUMNS = {"nick_name": "nickname", "goods_list": "goods_count"}
 
 
 def rows(
@@ -51,15 +53,17 @@ def truth(shop_id: str, after_sale: AfterSale, nicknames: Nicknames, now: int) -
         "reason": after_sale.reason,
         "remark": after_sale.remark,
         "state": snapshot.state,
+        "state_reason": snapshot.reason,
         "state_text": AFTER_SALE_STATES.get(snapshot.state),
         "sale_type": lifecycle.sale_type,
-        "sale_type_text": SALE_TYPES.get(lifecycle.sale_type),
+        "sale_type_name": SALE_TYPES[lifecycle.sale_type],
+        "goods_count": 2 if after_sale.has_gift else 1,
         "created_at": to_text(after_sale.created),
         "updated_at": to_text(snapshot.updated),
         "invalid_time": time_text(snapshot.invalid),
         "state_invalid_time": time_text(snapshot.state_invalid),
     }
-    row.update(
-        dict.fromkeys((_COLUMNS.get(field, field) for field in after_sale.omitted if field != "goods_list"), None)
-    )
+    omitted = (_COLUMNS.get(field, field) for field in after_sale.omitted)
+    row.update(dict.fromkeys(omitted, None))
+    row["sale_type_text"] = None if row["sale_type"] is None else SALE_TYPES[lifecycle.sale_type]
     return row

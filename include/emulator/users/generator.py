@@ -76,16 +76,42 @@ class UserGenerator:
         self.registrations = registrations
         self.visibility = visibility
         self.user = lru_cache(maxsize=4096)(self._user)
+        self.visited_between = lru_cache(maxsize=8)(self._visited_between)
 
-    def shown(self, now: int) -> VisibleUsers:
+    def visible(self, now: int) -> VisibleUsers:
         """The users listed at `now`."""
-        return VisibleUsers(self.registrations.count(now), self.visibility.shown(now))
+        return VisibleUsers(self.registrations.count(now), self.visibility.places(now))
+
+    def count_before(self, moment: int, now: int) -> int:
+        """How many users registered before this unix second and have registered by `now`."""
+        return self.registrations.count_before(min(moment, now + 1) * 1000)
+
+    def number_at(self, registered: int, user_id: str) -> int:
+        """The number up to which users are older than a cursor's, that user excluded.
+
+        Args:
+            registered: The cursor's registration time in unix milliseconds.
+            user_id: The cursor's user id; for an unknown one, only users of earlier milliseconds count.
+        """
+        first, last = (self.registrations.count_before(moment) for moment in (registered, registered + 1))
+        return next((number for number in range(first, last) if self.user_id(number) == user_id), first)
+
+    def user_id(self, number: int) -> str:
+        """The id of the user with this number."""
+        return self._catalogue.user_id(identity(number))
+
+    def _visited_between(
+        self, numbers: tuple[int, ...], begin: int | None, end: int | None, now: int
+    ) -> tuple[int, ...]:
+        """Those of `numbers` whose last visit is in [begin, end), unix seconds; costs O(numbers)."""
+        first, last = (begin or 0) * 1000, now * 1000 + 1000 if end is None else end * 1000
+        return tuple(number for number in numbers if first <= (last_visit(self.user(number), now) or -1) < last)
 
     def _user(self, number: int) -> User:
         draws = draws_of(self._key, number)
         no_text = ("", None)[draws[0] & 1]
         registered = self.registrations.registered(number)
-        user_id = self._catalogue.user_id(identity(number))
+        user_id = self.user_id(number)
         omission = draws[1] % 500
         returns = fraction(draws[2]) >= 0.12
         return User(

@@ -33,15 +33,15 @@ class Visibility:
     vanish_share: float = 0.0  # of all users, deleted ...
     vanish_at: int = 0  # ... from this unix second on
 
-    def shown(self, now: int) -> tuple[int, ...]:
+    def places(self, now: int) -> tuple[int, ...]:
         """The places in a block that are visible at `now`."""
         last = round(self.share * BLOCK)
         first = round(self.vanish_share * BLOCK) if now >= self.vanish_at else 0
-        return _shown(first, last)
+        return _places(first, last)
 
 
 @lru_cache(maxsize=64)
-def _shown(first: int, last: int) -> tuple[int, ...]:
+def _places(first: int, last: int) -> tuple[int, ...]:
     return tuple(place for place in range(BLOCK) if first <= place * _STRIDE % BLOCK < last)
 
 

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import json
 
+from emulator.clock import to_text
 from emulator.encodings import UNKNOWN_FIELDS, Encoder
 from emulator.seeded import draw
 from emulator.users.generator import User, last_visit
 
-_FIRST_ID = 10_000_000
-
-
-def cursor_id(user: User) -> int:
-    """The id in `es_skip`; it grows with the registration time."""
-    return _FIRST_ID + user.number
-
-
-def number_of(identifier: int) -> int:
-    """The number of the user whose cursor holds that id."""
-    return identifier - _FIRST_ID
+LAST_VISIT = "latest_visited_at"
 
 
 def _pay_sum(pay_sum: str | None, bits: int) -> object:
@@ -28,9 +19,9 @@ def _pay_sum(pay_sum: str | None, bits: int) -> object:
     return pay_sum if bits & 1 else json.loads(pay_sum)
 
 
-def render(user: User, now: int, salt: int) -> dict[str, object]:
-    """One row; another `salt` gives other encodings."""
-    visited = last_visit(user, now)
+def render(user: User, now: int, salt: int, *, with_last_visit: bool) -> dict[str, object]:
+    """One row; another `salt` gives other encodings. `latest_visited_at` (milliseconds) is sent only on request."""
+    visited = last_visit(user, now) if with_last_visit else 0
     bits = draw(user.encoding ^ salt, visited & 0xFFFFFFFF)
     encoder = Encoder(bits >> 1)
     row: dict[str, object] = {
@@ -45,10 +36,11 @@ def render(user: User, now: int, salt: int) -> dict[str, object]:
         "wx_union_id": user.union_id,
         "wx_open_id": user.open_id,
         "wx_app_open_id": user.app_open_id,
-        "user_created_at": encoder.number(user.registered),
-        "latest_visited_at": encoder.number(visited),
-        "es_skip": {"id": cursor_id(user), "user_created_at": user.registered},
+        "user_created_at": to_text(user.registered // 1000),
+        "es_skip": {"id": user.user_id, "user_created_at": user.registered},
     }
+    if with_last_visit:
+        row[LAST_VISIT] = encoder.number(visited)
     for name in user.omitted:
         del row[name]
     return {**row, **UNKNOWN_FIELDS} if user.has_unknown_fields else row

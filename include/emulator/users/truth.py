@@ -7,8 +7,9 @@ phone           bind_phone; `""` and null stay different
 collect_phone, avatar, punch_count, wx_union_id, wx_open_id, wx_app_open_id: unchanged
 source          from
 pay_sum         the digits that are sent, as text, unit not documented; a blank is null
-registered_at   user_created_at, milliseconds truncated to the second, Beijing text
-last_visited_at latest_visited_at, the same; 0 is null
+registered_at   user_created_at
+last_visited_at latest_visited_at, milliseconds truncated to the second, Beijing text; 0 is null.
+                The list sends it only on request
 
 A field omitted from the response is null. Users hidden from the list have no row.
 """
@@ -26,11 +27,10 @@ _COLUMNS = {"from": "source"}
 
 def rows(shop_id: str, users: UserGenerator, begin: int, end: int, now: int) -> Iterator[dict[str, object]]:
     """Expected rows of the users visible at `now` who registered in [begin, end), oldest first."""
-    shown = users.shown(now)
-    first = shown.before(users.registrations.count_before(min(begin, now + 1) * 1000))
-    last = min(shown.count, shown.before(users.registrations.count_before(min(end, now + 1) * 1000)))
+    visible = users.visible(now)
+    first, last = (visible.before(users.count_before(moment, now)) for moment in (begin, end))
     for rank in range(first, last):
-        yield truth(shop_id, users.user(shown.number(rank)), now)
+        yield truth(shop_id, users.user(visible.number(rank)), now)
 
 
 def truth(shop_id: str, user: User, now: int) -> dict[str, object]:

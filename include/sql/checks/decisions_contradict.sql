@@ -10,7 +10,7 @@ WHERE
     AND d.reason NOT LIKE '人工复核%'
     AND (
         (
-            d.decision = 'revoke' AND COALESCE(o.order_state, 0) NOT IN (3, 10, 11)
+            d.decision = 'revoke' AND COALESCE(o.order_state, 0) NOT IN (3, 10)
             AND COALESCE(o.refund_money, 0) = 0 AND o.refund_time IS NULL
             AND NOT EXISTS (
                 SELECT 1 FROM refunds AS r

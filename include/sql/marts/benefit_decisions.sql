@@ -16,7 +16,7 @@
 
 INSERT INTO benefit_facts (
     shop_id, order_id, created_time, deadline_at, order_state, is_paid, carries, refund_money, price, refund_time,
-    observed_at, unreadable, is_stale, is_absent, is_imported
+    observed_at, unreadable, is_stale, is_absent, is_imported, began
 )
 SELECT STRAIGHT_JOIN
     o.shop_id,
@@ -42,7 +42,8 @@ SELECT STRAIGHT_JOIN
     END AS unreadable,
     0 AS is_stale,
     o.absent_since IS NOT NULL AS is_absent,
-    o.observed_at < '1971-01-01' AS is_imported
+    o.observed_at < '1971-01-01' AS is_imported,
+    0 AS began
 FROM benefit_due AS d
 INNER JOIN orders AS o ON d.shop_id = o.shop_id AND d.order_id = o.order_id;
 
@@ -67,6 +68,25 @@ INNER JOIN
     rejected_rows AS r
     ON f.shop_id = r.shop_id AND r.resource = 'orders' AND f.order_id = r.row_key AND r.resolved_at IS NULL
 SET f.is_stale = 1;
+
+{#- Whether a refund was under way in time (state 8, or 11, a part of it: docs/xiaoe-api.md section 2): 2 where a change
+    to or from it was seen in time; 1 where the order was first seen in it, nobody knows since when. -#}
+{%- set state_seen = "FROM order_state_log AS l WHERE l.shop_id = f.shop_id AND l.order_id = f.order_id"
+    " AND l.field = 'order_state'" %}
+UPDATE benefit_facts AS f
+SET
+    f.began = CASE
+        WHEN
+            EXISTS (
+                SELECT 1 {{ state_seen }}
+                    AND (l.old_value IN ('8', '11') OR l.new_value IN ('8', '11'))
+                    AND l.observed_at <= f.deadline_at - INTERVAL 8 HOUR
+            )
+            THEN 2
+        WHEN (SELECT l.old_value {{ state_seen }} ORDER BY l.observed_at, l.id LIMIT 1) IN ('8', '11') THEN 1
+        ELSE 0
+    END
+WHERE f.refund_money > 0 OR f.refund_time IS NOT NULL OR f.order_state IN (3, 10);
 
 {#- Applications for money back; an exchange (sale_type 3) is none. One that does not tell its time counts as made in
     time, one in a state that is not known to be over as open. -#}
@@ -93,7 +113,7 @@ GROUP BY f.shop_id, f.order_id;
     refunded has to be seen after the deadline. -#}
 {%- set settled = "COALESCE(f.order_state, -1) NOT IN (8, 9)" %}
 {%- set everything = "f.price > 0 AND f.refund_money >= f.price" %}
-{%- set something = "f.order_state = 11 OR f.refund_money > 0 OR f.refund_time IS NOT NULL" %}
+{%- set something = "f.refund_money > 0 OR f.refund_time IS NOT NULL" %}
 {%- set refunded = "(COALESCE(f.order_state IN (3, 10), 0) OR COALESCE(" ~ everything ~ ", 0) AND " ~ settled ~ ")" %}
 {%- set touched = "(COALESCE(" ~ something ~ ", 0) AND " ~ settled ~ ")" %}
 {%- set refund_at = "COALESCE(f.refund_time, a.done_at)" %}
@@ -122,6 +142,10 @@ GROUP BY f.shop_id, f.order_id;
     ("f.is_stale", "review", "最新订单数据无法解析"),
     ("a.open_in_time > 0", "review", "截止时退款处理中"),
     ("a.done_late > 0", "review", "截止前申请，截止后退款"),
+    ("f.began > 0 AND (" ~ refunded ~ " OR " ~ touched ~ ") AND (f.began = 2 OR a.order_id IS NULL OR a.asked_in_time > 0)",
+     "review", "截止前退款中，截止后退款"),
+    ("f.order_state = 11 AND NOT " ~ touched ~ " AND (a.order_id IS NULL OR a.asked_in_time > 0)",
+     "review", "截止时退款处理中"),
     ("f.order_state = 8 AND (a.order_id IS NULL OR a.asked_in_time > 0)", "review", "截止时退款处理中"),
     ("f.order_state = 9 AND (a.order_id IS NULL OR a.asked_in_time > 0)", "review", "截止时退款失败"),
 ] %}

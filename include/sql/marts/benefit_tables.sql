@@ -27,6 +27,7 @@ CREATE TEMPORARY TABLE benefit_facts (
     is_stale TINYINT NOT NULL,
     is_absent TINYINT NOT NULL,
     is_imported TINYINT NOT NULL,
+    began TINYINT NOT NULL,
     PRIMARY KEY (shop_id, order_id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 

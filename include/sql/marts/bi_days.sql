@@ -2,14 +2,19 @@
     definitions. Runs in one transaction, READ COMMITTED. One statement reads the orders, so the marts agree with
     each other; what is committed after it stands in mart_queue and is worked out with the next run. -#}
 {%- from "merge/macros.jinja" import numbers -%}
-{%- from "marts/bi_macros.jinja" import product_type, channel, refunded, full, measures -%}
+{%- from "marts/bi_macros.jinja" import product_type, channel, counted, refunded, full, measures -%}
+{%- set counts = counted(count_imported) -%}
 
 {%- set created = {"orders_created": "COUNT(*)"} %}
 {%- set paid = {
-    "orders_paid": "1", "quantity_paid": "COALESCE(o.quantity, 0)", "paid_amount": "COALESCE(o.price, 0)",
-    "refund_orders_by_pay_day": refunded,
-    "refund_amount_by_pay_day": "IF(" ~ refunded ~ ", COALESCE(o.refund_money, 0), 0)",
-    "age_days": "IF(" ~ refunded ~ ", GREATEST(DATEDIFF(o.refund_time, o.pay_time), 0), NULL)",
+    "orders_paid": "IF(" ~ counts ~ ", 1, 0)",
+    "quantity_paid": "IF(" ~ counts ~ ", COALESCE(o.quantity, 0), 0)",
+    "paid_amount": "IF(" ~ counts ~ ", COALESCE(o.price, 0), 0)",
+    "imported_orders": "COALESCE(o.is_imported, 0)",
+    "imported_amount": "IF(o.is_imported = 1, COALESCE(o.price, 0), 0)",
+    "refund_orders_by_pay_day": "IF(" ~ counts ~ " AND " ~ refunded ~ ", 1, 0)",
+    "refund_amount_by_pay_day": "IF(" ~ counts ~ " AND " ~ refunded ~ ", COALESCE(o.refund_money, 0), 0)",
+    "age_days": "IF(" ~ counts ~ " AND " ~ refunded ~ ", GREATEST(DATEDIFF(o.refund_time, o.pay_time), 0), NULL)",
 } %}
 {%- set returned = {
     "refund_orders": "COUNT(*)", "full_refund_orders": "SUM(" ~ full ~ ")",
@@ -33,6 +38,7 @@ LEFT JOIN users AS u ON o.shop_id = u.shop_id AND o.user_id = u.user_id
 WHERE
     o.shop_id = {{ shop }} AND o.{{ time }} >= {{ first }} AND o.{{ time }} < {{ end }}
     AND o.absent_since IS NULL{{ ' AND ' ~ refunded if found is sameas returned }}
+    {{- ' AND ' ~ counts if found is not sameas paid }}
 {%- if found is not sameas paid %}
 GROUP BY 1, 2, 3, 4
 {%- endif %}
@@ -112,7 +118,7 @@ SELECT
     f.first_day AS old_day,
     (
         SELECT DATE(MIN(o.pay_time)) FROM orders AS o
-        WHERE o.shop_id = f.shop_id AND o.user_id = f.user_id AND o.absent_since IS NULL
+        WHERE o.shop_id = f.shop_id AND o.user_id = f.user_id AND o.absent_since IS NULL AND {{ counts }}
     ) AS new_day
 FROM buyer_firsts AS f
 LEFT JOIN mart_users AS m ON f.user_id = m.user_id

@@ -1,5 +1,5 @@
 {#- Works out who bought in the month that begins on `first`, by month of first purchase. -#}
-{%- from "marts/bi_macros.jinja" import channel -%}
+{%- from "marts/bi_macros.jinja" import channel, counted -%}
 
 DELETE FROM mart_cohorts
 WHERE shop_id = {{ shop }} AND active_month = {{ first }};
@@ -24,7 +24,7 @@ FROM (
     FROM orders AS o FORCE INDEX (idx_orders_paid)
     WHERE
         o.shop_id = {{ shop }} AND o.pay_time >= {{ first }} AND o.pay_time < {{ end }}
-        AND o.absent_since IS NULL AND o.user_id > ''
+        AND o.absent_since IS NULL AND o.user_id > '' AND {{ counted(count_imported) }}
     GROUP BY o.user_id
 ) AS b
 INNER JOIN buyer_firsts AS f ON f.shop_id = {{ shop }} AND b.user_id = f.user_id

@@ -11,6 +11,8 @@ CREATE TEMPORARY TABLE mart_facts (
     orders_paid INT NOT NULL,
     quantity_paid INT NOT NULL,
     paid_amount DECIMAL(18, 2) NOT NULL,
+    imported_orders INT NOT NULL,
+    imported_amount DECIMAL(18, 2) NOT NULL,
     refund_orders INT NOT NULL,
     full_refund_orders INT NOT NULL,
     refund_amount DECIMAL(18, 2) NOT NULL,

@@ -19,7 +19,8 @@ CROSS JOIN {{ numbers(watched | length) }} AS k
 WHERE s.observed_at >= t.observed_at AND NOT ({{ nth(watched, "s.") }} <=> {{ nth(watched, "t.") }});
 
 {#- Days whose figures on dashboards change: those of the order as it was, and as it is now (docs/decisions/0021). -#}
-{%- set bought = "s.user_id <=> t.user_id AND s.price <=> t.price AND s.pay_time <=> t.pay_time" %}
+{%- set bought = "s.user_id <=> t.user_id AND s.price <=> t.price AND s.pay_time <=> t.pay_time"
+    " AND s.client_type <=> t.client_type AND s.order_type <=> t.order_type" %}
 {%- set same = bought ~ " AND s.resource_type <=> t.resource_type AND s.resource_type_text <=> t.resource_type_text"
     " AND s.resource_id <=> t.resource_id AND s.quantity <=> t.quantity AND s.refund_money <=> t.refund_money"
     " AND s.order_state <=> t.order_state AND s.created_time <=> t.created_time AND s.refund_time <=> t.refund_time"

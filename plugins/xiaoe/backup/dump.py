@@ -14,7 +14,7 @@ from typing import Any
 from xiaoe.backup import tables
 from xiaoe.backup.key import Key
 from xiaoe.backup.store import BackupManifest, BackupStore
-from xiaoe.backup.tables import Content, Tally
+from xiaoe.backup.tables import Content, ContentTally
 from xiaoe.clock import utc_now
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session, names, quoted
@@ -61,7 +61,7 @@ class Dumper:
         self._session.rollback()
 
     def _rows(self, name: str) -> Iterator[bytes]:
-        tally = Tally()
+        tally = ContentTally()
         if name not in tables.STRUCTURE_ONLY:
             into = ", ".join(quoted(column.name) for column in tables.columns(self._session, name))
             head = f"INSERT INTO {quoted(name)} ({into}) VALUES ".encode()

@@ -60,7 +60,7 @@ class Content:
     checksum: str
 
 
-class Tally:
+class ContentTally:
     """Counts rows and adds up their hashes."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ def literal_rows(session: Session, table: str) -> Iterator[list[bytes]]:
 
 def content(session: Session, table: str) -> Content:
     """Count and checksum of a table."""
-    tally = Tally()
+    tally = ContentTally()
     for rows in literal_rows(session, table):
         tally.add(rows)
     return tally.content

@@ -88,8 +88,27 @@ def code(words: Mapping[str, int]) -> Read:
     return read
 
 
+def code_list(words: Mapping[str, int]) -> Read:
+    """The function that reads several codes, or the words for them, with commas or 、 between them.
+
+    Args:
+        words: Word, as `plain` makes it → code.
+    """
+    read_one = code(words)
+
+    def read(value: Any) -> str | None:
+        text = (value or "").strip()
+        if text in NOTHING:
+            return None
+        parts = [part.strip(" \"'") for part in re.split("[,，、;；]", text.removeprefix("[").removesuffix("]"))]
+        return values.code_list([read_one(part) for part in parts if part])
+
+    return read
+
+
 FIXES: Mapping[Read, str] = {
     values.code: "应为代码（整数）",
+    values.count: "应为整数",
     money: "应为金额（元），如 99.00",
     time: "应为北京时间，如 2025-01-31 08:30:00",
     creation_time: "应为北京时间，如 2025-01-31 08:30:00",

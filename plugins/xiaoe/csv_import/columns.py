@@ -27,7 +27,7 @@ from xiaoe.settings import INCLUDE_DIR
 WORDS_FILE = INCLUDE_DIR / "old_csv.yaml"
 REQUIRED = ("order_id", "user_id", "created_time", "price", "order_state")
 """Columns without which an imported order would be useless."""
-MONEY = ("price", "coupon_price", "refund_money")
+MONEY = ("price", "coupon_price", "discount_price", "refund_money")
 _TIMES = ("pay_time", "refund_time", "settle_time")
 _UNIT = re.compile(r"(.*?)(?:\((元|分|北京时间)\))?")
 _TORN = b'{"cells":'
@@ -118,7 +118,8 @@ def _reads(column: str, read: cells.Read) -> cells.Read:
         words = {cells.plain(text): code for code, text in texts(column).items()}
         words |= {cells.plain(word): code for word, code in known_words().words.get(column, {}).items()}
         fix = f"应为代码，或 {'、'.join(texts(column).values())}；其他说法请写进 include/old_csv.yaml"
-        return cells.with_fix(cells.code(words), fix)
+        several = cells.code_list if read is values.code_list else cells.code
+        return cells.with_fix(several(words), fix)
     replaced: dict[cells.Read, cells.Read]
     replaced = {values.identifier: cells.identifier, values.yuan: cells.money, values.fen: cells.money}
     if column == "created_time":

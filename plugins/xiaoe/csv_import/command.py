@@ -82,6 +82,7 @@ class Survey:
     Args:
         kept: For each line of the shop, whether it is the last one of its order.
         others: Number of lines of other shops.
+        repeated: Number of lines equal to an earlier one in every cell.
         bad: The first lines that cannot be typed: number, field, value and fix.
         bad_lines: Number of all such lines.
         first: Earliest creation, Beijing time; None if no line can be typed.
@@ -92,6 +93,7 @@ class Survey:
 
     kept: np.ndarray[tuple[int], np.dtype[np.bool_]]
     others: int
+    repeated: int
     bad: list[str]
     bad_lines: int
     first: str | None
@@ -102,8 +104,9 @@ class Survey:
 
 def survey(file: File, reader: LineReader) -> Survey:
     """Read a file to its end and check every line."""
-    keys, digest = array("q"), blake2b(digest_size=8)
-    found = Survey(np.empty(0, bool), 0, [], 0, None, None, None, "")
+    keys, contents, digest = array("q"), array("q"), blake2b(digest_size=8)
+    found = Survey(np.empty(0, bool), 0, 0, [], 0, None, None, None, "")
+    bad: set[int] = set()
     places = [reader.columns.index(name) for name in _MOMENTS]
     for number, raw in file.lines():
         if not raw:
@@ -111,9 +114,13 @@ def survey(file: File, reader: LineReader) -> Survey:
             continue
         digest.update(raw)
         keys.append(key_hash(reader.key(raw) or raw))
+        contents.append(key_hash(raw))
         try:
             row = reader.row(raw)
         except RowError as error:
+            if contents[-1] in bad:
+                continue
+            bad.add(contents[-1])
             found.bad_lines += 1
             if len(found.bad) < _MAX_NAMED:
                 found.bad.append(f"第 {number} 行 {file.header.explain(error)}")
@@ -122,6 +129,7 @@ def survey(file: File, reader: LineReader) -> Survey:
         found.first = min(filter(None, (found.first, created)))
         found.last = max(filter(None, (found.last, created)))
         found.newest = max(filter(None, (found.newest, created, *others)))
+    found.repeated = len(contents) - len(np.unique(np.frombuffer(contents, np.int64)))
     found.kept, found.digest = _last_ones(keys), digest.hexdigest()
     return found
 
@@ -207,8 +215,10 @@ def _report(file: File, found: Survey, shop_id: str, counts: Counter[str], *, ap
         yield f"其他店铺的 {found.others:,} 行未读：请用 SHOP=… 分别导入"
     if file.header.unknown:
         yield f"不认识、不导入的列：{'、'.join(file.header.unknown)}"
-    if repeated := len(found.kept) - counts["staged"]:
-        yield f"同一订单出现多次：以最后一行为准，略去 {repeated:,} 行"
+    if found.repeated:
+        yield f"完全相同的行只读一次：略去 {found.repeated:,} 行"
+    if older := len(found.kept) - counts["staged"] - found.repeated:
+        yield f"同一订单出现多次：以最后一行为准，略去 {older:,} 行"
     if found.first:
         yield f"下单时间：{found.first} 至 {found.last}"
     yield f"新增 {counts['inserted']:,} 单，更新 {counts['updated']:,} 单（此前从较旧的文件导入）"

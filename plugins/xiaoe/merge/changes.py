@@ -197,7 +197,7 @@ class ChangeDetector:
 
     def classify(self, incoming: RawChunk, known: Known) -> Chunk:
         """Classify some rows, given the warehouse's."""
-        chunk = Chunk(rejected=[self._rejected(None, *one) for one in incoming.keyless])
+        chunk = Chunk(rejected=[self._rejected(None, *keyless) for keyless in incoming.keyless])
         is_known, hash_of, newest, get = self._is_known, self._reader.raw_hash, incoming.newest, known.get
         to_type = []
         for key in sorted(newest):
@@ -205,16 +205,16 @@ class ChangeDetector:
             raw_hash, old = hash_of(raw), get(key)
             if not old or not old[4]:
                 chunk.unexpected.add(key)
-            # A row with a problem is typed again each time it comes, even from the same bytes.
+            # A row with a problem is typed again each time it is read, even from the same bytes.
             if not (old and is_known(old, observed_at, old[0] == raw_hash and not old[5])):
                 to_type.append((key, raw, observed_at, raw_hash, old))
         shop_id, batch_id = self._manifest.shop_id, self._batch_id
         typed = self._typed([raw for _, raw, *_ in to_type])
-        for (key, raw, observed_at, raw_hash, old), one in zip(to_type, typed, strict=True):
-            if isinstance(one, RowError):
+        for (key, raw, observed_at, raw_hash, old), outcome in zip(to_type, typed, strict=True):
+            if isinstance(outcome, RowError):
                 chunk.rejected.append(self._rejected(key, raw, observed_at))
                 continue
-            row, problems = one
+            row, problems = outcome
             hashed = row_hash(row)
             bookkeeping = (hashed, raw_hash, observed_at, batch_id)
             if old and self._was_seen_later(row, observed_at):
@@ -230,7 +230,7 @@ class ChangeDetector:
             (chunk.changed if old else chunk.new)[key] = (shop_id, *row, *bookkeeping)
         chunk.rejected += self._twins(incoming)
         if self._unresolved:
-            rejected = {one.key for one in chunk.rejected}
+            rejected = {row.key for row in chunk.rejected}
             chunk.typed = {
                 key
                 for key, (_, seen) in incoming.newest.items()
@@ -243,13 +243,13 @@ class ChangeDetector:
 
         Nothing shows which of them is right: the last one is kept, the others are reported.
         """
-        found = []
+        differing = []
         for key, raw, observed_at in incoming.twins:
             last, seen = incoming.newest[key]
             if seen == observed_at and self._typed([raw]) != self._typed([last]):
                 kept = self._reader.kept(raw)
-                found.append(Rejected(key, _TWIN, self._reader.raw_hash(raw), bytes(raw), observed_at, kept=kept))
-        return found
+                differing.append(Rejected(key, _TWIN, self._reader.raw_hash(raw), bytes(raw), observed_at, kept=kept))
+        return differing
 
     def after_write(self, chunk: Chunk) -> Known:
         """What `Known` will be of the chunk's rows once they are written; none of them counts as expected."""
@@ -269,7 +269,7 @@ class ChangeDetector:
         """Each row typed, with the problems of its fields, or its error; bad rows are found by halving."""
         try:
             rows, problems = self._reader.read(raws)
-            return [(row, problems.get(place, [])) for place, row in enumerate(rows)]
+            return [(row, problems.get(index, [])) for index, row in enumerate(rows)]
         except RowError as error:
             half = len(raws) // 2
             return [*self._typed(raws[:half]), *self._typed(raws[half:])] if half else [error]

@@ -1,4 +1,4 @@
-"""Fields that could not be read: their rows are stored all the same (docs/decisions/0036).
+"""Fields that could not be read: their rows are stored all the same (docs/decisions/0027).
 
 A row marks the columns in `problem_columns`; `field_problems` says for each what came and why it could not be read.
 On update such a column keeps its last good value. What was read once is a better guess than nothing, and it is no

@@ -1,4 +1,4 @@
-"""Rows that could not be typed."""
+"""`rejected_rows`: rows that could not be typed; each is resolved when a later version of it can be."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Rejected:
     """A row that could not be typed.
 
     Args:
-        key: Its key; None where it has none.
+        key: Its key; None if it has none.
         reason: Field, value and why.
         raw_hash: As `RowReader.raw_hash`.
-        raw: The row as it came.
+        raw: The row as received.
         observed_at: UTC, as text.
-        kept: What is stored of it: less personal data, where a policy says so.
+        kept: What is stored of it, without the personal data that a policy hides.
     """
 
     key: str | None
@@ -33,7 +33,7 @@ class Rejected:
 
 
 def write_rejected(session: Session, resource: Resource, manifest: Manifest, rejected: list[Rejected]) -> None:
-    """Keep rows that could not be typed; one that came before, byte for byte, is counted."""
+    """Store rows that could not be typed; one that is stored already, byte for byte, is counted."""
     session.insert_many(
         "INSERT INTO rejected_rows (shop_id, resource, raw_hash, row_key, reason, raw_json, batch_id,"
         " first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -44,18 +44,18 @@ def write_rejected(session: Session, resource: Resource, manifest: Manifest, rej
             (
                 manifest.shop_id,
                 manifest.resource,
-                one.raw_hash,
-                one.key,
-                one.reason[:1000],
-                one.kept.decode("utf-8", "replace"),
+                row.raw_hash,
+                row.key,
+                row.reason[:1000],
+                row.kept.decode("utf-8", "replace"),
                 manifest.batch_id,
-                one.observed_at,
-                one.observed_at,
+                row.observed_at,
+                row.observed_at,
             )
-            for one in rejected
+            for row in rejected
         ],
     )
-    outbox.queue_decisions(session, resource, manifest.shop_id, [one.key for one in rejected if one.key])
+    outbox.queue_decisions(session, resource, manifest.shop_id, [row.key for row in rejected if row.key])
 
 
 def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:

@@ -152,7 +152,7 @@ class LastBackup(NamedTuple):
     drill_status: str | None
 
 
-class ShopCheck(NamedTuple):
+class LatestShopCheck(NamedTuple):
     """The last `make check-shop` of a shop; `findings` is JSON."""
 
     shop_id: str
@@ -177,7 +177,7 @@ class PageData(NamedTuple):
     storage: list[StorageFigure]
     growth: list[StorageDay]
     backup: LastBackup | None
-    shop_checks: Sequence[ShopCheck] = ()
+    shop_checks: Sequence[LatestShopCheck] = ()
 
 
 def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageData:
@@ -205,7 +205,7 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         storage=[StorageFigure(*row) for row in session.query(_STORAGE)],
         growth=[StorageDay(*row) for row in session.query(_GROWTH, (utc_text(now - timedelta(days=GROWTH_DAYS)),))],
         backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
-        shop_checks=[ShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
+        shop_checks=[LatestShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
     )
 
 

@@ -13,9 +13,9 @@ from xiaoe.monitor.i18n import LANGUAGES, Texts
 from xiaoe.monitor.queries import (
     CHART_DAYS,
     GROWTH_DAYS,
+    LatestShopCheck,
     Looks,
     PageData,
-    ShopCheck,
     StorageFigure,
     SyncDay,
     SyncStatus,
@@ -132,7 +132,7 @@ def _sync(sync: SyncStatus, texts: Texts, now: datetime) -> dict[str, Any]:
 _VERDICTS = {"fits": "ok", "fits_with_remarks": "late"}
 
 
-def _shop_check(check: ShopCheck, texts: Texts) -> dict[str, Any]:
+def _shop_check(check: LatestShopCheck, texts: Texts) -> dict[str, Any]:
     return {
         "check": check,
         "state": _VERDICTS.get(check.verdict, "failed"),

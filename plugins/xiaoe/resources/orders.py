@@ -1,8 +1,8 @@
 """One order of `xe.order.list.get/1.0.1` → one row of `orders` (docs/xiaoe-api.md section 2).
 
-Units: `price` arrives in yuan, `coupon_price` and `refund_money` in fen; all three leave as yuan.
-Times stay Beijing wall-clock. `goods_img`, `discount_price`, `discount_data` and `order_type` are not
-stored: nobody has settled what they mean; they stay in the kept pages.
+Units: `price` arrives in yuan, `coupon_price`, `discount_price` and `refund_money` in fen; all leave as yuan.
+Times stay Beijing wall-clock. `order_type` is an array: its codes are stored as `2,8`; the table works out
+`is_imported` from it and `client_type`. `goods_img` and `discount_data` are not stored; they stay in the kept pages.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ MAPPING: Mapping = {
     "coupon_id": ("coupon_id", values.identifier),
     "coupon_name": ("coupon_name", values.text),
     "coupon_price": ("coupon_price", values.fen),
+    "discount_price": ("discount_price", values.fen),
     "refund_money": ("refund_money", values.fen),
     "order_state": ("order_state", values.code),
     "ship_state": ("ship_state", values.code),
     "pay_way": ("pay_way", values.code),
     "client_type": ("client_type", values.code),
+    "order_type": ("order_type", values.code_list),
     "collection_way": ("collection_way", values.code),
     "after_sales_state": ("after_sales_state", values.code),
     "team_buy_state": ("team_buy_state", values.code),
@@ -56,6 +58,10 @@ CODE_TEXTS: dict[str, dict[int, str]] = {
     "resource_type": texts("resource_type"),
     "order_state": texts("order_state"),
     "ship_state": texts("ship_state"),
+    "client_type": texts("client_type"),
+    "order_type": texts("order_type"),
+    "after_sales_state": texts("after_sales_state"),
+    "sales_state": texts("sales_state"),
 }
 """Columns that get a second one, `<name>_text`, in Chinese."""
 

@@ -1,7 +1,8 @@
 """One item of `xe.ecommerce.after_sale.list/1.0.0` → one row of `refunds` (docs/xiaoe-api.md section 3).
 
-Units: every amount arrives in fen (one source only) and leaves as yuan. Times stay Beijing wall-clock.
-`goods_list` and `state_str` are not stored: the order and the code say the same; they stay in the kept pages.
+Units: every amount arrives in fen (one source only) and leaves as yuan. Times stay Beijing wall-clock. Of `goods_list`
+only the number of entries is stored, `state_str` not at all: the order and the code say the same; both stay in the kept
+pages. `sale_type_name` is the API's own word, beside the text of the code, which a row may lack.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ MAPPING: Mapping = {
     "aftersale_id": ("aftersale_id", values.identifier),
     "order_id": ("order_id", values.identifier),
     "state": ("state", values.code),
+    "state_reason": ("state_reason", values.text),
     "sale_type": ("sale_type", values.code),
+    "sale_type_name": ("sale_type_name", values.text),
     "apply_refund_money": ("apply_refund_money", values.fen),
     "refund_money": ("refund_money", values.fen),
     "actual_fee": ("actual_fee", values.fen),
@@ -30,6 +33,7 @@ MAPPING: Mapping = {
     "remark": ("remark", values.text),
     "nickname": ("nick_name", values.text),
     "goods_name": ("goods_name", values.text),
+    "goods_count": ("goods_list", values.length),
     "sku_id": ("sku_id", values.identifier),
     "created_at": ("created_at", values.time),
     "updated_at": ("updated_at", values.time),
@@ -44,7 +48,7 @@ CODE_TEXTS: dict[str, dict[int, str]] = {
 }
 """Columns that get a second one, `<name>_text`, in Chinese."""
 
-PERSONAL = ("nickname", "reason", "remark")
+PERSONAL = ("nickname", "reason", "remark", "state_reason")
 """Columns that tell who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed."""
 
 

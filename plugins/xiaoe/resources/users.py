@@ -1,17 +1,20 @@
 """One item of `xe.user.batch.get/2.0.0` → one row of `users` (docs/xiaoe-api.md section 4).
 
-Times arrive as text, or as unix milliseconds, and leave as Beijing wall-clock. Nobody has settled the unit of
-`pay_sum`: it is stored as it comes.
+`user_created_at` arrives as Beijing text, `latest_visited_at`, which has to be asked for, as unix milliseconds; both
+leave as Beijing wall-clock. `punch_count` is the number of purchases. Nobody has settled the unit of `pay_sum`: it is
+stored as it comes.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from xiaoe.resources.base import Cursor, Resource, Scope, everything
+from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.decode import Mapping, RowReader
+from xiaoe.windows import Window
 
 MAPPING: Mapping = {
     "user_id": ("user_id", values.identifier),
@@ -34,6 +37,11 @@ PERSONAL = ("nickname", "phone", "collect_phone", "avatar", "wx_union_id", "wx_o
 """Columns that tell who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed."""
 
 
+def _with_last_visit(window: Window) -> dict[str, Any]:
+    """No filter; `latest_visited_at` comes only when it is asked for (docs/xiaoe-api.md section 4)."""
+    return {"need_column": ["latest_visited_at"]}
+
+
 USERS = Resource(
     name="users",
     table="users",
@@ -45,7 +53,7 @@ USERS = Resource(
     largest_page=50,
     calls_per_second=300,
     quota_seconds=10,
-    filters=everything,
+    filters=_with_last_visit,
     time=None,
     reader=RowReader(MAPPING, {}, key="user_id", forms=forms_of("users", PERSONAL)),
     personal=PERSONAL,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
 from xiaoe.rows import values
+from xiaoe.rows.codes import text_of, without_text
 from xiaoe.rows.masking import PLAIN, Forms
 from xiaoe.rows.problems import Problem, shape_of
 
@@ -95,7 +97,7 @@ class RowReader:
         self.fields = frozenset(field for field, _ in mapping.values())
         self._key_place = list(mapping).index(key)
         self._texts = [
-            (place, code_texts[name.removesuffix("_text")])
+            (place, partial(text_of, known=code_texts[name.removesuffix("_text")]))
             for place, name in enumerate(self.columns)
             if name not in mapping and name != PROBLEM_COLUMNS
         ]
@@ -154,8 +156,8 @@ class RowReader:
                 columns.append(self._one_by_one(column, read, came, problems))
         if not all(key and key.strip() for key in columns[self._key_place]):
             raise RowError(self._no_key(problems))
-        for place, texts in self._texts:
-            columns.insert(place, [_text_of(texts, code) for code in columns[place - 1]])
+        for place, text in self._texts:
+            columns.insert(place, values.each(text, columns[place - 1]))
         marks: list[str | None] = [None] * len(rows)
         for at, found in problems.items():
             marks[at] = ",".join(one.column for one in found)
@@ -233,14 +235,12 @@ class RowReader:
 
     def unknown_codes(self, rows: Iterable[Row]) -> dict[str, int]:
         """Codes without a text → how many rows have them, e.g. `{"order_state=77": 3}`."""
-        places = [(name, self.columns.index(name), self._code_texts[name]) for name in self._code_texts]
-        found: dict[str, int] = {}
-        for row in rows:
-            for name, place, texts in places:
-                for code in _codes(row[place]):
-                    if code not in texts:
-                        found[f"{name}={code}"] = found.get(f"{name}={code}", 0) + 1
-        return found
+        found: Counter[str] = Counter()
+        columns = list(zip(*rows, strict=True))
+        for name, known in self._code_texts.items() if columns else ():
+            for code, number in Counter(columns[self.columns.index(name)]).items():
+                found.update({f"{name}={one}": number for one in without_text(code, known)})
+        return dict(found)
 
 
 def _with_words(read: Callable[[Any], Any], texts: dict[int, str]) -> Callable[[Any], Any]:
@@ -248,23 +248,9 @@ def _with_words(read: Callable[[Any], Any], texts: dict[int, str]) -> Callable[[
     codes = {text: code for code, text in texts.items() if list(texts.values()).count(text) == 1}
 
     def read_code(value: Any) -> Any:
-        return codes[value] if type(value) is str and value in codes else read(value)
+        return read(str(codes[value]) if type(value) is str and value in codes else value)
 
     return read_code
-
-
-def _codes(stored: Any) -> list[int]:
-    """The codes in a column: one, or those of a list."""
-    if stored is None:
-        return []
-    return list(map(int, stored.split(","))) if isinstance(stored, str) else [stored]
-
-
-def _text_of(texts: dict[int, str], stored: Any) -> str | None:
-    """The text of a code; of a list of codes the texts of those that are known."""
-    if type(stored) is not str:
-        return texts.get(stored)
-    return "、".join(texts[code] for code in _codes(stored) if code in texts) or None
 
 
 def _decoded(raw: msgspec.Raw) -> Any:

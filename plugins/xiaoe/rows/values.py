@@ -18,8 +18,8 @@ from xiaoe.rows.numbers import EMPTY
 from xiaoe.rows.times import NULL_TIMES, planned, time
 
 __all__ = [
-    "EMPTY", "NULL_TIMES", "RULES", "code", "code_list", "count", "each", "fen", "identifier", "number", "planned",
-    "text", "time", "yuan",
+    "EMPTY", "NULL_TIMES", "RULES", "code", "code_list", "count", "each", "fen", "identifier", "length", "number",
+    "planned", "text", "time", "yuan",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -34,6 +34,7 @@ rows whose bytes are the same are typed again then. Not for comments, names or s
 LONGEST_TEXT = 65_535
 """Bytes in a TEXT column."""
 LONGEST_ID = 128
+LONGEST_CODES = 128
 _INT_MAX = 2**31 - 1
 _MONEY_MAX = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
@@ -88,12 +89,34 @@ def count(value: Any) -> int | None:
 
 
 def code_list(value: Any) -> str | None:
-    """Codes, a list or a text with commas → distinct ones in rising order, with commas between them; none is None."""
+    """Codes in an array, or in a text such as `[2, "8"]` or `2,8` → `2,8`; none in it is an empty text.
+
+    A single code is an array of one. At most 128 characters.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        if text in EMPTY:
+            return None
+        inner = text.removeprefix("[").removesuffix("]")
+        value = [one.strip().strip("\"'") for one in inner.split(",")] if inner.strip() else []
+    found = [code(one) for one in (value if isinstance(value, list) else [value])]
+    if None in found:
+        raise ValueError("a code in it is missing")
+    joined = ",".join(map(str, found))
+    if len(joined) > LONGEST_CODES:
+        raise ValueError(f"longer than {LONGEST_CODES} characters")
+    return joined
+
+
+def length(value: Any) -> int | None:
+    """How many entries an array has."""
     if value is None or (isinstance(value, str) and value.strip() in EMPTY):
         return None
-    parts = value.strip("[] ").split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
-    found = sorted({one for one in map(code, parts) if one is not None})
-    return ",".join(map(str, found)) or None
+    if not isinstance(value, list):
+        raise ValueError("not an array")
+    return len(value)
 
 
 @_remembered

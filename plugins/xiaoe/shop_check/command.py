@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xiaoe import settings
 from xiaoe.shop_check import cassette, replay, report, store
-from xiaoe.shop_check.findings import Verdict
+from xiaoe.shop_check.findings import ShopVerdict
 from xiaoe.shop_check.runner import check_shop
 
 
@@ -37,7 +37,7 @@ def check_shops(language: str, *, record: bool = False, say: Callable[[str], Non
             say(report.say("report", "cassette", language, path=store.keep_cassette(check, replies)))
         if not store.keep_row(check):
             say(report.say("report", "not_kept", language))
-        fits = fits and check.verdict is not Verdict.UNFIT
+        fits = fits and check.verdict is not ShopVerdict.UNFIT
     return fits
 
 

@@ -22,7 +22,7 @@ class Level(str, enum.Enum):
     BAD = "bad"
 
 
-class Verdict(str, enum.Enum):
+class ShopVerdict(str, enum.Enum):
     """How a shop and this code go together."""
 
     FITS = "fits"
@@ -103,12 +103,12 @@ class ShopCheck:
     fields: Mapping[str, Sequence[FieldReport]] = field(default_factory=dict)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ShopVerdict:
         """Unfit with one bad finding, with remarks where there is one."""
         levels = {one.level for one in self.findings}
         if Level.BAD in levels:
-            return Verdict.UNFIT
-        return Verdict.REMARKS if Level.REMARK in levels else Verdict.FITS
+            return ShopVerdict.UNFIT
+        return ShopVerdict.REMARKS if Level.REMARK in levels else ShopVerdict.FITS
 
     @property
     def wrong_tables(self) -> list[str]:

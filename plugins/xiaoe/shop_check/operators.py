@@ -22,7 +22,7 @@ class XiaoeShopCheckOperator(ShopOperator):
         """
         from xiaoe.exceptions import XiaoeQualityError
         from xiaoe.shop_check import report, store
-        from xiaoe.shop_check.findings import Level, Verdict
+        from xiaoe.shop_check.findings import Level, ShopVerdict
         from xiaoe.shop_check.runner import check_shop
 
         check, _ = check_shop(self.xiaoe_conn_id)
@@ -30,7 +30,7 @@ class XiaoeShopCheckOperator(ShopOperator):
             self.log.info("%s", line)
         files = store.keep_files(check, "zh")
         store.keep_row(check)
-        if check.verdict is Verdict.UNFIT:
+        if check.verdict is ShopVerdict.UNFIT:
             bad = [one for one in report.in_order(check.findings) if one.level is Level.BAD]
             reasons = "；".join(report.sentence(one, "zh") for one in bad)
             raise XiaoeQualityError(f"{report.say('verdict', check.verdict.value, 'zh')}：{reasons}（{files[-1]}）")

@@ -21,7 +21,7 @@ TOKEN = {"code": 0, "msg": "success", "data": {"access_token": "xe_replay", "exp
 APP_ID, CLIENT_ID, SECRET = "appreplay", "xopreplay", "replay"
 
 
-class Shop:
+class ReplayedShop:
     """Answers calls from a cassette: every row that was recorded, once.
 
     Windows and days are applied by the time that a row says; a row that says none stands where the one before it does.
@@ -93,7 +93,7 @@ def _begin(resource: Resource, rows: list[Any], request: dict[str, Any], size: i
 @contextmanager
 def serving(cassette: Cassette, port: int = 0) -> Iterator[str]:
     """Serve a cassette on 127.0.0.1 and yield the base URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), _handler(Shop(cassette).answer))
+    server = ThreadingHTTPServer(("127.0.0.1", port), _handler(ReplayedShop(cassette).answer))
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

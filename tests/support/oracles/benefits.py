@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -34,6 +34,7 @@ PARTIAL = "截止前部分退款"
 IN_PROGRESS = "截止时退款处理中"
 FAILED = "截止时退款失败"
 DONE_LATE = "截止前申请，截止后退款"
+BEGAN = "截止前退款中，截止后退款"
 UNPAID = "未支付"
 NO_TIME = "缺少下单时间"
 NO_REFUND_TIME = "已退款，退款时间未知"
@@ -112,6 +113,15 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """An observed change of an order's state; UTC, naive."""
+
+    old: int | None
+    new: int | None
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A person's answer, and the facts it was given for."""
 
@@ -131,7 +141,14 @@ class Verdict:
 
 
 def judge(
-    order: Order, applications: Iterable[AfterSale], rule: Rule, now: datetime, *, seen: datetime, is_stale: bool
+    order: Order,
+    applications: Iterable[AfterSale],
+    rule: Rule,
+    now: datetime,
+    *,
+    seen: datetime,
+    is_stale: bool,
+    changes: Sequence[Change] = (),
 ) -> tuple[str, str, datetime | None]:
     """Decision, reason, deadline.
 
@@ -142,6 +159,7 @@ def judge(
         now: UTC, naive.
         seen: When the order was last seen, UTC, naive.
         is_stale: Whether its newest version could not be read.
+        changes: Of its state, oldest first.
     """
     anchor = order.pay_time if rule.anchor == "pay_time" and order.pay_time is not None else order.created_time
     deadline = None if anchor is None else anchor + timedelta(days=rule.days)
@@ -168,7 +186,7 @@ def judge(
     in_full = state in {3, 10}
     if not on_its_way and order.price is not None and order.price > 0 and money >= order.price:
         in_full = True
-    in_part = not on_its_way and (state == 11 or money > 0 or order.refund_time is not None)
+    in_part = not on_its_way and (money > 0 or order.refund_time is not None)
     times = [moment for moment in (order.refund_time, finished_at) if moment is not None]
     if in_full and not times:
         return "review", NO_REFUND_TIME, deadline
@@ -196,7 +214,16 @@ def judge(
         refunded_at = order.refund_time if order.refund_time is not None else one.updated_at
         if one in finished and (refunded_at is None or refunded_at > deadline):
             return "review", DONE_LATE, deadline
-    if on_its_way and (in_time or not for_money):
+    nobody_says_later = bool(in_time) or not for_money
+    if in_full or in_part:
+        for change in changes:
+            if {change.old, change.new} & {8, 11} and change.observed_at + EIGHT_HOURS <= deadline:
+                return "review", BEGAN, deadline
+        if changes and changes[0].old in {8, 11} and nobody_says_later:
+            return "review", BEGAN, deadline
+    if state == 11 and not in_part and nobody_says_later:
+        return "review", IN_PROGRESS, deadline
+    if on_its_way and nobody_says_later:
         return "review", IN_PROGRESS if state == 8 else FAILED, deadline
     return "grant", GRANTED, deadline
 
@@ -219,6 +246,7 @@ class Shop:
     after_sales: dict[str, list[AfterSale]] = field(default_factory=lambda: defaultdict(list))
     looks: list[Look] = field(default_factory=list)
     rejected: set[str] = field(default_factory=set)
+    changes: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     shop_id: str = APP_ID
 
@@ -236,7 +264,13 @@ class Shop:
                     break
         applications = self.after_sales.get(order.order_id, [])
         decision, reason, deadline = judge(
-            order, applications, rule, now, seen=seen, is_stale=order.order_id in self.rejected
+            order,
+            applications,
+            rule,
+            now,
+            seen=seen,
+            is_stale=order.order_id in self.rejected,
+            changes=self.changes.get(order.order_id, []),
         )
         if decision == "review" and order.order_id in self.answers:
             for answer in self.answers[order.order_id]:
@@ -247,7 +281,7 @@ class Shop:
     # --- into the warehouse ----------------------------------------------------------------------------
 
     def save(self, session: Session, names: Iterable[str] | None = None, *, queue: bool = True) -> None:
-        """Write these orders and their after-sales (None: all), as a merge does, and commit.
+        """Write these orders, their changes and their after-sales (None: all), as a merge does, and commit.
 
         Looks, rejected rows and answers are written by `save_looks`, `save_rejected` and `answer`.
         """
@@ -255,6 +289,15 @@ class Shop:
         session.bulk_load("orders", ORDER_COLUMNS, [self._order_row(self.orders[name]) for name in kept])
         sold = [self._refund_row(name, one) for name in kept for one in self.after_sales.get(name, ())]
         session.bulk_load("refunds", REFUND_COLUMNS, sold)
+        session.insert_many(
+            "INSERT INTO order_state_log (shop_id, order_id, field, old_value, new_value, observed_at, batch_id)"
+            " VALUES (%s, %s, 'order_state', %s, %s, %s, 'by-hand')",
+            [
+                (self.shop_id, name, one.old, one.new, one.observed_at)
+                for name in kept
+                for one in self.changes.get(name, ())
+            ],
+        )
         if queue:
             session.bulk_load("benefit_queue", ("shop_id", "order_id"), [(self.shop_id, name) for name in kept])
         session.commit()
@@ -300,6 +343,9 @@ class Shop:
             ",".join(one.unreadable) or None,
         )
 
+    def _change_row(self, order_id: str, one: Change) -> tuple[Any, ...]:
+        return self.shop_id, order_id, one.old, one.new, one.observed_at
+
     def _refund_row(self, order_id: str, one: AfterSale) -> tuple[Any, ...]:
         return (
             *(self.shop_id, one.name, order_id, one.state, one.sale_type, one.created_at, one.updated_at),
@@ -327,6 +373,10 @@ def held_by(database: Database, shop_id: str = APP_ID) -> Shop:
     for row in database.rows("SELECT * FROM refunds WHERE shop_id = %s", (shop_id,)):
         facts = {name: row[name] for name in AfterSale.__slots__ if name not in ("name", "unreadable")}
         shop.after_sales[row["order_id"]].append(AfterSale(row["aftersale_id"], **facts, unreadable=_marked(row)))
+    log = "SELECT * FROM order_state_log WHERE shop_id = %s AND field = 'order_state' ORDER BY observed_at, id"
+    for row in database.rows(log, (shop_id,)):
+        old, new = (None if value is None else int(value) for value in (row["old_value"], row["new_value"]))
+        shop.changes[row["order_id"]].append(Change(old, new, row["observed_at"]))
     windows = "SELECT * FROM sync_windows WHERE shop_id = %s AND resource = 'orders'"
     for row in database.rows(windows, (shop_id,)):
         shop.looks.append(Look(row["window_start"], row["window_end"], row["observed_at"]))
@@ -454,6 +504,8 @@ def generated(count: int, seed: int = 1) -> Shop:
         shop.orders[name] = Order(**{"order_id": name, "created_time": created, "observed_at": seen, **facts})
         if sold:
             shop.after_sales[name] = [AfterSale(f"{name}_{place}", *one) for place, one in enumerate(sold)]
+        if dice.random() < 0.3:
+            shop.changes[name] = _changes(dice, deadline)
         if dice.random() < 0.01:
             shop.orders[name] = replace(shop.orders[name], absent=True)
         if dice.random() < 0.03:
@@ -465,6 +517,13 @@ def generated(count: int, seed: int = 1) -> Shop:
         if dice.random() < 0.01:
             shop.rejected.add(name)
     return shop
+
+
+def _changes(dice: random.Random, deadline: datetime) -> list[Change]:
+    """One or two changes of state: refunds that begin, and end, about the deadline."""
+    begun = utc(_near(dice, deadline))
+    first = Change(dice.choice((0, 1, 1, 8, 11, None)), dice.choice((1, 8, 8, 9, 11)), begun)
+    return [first, Change(first.new, dice.choice((1, 9, 10, 11)), begun + DAY)] if dice.random() < 0.5 else [first]
 
 
 def _looks(dice: random.Random, number: int, day: datetime) -> list[Look]:

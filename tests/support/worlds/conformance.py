@@ -98,7 +98,7 @@ class RowFactory:
     def stored(self, item: Item) -> dict[str, Any]:
         """The row as the warehouse holds it, less the bookkeeping; knows nothing of `changed`."""
         row = {column: self._cell(column, item)[1] for column in self.fields}
-        return row | {f"{column}_text": texts[row[column]] for column, texts in self.texts.items()}
+        return row | {f"{column}_text": texts[int(row[column])] for column, texts in self.texts.items()}
 
     def _cell(self, column: str, item: Item) -> tuple[Any, Any]:
         """A column's value as it is sent, and as it is stored."""
@@ -108,7 +108,7 @@ class RowFactory:
         if column in self.texts:
             codes = list(self.texts[column])
             code = codes[(item.number + item.version) % len(codes)]
-            return code, code
+            return (str(code), str(code)) if read is values.code_list else (code, code)
         serial = item.number * 10 + item.version
         is_fixed = column == self._resource.time
         moment = self._begin + timedelta(minutes=item.number) if is_fixed else _DAY + timedelta(minutes=serial)
@@ -119,11 +119,12 @@ _SAMPLES: dict[Read, Callable[[int, datetime], tuple[Any, Any]]] = {
     values.identifier: lambda serial, _: (f"id_{serial}", f"id_{serial}"),
     values.text: lambda serial, _: (f"文 {serial}", f"文 {serial}"),
     values.code: lambda serial, _: (serial, serial),
+    values.length: lambda serial, _: ([{}] * (serial % 7), serial % 7),
     values.yuan: lambda serial, _: (f"{serial}.50", Decimal(f"{serial}.50")),
     values.fen: lambda serial, _: (serial * 100 + 5, Decimal(f"{serial}.05")),
     values.number: lambda serial, _: (serial + 0.25, Decimal(f"{serial}.25")),
     values.count: lambda serial, _: (serial, serial),
-    values.code_list: lambda serial, _: ([serial, 2], f"2,{serial}" if serial > 2 else "2"),
+    values.code_list: lambda serial, _: ([serial, 2], f"{serial},2"),
     values.time: lambda _, moment: (f"{moment:%Y-%m-%d %H:%M:%S}", moment),
     values.planned: lambda _, moment: (int(moment.replace(tzinfo=BEIJING).timestamp() * 1000) + 7, moment),
 }

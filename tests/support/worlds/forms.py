@@ -109,10 +109,11 @@ FORMS: dict[Read, list[tuple[Any, Any]]] = {
         *_refused("2101-01-01 00:00:00"),
     ],
     values.code_list: [
-        ([2, 30], "2,30"), (["30", 2], "2,30"), ([2, 2], "2"), ("2,30", "2,30"), ("[2, 30]", "2,30"), (7, "7"),
-        ([], None), (None, None), ("", None), ("--", None), ("[]", None),
-        *_refused(["x"], {}, [[2]]),
+        ([2, 30], "2,30"), (["30", 2], "30,2"), ([2, 2], "2,2"), ("2,30", "2,30"), ("[2, 30]", "2,30"), (7, "7"),
+        ('["2", 30]', "2,30"), ([], ""), ("[]", ""), *_NOTHING,
+        *_refused(["x"], {}, [[2]], [2, None], "2,,30", [10**8] * 20),
     ],
+    values.length: [([], 0), ([{"a": 1}, None], 2), *_NOTHING, *_refused(3, "3", {"a": 1})],
 }  # fmt: skip
 """How a value is read → pairs of what is sent and what is stored; JSON numbers with a point are exact decimals."""
 BAD = {read: next(sent for sent, kept in forms if kept is REFUSED) for read, forms in FORMS.items()}

@@ -51,6 +51,8 @@ class Sale:
     refund_time: datetime | None
     refund_money: Decimal | None
     quantity: int | None = 1
+    client_type: int | None = None
+    order_type: str | None = None
 
 
 def sales(table: str) -> list[Sale]:
