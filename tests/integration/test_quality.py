@@ -258,7 +258,7 @@ CASES = (
     Case("field_problems_open", (PROBLEM.format(field="title"),),
          "orders.title：1 行，形如 text 9（not a time），如 o_x"),
     Case("api_fields_missing",
-         (API_FIELD.format(name="price", stored=1, first="2026-01-01", gone="'2026-11-19 04:00'"),),
+         (API_FIELD.format(name="price", stored=1, first="2037-01-01", gone="'2026-11-19 04:00'"),),
          "orders.price：2026-11-19 12:00 起不再出现，此前形如 text 9"),
     Case("api_fields_new", (API_FIELD.format(name="order_id", stored=1, first="2026-01-01", gone="NULL"),
                             API_FIELD.format(name="news", stored=0, first="2037-01-01", gone="NULL")),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,10 +19,12 @@ from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
 from xiaoe.rows.problems import shape_of
 
-PER_PAGE = 5
+PER_PAGE = 10
 """Rows of a page that are looked at."""
 _ENOUGH = 10
 """Rows that have to be looked at before a field counts as always sent, or as gone."""
+_MOST = 1000
+"""Rows that one run looks at."""
 _STALE = timedelta(days=1)
 """`last_seen_at` is written again when it is older."""
 _LONGEST_NAME = 128
@@ -49,7 +52,7 @@ class FieldSurvey:
 
     def add(self, rows: Iterable[msgspec.Raw]) -> None:
         """Look at some rows; one that is no object has no fields."""
-        for raw in rows:
+        for raw in islice(rows, max(0, _MOST - self._rows)):
             try:
                 fields = _decode(raw)
             except (ValueError, RecursionError, ArithmeticError):
