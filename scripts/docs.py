@@ -38,6 +38,7 @@ _HEADINGS = {
     "zh": ("DAG", "作用", "计划", "超时"),
 }
 _EVERY = {"en": "every {} days", "zh": "每 {} 天"}
+_BY_HAND = {"en": "by hand", "zh": "手动"}
 _OR_CHANGED = {"en": "`{}`, and after changes of {}", "zh": "`{}`，以及 {} 有变化后"}
 _TIMES = {"en": ("{} min", "{} h"), "zh": ("{} 分钟", "{} 小时")}
 
@@ -255,6 +256,8 @@ def _schedule(dag: Any, language: str) -> str:
     from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable, DeltaDataIntervalTimetable
 
     timetable = dag.timetable
+    if dag.schedule is None:
+        return _BY_HAND[language]
     if isinstance(timetable, CronDataIntervalTimetable):
         return f"`{timetable.expression}`"
     if isinstance(timetable, DeltaDataIntervalTimetable) and timetable.delta.seconds == 0:
