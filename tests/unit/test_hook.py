@@ -592,7 +592,8 @@ def test_a_good_connection_says_how_many_orders_there_are(hook: XiaoeHook, waits
     good, message = hook.test_connection()
     assert good
     assert message.startswith(f"connected to shop {APP_ID}: ")
-    assert message.endswith("orders in the last 24 hours")
+    assert "orders in the last 24 hours. " in message
+    assert "xiaoe_shop_check" in message, "what to do next"
     assert waits == []
 
 
