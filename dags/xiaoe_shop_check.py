@@ -1,4 +1,4 @@
-"""### Does this shop fit? · 店铺检查（手动运行）
+"""### Check of a shop's API and rows · 店铺检查（手动运行）
 
 About 40 calls to each shop's API, all read-only, under a minute: what is granted, how the API behaves where its
 documentation is silent, in which forms the fields come, and whether every row can be read into its table. The findings

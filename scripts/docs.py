@@ -37,8 +37,8 @@ _HEADINGS = {
     "en": ("DAG", "What it does", "Schedule", "Late after"),
     "zh": ("DAG", "作用", "计划", "超时"),
 }
-_BY_HAND = {"en": "by hand", "zh": "手动"}
 _EVERY = {"en": "every {} days", "zh": "每 {} 天"}
+_BY_HAND = {"en": "by hand", "zh": "手动"}
 _OR_CHANGED = {"en": "`{}`, and after changes of {}", "zh": "`{}`，以及 {} 有变化后"}
 _TIMES = {"en": ("{} min", "{} h"), "zh": ("{} 分钟", "{} 小时")}
 
@@ -256,7 +256,7 @@ def _schedule(dag: Any, language: str) -> str:
     from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable, DeltaDataIntervalTimetable
 
     timetable = dag.timetable
-    if not timetable.can_be_scheduled:
+    if dag.schedule is None:
         return _BY_HAND[language]
     if isinstance(timetable, CronDataIntervalTimetable):
         return f"`{timetable.expression}`"

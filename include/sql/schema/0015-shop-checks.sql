@@ -1,5 +1,5 @@
 -- What `make check-shop` found, check after check.
--- depends: 0011-comments
+-- depends: 0014-api-fields
 
 CREATE TABLE IF NOT EXISTS shop_checks (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT '序号',
