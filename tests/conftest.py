@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -36,4 +37,9 @@ FOLDERS = ("live", "scripts", "chaos", "integration", "emulator", "unit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(ROOT / "tests").parts[0]))
+    """Put files in the order in which they are handed out: of every three, two that mostly wait for an Airflow."""
+    folder = {item.path: item.path.relative_to(ROOT / "tests").parts[0] for item in items}
+    files = sorted(folder, key=lambda path: FOLDERS.index(folder[path]))
+    live, others = (iter([path for path in files if (folder[path] == "live") is is_live]) for is_live in (True, False))
+    order = [path for _ in files for path in (*islice(live, 2), *islice(others, 1))]
+    items.sort(key=lambda item: order.index(item.path))
