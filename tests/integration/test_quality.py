@@ -101,8 +101,19 @@ class Shop:
             yield
         finally:
             put_back = [f"DELETE FROM {table}" for table in tables]
-            put_back += [f"INSERT INTO {table} SELECT * FROM kept_{table}" for table in tables]
+            for table in tables:
+                names = self.columns(table)
+                put_back.append(f"INSERT INTO {table} ({names}) SELECT {names} FROM kept_{table}")
             self.run("SET FOREIGN_KEY_CHECKS = 0", *put_back)
+
+    def columns(self, table: str) -> str:
+        """Those that can be written."""
+        rows = self.database.rows(
+            "SELECT column_name AS name FROM information_schema.columns WHERE table_schema = DATABASE()"
+            " AND table_name = %s AND extra NOT LIKE %s AND extra NOT LIKE %s",
+            (table, "%VIRTUAL GENERATED%", "%STORED GENERATED%"),
+        )
+        return ", ".join(row["name"] for row in rows)
 
     def run(self, *statements: str) -> None:
         connection = self.database.connect()
