@@ -492,7 +492,8 @@ def test_a_total_that_does_not_fit_is_asked_for_again(shop: Shop, monkeypatch: p
 
     def bring_it(seconds: float) -> None:
         waited.append(seconds)
-        shop.run(f"INSERT INTO orders SELECT * FROM kept_orders WHERE order_id = '{one}'")
+        names = shop.columns("orders")
+        shop.run(f"INSERT INTO orders ({names}) SELECT {names} FROM kept_orders WHERE order_id = '{one}'")
 
     monkeypatch.setattr(hook, "XiaoeHook", lambda conn_id: XiaoeHook(conn_id, sleep=bring_it))
     with shop.broken(f"DELETE FROM orders WHERE order_id = '{one}'"):
