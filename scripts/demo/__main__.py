@@ -238,7 +238,8 @@ def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
     [[orders, paid, refunded, imported, first, last]] = query(
         dsn,
         "SELECT COUNT(*), SUM(IF(pay_time IS NOT NULL AND is_imported = 0, price, 0)),"
-        " SUM(IF(is_imported = 0, refund_money, 0)), SUM(is_imported), MIN(created_time), MAX(created_time) FROM orders",
+        " SUM(IF(is_imported = 0, refund_money, 0)), SUM(is_imported), MIN(created_time), MAX(created_time)"
+        " FROM orders",
     )
     [[changes, refunds]] = query(
         dsn,
