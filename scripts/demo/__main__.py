@@ -235,10 +235,11 @@ def fail_on_failed_runs(airflow: Standalone, dag_id: str) -> None:
 
 def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
     """Print a summary and the addresses."""
-    [[orders, paid, refunded, first, last]] = query(
+    [[orders, paid, refunded, imported, first, last]] = query(
         dsn,
-        "SELECT COUNT(*), SUM(IF(pay_time IS NOT NULL, price, 0)), SUM(refund_money), MIN(created_time),"
-        " MAX(created_time) FROM orders",
+        "SELECT COUNT(*), SUM(IF(pay_time IS NOT NULL AND is_imported = 0, price, 0)),"
+        " SUM(IF(is_imported = 0, refund_money, 0)), SUM(is_imported), MIN(created_time), MAX(created_time)"
+        " FROM orders",
     )
     [[changes, refunds]] = query(
         dsn,
@@ -249,7 +250,8 @@ def summary(airflow: Standalone, dsn: str, url: str, seconds: float) -> None:
         dsn, "SELECT decision_text, COUNT(*) FROM benefit_decisions GROUP BY decision_text ORDER BY COUNT(*) DESC"
     )
     say(
-        f"\n[bold]{orders} orders of {len(SHOPS)} shops[/] from {first} to {last}, ¥{paid} paid, ¥{refunded} refunded\n"
+        f"\n[bold]{orders} orders of {len(SHOPS)} shops[/] from {first} to {last}, ¥{paid} paid, ¥{refunded} refunded,"
+        f" without {imported} imported ones\n"
         f"[bold]{changes} changes[/] seen after the first load, among them {refunds} refunds (order_state_log)\n"
         f"[bold]benefits[/] (benefit_decisions): {', '.join(f'{text} {count}' for text, count in decided)}\n"
         f"in {seconds / 60:.1f} minutes\n\n"

@@ -169,7 +169,11 @@ def _is_never_number(number: int) -> bool:
         seconds = number // unit
         if _YEAR_0 <= seconds < _YEAR_3:
             return True
-        if 10**8 <= abs(seconds) <= _LAST_SECOND and _is_never(_EPOCH_UTC + timedelta(seconds=seconds)):
+        if (
+            abs(seconds) >= 10**8
+            and _YEAR_3 <= seconds <= _LAST_SECOND
+            and _is_never(_EPOCH_UTC + timedelta(seconds=seconds))
+        ):
             return True
     return False
 
