@@ -25,10 +25,11 @@ def stage(run_id: str, begin: datetime | None = None, end: datetime | None = Non
 def merge(folder: str) -> Cost:
     """Merge a staged run from the page store into the connection's database; the result is counts."""
     operators = prepared()
-    from xiaoe.mysql.templates import render
+    from xiaoe.merge.sql import merge_sql
+    from xiaoe.resources.orders import ORDERS
 
     operator = operators.XiaoeMergeOperator(
-        task_id="merge", resource="orders", mode="rescan", folder=folder, sql=render("merge/orders.sql")
+        task_id="merge", resource="orders", mode="rescan", folder=folder, sql=merge_sql(ORDERS)
     )
     return measured(lambda: operator.execute(context("merge")))
 
