@@ -942,7 +942,9 @@ def queue(database: Database) -> set[str]:
     return {row["order_id"] for row in database.rows("SELECT order_id FROM benefit_queue")}
 
 
-def test_an_emulated_shop_after_its_syncs(sync: Sync, database: Database, api: Emulator) -> None:
+def test_an_emulated_shop_after_its_syncs(
+    sync: Sync, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three thousand orders and their after-sales; then the clock goes on, and only what changed is decided anew."""
     sync.run(EVERYTHING)
     sync.run(EVERYTHING, resource=REFUNDS)
@@ -956,6 +958,9 @@ def test_an_emulated_shop_after_its_syncs(sync: Sync, database: Database, api: E
         before, old = held_by(database), decisions(database)
         now += days(step)
         api.set_clock(now.isoformat())
+        monkeypatch.setattr(
+            "xiaoe.clock.now", lambda moment=now: moment
+        )  # the shop's time: what lies behind it is no future
         window = Window(now - days(29), now)
         sync.run(window, mode="rescan")
         sync.run(window, resource=REFUNDS, mode="rescan")
