@@ -502,7 +502,7 @@ def test_orders_that_wait_are_counted_and_the_longest_told(session: Session, dat
     assert decide(now) == {"pending": 2}
     assert attention.not_observed_since(session, APP_ID, now) == (2, timedelta(minutes=90))
     assert attention.not_observed_since(session, "another", now) == (0, ZERO)
-    assert "2 单截止后尚未再次观测，最久 1:30:00" in attention.summary(Counter(), [], 2, timedelta(minutes=90))
+    assert "2 单截止后尚未再次观测，最久 1 小时 30 分" in attention.summary(Counter(), [], 2, timedelta(minutes=90))
     assert {row["reason"] for row in decisions(database).values()} == {UNSEEN, EARLY}
     assert [entry["new_decision"] for entry in log_of(database)] == ["pending"] * 3
     shop.looks.append(Look(MADE, MADE + HOUR, utc(DEADLINE + HOUR)))  # seen again: the first one only

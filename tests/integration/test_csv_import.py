@@ -316,7 +316,7 @@ def test_our_own_export_comes_back_as_it_went(
     assert "无法解析 " not in told
     unknown = re.search("不导入的列：(.*)", told)
     assert unknown is not None
-    assert unknown[1] == "接口不再返回该订单的时间（UTC）"
+    assert unknown[1] == "是否导入订单、接口不再返回该订单的时间（UTC）、无法解析的列（逗号分隔）"
     assert alike(database.content()) == alike(before)
     assert database.wrong_lines() == []
 

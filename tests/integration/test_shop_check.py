@@ -85,7 +85,7 @@ def test_the_page_shows_the_last_check_of_a_shop(database: Database, api: Emulat
     finding = {"key": "pages_overlap", "level": "remark", "resource": "users", "facts": {"rows": 77}}
     database.rows(insert, (APP_ID, json.dumps([finding])))
     with Warehouse().session() as session:
-        [shown] = queries.read(session, None, datetime.now(BEIJING)).shop_checks
+        [shown] = queries.read_page_data(session, None, datetime.now(BEIJING)).shop_checks
     assert shown.verdict == "fits_with_remarks"
     status, html = web.render("zh", None)
     assert status == 200

@@ -500,6 +500,12 @@ def test_files_and_recordings_of_a_shop_hold_no_value_of_a_person(api: Emulator,
     sent = {
         str(value) for one in replies for row in one.rows for field, value in row.items() if field in personal and value
     }
-    written = {json.dumps(value, ensure_ascii=False)[1:-1] for value in sent if any(map(str.isalnum, value))}
+    written = {json.dumps(value, ensure_ascii=False)[1:-1] for value in sent if says_something(value)}
     assert len(written) > 500
-    assert [value for value in written if len(value) > 3 and value in kept] == []
+    assert [value for value in written if value in kept] == []
+
+
+def says_something(value: str) -> bool:
+    """Whether a value is long enough not to stand in a replacement by chance; of a name, two characters are."""
+    letters = [one for one in value if one.isalnum()]
+    return len(letters) >= 6 or (len(letters) >= 2 and not any(map(str.isascii, letters)))

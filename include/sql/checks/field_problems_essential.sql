@@ -1,5 +1,5 @@
-{#- Fields that sums and benefit decisions rest on and that cannot be read: once per field and reason, with how many rows
-    the figures lack. -#}
+{#- Fields that sums and benefit decisions rest on and that cannot be read: once per field and reason, with the number
+    of rows that the figures lack. -#}
 SELECT
     CONCAT(
         p.resource, '.', p.field, '：', COUNT(*), ' 行，形如 ', MIN(p.shape), '（', p.reason, '），如 ', MIN(p.row_key)

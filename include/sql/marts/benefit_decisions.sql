@@ -4,14 +4,14 @@
     observations UTC: a moment in UTC is eight hours earlier on the clock. `decided_at` is the moment of the run, UTC. -#}
 {%- from "merge/macros.jinja" import nth, numbers %}
 {#- Columns that a decision rests on, and what a person calls them: where one could not be read, a person decides. -#}
-{%- set basics = [("order_state", "订单状态"), ("price", "实付金额"), ("refund_money", "退款金额"), ("pay_time", "支付时间"),
-    ("refund_time", "退款时间"), ("created_time", "下单时间")] %}
+{%- set basics = [("order_state", "订单状态"), ("price", "实付金额"), ("refund_money", "退款金额")] %}
+{%- set basics = basics + [("pay_time", "支付时间"), ("refund_time", "退款时间"), ("created_time", "下单时间")] %}
 {%- if policy.resource_types %}{% set basics = basics + [("resource_type", "商品类型")] %}{% endif %}
-{%- set unread_of_refund %}
-    {%- for column in ("state", "sale_type", "refund_money", "created_at", "updated_at") -%}
-    {{ " OR " if not loop.first }}FIND_IN_SET('{{ column }}', r.problem_columns)
-    {%- endfor %}
-{%- endset %}
+{%- set unread = [] %}
+{%- for column in ("state", "sale_type", "refund_money", "created_at", "updated_at") %}
+{%- set _ = unread.append("FIND_IN_SET('" ~ column ~ "', r.problem_columns)") %}
+{%- endfor %}
+{%- set unread_of_refund = unread | join(" OR ") %}
 {%- set now = "CAST('" ~ decided_at ~ "' AS DATETIME(3))" -%}
 
 INSERT INTO benefit_facts (
@@ -71,19 +71,25 @@ SET f.is_stale = 1;
 
 {#- Whether a refund was under way in time (state 8, or 11, a part of it: docs/xiaoe-api.md section 2): 2 where a change
     to or from it was seen in time; 1 where the order was first seen in it, nobody knows since when. -#}
-{%- set state_seen = "FROM order_state_log AS l WHERE l.shop_id = f.shop_id AND l.order_id = f.order_id"
-    " AND l.field = 'order_state'" %}
 UPDATE benefit_facts AS f
 SET
     f.began = CASE
         WHEN
             EXISTS (
-                SELECT 1 {{ state_seen }}
+                SELECT 1 FROM order_state_log AS l
+                WHERE
+                    l.shop_id = f.shop_id AND l.order_id = f.order_id AND l.field = 'order_state'
                     AND (l.old_value IN ('8', '11') OR l.new_value IN ('8', '11'))
                     AND l.observed_at <= f.deadline_at - INTERVAL 8 HOUR
             )
             THEN 2
-        WHEN (SELECT l.old_value {{ state_seen }} ORDER BY l.observed_at, l.id LIMIT 1) IN ('8', '11') THEN 1
+        WHEN
+            (
+                SELECT l.old_value FROM order_state_log AS l
+                WHERE l.shop_id = f.shop_id AND l.order_id = f.order_id AND l.field = 'order_state'
+                ORDER BY l.observed_at, l.id LIMIT 1
+            ) IN ('8', '11')
+            THEN 1
         ELSE 0
     END
 WHERE f.refund_money > 0 OR f.refund_time IS NOT NULL OR f.order_state IN (3, 10);
@@ -91,7 +97,9 @@ WHERE f.refund_money > 0 OR f.refund_time IS NOT NULL OR f.order_state IN (3, 10
 {#- Applications for money back; an exchange (sale_type 3) is none. One that does not tell its time counts as made in
     time, one in a state that is not known to be over as open. -#}
 {%- set in_time = "COALESCE(r.created_at <= f.deadline_at, 1)" %}
-INSERT INTO benefit_aftersales (shop_id, order_id, asked_in_time, open_in_time, done_late, done_at, is_unreadable, digest)
+INSERT INTO benefit_aftersales (
+    shop_id, order_id, asked_in_time, open_in_time, done_late, done_at, is_unreadable, digest
+)
 SELECT STRAIGHT_JOIN
     f.shop_id,
     f.order_id,
@@ -119,7 +127,7 @@ GROUP BY f.shop_id, f.order_id;
 {%- set refund_at = "COALESCE(f.refund_time, a.done_at)" %}
 {%- set unreadable = [] %}
 {%- for column, text in basics %}
-    {%- set _ = unreadable.append(("f.unreadable = '" ~ column ~ "'", "review", text ~ "无法解析")) %}
+{%- set _ = unreadable.append(("f.unreadable = '" ~ column ~ "'", "review", text ~ "无法解析")) %}
 {%- endfor %}
 {%- set rules = [
     ("f.is_imported", "not_applicable", "仅见于旧文件，接口尚未确认"),
