@@ -163,10 +163,11 @@ def put_back(database: Database, rows: Rows) -> None:
             cursor.execute("SET SESSION foreign_key_checks = 0")
             for table, lines in rows.items():
                 if lines:
-                    places = ", ".join(["%s"] * len(lines[0]))
+                    columns = database.stored_columns(table)
+                    places = ", ".join(["%s"] * len(columns))
                     cursor.executemany(
-                        f"INSERT INTO {table} ({', '.join(lines[0])}) VALUES ({places})",
-                        [tuple(line.values()) for line in lines],
+                        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",
+                        [tuple(line[column] for column in columns) for line in lines],
                     )
     finally:
         connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -125,6 +126,11 @@ class Database:
         finally:
             connection.close()
         return found
+
+    def stored_columns(self, table: str) -> list[str]:
+        """Columns that an INSERT may name: all but those that the server computes."""
+        rows = self.rows(f"SHOW COLUMNS FROM {table}")
+        return [row["Field"] for row in rows if not re.search("GENERATED|VIRTUAL|STORED", row["Extra"].upper())]
 
     def wrong_lines(self) -> list[str]:
         """Orders without exactly one line that says what the order says, and lines without an order."""
