@@ -74,11 +74,11 @@ def keep_last_good(session: Session, resource: Resource, staging: str) -> None:
 
     Before the merge statements: what stays as it was is no change of state, and queues no day of the marts.
     """
-    columns = [
+    columns = [  # each once: of a column that is set twice, MariaDB reads the old value the second time
         (column, name)
-        for column in resource.reader.columns
+        for column in resource.reader.mapping
         for name in (column, f"{column}_text")
-        if column not in (resource.key, PROBLEM_COLUMNS) and name in resource.reader.columns
+        if column != resource.key and name in resource.reader.columns
     ]
     sets = ", ".join(
         f"s.{name} = IF(FIND_IN_SET('{column}', s.{PROBLEM_COLUMNS}), t.{name}, s.{name})" for column, name in columns

@@ -112,7 +112,16 @@ class RowReader:
         field, read = self._mapping[self._key]
         try:
             key = read(getattr(self._key_decoder.decode(raw), field))
+        except ArithmeticError:  # a number beyond what a computer holds, perhaps of a key that comes twice
+            return self._key_beside_such_a_number(raw)
         except _UNREADABLE:
+            return None
+        return key if key and key.strip() else None
+
+    def _key_beside_such_a_number(self, raw: bytes | msgspec.Raw) -> str | None:
+        try:
+            key: str | None = self._mapping[self._key][1](self._fields(raw)[self._key_place])
+        except (RowError, *_UNREADABLE):
             return None
         return key if key and key.strip() else None
 
