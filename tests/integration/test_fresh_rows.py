@@ -122,7 +122,7 @@ def between(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
 
 
 def copy_order(database: Database, order_id: str, copy: str) -> None:
-    names = ", ".join(name for name in database.rows("SELECT * FROM orders LIMIT 1")[0] if name != "order_id")
+    names = ", ".join(name for name in database.stored_columns("orders") if name != "order_id")
     copying = f"INSERT INTO orders (order_id, {names}) SELECT %s, {names} FROM orders WHERE order_id = %s"
     change(database, copying, copy, order_id)
 
