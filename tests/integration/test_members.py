@@ -74,7 +74,7 @@ def test_members_are_inserted_once_and_never_touched_by_a_later_order(sync: Sync
 
 def test_orders_that_name_nobody_insert_nobody(sync: Sync, database: Database) -> None:
     blank = [raw_order(1, user_id="", resource_id=None), raw_order(2, user_id=None, resource_id="")]
-    orders(sync, [*blank, raw_order(3, price="abc")])
+    orders(sync, [*blank, raw_order(3, order_id="")])
     assert database.value("SELECT COUNT(*) FROM orders") == 2
     assert held(database, "users", "user_id") == held(database, "products", "resource_id") == {}
 

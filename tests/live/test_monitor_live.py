@@ -214,7 +214,7 @@ def test_the_calendar_shows_the_days_that_nobody_read(airflow: Standalone, brows
     first, last = NOW - HISTORY + timedelta(days=20), NOW - HISTORY + timedelta(days=24)
     assert orders.locator(".gaps").inner_text() == f"缺口：{first:%Y-%m-%d} – {last:%Y-%m-%d}"
     assert orders.locator(".month i.gap").count() == 5
-    assert orders.locator(".month i.d1").count() == HISTORY.days - 5
+    assert orders.locator(".month i.day").count() == HISTORY.days - 5
     assert orders.locator(".month i.today").count() == 1
     guest.close()
 
