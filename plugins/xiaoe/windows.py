@@ -35,8 +35,8 @@ class Window:
     end: datetime
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "begin", self.begin.astimezone(BEIJING).replace(microsecond=0))
-        object.__setattr__(self, "end", self.end.astimezone(BEIJING).replace(microsecond=0))
+        object.__setattr__(self, "begin", _whole_second(self.begin))
+        object.__setattr__(self, "end", _whole_second(self.end))
         if self.begin >= self.end:
             raise XiaoeConfigError(
                 f"window {self.begin:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} is empty: "
@@ -74,6 +74,12 @@ class Plan:
 
     window: Window
     moves_watermark: bool = False
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """In Beijing, as a plain `datetime`: Airflow's are of a subclass, which msgspec does not encode."""
+    year, month, day, hour, minute, second, *_ = moment.astimezone(BEIJING).timetuple()
+    return datetime(year, month, day, hour, minute, second, tzinfo=BEIJING)
 
 
 def span(window: Window) -> str:

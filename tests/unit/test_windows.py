@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,15 @@ def scheduled(end: datetime, every: timedelta = timedelta(minutes=30)) -> Run:
 
 
 # --- window and slices ---------------------------------------------------------------------------------
+
+
+@given(moments, spans)
+def test_a_window_of_airflow_s_times_is_the_window_of_plain_ones(begin: datetime, length: timedelta) -> None:
+    """A manifest holds them, and msgspec encodes no subclass of `datetime`."""
+    window = Window(pendulum.instance(begin), pendulum.instance(begin) + length)
+    assert window == Window(begin, begin + length)
+    assert {type(moment) for moment in (window.begin, window.end)} == {datetime}
+    assert {moment.tzinfo for moment in (window.begin, window.end)} == {BEIJING}
 
 
 @given(moments, spans)
