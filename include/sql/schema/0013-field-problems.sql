@@ -18,15 +18,86 @@ CREATE TABLE IF NOT EXISTS field_problems (
     KEY idx_field_problems_open (shop_id, resource, resolved_at, field)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '无法解析的字段：所在的行已入库';
 
-ALTER TABLE orders ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT '无法解析的列（逗号分隔）；正常为空';
+-- MySQL knows no ADD COLUMN IF NOT EXISTS.
+SET @add_column = (
+    SELECT
+        IF(
+            COUNT(*) = 0,
+            'ALTER TABLE orders'
+            ' ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT ''无法解析的列（逗号分隔）；正常为空''',
+            'DO 0'
+        )
+    FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'orders' AND column_name = 'problem_columns'
+);
 
-ALTER TABLE refunds ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT '无法解析的列（逗号分隔）；正常为空';
+PREPARE add_column FROM @add_column;
 
-ALTER TABLE users ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT '无法解析的列（逗号分隔）；正常为空';
+EXECUTE add_column;
 
-ALTER TABLE products ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT '无法解析的列（逗号分隔）；正常为空';
+SET @add_column = (
+    SELECT
+        IF(
+            COUNT(*) = 0,
+            'ALTER TABLE refunds'
+            ' ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT ''无法解析的列（逗号分隔）；正常为空''',
+            'DO 0'
+        )
+    FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'refunds' AND column_name = 'problem_columns'
+);
 
-ALTER TABLE live_streams ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT '无法解析的列（逗号分隔）；正常为空';
+PREPARE add_column FROM @add_column;
+
+EXECUTE add_column;
+
+SET @add_column = (
+    SELECT
+        IF(
+            COUNT(*) = 0,
+            'ALTER TABLE users'
+            ' ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT ''无法解析的列（逗号分隔）；正常为空''',
+            'DO 0'
+        )
+    FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'users' AND column_name = 'problem_columns'
+);
+
+PREPARE add_column FROM @add_column;
+
+EXECUTE add_column;
+
+SET @add_column = (
+    SELECT
+        IF(
+            COUNT(*) = 0,
+            'ALTER TABLE products'
+            ' ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT ''无法解析的列（逗号分隔）；正常为空''',
+            'DO 0'
+        )
+    FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'products' AND column_name = 'problem_columns'
+);
+
+PREPARE add_column FROM @add_column;
+
+EXECUTE add_column;
+
+SET @add_column = (
+    SELECT
+        IF(
+            COUNT(*) = 0,
+            'ALTER TABLE live_streams'
+            ' ADD COLUMN problem_columns VARCHAR(1000) NULL COMMENT ''无法解析的列（逗号分隔）；正常为空''',
+            'DO 0'
+        )
+    FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'live_streams' AND column_name = 'problem_columns'
+);
+
+PREPARE add_column FROM @add_column;
+
+EXECUTE add_column;
 
 -- Fields stand beside rows, one line per field: the dashboard shows how many rows lack it.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_rejected_rows AS
