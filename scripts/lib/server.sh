@@ -179,7 +179,7 @@ launch() {
     "--port=$1" --bind-address=127.0.0.1 "--log-error=$LOG" "--init-file=$RUN/startup.sql"
     --local-infile=1 --character-set-server=utf8mb4 --max-allowed-packet=256M
     # A server to develop and test on: no binary log, no fsync at every commit.
-    --skip-log-bin --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0 --performance-schema=0 --innodb-buffer-pool-size=1G
+    --skip-log-bin --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0 --innodb-buffer-pool-size=1G
   )
   if [ "$FLAVOUR" = mysql ]; then
     options+=(--mysqlx=0 --innodb-redo-log-capacity=512M --secure-file-priv=NULL)
