@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from emulator.process import Emulator
+from servers.airflow import wait_until
 from support.faults.chaos import by_level, more_than_a_sample, spread, tell
 from support.faults.processes import Child, Event
 from support.faults.wire_faults import KINDS, Trouble
@@ -217,10 +218,14 @@ def test_the_statement_of_a_killed_client_lets_go_of_its_locks(
         sync.merge(*second)
 
     child = Child(tell_and_merge)
-    begun.wait()
-    while not database.value(WAITS_FOR_A_ROW):
-        pass
-    child.kill()
+    try:
+        begun.wait()
+        wait_until(lambda: bool(database.value(WAITS_FOR_A_ROW)), 60, "the merge waits for no row")
+    except BaseException:
+        holder.close()
+        raise
+    finally:
+        child.kill()
     assert child.wait() < 0
     holder.rollback()
     holder.close()
