@@ -229,10 +229,10 @@ def test_the_statement_of_a_killed_client_lets_go_of_its_locks(
     assert child.wait() < 0
     holder.rollback()
     holder.close()
-    with sync.warehouse.session() as session:
-        session.execute("SET SESSION innodb_lock_wait_timeout = 5")
-        with session.lock("merge", "apptest1", "orders", timeout=20):
-            session.query("SELECT COUNT(*) FROM orders FOR UPDATE")
+    with sync.warehouse.session() as again:
+        again.execute("SET SESSION innodb_lock_wait_timeout = 5")
+        with again.lock("merge", "apptest1", "orders", timeout=20):
+            again.query("SELECT COUNT(*) FROM orders FOR UPDATE")
     sync.merge(*second)
     assert database.value("SELECT COUNT(*) FROM orders") == 110
 
