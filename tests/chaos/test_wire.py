@@ -27,7 +27,7 @@ from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.merge import merger
-from xiaoe.mysql import connection
+from xiaoe.mysql import connection, session
 from xiaoe.mysql.connection import open_connection
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.windows import Window
@@ -176,8 +176,8 @@ def test_a_line_to_mysql_that_goes_silent_ends_on_both_sides(
 def test_a_result_that_breaks_off_says_so(line: Trouble, database: Database) -> None:
     """Rows are read as they come: what is longer than all buffers is still on its way when the line breaks."""
     line.set()
-    with Warehouse().session() as session:
-        rows = session.rows("SELECT REPEAT('x', 100000) FROM information_schema.columns LIMIT 500", size=1)
+    with Warehouse().session() as reader:
+        rows = reader.rows("SELECT REPEAT('x', 100000) FROM information_schema.columns LIMIT 500", size=1)
         next(rows)
         line.stop()
         with pytest.raises(XiaoeRetriableError, match="start the server, or correct host"):
