@@ -15,7 +15,7 @@ from typing import Any
 
 from bench import ours
 from bench.__main__ import stage
-from bench.place import DAYS, ROOT, SHOP, Cost, Place, in_child, note
+from bench.place import DAYS, ROOT, SHOP, Cost, Place, in_child, note, stored_columns
 from bench.results import median
 
 JSON = ROOT / ".local" / "bench-growth.json"
@@ -90,22 +90,19 @@ def beside_others(place: Place, size: int, tables: list[int], rounds: int) -> li
 
 def fill(place: Place, database: str, held: int, wanted: int) -> None:
     """Put copies of the window's orders into the table, made years earlier, up to so many."""
-    connection = place.connect(database)
-    cursor = connection.cursor()
-    cursor.execute("SELECT * FROM orders LIMIT 0")
-    names = [column[0] for column in cursor.description]
-    picked = ", ".join(CHANGED.get(name, name) for name in names)
-    for start in range(held, wanted, FILL):
-        rows = min(FILL, wanted - start)
-        cursor.execute(
-            f"INSERT INTO orders ({', '.join(names)})"
-            f" WITH RECURSIVE numbers AS (SELECT %s AS n UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < %s)"
-            f" SELECT /*+ SET_VAR(cte_max_recursion_depth = {FILL + 1}) */ {picked}"
-            " FROM numbers CROSS JOIN (SELECT * FROM orders WHERE shop_id = %s LIMIT 1) AS one",
-            (start, start + rows, SHOP.app_id),
-        )
-        connection.commit()
-    connection.close()
+    with place.connected(database) as connection, connection.cursor() as cursor:
+        names = stored_columns(cursor, "orders")
+        picked = ", ".join(CHANGED.get(name, name) for name in names)
+        for start in range(held, wanted, FILL):
+            rows = min(FILL, wanted - start)
+            cursor.execute(
+                f"INSERT INTO orders ({', '.join(names)})"
+                f" WITH RECURSIVE numbers AS (SELECT %s AS n UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < %s)"
+                f" SELECT /*+ SET_VAR(cte_max_recursion_depth = {FILL + 1}) */ {picked}"
+                " FROM numbers CROSS JOIN (SELECT * FROM orders WHERE shop_id = %s LIMIT 1) AS one",
+                (start, start + rows, SHOP.app_id),
+            )
+            connection.commit()
 
 
 MOMENT = f"TIMESTAMPADD(SECOND, -n * 6, created_time - INTERVAL {DAYS + 1} DAY)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.place import Cost, Place, measured
+from bench.place import Cost, Place, measured, stored_columns
 
 TABLES = {
     "orders": "shop_id, order_id",
@@ -29,32 +29,32 @@ def write_files(place: Place, database: str, folder: Path) -> None:
     from xiaoe.mysql.load_data import tsv, tsv_column
 
     folder.mkdir(exist_ok=True)
-    connection = place.connect(database)
-    for table, key in TABLES.items():
-        with connection.cursor(SSCursor) as cursor, open(folder / table, "w", encoding="utf-8", newline="") as file:
-            cursor.execute(f"SELECT * FROM {table} ORDER BY {key}")
-            while rows := cursor.fetchmany(BATCH):
-                file.write(tsv([tsv_column([plain(value) for value in column]) for column in zip(*rows, strict=True)]))
-    connection.close()
+    with place.connected(database) as connection:
+        for table, key in TABLES.items():
+            columns = ", ".join(stored_columns(connection.cursor(), table))
+            with connection.cursor(SSCursor) as cursor, open(folder / table, "w", encoding="utf-8", newline="") as file:
+                cursor.execute(f"SELECT {columns} FROM {table} ORDER BY {key}")
+                while rows := cursor.fetchmany(BATCH):
+                    typed = [tsv_column([plain(value) for value in column]) for column in zip(*rows, strict=True)]
+                    file.write(tsv(typed))
 
 
 def load(place: Place, database: str, folder: Path) -> Cost:
     """Load the files; the result is the number of rows per table."""
-    connection = place.connect(database)
-    cursor = connection.cursor()
+    with place.connected(database) as connection, connection.cursor() as cursor:
+        columns = {table: ", ".join(stored_columns(cursor, table)) for table in TABLES}
 
-    def run() -> dict[str, int]:
-        found = {}
-        for table in TABLES:
-            found[table] = cursor.execute(
-                f"LOAD DATA LOCAL INFILE %s INTO TABLE {table} CHARACTER SET utf8mb4", (str(folder / table),)
-            )
-        connection.commit()
-        return found
+        def run() -> dict[str, int]:
+            found = {}
+            for table in TABLES:
+                found[table] = cursor.execute(
+                    f"LOAD DATA LOCAL INFILE %s INTO TABLE {table} CHARACTER SET utf8mb4 ({columns[table]})",
+                    (str(folder / table),),
+                )
+            connection.commit()
+            return found
 
-    cost = measured(run)
-    connection.close()
-    return cost
+        return measured(run)
 
 
 def plain(value: Any) -> Any:

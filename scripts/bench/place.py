@@ -78,10 +78,11 @@ class Place:
         """A database on the server, `mysql://...`."""
         return urlsplit(self._server)._replace(path=f"/{database}").geturl()
 
-    def connect(self, database: str | None = None) -> Any:
-        """A plain connection; files may be loaded."""
+    @contextmanager
+    def connected(self, database: str | None = None) -> Iterator[Any]:
+        """A plain connection, which ends with the block: a transaction left open would hold up `drop`."""
         parts = urlsplit(self._server)
-        return MySQLdb.connect(
+        connection = MySQLdb.connect(
             host=parts.hostname,
             port=parts.port or 3306,
             user=parts.username,
@@ -90,15 +91,18 @@ class Place:
             local_infile=1,
             **({"db": database} if database else {}),
         )
+        try:
+            yield connection
+        finally:
+            connection.close()
 
     def empty(self, name: str) -> str:
         """Create an empty database; return its full name."""
         database = f"{self._prefix}_{name}"
-        server = self.connect()
-        for one in (database, f"{database}_staging"):  # the second is dlt's
-            server.query(f"DROP DATABASE IF EXISTS {one}")
-        server.query(f"CREATE DATABASE {database} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
-        server.close()
+        with self.connected() as server:
+            for one in (database, f"{database}_staging"):  # the second is dlt's
+                server.query(f"DROP DATABASE IF EXISTS {one}")
+            server.query(f"CREATE DATABASE {database} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
         return database
 
     def migrated(self, name: str) -> str:
@@ -115,23 +119,19 @@ class Place:
 
     def _truncate(self, database: str) -> None:
         """Empty all tables; quicker than recreating them, with the same effect: each gets a new file."""
-        server = self.connect(database)
-        cursor = server.cursor()
-        cursor.execute("SET foreign_key_checks = 0")
-        cursor.execute("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
-        for table, _ in cursor.fetchall():
-            if "yoyo" not in table:
-                cursor.execute(f"TRUNCATE {table}")
-        server.close()
+        with self.connected(database) as server, server.cursor() as cursor:
+            cursor.execute("SET foreign_key_checks = 0")
+            cursor.execute("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
+            for table, _ in cursor.fetchall():
+                if "yoyo" not in table:
+                    cursor.execute(f"TRUNCATE {table}")
 
     def drop(self) -> None:
         """Drop every database created here."""
-        server = self.connect()
-        cursor = server.cursor()
-        cursor.execute("SHOW DATABASES LIKE %s", (f"{self._prefix}\\_%",))
-        for (database,) in cursor.fetchall():
-            cursor.execute(f"DROP DATABASE {database}")
-        server.close()
+        with self.connected() as server, server.cursor() as cursor:
+            cursor.execute("SHOW DATABASES LIKE %s", (f"{self._prefix}\\_%",))
+            for (database,) in cursor.fetchall():
+                cursor.execute(f"DROP DATABASE {database}")
 
     def use(self, emulator: Emulator | None, **extra: object) -> None:
         """Name the emulator in the shop's connection; None if no call is expected."""
@@ -200,3 +200,9 @@ def migrate() -> None:
 def note(text: str) -> None:
     """Print the progress."""
     print(text, file=sys.stderr, flush=True)
+
+
+def stored_columns(cursor: Any, table: str) -> list[str]:
+    """Columns that an INSERT may name: all but those that the server computes."""
+    cursor.execute(f"SHOW COLUMNS FROM {table}")
+    return [row[0] for row in cursor.fetchall() if not {"VIRTUAL", "STORED"} & set(row[5].split())]

@@ -51,24 +51,22 @@ def batched(place: Place, database: str, pages: list[str]) -> Cost:
 
 
 def _run(place: Place, database: str, pages: list[str], write: Callable[..., None], size: int = 1) -> Cost:
-    connection = place.connect(database)
-    cursor = connection.cursor()
+    with place.connected(database) as connection, connection.cursor() as cursor:
 
-    def work() -> int:
-        held: list[dict[str, Any]] = []
-        total = 0
-        for page in [*raw_orders(pages), None]:
-            held += page or []
-            if held and (page is None or len(held) >= size):
-                orders = [typed(order) for order in held]
-                write(cursor, [[one.get(name) for name in COLUMNS] for one in orders], [line(one) for one in orders])
-                connection.commit()
-                total, held = total + len(held), []
-        return total
+        def work() -> int:
+            held: list[dict[str, Any]] = []
+            total = 0
+            for page in [*raw_orders(pages), None]:
+                held += page or []
+                if held and (page is None or len(held) >= size):
+                    orders = [typed(order) for order in held]
+                    rows = [[one.get(name) for name in COLUMNS] for one in orders]
+                    write(cursor, rows, [line(one) for one in orders])
+                    connection.commit()
+                    total, held = total + len(held), []
+            return total
 
-    cost = measured(work)
-    connection.close()
-    return cost
+        return measured(work)
 
 
 def typed(raw: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +117,6 @@ BOOKKEEPING = (
 
 def prepare(place: Place, database: str) -> None:
     """Make our bookkeeping columns optional for the script."""
-    connection = place.connect(database)
     changes = ", ".join(f"MODIFY {column}" for column in BOOKKEEPING)
-    connection.query(f"ALTER TABLE orders {changes}")
-    connection.close()
+    with place.connected(database) as connection:
+        connection.query(f"ALTER TABLE orders {changes}")

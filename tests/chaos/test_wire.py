@@ -19,7 +19,7 @@ import pytest
 from emulator.process import Emulator
 from servers.airflow import wait_until
 from support.faults.chaos import by_level, more_than_a_sample, spread, tell
-from support.faults.processes import Child, Event
+from support.faults.processes import Child
 from support.faults.wire_faults import KINDS, Trouble
 from support.fixtures import servers, shop_connection
 from support.worlds.shop import END, Database, Sync, days, differences
@@ -27,7 +27,7 @@ from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.merge import merger
-from xiaoe.mysql import connection, session
+from xiaoe.mysql import connection
 from xiaoe.mysql.connection import open_connection
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.windows import Window
@@ -205,21 +205,8 @@ def test_the_statement_of_a_killed_client_lets_go_of_its_locks(
     holder.autocommit(False)
     holder.query("SELECT * FROM orders WHERE order_id = 'o_00050' FOR UPDATE")
     holder.store_result()
-    begun = Event()
-
-    def tell_and_merge() -> None:
-        original = session.Session.load
-
-        def load(*arguments: Any) -> None:
-            original(*arguments)
-            begun.set()
-
-        session.Session.load = load  # type: ignore[method-assign]
-        sync.merge(*second)
-
-    child = Child(tell_and_merge)
+    child = Child(lambda: sync.merge(*second))
     try:
-        begun.wait()
         wait_until(lambda: bool(database.value(WAITS_FOR_A_ROW)), 60, "the merge waits for no row")
     except BaseException:
         holder.close()
@@ -237,7 +224,11 @@ def test_the_statement_of_a_killed_client_lets_go_of_its_locks(
     assert database.value("SELECT COUNT(*) FROM orders") == 110
 
 
-WAITS_FOR_A_ROW = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+WAITS_FOR_A_ROW = """
+SELECT COUNT(*) FROM information_schema.innodb_trx AS t
+JOIN information_schema.processlist AS p ON p.id = t.trx_mysql_thread_id
+WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()
+"""
 
 
 @one_server
