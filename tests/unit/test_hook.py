@@ -25,8 +25,10 @@ from support.servers.emulator import serving as emulator_with
 from support.servers.wire import MemoryTokens, Seen, Wire, answer_json, http, orders, serving, shop_answer, token
 from support.worlds.shop import APP_ID, CLIENT_ID, END, NOW, SECRET
 from xiaoe.api import hook as hook_module
+from xiaoe.api import retries
 from xiaoe.api.errors import FEW_ATTEMPTS
-from xiaoe.api.hook import ATTEMPTS, MAX_WAIT, Answer, XiaoeHook
+from xiaoe.api.hook import Answer, XiaoeHook
+from xiaoe.api.retries import ATTEMPTS, MAX_WAIT
 from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeConfigError,
@@ -673,7 +675,7 @@ def test_every_line_is_kept_for_the_next_call(api: Emulator, waits: Waits, conne
 def test_when_the_api_slows_one_thread_down_the_others_wait_as_well(
     kind: str, shared: bool, hook: XiaoeHook, api: Emulator, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hook_module, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(retries, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     page(hook)
     api.set_faults(next=[{"kind": kind}])
     page(hook)

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import requests
-import tenacity
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import Connection
 from airflow.sdk.log import mask_secret
@@ -25,6 +24,7 @@ from xiaoe import clock, settings
 from xiaoe.api.errors import check_http, check_token_answer, error_for
 from xiaoe.api.rate_limit import limiter_for
 from xiaoe.api.redaction import keep_secrets_out_of_logs
+from xiaoe.api.retries import ATTEMPTS, Retries
 from xiaoe.api.shop import DEFAULT_HOST, MAX_CONCURRENCY, Shop
 from xiaoe.api.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
 from xiaoe.clock import utc_now
@@ -32,8 +32,6 @@ from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeError,
     XiaoeNetworkError,
-    XiaoeQuotaError,
-    XiaoeRetriableError,
     XiaoeTokenError,
 )
 from xiaoe.mysql.warehouse import Warehouse
@@ -43,14 +41,10 @@ from xiaoe.storage.pages import RawPage
 if TYPE_CHECKING:
     from xiaoe.resources.base import Resource
 
-T = TypeVar("T")
-
 _NEXT = (
     "Next: the DAG xiaoe_shop_check, or `make check-shop`, looks whether the shop's answers fit"
     " · 下一步：运行 xiaoe_shop_check 或 make check-shop"
 )
-ATTEMPTS = 8
-MAX_WAIT = 30.0
 _HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
 
 keep_secrets_out_of_logs()
@@ -105,7 +99,7 @@ class XiaoeHook(HttpHook):
             self.keep_alive_adapter.init_poolmanager(1, MAX_CONCURRENCY)
         self.sleep = sleep
         self.skew: timedelta | None = None
-        self._attempts = attempts
+        self._retries = Retries(lambda seconds: self.sleep(seconds), attempts, self._note_retry)
         self._max_skew = max_skew
         self.counts: Counter[str] = Counter()
         self._tokens = token_store
@@ -114,7 +108,6 @@ class XiaoeHook(HttpHook):
         self._token_lock = threading.Lock()
         self._limiters: dict[str, Limiter] = {}
         self._guard = threading.Lock()
-        self._slowed = (0, 0.0)
         self._shop: Shop | None = None
         self._session: requests.Session | None = None
 
@@ -144,7 +137,7 @@ class XiaoeHook(HttpHook):
             XiaoeRetriableError: It failed eight times.
         """
         body = {**fields, resource.size_key: self.page_size(resource)}
-        return self._with_retries(lambda: self._list(resource, body, index))
+        return self._retries.run(lambda: self._list(resource, body, index))
 
     def ask(self, resource: Resource, body: dict[str, Any], *, once: bool = False) -> Answer:
         """Make a call with exactly these fields; errors as of `list_page`.
@@ -154,7 +147,7 @@ class XiaoeHook(HttpHook):
             body: All fields but the token.
             once: Without retries: for what the API may well refuse.
         """
-        return self._list(resource, body, 1) if once else self._with_retries(lambda: self._list(resource, body, 1))
+        return self._list(resource, body, 1) if once else self._retries.run(lambda: self._list(resource, body, 1))
 
     def authorize(self) -> None:
         """Get a token, as the first call would; errors as of `list_page`."""
@@ -197,30 +190,8 @@ class XiaoeHook(HttpHook):
             self._session.close()
             self._session = None
 
-    def _with_retries(self, call: Callable[[], T], *on: type[XiaoeRetriableError]) -> T:
-        """Call until it works or attempts are used up; only these errors are retried, by default all retriable ones."""
-
-        def give_up(state: tenacity.RetryCallState) -> bool:
-            error = state.outcome.exception() if state.outcome else None
-            most = getattr(error, "max_attempts", None) or self._attempts
-            return state.attempt_number >= min(most, self._attempts)
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(on or XiaoeRetriableError),
-            wait=_wait,
-            stop=give_up,
-            before_sleep=self._note_retry,
-            sleep=self.sleep,
-            reraise=True,
-        )
-        return retrying(call)
-
-    def _note_retry(self, state: tenacity.RetryCallState) -> None:
-        self._count(retries=1, waited_ms=round(1000 * state.upcoming_sleep))
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, (XiaoeBusyError, XiaoeQuotaError)):  # concerns every thread, not only this one
-            self._slowed = (threading.get_ident(), time.monotonic() + state.upcoming_sleep)
-        self.log.warning("attempt %s: %s; trying again in %.1f s", state.attempt_number, error, state.upcoming_sleep)
+    def _note_retry(self, wait: float) -> None:
+        self._count(retries=1, waited_ms=round(1000 * wait))
 
     def _count(self, **more: int) -> None:
         with self._guard:
@@ -240,9 +211,7 @@ class XiaoeHook(HttpHook):
             raise XiaoeBusyError(f"a fresh token was refused as well: {error}", max_attempts=4) from None
 
     def _post(self, resource: Resource, body: dict[str, Any], index: int, token: str) -> Answer:
-        slowed_by, until = self._slowed
-        if slowed_by != threading.get_ident() and (pause := until - time.monotonic()) > 0:
-            self.sleep(pause)
+        self._retries.pause()
         self._limiter(resource).try_acquire(resource.endpoint)
         observed_at = utc_now()
         payload = json.dumps({**body, "access_token": token}).encode()
@@ -267,7 +236,7 @@ class XiaoeHook(HttpHook):
                 self._tokens = SharedTokenStore(Warehouse())
             obtain = partial(self._tokens.obtain, self.shop, refused, self._issue_token)
             try:
-                token = self._with_retries(obtain, XiaoeNetworkError, XiaoeBusyError)
+                token = self._retries.run(obtain, XiaoeNetworkError, XiaoeBusyError)
             except (XiaoeNetworkError, XiaoeBusyError) as error:
                 error.max_attempts = 1
                 raise
@@ -349,11 +318,3 @@ class XiaoeHook(HttpHook):
         options = {name: value for name, value in connection.extra_dejson.items() if name in _HTTP_OPTIONS}
         bare = Connection(conn_id=self.http_conn_id, conn_type="xiaoe", extra="{}")
         return super()._configure_session_from_extra(session, bare, {**options, **extra_options})
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """The API's own waiting time if it sent one, else exponential with full jitter, at most `MAX_WAIT` seconds."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = getattr(error, "retry_after", None)
-    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=MAX_WAIT)(state)
-    return backoff if asked is None else asked + min(backoff, 1.0)

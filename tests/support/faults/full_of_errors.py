@@ -19,10 +19,10 @@ def main() -> None:
     from airflow.utils.db import initdb
 
     from emulator.process import Emulator
-    from xiaoe.api import hook
+    from xiaoe.api import retries
     from xiaoe.tasks import defaults
 
-    hook.MAX_WAIT = 0.01
+    retries.MAX_WAIT = 0.01
     defaults.DEFAULT_ARGS["retries"] = 0
     defaults._deadline = lambda overdue_after: None  # with one, dag.test() breaks at the end of a run that succeeds
     initdb()
