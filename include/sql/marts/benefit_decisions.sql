@@ -6,7 +6,7 @@
 {#- Columns that a decision rests on, and what a person calls them: where one could not be read, a person decides. -#}
 {%- set basics = [("order_state", "订单状态"), ("price", "实付金额"), ("refund_money", "退款金额")] %}
 {%- set basics = basics + [("pay_time", "支付时间"), ("refund_time", "退款时间"), ("created_time", "下单时间")] %}
-{%- if policy.resource_types %}{% set basics = basics + [("resource_type", "商品类型")] %}{% endif %}
+{%- set basics = basics + [("resource_type", "商品类型")] %}
 {%- set unread = [] %}
 {%- for column in ("state", "sale_type", "refund_money", "created_at", "updated_at") %}
 {%- set _ = unread.append("FIND_IN_SET('" ~ column ~ "', r.problem_columns)") %}
@@ -35,11 +35,12 @@ SELECT STRAIGHT_JOIN
     o.price,
     o.refund_time,
     o.observed_at,
-    CASE
-        {%- for column, _ in basics %}
-        WHEN FIND_IN_SET('{{ column }}', o.problem_columns) THEN '{{ column }}'
+    NULLIF(CONCAT_WS(
+        ','
+        {%- for column, _ in basics %},
+        IF(FIND_IN_SET('{{ column }}', o.problem_columns), '{{ column }}', NULL)
         {%- endfor %}
-    END AS unreadable,
+    ), '') AS unreadable,
     0 AS is_stale,
     o.absent_since IS NOT NULL AS is_absent,
     o.observed_at < '1971-01-01' AS is_imported,
@@ -126,8 +127,8 @@ GROUP BY f.shop_id, f.order_id;
 {%- set touched = "(COALESCE(" ~ something ~ ", 0) AND " ~ settled ~ ")" %}
 {%- set refund_at = "COALESCE(f.refund_time, a.done_at)" %}
 {%- set unreadable = [] %}
-{%- for column, text in basics %}
-{%- set _ = unreadable.append(("f.unreadable = '" ~ column ~ "'", "review", text ~ "无法解析")) %}
+{%- for column, text in basics if column != "resource_type" or policy.resource_types %}
+{%- set _ = unreadable.append(("FIND_IN_SET('" ~ column ~ "', f.unreadable)", "review", text ~ "无法解析")) %}
 {%- endfor %}
 {%- set rules = [
     ("f.is_imported", "not_applicable", "仅见于旧文件，接口尚未确认"),

@@ -23,7 +23,7 @@ CREATE TEMPORARY TABLE benefit_facts (
     price DECIMAL(12, 2) NULL,
     refund_time DATETIME NULL,
     observed_at DATETIME(3) NULL,
-    unreadable VARCHAR(32) NULL,
+    unreadable VARCHAR(128) NULL,
     is_stale TINYINT NOT NULL,
     is_absent TINYINT NOT NULL,
     is_imported TINYINT NOT NULL,

@@ -235,7 +235,8 @@ def basis(order: Order, applications: Iterable[AfterSale]) -> tuple[Any, ...]:
         for one in applications
         if one.sale_type != 3
     }
-    return order.order_state, order.refund_money, order.refund_time, order.unreadable, frozenset(asked)
+    doubtful = frozenset(order.unreadable) & UNREADABLE.keys()
+    return order.order_state, order.refund_money, order.refund_time, doubtful, frozenset(asked)
 
 
 @dataclass
