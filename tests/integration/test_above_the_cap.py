@@ -12,6 +12,7 @@ import pytest
 from emulator.process import Emulator, running
 from support.faults.processes import KillSwitch, killed_everywhere
 from support.fixtures import Connect, servers
+from support.worlds.conformance import Item, under_test
 from support.worlds.runs import EVERYTHING_LISTED as WHOLE
 from support.worlds.runs import Interrupted, TaskRunner, unhurried, write_list
 from support.worlds.shop import (
@@ -29,6 +30,9 @@ from support.worlds.shop import (
 )
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeIncompleteError
+from xiaoe.resources.base import Resource
+from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.products import PRODUCTS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.users import USERS
 from xiaoe.storage.pages import Manifest, RunFolder
@@ -285,6 +289,36 @@ def test_products_behind_a_list_that_ends_at_the_cap_fail_by_name_and_change_not
     [status] = database.rows("SELECT * FROM sync_status")
     assert (status["resource"], status["status"], status["watermark"]) == ("products", "failed", None)
     assert "XIAOE_LIST_CAP" in status["message"]
+
+
+@pytest.mark.parametrize("resource", [PRODUCTS, LIVE_STREAMS], ids=lambda resource: resource.name)
+def test_a_list_without_a_filter_whose_pages_go_on_behind_the_cap_rests_on_its_end(
+    database: Database, resource: Resource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rows twice up to an empty page; a row that the second reading lacks asks for a third and a fourth."""
+    monkeypatch.setenv("XIAOE_LIST_CAP", "100")
+    with under_test(database, resource, "apptest1", 20) as shop:
+        shop.server.items = [Item(number) for number in range(130)]
+        shop.server.set(lambda to, response: {"total": 100})
+        folder, manifest = shop.stage()
+        [whole] = manifest.slices
+        assert (whole.proof, whole.passes, whole.staged) == ("end", 2, 130)
+        shop.sync.merge(folder, manifest)
+        assert shop.wrong() == []
+        assert unbalanced(database) == []
+
+        hidden = {"rows": [], "total": 100}
+        shop.server.set(lambda to, response: hidden if (response.reading, response.page) == (2, 6) else {"total": 100})
+        assert shop.run()["absent"] == 0
+        assert shop.wrong() == []
+        assert shop.ledger()["passes"] == 4
+
+        before = database.snapshot()
+        del shop.server.items[100:]
+        shop.server.set()
+        with pytest.raises(XiaoeIncompleteError, match="perhaps as far as it counts"):
+            shop.run()
+        assert database.snapshot() == before, "an end after exactly as many rows as the cap may be the cap's"
 
 
 @on_one_server

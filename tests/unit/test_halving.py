@@ -63,6 +63,7 @@ class CappedShop:
         inclusive: Whether both ends of a time filter are.
         size: Rows on a page.
         most: Calls until it is interrupted.
+        code: What a refused page answers.
     """
 
     resource: Resource
@@ -295,9 +296,15 @@ def test_users_above_the_cap_are_read_by_days_and_stay_one_slice(per_day: list[i
     assert (whole.proof, whole.lists_undated) == (("parts", False) if is_halved else ("total", True))
 
 
-@pytest.mark.parametrize(("deep", "lists_undated"), [("served", True), ("refused", False), ("empty", False)])
-def test_users_without_a_time_come_from_the_list_itself_as_far_as_it_goes(deep: str, lists_undated: bool) -> None:
-    shop = CappedShop(USERS, [*registered(10, 20), None, None], deep=deep)
+@pytest.mark.parametrize(
+    ("deep", "code", "lists_undated"),
+    [("served", 0, True), ("refused", 1002, False), ("refused", 1001, False), ("empty", 0, False)],
+)
+def test_users_without_a_time_come_from_the_list_itself_as_far_as_it_goes(
+    deep: str, code: int, lists_undated: bool
+) -> None:
+    """However a deep page is refused: nobody is missing for want of it but them."""
+    shop = CappedShop(USERS, [*registered(10, 20), None, None], deep=deep, code=code)
     with scratch() as folder:
         [whole] = stage(shop, folder, WHOLE).slices
         found = listed(shop, folder, whole.pages)

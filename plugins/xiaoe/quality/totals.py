@@ -2,7 +2,7 @@
 
 Days are drawn by a hash of shop and run, so a cleared run draws the same ones. Orders of the very second of the next
 midnight and rejected rows may be counted or not; within that margin both totals are equal. Many rejected rows make the
-check that much blinder.
+check that much blinder. A total that may be the API's cap is a lower limit: more orders in the warehouse are right.
 """
 
 from __future__ import annotations

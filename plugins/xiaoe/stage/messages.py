@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from xiaoe.resources.base import DAY, Resource
 from xiaoe.stage.judging import shows_cap, union
-from xiaoe.stage.reading import Reading
+from xiaoe.stage.reading import StoredPass
 from xiaoe.windows import Window
 
 
-def incomplete(resource: Resource, window: Window, readings: list[Reading], cap: int) -> str:
+def incomplete(resource: Resource, window: Window, readings: list[StoredPass], cap: int) -> str:
     """Why what was read is not complete.
 
     Args:
@@ -41,7 +41,7 @@ def incomplete(resource: Resource, window: Window, readings: list[Reading], cap:
     )
 
 
-def cap_shown(reading: Reading) -> str:
+def cap_shown(reading: StoredPass) -> str:
     """What of a reading shows a cap."""
     told = f"the API says {reading.outcome.last_total} rows, perhaps as far as it counts"
     if reading.refusal is None:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from xiaoe.api.hook import XiaoeHook
-from xiaoe.exceptions import XiaoeBusyError
+from xiaoe.exceptions import XiaoeBusyError, XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.resources.base import Cursor, Resource
 from xiaoe.rows.caps import is_deep
 from xiaoe.rows.envelope import Listing, rows_of
@@ -62,7 +62,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Reading:
+class StoredPass:
     """One pass over a part, with its files.
 
     Args:
@@ -75,7 +75,7 @@ class Reading:
     names: list[str]
     observed_at: datetime
     outcome: Pass
-    refusal: XiaoeBusyError | None = None
+    refusal: XiaoeRetriableError | None = None
 
 
 def never(page: Page) -> bool:
@@ -100,7 +100,7 @@ class PassReader:
         self._cap = cap
         self._by_cursor = isinstance(resource.paging, Cursor)
 
-    def earlier(self, part: Part) -> list[Reading]:
+    def earlier(self, part: Part) -> list[StoredPass]:
         """Passes that an earlier try finished; discarded if they are `MAX_PASSES`, or if one lost its pages."""
         finished = self._folder.finished_passes(part.number, part=part.path)
         if finished < MAX_PASSES:
@@ -110,8 +110,25 @@ class PassReader:
         self._folder.clear_slice(part.number, part=part.path)
         return []
 
-    def read(self, pools: Pools, part: Part, pass_number: int, filters: dict[str, Any], stop: Stop = never) -> Reading:
+    def read(
+        self,
+        pools: Pools,
+        part: Part,
+        pass_number: int,
+        filters: dict[str, Any],
+        stop: Stop = never,
+        *,
+        is_extra: bool = False,
+    ) -> StoredPass:
         """Read a part to its end, until `stop`, or until the API refuses a page that may lie behind a cap.
+
+        Args:
+            pools: The run's threads.
+            part: What the pages are stored under.
+            pass_number: From 1.
+            filters: What to ask for.
+            stop: See there.
+            is_extra: Nothing fails for want of these rows: no answer at all to a deep page is a refusal, too.
 
         Raises:
             XiaoeError: The API cannot be read.
@@ -124,7 +141,7 @@ class PassReader:
         if pages:
             log.info("%s: resuming after page %s", part.window, len(pages))
         writing: deque[Future[None]] = deque()
-        refusal = None
+        refusal: XiaoeRetriableError | None = None
         try:
             for page in self._fetch_pages(pools.fetchers, filters, [page for _, page in pages]):
                 name = self._folder.page_name(part.number, pass_number, page.index, part=part.path)
@@ -135,8 +152,9 @@ class PassReader:
                     writing.popleft().result()
                 if stop(page):
                     break
-        except XiaoeBusyError as error:
-            if error.code is None or error.code in _BUSY or not self._is_deep(pages):
+        except (XiaoeBusyError, XiaoeNetworkError) as error:
+            may_refuse = is_extra or (isinstance(error, XiaoeBusyError) and error.code not in (None, *_BUSY))
+            if not may_refuse or not self._is_deep(pages):
                 raise
             refusal = error
         for future in writing:
@@ -183,7 +201,7 @@ class PassReader:
         cursor = self._resource.paging.cursor(listing.rows)
         return Page(raw.index, listing.total, keys, raw.observed_at, cursor, keyless=keyless)
 
-    def _collect(self, pages: list[tuple[str, Page]], refusal: XiaoeBusyError | None = None) -> Reading:
+    def _collect(self, pages: list[tuple[str, Page]], refusal: XiaoeRetriableError | None = None) -> StoredPass:
         progress = Progress.through(
             (page for _, page in pages),
             by_cursor=self._by_cursor,
@@ -199,4 +217,4 @@ class PassReader:
             is_refused=refusal is not None,
             keyless=distinct(page.keyless for _, page in pages),
         )
-        return Reading([name for name, _ in pages], min(page.observed_at for _, page in pages), outcome, refusal)
+        return StoredPass([name for name, _ in pages], min(page.observed_at for _, page in pages), outcome, refusal)

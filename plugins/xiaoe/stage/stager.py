@@ -29,7 +29,7 @@ from xiaoe.rows.keys import Keys, merged
 from xiaoe.stage import judging, messages
 from xiaoe.stage.judging import Verdict
 from xiaoe.stage.paging import Page
-from xiaoe.stage.reading import Part, PassReader, Pools, Reading, Stop, never
+from xiaoe.stage.reading import Part, PassReader, Pools, Stop, StoredPass, never
 from xiaoe.storage.pages import Manifest, Proof, RunFolder, SliceManifest
 from xiaoe.windows import FOREVER, Plan, Window, halves, slices
 
@@ -187,7 +187,7 @@ class Stager:
     def _read_halves(self, pools: Pools, halved: tuple[Part, Part], whole: Window, *, again: bool) -> list[_Staged]:
         return [staged for half in halved for staged in self._read_part(pools, half, whole, again=again)]
 
-    def _read_undated(self, pools: Pools, part: Part, parts: list[_Staged], *, again: bool) -> list[Reading]:
+    def _read_undated(self, pools: Pools, part: Part, parts: list[_Staged], *, again: bool) -> list[StoredPass]:
         """Read the list itself for rows that its parts cannot have: those without the time that the parts go by.
 
         Nobody has documented where such rows stand, so all of it is read, as far as the API serves it; only until a
@@ -201,9 +201,10 @@ class Stager:
             return bool(totals) and is_counted(rows, totals, self._cap)
 
         filters = self._resource.filters(part.window)
-        return [self._reader.read(pools, part, number, filters, is_proved) for number in ([1, 2] if again else [1])]
+        passes = [1, 2] if again else [1]
+        return [self._reader.read(pools, part, number, filters, is_proved, is_extra=True) for number in passes]
 
-    def _put_together(self, part: Part, parts: list[_Staged], undated: list[Reading]) -> _Staged:
+    def _put_together(self, part: Part, parts: list[_Staged], undated: list[StoredPass]) -> _Staged:
         """One slice of all parts of a whole list, and of what the list itself told."""
         slices_ = [staged.slice_ for staged in parts]
         rows = merged([staged.keys for staged in parts])
@@ -258,14 +259,14 @@ class Stager:
     def _tells_cap(self, page: Page) -> bool:
         return may_be_cap(page.total, self._cap)
 
-    def _completes(self, readings: list[Reading], stop: Stop) -> Stop:
+    def _completes(self, readings: list[StoredPass], stop: Stop) -> Stop:
         """When to stop a further pass: where the latest change comes first, its first page may complete the others."""
         if self._resource.scope is not Scope.CHANGED:
             return stop
         passes = [reading.outcome for reading in readings]
         return lambda page: stop(page) or judging.completed_by(passes, page, self._cap)
 
-    def _judge(self, readings: list[Reading]) -> Verdict:
+    def _judge(self, readings: list[StoredPass]) -> Verdict:
         return judging.judge(
             [reading.outcome for reading in readings],
             newest_first=isinstance(self._resource.paging, Cursor),
@@ -285,7 +286,7 @@ class Stager:
         return bool(missing)
 
 
-def _stage(window: Window, used: list[Reading], passes: int, proof: Proof) -> _Staged:
+def _stage(window: Window, used: list[StoredPass], passes: int, proof: Proof) -> _Staged:
     keys = judging.union([reading.outcome for reading in used])
     totals = used[-1].outcome.totals
     is_told = proof == "total" and len(keys) not in totals
