@@ -29,7 +29,7 @@ from xiaoe.resources.products import PRODUCTS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.resources.users import USERS
-from xiaoe.rows.caps import may_be_cap
+from xiaoe.rows.caps import is_counted, may_be_cap
 from xiaoe.rows.envelope import open_envelope, read_listing, rows_of
 from xiaoe.stage.stager import Stager
 from xiaoe.storage.pages import Manifest, RunFolder
@@ -221,6 +221,33 @@ def test_after_sales_are_halved_by_days(per_day: list[int], inclusive: bool) -> 
         found = listed(shop, folder, [name for part in manifest.slices for name in part.pages])
     assert found == {shop.name(number) for number in range(len(made))}
     assert not any(may_be_cap(part.api_total, CAP) for part in manifest.slices)
+
+
+# --- totals --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("total", "may_be"),
+    [(None, False), (0, False), (999, False), (1000, True), (1001, False), (5000, True), (9499, False), (9500, True)],
+)
+def test_totals_that_may_be_a_cap(total: int | None, may_be: bool) -> None:
+    assert may_be_cap(total, 10_000) is may_be
+
+
+@pytest.mark.parametrize(
+    ("rows", "totals", "counted"),
+    [
+        (12_001, [12_001], True),
+        (12_001, [12_000, 12_002], True),
+        (12_001, [], False),
+        (12_001, [12_000], False),
+        (12_001, [12_002], False),
+        (10_000, [10_000], False),
+        (12_001, [10_000, 12_002], False),
+    ],
+)
+def test_totals_that_count_the_rows_of_all_parts(rows: int, totals: list[int], counted: bool) -> None:
+    assert is_counted(rows, totals, 10_000) is counted
 
 
 # --- a cap that nobody has set -------------------------------------------------------------------------

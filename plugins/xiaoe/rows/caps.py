@@ -7,6 +7,8 @@ stop, so any round thousand is suspected as well: of honest totals that is one i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LEAST_CAP = 1000
 """No list is assumed to stop earlier: below, a total that does not add up or a page that is refused is a fault."""
 _NEAR = 20
@@ -36,7 +38,7 @@ def is_deep(rows: int, cap: int) -> bool:
     return rows >= min(LEAST_CAP, nearly(cap))
 
 
-def is_counted(rows: int, totals: list[int], cap: int) -> bool:
+def is_counted(rows: int, totals: Sequence[int], cap: int) -> bool:
     """Whether totals of a list that changes while it is read prove that these rows are all: none of them is a cap.
 
     Args:
@@ -44,4 +46,4 @@ def is_counted(rows: int, totals: list[int], cap: int) -> bool:
         totals: As told before and after the rows were read.
         cap: `settings.list_cap`.
     """
-    return min(totals) > cap and min(totals) <= rows <= max(totals)
+    return bool(totals) and cap < min(totals) <= rows <= max(totals)

@@ -73,8 +73,8 @@ class Stager:
         """Read the plan's window, slice by slice, and write the manifest.
 
         Continues an earlier try of the same run: finished passes are used, the whole pages of an interrupted one, and
-        what was halved stays so.
-        A folder that already has a manifest is of a run that somebody cleared: it is emptied, then read again.
+        what was halved stays so. A folder that already has a manifest is of a run that somebody cleared: it is emptied,
+        then read again.
 
         Raises:
             XiaoeIncompleteError: A slice does not add up after `judging.MAX_PASSES` passes, or exceeds the API's cap
@@ -198,7 +198,7 @@ class Stager:
 
         def is_proved(page: Page) -> bool:
             totals.extend([] if page.total is None else [page.total])
-            return bool(totals) and is_counted(rows, totals, self._cap)
+            return is_counted(rows, totals, self._cap)
 
         filters = self._resource.filters(part.window)
         passes = [1, 2] if again else [1]
@@ -210,8 +210,7 @@ class Stager:
         rows = merged([staged.keys for staged in parts])
         keys = merged([rows, judging.union([reading.outcome for reading in undated])])
         last = undated[-1].outcome
-        is_counted_ = bool(last.totals) and is_counted(len(rows), list(last.totals), self._cap)
-        lists_undated = is_counted_ or last.reached_end(self._cap)
+        lists_undated = is_counted(len(rows), last.totals, self._cap) or last.reached_end(self._cap)
         proof: Proof = "end" if any(slice_.proof == "end" for slice_ in slices_) else "parts"
         log.info(
             "%s: %s rows, complete: %s parts, each by its %s; rows without %s: %s",
