@@ -192,6 +192,11 @@ max_refused_percent = Setting(
 unreadable_min_rows = Setting(
     "XIAOE_UNREADABLE_MIN_ROWS", _whole(1, int), "50", "rows of a run from which on these two percentages count"
 )
+list_cap = Setting(
+    "XIAOE_LIST_CAP", _whole(100, int), "10000",
+    "rows at which a list of the API may stop counting and paging; a window with nearly as many is read in halves."
+    " Raise it only for a shop that is known to count further",
+)  # fmt: skip
 max_page_bytes = Setting("XIAOE_MAX_PAGE_MB", _bytes(1, 1024**2), "64", "largest answer or stored page, expanded")
 export_dir = _folder("XIAOE_EXPORT_DIR", "xiaoe_exports", "folder or bucket for files for staff and `make export`")
 benefit_mail_to = Setting(

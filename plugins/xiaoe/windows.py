@@ -17,7 +17,9 @@ from xiaoe.exceptions import XiaoeConfigError
 MAX_SLICE = timedelta(days=6)
 """A call requests a second more (`resources.orders.created_between`), and at most 7 days."""
 EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
-"""Begin of the window of a list without a time filter."""
+"""Begin of the window of a list that is read whole."""
+FOREVER = datetime(2100, 1, 1, tzinfo=BEIJING)
+"""End of the last part of such a list: it has no end of its own."""
 MAX_FUTURE = timedelta(days=366)
 """A window that ends later than this after now is treated as a typo."""
 _SPAN = "%Y%m%dT%H%M%S"
@@ -105,6 +107,20 @@ def slices(window: Window, longest: timedelta = MAX_SLICE) -> list[Window]:
         pieces.append(Window(begin, end))
         begin = end
     return pieces
+
+
+def halves(window: Window, step: timedelta) -> tuple[Window, Window] | None:
+    """Cut a window near its middle, without gap or overlap; None if it cannot be cut.
+
+    Args:
+        window: The window.
+        step: What a time filter can tell apart: a cut lies a whole number of steps after midnight in Beijing.
+    """
+    middle = window.begin + (window.end - window.begin) / 2
+    cut = EVER + (middle - EVER) // step * step
+    if cut <= window.begin:
+        cut += step
+    return None if cut >= window.end else (Window(window.begin, cut), Window(cut, window.end))
 
 
 def whole_days(window: Window) -> Window:

@@ -19,18 +19,8 @@ from hypothesis import strategies as st
 
 from xiaoe.rows.keys import among, distinct, key_hash
 from xiaoe.stage import paging
-from xiaoe.stage.paging import (
-    MAX_PASSES,
-    Page,
-    Pass,
-    Progress,
-    Verdict,
-    completed_by,
-    follow_cursor,
-    judge,
-    read_pages,
-    union,
-)
+from xiaoe.stage.judging import MAX_PASSES, Pass, Verdict, completed_by, judge, union
+from xiaoe.stage.paging import Page, Progress, follow_cursor, read_pages
 
 Fetch = Callable[[int], Page]
 SEEN = datetime(2026, 11, 20, tzinfo=timezone.utc)
@@ -731,5 +721,5 @@ def test_without_a_total_only_the_same_twice_is_complete(
     if is_told:
         passes[0] = Pass((99,), passes[0].keys)
     same = len(readings) > 1 and readings[-1] == readings[-2]
-    expected = Verdict.LAST if same and not is_told and not needs_total else Verdict.AGAIN
+    expected = Verdict.END if same and not is_told and not needs_total else Verdict.AGAIN
     assert judge(passes, most=6, needs_total=needs_total) is expected

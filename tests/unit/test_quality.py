@@ -215,6 +215,12 @@ def test_what_may_be_counted_in_or_not_is_no_difference(told: int, agrees: bool)
     assert Day(date(2026, 11, 1), told, 10, 12).agrees is agrees
 
 
+@pytest.mark.parametrize(("told", "agrees"), [(10_000, True), (12_001, True), (12_003, False)])
+def test_a_total_that_may_be_a_cap_is_a_lower_limit(told: int, agrees: bool) -> None:
+    assert Day(date(2026, 11, 1), told, 12_001, 12_002, is_capped=True).agrees is agrees
+    assert Day(date(2026, 11, 1), told, 12_001, 12_002).agrees is (told == 12_001)
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "x", ""])
 def test_a_wrong_number_of_days_is_told(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XIAOE_QUALITY_SAMPLE_DAYS", value)

@@ -37,9 +37,21 @@ class Expected:
     parameters: tuple[str, ...]
 
     @classmethod
-    def of(cls, resource: Resource, shop_id: str, window: Window, seen_before: datetime) -> Expected:
-        """Rows observed before a moment; of a window, if the resource has a time column."""
+    def of(
+        cls, resource: Resource, shop_id: str, window: Window, seen_before: datetime, *, with_undated: bool = True
+    ) -> Expected:
+        """Rows observed before a moment; of a window, if the resource has a time column.
+
+        Args:
+            resource: The resource.
+            shop_id: The shop.
+            window: Of the list.
+            seen_before: When the list was read, UTC.
+            with_undated: False for a whole list that was read in parts which cannot have rows without their time.
+        """
         conditions = [*_listed(resource), "observed_at < %s"]
+        if resource.parts is not None and not with_undated:
+            conditions.append(f"{resource.parts.column} IS NOT NULL")
         parameters = [shop_id, utc_text(seen_before)]
         if resource.time is not None:
             conditions += [f"{resource.time} >= %s", f"{resource.time} < %s"]

@@ -130,7 +130,13 @@ def comparisons(session: Session, resource: Resource, manifest: Manifest) -> lis
     found = []
     for slices in [manifest.slices] if together else [[slice_] for slice_ in manifest.slices]:
         window = Window(slices[0].begin, slices[-1].end)
-        listed = Expected.of(resource, manifest.shop_id, window, min(slice_.observed_at for slice_ in slices))
+        listed = Expected.of(
+            resource,
+            manifest.shop_id,
+            window,
+            min(slice_.observed_at for slice_ in slices),
+            with_undated=all(slice_.lists_undated for slice_ in slices),
+        )
         must_list_all = resource.covers_present(window, slices[-1].observed_at)
         count = expected.count_expected(session, resource, listed) if must_list_all else None
         found.append(Comparison([SliceResult(slice_, listed) for slice_ in slices], window, listed, count))

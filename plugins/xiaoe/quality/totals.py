@@ -2,7 +2,7 @@
 
 Days are drawn by a hash of shop and run, so a cleared run draws the same ones. Orders of the very second of the next
 midnight and rejected rows may be counted or not; within that margin both totals are equal. Many rejected rows make the
-check that much blinder.
+check that much blinder. A total that may be the API's cap is a lower limit: more orders in the warehouse are right.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
+from xiaoe import settings
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import midnight
 from xiaoe.exceptions import XiaoeIncompleteError
@@ -21,6 +22,7 @@ from xiaoe.quality.figures import complete_days, count_orders, read_ledger
 from xiaoe.quality.results import MAX_NAMED, Result
 from xiaoe.quality.scope import CheckScope
 from xiaoe.resources.orders import ORDERS
+from xiaoe.rows.caps import may_be_cap
 from xiaoe.windows import Window
 
 SETTLE_SECONDS = 10.0
@@ -36,17 +38,19 @@ class Day(NamedTuple):
         fewest: Orders that the warehouse holds.
         most: The same with orders of the next midnight's second, which the API may include, and with orders that could
             not be typed.
+        is_capped: Whether the API may hold more than it tells (`rows.caps`): then its total is a lower limit.
     """
 
     day: date
     api_total: int
     fewest: int
     most: int
+    is_capped: bool = False
 
     @property
     def agrees(self) -> bool:
         """Whether the totals are compatible."""
-        return self.fewest <= self.api_total <= self.most
+        return self.api_total <= self.most and (self.is_capped or self.fewest <= self.api_total)
 
     def __str__(self) -> str:
         command = f"make sync TYPE=rescan FROM={self.day} TO={self.day + timedelta(days=1)}"
@@ -95,7 +99,7 @@ def _compare(session: Session, hook: XiaoeHook, shop_id: str, day: date) -> Day:
     session.rollback()  # the next query reads a new snapshot
     fewest = count_orders(session, shop_id, day, listed=True)
     most = count_orders(session, shop_id, day, listed=True, with_edges=True) + _untyped(session, shop_id)
-    return Day(day, api_total, fewest, most)
+    return Day(day, api_total, fewest, most, may_be_cap(api_total, settings.list_cap()))
 
 
 def ask_total(hook: XiaoeHook, day: date) -> int:

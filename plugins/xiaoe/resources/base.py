@@ -79,6 +79,25 @@ class Cursor:
         return None
 
 
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+"""What a time filter can tell apart."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How a list is asked for part by part, by a time of its rows; where the whole may exceed a cap (`rows.caps`).
+
+    Args:
+        step: The finest that the filter can tell apart.
+        filters: A part → the interface's own filter fields.
+        column: The time that the filter works on.
+    """
+
+    step: timedelta
+    filters: Callable[[Window], dict[str, Any]]
+    column: str
+
+
 @dataclass(frozen=True)
 class Member:
     """A row of another table that rows of this one name; it is inserted as inferred until its own list brings it.
@@ -137,6 +156,7 @@ class Resource:
         calls_per_second: What the interface allows.
         quota_seconds: Length of the window in which calls are counted.
         filters: A window → the interface's own filter fields.
+        parts: How it is read part by part; None where no filter by time is known.
         time: Column that the window filter works on; None where the scope is WHOLE.
         time_index: The index over `shop_id`, that column, `observed_at` and `absent_since`.
         reader: Types one row; names the key column, beside shop_id.
@@ -177,6 +197,7 @@ class Resource:
     reads_history: bool = False
     time_index: str | None = None
     tells_total: bool = True
+    parts: Parts | None = None
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from xiaoe import settings
-from xiaoe.resources.base import Copy, Feeds, Member, Numbered, Resource, Scope
+from xiaoe.resources.base import SECOND, Copy, Feeds, Member, Numbered, Parts, Resource, Scope
 from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
@@ -95,6 +95,7 @@ ORDERS = Resource(
     calls_per_second=300,
     quota_seconds=10,
     filters=created_between,
+    parts=Parts(SECOND, created_between, "created_time"),
     time="created_time",
     time_index="idx_orders_created",
     reader=RowReader(

@@ -48,6 +48,7 @@ PRODUCTS = Resource(
     calls_per_second=300,
     quota_seconds=10,
     filters=everything,
+    parts=None,  # there is one by creation, but nobody has documented how its times are written
     time=None,
     reader=RowReader(MAPPING, CODE_TEXTS, key="resource_id"),
     has_inferred=True,

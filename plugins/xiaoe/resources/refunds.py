@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from xiaoe import settings
-from xiaoe.resources.base import Feeds, Numbered, Resource, Scope
+from xiaoe.resources.base import DAY, Feeds, Numbered, Parts, Resource, Scope
 from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
@@ -78,6 +78,7 @@ REFUNDS = Resource(
     calls_per_second=5,
     quota_seconds=60,
     filters=_changed_on_days,
+    parts=Parts(DAY, _changed_on_days, "updated_at"),
     time="updated_at",
     time_index="idx_refunds_updated",
     reader=RowReader(

@@ -10,11 +10,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from xiaoe.resources.base import Cursor, Resource, Scope
+from xiaoe.resources.base import DAY, Cursor, Parts, Resource, Scope
 from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.decode import Mapping, RowReader
-from xiaoe.windows import Window
+from xiaoe.windows import Window, whole_days
 
 MAPPING: Mapping = {
     "user_id": ("user_id", values.identifier),
@@ -42,6 +42,20 @@ def _with_last_visit(window: Window) -> dict[str, Any]:
     return {"need_column": ["latest_visited_at"]}
 
 
+def _registered_on_days(window: Window) -> dict[str, Any]:
+    """Users who registered on the days of the window (docs/xiaoe-api.md section 4).
+
+    Whether the last day is included is not documented, nor whether one end alone is understood: the day behind the
+    window's last is sent, and always both.
+    """
+    days = whole_days(window)
+    return {
+        **_with_last_visit(window),
+        "user_created_start": f"{days.begin:%Y-%m-%d}",
+        "user_created_end": f"{days.end:%Y-%m-%d}",
+    }
+
+
 USERS = Resource(
     name="users",
     table="users",
@@ -54,6 +68,7 @@ USERS = Resource(
     calls_per_second=300,
     quota_seconds=10,
     filters=_with_last_visit,
+    parts=Parts(DAY, _registered_on_days, "registered_at"),
     time=None,
     reader=RowReader(MAPPING, {}, key="user_id", forms=forms_of("users", PERSONAL)),
     personal=PERSONAL,

@@ -1,61 +1,52 @@
 """API → page store: reads one window completely, then writes its manifest.
 
-Pages are written by threads beside the fetching, because `fsync` takes as long as a call. An interrupted try may leave
-a gap; the next one continues at the gap and fetches again what follows it. After five passes that do not add up the
-slice starts over. Where the warehouse has rows of the window that were not listed, the slice is read once more before
-the merge judges. Clearing a stage task that succeeded means "ask again": a folder with a manifest is emptied first.
+A window whose total may be a cap of the API (`stage.judging`) is read in halves, and these in halves again, until each
+tells a smaller total. Halves of a window by creation or last change are slices of their own. Those of a whole list stay
+one slice: who left the list shows only in all of them together. What the filter of the halves cannot find, rows without
+that time, is looked for in the list itself, read as far as the API serves it (`_read_undated`).
+
+After five passes that do not add up a slice starts over. Where the warehouse has rows of the window that were not
+listed, the slice is read once more before the merge judges. Clearing a stage task that succeeded means "ask again": a
+folder with a manifest is emptied first.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from array import array
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from xiaoe import settings
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import utc_now
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.resources.base import Cursor, Resource, Scope
-from xiaoe.rows.envelope import Listing, rows_of
-from xiaoe.rows.keys import Keys, distinct, key_hash, merged
-from xiaoe.stage import paging
-from xiaoe.stage.paging import Page, Pass, Progress, Verdict
-from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
-from xiaoe.windows import Plan, Window, slices
+from xiaoe.rows.caps import is_counted, may_be_cap
+from xiaoe.rows.keys import Keys, merged
+from xiaoe.stage import judging, messages
+from xiaoe.stage.judging import Verdict
+from xiaoe.stage.paging import Page
+from xiaoe.stage.reading import Part, PassReader, Pools, Stop, StoredPass, never
+from xiaoe.storage.pages import Manifest, Proof, RunFolder, SliceManifest
+from xiaoe.windows import FOREVER, Plan, Window, halves, slices
 
 log = logging.getLogger(__name__)
 
 _MAX_SLICES = 2
 """Slices read at the same time: the next one starts while one ends, or calls would wait at every boundary."""
 
-_MAX_UNWRITTEN = 16
-"""Pages that were fetched and are not yet on disk."""
-
 MissingRows = Callable[[Window, datetime, Keys], list[str]]
 """Keys of rows that the warehouse has for a window, observed before a moment, and that are not among those given."""
 
 
-@dataclass(frozen=True)
-class _Pools:
-    """Threads of one run: what fetches pages, and what writes them."""
+class _Staged(NamedTuple):
+    """What was read of a part, and the distinct keys."""
 
-    fetchers: ThreadPoolExecutor
-    writers: ThreadPoolExecutor
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """One pass over a slice, with its files."""
-
-    names: list[str]
-    observed_at: datetime
-    outcome: Pass
+    slice_: SliceManifest
+    keys: Keys
 
 
 class Stager:
@@ -74,17 +65,20 @@ class Stager:
         self._resource = resource
         self._folder = folder
         self._missing_rows = missing_rows
-        self._by_cursor = isinstance(resource.paging, Cursor)
+        self._cap = settings.list_cap()
+        self._reader = PassReader(hook, resource, folder, self._cap)
         self._warehouse_lock = threading.Lock()
 
     def stage(self, plan: Plan, *, mode: str, run_id: str) -> Manifest:
         """Read the plan's window, slice by slice, and write the manifest.
 
-        Continues an earlier try of the same run: finished passes are used, and the whole pages of an interrupted one.
-        A folder that already has a manifest is of a run that somebody cleared: it is emptied, then read again.
+        Continues an earlier try of the same run: finished passes are used, the whole pages of an interrupted one, and
+        what was halved stays so. A folder that already has a manifest is of a run that somebody cleared: it is emptied,
+        then read again.
 
         Raises:
-            XiaoeIncompleteError: A slice does not add up after `paging.MAX_PASSES` passes.
+            XiaoeIncompleteError: A slice does not add up after `judging.MAX_PASSES` passes, or exceeds the API's cap
+                and cannot be halved.
             XiaoeError: The API cannot be read.
         """
         started = utc_now()
@@ -108,145 +102,178 @@ class Stager:
         self._folder.write_manifest(manifest)
         return manifest
 
-    def _read_slices(self, windows: list[Window], *, again: bool = False) -> list[tuple[SliceManifest, Keys]]:
+    def _read_slices(self, windows: list[Window], *, again: bool = False) -> list[_Staged]:
         """Read these windows; one that cannot be read stops the others as well."""
         concurrency = self._hook.shop.concurrency
-        staged = []
+        staged: list[_Staged] = []
         with (
             ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-write") as writers,
             ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-page") as fetchers,
             ThreadPoolExecutor(min(_MAX_SLICES, concurrency), thread_name_prefix="xiaoe-slice") as readers,
         ):
-            pools = _Pools(fetchers, writers)
+            pools = Pools(fetchers, writers)
             futures = [
-                readers.submit(self._read_slice, pools, number, window, again=again)
+                readers.submit(self._read_slice, pools, Part(number, window), again=again)
                 for number, window in enumerate(windows)
             ]
             try:
                 for number, future in enumerate(futures):
-                    slice_, keys = future.result()
+                    parts = future.result()
                     log.info(
-                        "slice %s of %s, %s: %s rows",
+                        "slice %s of %s, %s: %s rows%s",
                         number + 1,
                         len(windows),
                         windows[number],
-                        slice_.staged,
+                        sum(part.slice_.staged for part in parts),
+                        f", in {len(parts)} parts" if len(parts) > 1 else "",
                         extra={"progress": (self._resource.name, number + 1, len(windows))},  # read by `make sync`
                     )
-                    staged.append((slice_, keys))
+                    staged += parts
             except BaseException:
                 for pool in (readers, fetchers):
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return staged
 
-    def _read_slice(
-        self, pools: _Pools, number: int, window: Window, *, again: bool = False
-    ) -> tuple[SliceManifest, Keys]:
-        """Read a slice in passes until it is complete; once more if rows are missing that the warehouse has."""
-        readings = self._earlier_readings(number)
+    def _read_slice(self, pools: Pools, part: Part, *, again: bool) -> list[_Staged]:
+        """Read a slice, in parts where the API's cap demands it; those of a whole list are put together again."""
+        parts = self._read_part(pools, part, part.window, again=again)
+        if self._resource.scope is not Scope.WHOLE or len(parts) == 1:
+            return parts
+        whole = self._put_together(part, parts, self._read_undated(pools, part, parts, again=again))
+        if not again and self._misses_known_rows(part.window, [whole]):
+            return self._read_slice(pools, part, again=True)
+        return [whole]
+
+    def _read_part(self, pools: Pools, part: Part, whole: Window, *, again: bool) -> list[_Staged]:
+        """Read a part in passes until it is complete, or in halves; once more if known rows are missing."""
+        halved = self._halves(part)
+        if halved and self._folder.is_halved(part.number, part=part.path):
+            return self._read_halves(pools, halved, whole, again=again)
+        filters, stop = self._filters(part, whole), self._tells_cap if halved else never
+        readings = self._reader.earlier(part)
         if again or not readings:
-            readings.append(self._read_pass(pools, number, len(readings) + 1, window))
-        looked_again = self._resource.scope is Scope.CHANGED  # its rows may have moved on to a later slice
+            readings.append(self._reader.read(pools, part, len(readings) + 1, filters, stop))
+        # Rows by last change may have moved on to a later slice, and who is missing from a whole list all parts tell.
+        looked_again = self._resource.scope is Scope.CHANGED or (
+            self._resource.scope is Scope.WHOLE and bool(part.path)
+        )
         while True:
+            if halved and judging.shows_cap(readings[-1].outcome, self._cap):
+                log.info("%s: %s; reading it in halves", part.window, messages.cap_shown(readings[-1]))
+                self._folder.mark_halved(part.number, part=part.path)
+                return self._read_halves(pools, halved, whole, again=again)
             verdict = self._judge(readings)
-            if verdict is Verdict.FAIL:
-                raise XiaoeIncompleteError(_explain(self._resource, window, readings))
+            if verdict is Verdict.FAIL or readings[-1].refusal:
+                raise XiaoeIncompleteError(
+                    messages.incomplete(self._resource, part.window, readings, self._cap)
+                ) from readings[-1].refusal
             if verdict is not Verdict.AGAIN:
-                used = readings[-1:] if verdict is Verdict.LAST else readings
-                staged = _slice_manifest(window, used, passes=len(readings))
-                if looked_again or not self._misses_known_rows(window, [staged]):
-                    return staged
+                used = readings if verdict is Verdict.ALL else readings[-1:]
+                staged = _stage(part.window, used, len(readings), "end" if verdict is Verdict.END else "total")
+                if looked_again or not self._misses_known_rows(part.window, [staged]):
+                    log.info("%s: %s rows, complete: %s", part.window, staged.slice_.staged, verdict.value)
+                    return [staged]
                 looked_again = True
-            log.warning("%s: pass %s: %s", window, len(readings), _explain(self._resource, window, readings))
+            log.warning(
+                "%s: pass %s: %s",
+                part.window,
+                len(readings),
+                messages.incomplete(self._resource, part.window, readings, self._cap),
+            )
             self._hook.sleep(min(2.0 ** (len(readings) - 1), 10.0))
-            newest_first = self._resource.scope is Scope.CHANGED
-            earlier = readings if newest_first else []
-            readings.append(self._read_pass(pools, number, len(readings) + 1, window, earlier))
+            readings.append(self._reader.read(pools, part, len(readings) + 1, filters, self._completes(readings, stop)))
 
-    def _judge(self, readings: list[_Reading]) -> Verdict:
+    def _read_halves(self, pools: Pools, halved: tuple[Part, Part], whole: Window, *, again: bool) -> list[_Staged]:
+        return [staged for half in halved for staged in self._read_part(pools, half, whole, again=again)]
+
+    def _read_undated(self, pools: Pools, part: Part, parts: list[_Staged], *, again: bool) -> list[StoredPass]:
+        """Read the list itself for rows that its parts cannot have: those without the time that the parts go by.
+
+        Nobody has documented where such rows stand, so all of it is read, as far as the API serves it; only until a
+        total that is no cap shows that the parts have every row.
+        """
+        rows = len(merged([staged.keys for staged in parts]))
+        totals: list[int] = []
+
+        def is_proved(page: Page) -> bool:
+            totals.extend([] if page.total is None else [page.total])
+            return is_counted(rows, totals, self._cap)
+
+        filters = self._resource.filters(part.window)
+        passes = [1, 2] if again else [1]
+        return [self._reader.read(pools, part, number, filters, is_proved, is_extra=True) for number in passes]
+
+    def _put_together(self, part: Part, parts: list[_Staged], undated: list[StoredPass]) -> _Staged:
+        """One slice of all parts of a whole list, and of what the list itself told."""
+        slices_ = [staged.slice_ for staged in parts]
+        rows = merged([staged.keys for staged in parts])
+        keys = merged([rows, judging.union([reading.outcome for reading in undated])])
+        last = undated[-1].outcome
+        lists_undated = is_counted(len(rows), last.totals, self._cap) or last.reached_end(self._cap)
+        proof: Proof = "end" if any(slice_.proof == "end" for slice_ in slices_) else "parts"
+        log.info(
+            "%s: %s rows, complete: %s parts, each by its %s; rows without %s: %s",
+            part.window,
+            len(keys),
+            len(parts),
+            "end" if proof == "end" else "total",
+            self._resource.parts.column if self._resource.parts else None,
+            len(keys) - len(rows) if lists_undated else "unknown, the API does not serve the list to its end",
+        )
+        return _Staged(
+            SliceManifest(
+                begin=part.window.begin,
+                end=part.window.end,
+                api_total=len(keys),
+                staged=len(keys),
+                passes=max(slice_.passes for slice_ in slices_),
+                pages=[
+                    *(name for reading in undated for name in reading.names),
+                    *(name for slice_ in slices_ for name in slice_.pages),
+                ],
+                observed_at=min(
+                    *(reading.observed_at for reading in undated), *(slice_.observed_at for slice_ in slices_)
+                ),
+                proof=proof,
+                lists_undated=lists_undated,
+            ),
+            keys,
+        )
+
+    def _halves(self, part: Part) -> tuple[Part, Part] | None:
+        """The halves of a part; None if its filter tells nothing finer apart, or there is none."""
+        cut = halves(part.window, self._resource.parts.step) if self._resource.parts else None
+        if cut is None:
+            return None
+        return Part(part.number, cut[0], f"{part.path}0"), Part(part.number, cut[1], f"{part.path}1")
+
+    def _filters(self, part: Part, whole: Window) -> dict[str, Any]:
+        """What to ask for; the last part of a whole list has no end, as the list has none."""
+        if not part.path or self._resource.parts is None:
+            return self._resource.filters(part.window)
+        is_open = self._resource.scope is Scope.WHOLE and part.window.end == whole.end
+        return self._resource.parts.filters(Window(part.window.begin, FOREVER) if is_open else part.window)
+
+    def _tells_cap(self, page: Page) -> bool:
+        return may_be_cap(page.total, self._cap)
+
+    def _completes(self, readings: list[StoredPass], stop: Stop) -> Stop:
+        """When to stop a further pass: where the latest change comes first, its first page may complete the others."""
+        if self._resource.scope is not Scope.CHANGED:
+            return stop
         passes = [reading.outcome for reading in readings]
-        return paging.judge(passes, newest_first=self._by_cursor, needs_total=self._resource.tells_total)
+        return lambda page: stop(page) or judging.completed_by(passes, page, self._cap)
 
-    def _earlier_readings(self, number: int) -> list[_Reading]:
-        """Passes that an earlier try finished; discarded if they are `MAX_PASSES`, or if one lost its pages."""
-        finished = self._folder.finished_passes(number)
-        if finished < paging.MAX_PASSES:
-            passes = [self._stored(number, pass_number) for pass_number in range(1, finished + 1)]
-            if all(passes):
-                return [self._collect(pages) for pages in passes]
-        self._folder.clear_slice(number)
-        return []
-
-    def _read_pass(
-        self, pools: _Pools, number: int, pass_number: int, window: Window, earlier: Sequence[_Reading] = ()
-    ) -> _Reading:
-        """Read a slice to its end, or until its first page completes the earlier passes."""
-        pages = self._stored(number, pass_number)
-        if pages:
-            log.info("%s: resuming after page %s", window, len(pages))
-        writing: deque[Future[None]] = deque()
-        for page in self._fetch_pages(pools.fetchers, self._resource.filters(window), [page for _, page in pages]):
-            name = self._folder.page_name(number, pass_number, page.index)
-            raw = RawPage(page.index, page.observed_at, page.body)
-            writing.append(pools.writers.submit(self._folder.write_page, name, raw))
-            pages.append((name, replace(page, body=b"")))  # a window of any size has to fit into memory
-            while len(writing) > _MAX_UNWRITTEN or (writing and writing[0].done()):
-                writing.popleft().result()
-            if earlier and paging.completed_by([reading.outcome for reading in earlier], page):
-                break
-        for future in writing:
-            future.result()
-        self._folder.finish_pass(number, pass_number)
-        return self._collect(pages)
-
-    def _fetch_pages(self, fetchers: ThreadPoolExecutor, filters: dict[str, Any], stored: list[Page]) -> Iterator[Page]:
-        if self._by_cursor:
-            return paging.follow_cursor(lambda index, cursor: self._fetch(filters, index, cursor), stored=stored)
-        return paging.read_pages(
-            lambda index: fetchers.submit(self._fetch, filters, index),
-            ahead=2 * self._hook.shop.concurrency - 1,
-            stored=stored,
-            page_size=self._hook.page_size(self._resource),
+    def _judge(self, readings: list[StoredPass]) -> Verdict:
+        return judging.judge(
+            [reading.outcome for reading in readings],
+            newest_first=isinstance(self._resource.paging, Cursor),
             needs_total=self._resource.tells_total,
+            cap=self._cap,
         )
 
-    def _fetch(self, filters: dict[str, Any], index: int, cursor: Any = None) -> Page:
-        fields = {**filters, **self._resource.paging.fields(index, cursor)}
-        answer = self._hook.list_page(self._resource, fields, index=index)
-        return replace(self._page(answer, answer.listing), body=answer.body)
-
-    def _stored(self, number: int, pass_number: int) -> list[tuple[str, Page]]:
-        """Names and pages that an earlier try left of a pass."""
-        total_key = self._resource.total_key
-        return [
-            (name, self._page(raw, rows_of(raw.body, total_field=total_key)))
-            for name, raw in self._folder.stored_pages(number, pass_number)
-        ]
-
-    def _page(self, raw: RawPage, listing: Listing) -> Page:
-        reader = self._resource.reader
-        names = reader.keys(listing.rows)
-        keys = array("q", (key_hash(name or bytes(row)) for name, row in zip(names, listing.rows, strict=True)))
-        keyless = array("q", (key for key, name in zip(keys, names, strict=True) if name is None))
-        cursor = self._resource.paging.cursor(listing.rows)
-        return Page(raw.index, listing.total, keys, raw.observed_at, cursor, keyless=keyless)
-
-    def _collect(self, pages: list[tuple[str, Page]]) -> _Reading:
-        progress = Progress.through(
-            (page for _, page in pages), by_cursor=self._by_cursor, needs_total=self._resource.tells_total
-        )
-        outcome = Pass(
-            totals=tuple(page.total for _, page in pages if page.total is not None),
-            keys=distinct(page.keys for _, page in pages),
-            repeats=progress.repeated,
-            without_total=sum(page.total is None and bool(page.keys) for _, page in pages),
-            is_cut=progress.is_cut,
-            keyless=distinct(page.keyless for _, page in pages),
-        )
-        return _Reading([name for name, _ in pages], min(page.observed_at for _, page in pages), outcome)
-
-    def _misses_known_rows(self, window: Window, staged: list[tuple[SliceManifest, Keys]]) -> bool:
+    def _misses_known_rows(self, window: Window, staged: Sequence[_Staged]) -> bool:
         """Whether the warehouse has rows of the window that none of these slices contains."""
         if not self._resource.covers_present(window, utc_now()):
             return False
@@ -258,32 +285,20 @@ class Stager:
         return bool(missing)
 
 
-def _slice_manifest(window: Window, used: list[_Reading], *, passes: int) -> tuple[SliceManifest, Keys]:
-    keys = paging.union([reading.outcome for reading in used])
+def _stage(window: Window, used: list[StoredPass], passes: int, proof: Proof) -> _Staged:
+    keys = judging.union([reading.outcome for reading in used])
     totals = used[-1].outcome.totals
-    return SliceManifest(
-        begin=window.begin,
-        end=window.end,
-        api_total=len(keys) if len(keys) in totals else max(totals, default=len(keys)),
-        staged=len(keys),
-        passes=passes,
-        pages=[name for reading in used for name in reading.names],
-        observed_at=min(reading.observed_at for reading in used),
-    ), keys
-
-
-def _explain(resource: Resource, window: Window, readings: list[_Reading]) -> str:
-    last = readings[-1].outcome
-    if last.repeats is not None:
-        return (
-            f"{resource.name} {window}: page {last.repeats} is the same as one before it:"
-            f" does {resource.endpoint} still page by {resource.paging.key!r}?"
-        )
-    if last.last_total is None:
-        return f"{resource.name} {window}: the API sent no {resource.total_key}, so nothing proves the list complete"
-    return (
-        f"{resource.name} {window}: the API says {last.last_total} rows (totals seen: {sorted(set(last.totals))}),"
-        f" the last pass has {len(last.keys)} distinct rows,"
-        f" all {len(readings)} passes have {len(paging.union([reading.outcome for reading in readings]))}."
-        " If this persists, report it to 小鹅通 with these numbers; the watermark has not moved"
+    is_told = proof == "total" and len(keys) not in totals
+    return _Staged(
+        SliceManifest(
+            begin=window.begin,
+            end=window.end,
+            api_total=max(totals, default=len(keys)) if is_told else len(keys),
+            staged=len(keys),
+            passes=passes,
+            pages=[name for reading in used for name in reading.names],
+            observed_at=min(reading.observed_at for reading in used),
+            proof=proof,
+        ),
+        keys,
     )

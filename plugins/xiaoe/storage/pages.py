@@ -5,8 +5,9 @@
 
 A page is gzip of two parts: one line of JSON (page number, `observed_at`) and the body byte for byte. A file is there
 whole or not at all; a damaged page counts as missing. The manifest is written last: where there is one, the window was
-read completely. Whole lists are stored under a window that begins in 2000, orders that were looked up by id under
-`orders` in a run `late-…`.
+read completely. A slice that was halved has a file `halved`; its halves lie beside it in `slice-00-0` and `slice-00-1`,
+theirs in `slice-00-00` and so on. Whole lists are stored under a window that begins in 2000, orders that were looked up
+by id under `orders` in a run `late-…`.
 
 Does not import Airflow; `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
 """
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from isal import isal_zlib
@@ -33,11 +34,13 @@ from xiaoe.storage.files import is_local, local_name, remove_tree, write_whole
 from xiaoe.windows import Window, span
 
 _COMPRESSION = 3
+_HALVED = "halved"
 _MAX_HEAD = 1024
 """Bytes of the line about a page."""
-_PAGE = re.compile(r"slice-\d{2,}/pass-\d+/page-\d{5,}\.json\.gz")
+_PAGE = re.compile(r"slice-\d{2,}(-[01]+)?/pass-\d+/page-\d{5,}\.json\.gz")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
+Proof = Literal["total", "parts", "end"]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """In a manifest's JSON: ISO 8601 with an offset."""
 
@@ -57,7 +60,7 @@ class RawPage:
     body: bytes
 
 
-class SliceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SliceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What was read for one slice of a window.
 
     Args:
@@ -68,6 +71,9 @@ class SliceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         passes: How often the slice was read until it was complete.
         pages: Paths of the pages, relative to the run's folder, in the order they were fetched.
         observed_at: UTC; the earliest page's.
+        proof: What shows that these are all rows: `total`, the API's; `parts`, those of all parts of a whole list; or
+            `end`, reached twice with the same rows, of the list or of one of its parts.
+        lists_undated: Of a whole list read in parts: whether rows without the parts' time would be among the pages.
     """
 
     begin: Moment
@@ -77,6 +83,8 @@ class SliceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passes: int
     pages: list[str]
     observed_at: Moment
+    proof: Proof = "total"
+    lists_undated: bool = True
 
     @property
     def window(self) -> Window:
@@ -154,9 +162,9 @@ class RunFolder:
         """Whether the pages are on a disk, not in a bucket: reading one takes microseconds, not a round trip."""
         return is_local(self.path)
 
-    def page_name(self, slice_number: int, pass_number: int, index: int) -> str:
-        """A page's path, relative to the folder."""
-        return f"slice-{slice_number:02d}/pass-{pass_number}/page-{index:05d}.json.gz"
+    def page_name(self, slice_number: int, pass_number: int, index: int, *, part: str = "") -> str:
+        """A page's path, relative to the folder; `part` as in the folder's name, e.g. `01`."""
+        return f"{_slice(slice_number, part)}/pass-{pass_number}/page-{index:05d}.json.gz"
 
     def write_page(self, name: str, page: RawPage) -> None:
         """Write one page, whole or not at all."""
@@ -194,21 +202,29 @@ class RunFolder:
         about = json.loads(head)
         return RawPage(about["index"], datetime.fromisoformat(about["observed_at"]), body)
 
-    def finished_passes(self, slice_number: int) -> int:
+    def finished_passes(self, slice_number: int, *, part: str = "") -> int:
         """How many passes over a slice are finished."""
         number = 0
-        while (self._files / self._pass_mark(slice_number, number + 1)).exists():
+        while (self._files / self._pass_mark(slice_number, number + 1, part)).exists():
             number += 1
         return number
 
-    def finish_pass(self, slice_number: int, pass_number: int) -> None:
+    def finish_pass(self, slice_number: int, pass_number: int, *, part: str = "") -> None:
         """Mark a pass over a slice as finished."""
-        write_whole(self._files / self._pass_mark(slice_number, pass_number), b"")
+        write_whole(self._files / self._pass_mark(slice_number, pass_number, part), b"")
 
-    def stored_pages(self, slice_number: int, pass_number: int) -> Iterator[tuple[str, RawPage]]:
+    def is_halved(self, slice_number: int, *, part: str = "") -> bool:
+        """Whether a slice is read in two parts."""
+        return bool((self._files / _slice(slice_number, part) / _HALVED).exists())
+
+    def mark_halved(self, slice_number: int, *, part: str = "") -> None:
+        """Note that a slice is read in two parts: a later try does not ask for it as one again."""
+        write_whole(self._files / _slice(slice_number, part) / _HALVED, b"")
+
+    def stored_pages(self, slice_number: int, pass_number: int, *, part: str = "") -> Iterator[tuple[str, RawPage]]:
         """Names and pages of one pass, from the first to the last before a missing or damaged one."""
         index = 1
-        while (page := self.read_page(name := self.page_name(slice_number, pass_number, index))) is not None:
+        while (page := self.read_page(name := self.page_name(slice_number, pass_number, index, part=part))) is not None:
             yield name, page
             index += 1
 
@@ -248,9 +264,9 @@ class RunFolder:
         if self._files.exists():
             remove_tree(self._files)
 
-    def clear_slice(self, slice_number: int) -> None:
-        """Remove the pages of one slice."""
-        remove_tree(self._files / f"slice-{slice_number:02d}")
+    def clear_slice(self, slice_number: int, *, part: str = "") -> None:
+        """Remove the pages of one slice; not those of its parts."""
+        remove_tree(self._files / _slice(slice_number, part))
 
     @property
     def manifest_path(self) -> Any:
@@ -258,8 +274,12 @@ class RunFolder:
         return self.path / "manifest.json"
 
     @staticmethod
-    def _pass_mark(slice_number: int, pass_number: int) -> str:
-        return f"slice-{slice_number:02d}/pass-{pass_number}/finished"
+    def _pass_mark(slice_number: int, pass_number: int, part: str) -> str:
+        return f"{_slice(slice_number, part)}/pass-{pass_number}/finished"
+
+
+def _slice(number: int, part: str) -> str:
+    return f"slice-{number:02d}-{part}" if part else f"slice-{number:02d}"
 
 
 def run_folders(root: Any) -> Iterator[RunFolder]:

@@ -16,8 +16,9 @@ from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows import keys, values
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.envelope import open_envelope, read_listing
-from xiaoe.stage import paging
-from xiaoe.stage.paging import Page, Pass, Progress, Verdict
+from xiaoe.stage import judging
+from xiaoe.stage.judging import Pass, Verdict
+from xiaoe.stage.paging import Page, Progress
 from xiaoe.windows import EVER
 
 _MEANINGS = {"t": "\t", "n": "\n", "r": "\r", "0": "\0", "\\": "\\"}
@@ -116,7 +117,7 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
     """
     passes: list[Pass] = []
     verdict = None
-    for told in readings[: paging.MAX_PASSES]:
+    for told in readings[: judging.MAX_PASSES]:
         pages = _pages(told)
         progress = Progress(page_size=page_size)
         taken: list[Page] = []
@@ -128,10 +129,10 @@ def check_paging(readings: Sequence[Sequence[tuple[int | None, Sequence[int]]]],
         totals = tuple(page.total for page in taken if page.total is not None)
         without_total = sum(page.total is None and bool(page.keys) for page in taken)
         passes.append(Pass(totals, keys.distinct(page.keys for page in taken), progress.repeated, without_total))
-        verdict = paging.judge(passes)
+        verdict = judging.judge(passes)
         if verdict in (Verdict.LAST, Verdict.ALL):
             used = passes[-1:] if verdict is Verdict.LAST else passes
-            held = len(paging.union(used))
+            held = len(judging.union(used))
             assert held == (passes[-1].last_total or 0), (verdict, passes)
         if verdict is not Verdict.AGAIN:
             break
