@@ -756,9 +756,9 @@ def test_the_hook_of_every_resource_asks_in_the_interface_s_own_words(
     asked: list[dict[str, Any]] = []
     original = XiaoeHook._post
 
-    def note(hook: XiaoeHook, resource: Resource, body: dict[str, Any], token: str) -> Any:
+    def note(hook: XiaoeHook, resource: Resource, body: dict[str, Any], index: int, token: str) -> Any:
         asked.append(body)
-        return original(hook, resource, body, token)
+        return original(hook, resource, body, index, token)
 
     monkeypatch.setattr(XiaoeHook, "_post", note)
     firsts = []
@@ -771,7 +771,7 @@ def test_the_hook_of_every_resource_asks_in_the_interface_s_own_words(
             "created_at": "2026-11-15||2026-11-21", "date_type": "updated_at", "sales_state": -1,
             "page_index": 1, "page_size": 100,
         },
-        {"page_size": 50},
+        {"need_column": ["latest_visited_at"], "page_size": 50},
         {"page": 1, "page_size": 100},
         {"page": 1, "page_size": 100},
     ]  # fmt: skip
