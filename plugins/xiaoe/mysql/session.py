@@ -158,8 +158,14 @@ class Session:
             self._connection.commit()
 
     def rollback(self) -> None:
-        """End the transaction and discard its changes."""
-        self._connection.rollback()
+        """End the transaction and discard its changes.
+
+        Never hides the error that led here: a connection that cannot even do this is closed, and the server rolls back.
+        """
+        try:
+            self._connection.rollback()
+        except Error:
+            self.close()
 
     def close(self) -> None:
         """Close the connection and discard what was not committed; may be called twice."""
