@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, TypeVar
@@ -80,6 +81,12 @@ class Session:
         with self._connection.cursor() as cursor, explained(self._where):
             for start in range(0, len(rows), _FALLBACK_BATCH):
                 cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
+
+    @cached_property
+    def largest_text(self) -> int:
+        """Bytes of a text that fits a statement even if each byte has to be escaped, with room for what stands beside."""
+        [(packet,)] = self.query("SELECT @@max_allowed_packet")
+        return int(packet) // 4
 
     def loads_files(self, table: str) -> bool:
         """Whether server and client accept LOAD DATA LOCAL; tried once, with an empty file for this table."""

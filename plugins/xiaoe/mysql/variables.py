@@ -80,7 +80,7 @@ PINNED: dict[str, int | float | str] = {
 """Variable → value, in the order in which they are set."""
 _FIRST = (
     f"SET SESSION sql_select_limit = {_NO_LIMIT}, SESSION max_join_size = {_NO_LIMIT}, SESSION sql_big_selects = 1"
-    " /*M!, SESSION max_statement_time = 0 */"
+    f" /*M!, SESSION max_statement_time = 0, SESSION tmp_disk_table_size = {_NO_LIMIT} */"
 )
 """What would spoil the reading of the others; the comment is SQL for MariaDB."""
 _LEAST_PACKET = 1024 * 1024
