@@ -102,7 +102,10 @@ def test_a_row_whose_key_is_no_json_is_rejected_and_the_others_are_stored(sync: 
     rows = [raw_order(1), raw_order(2).replace(b'"o_00002"', b"NaN"), raw_order(3)]
     counts = sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
     assert (counts["inserted"], counts["rejected"]) == (2, 1)
-    assert [row["order_id"] for row in database.rows("SELECT order_id FROM orders ORDER BY 1")] == ["o_00001", "o_00003"]
+    assert [row["order_id"] for row in database.rows("SELECT order_id FROM orders ORDER BY 1")] == [
+        "o_00001",
+        "o_00003",
+    ]
     assert "order_id='NaN'" in database.value("SELECT reason FROM rejected_rows")
 
 
@@ -154,7 +157,10 @@ def test_a_day_at_the_end_of_the_calendar_does_not_stop_the_marts(
 def test_an_unpaid_order_with_a_sentinel_is_not_paid(sync: Sync, database: Database) -> None:
     rows = [raw_order(1, pay_time="1970-01-01 08:00:00", order_state=0), raw_order(2, pay_time="9999-12-31 23:59:59")]
     sync.merge(*StagedRun([(at(0), rows)]).write(sync.store))
-    assert database.rows("SELECT pay_time, problem_columns FROM orders") == [{"pay_time": None, "problem_columns": None}] * 2
+    assert (
+        database.rows("SELECT pay_time, problem_columns FROM orders")
+        == [{"pay_time": None, "problem_columns": None}] * 2
+    )
     refresh(APP_ID, TODAY)
     assert database.value("SELECT SUM(orders_paid) FROM bi_sales_daily") == 0
     assert database.value("SELECT COUNT(*) FROM mart_cohorts") == 0

@@ -5,6 +5,7 @@ The whole way of the data, from the migrations to the restore drill, gives on it
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ from xiaoe.monitor.queries import read_page_data
 from xiaoe.mysql import variables
 from xiaoe.mysql.migrate import migrate
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.resources.orders import ORDERS
+from xiaoe.rows import values
 
 pytestmark = pytest.mark.mysql
 REPO = Path(__file__).parents[2]
@@ -211,7 +214,9 @@ def unlike(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> dict[
     for table, rows in expected.items():
         if len(found[table]) != len(rows):
             differing[table] = {f"{len(found[table])} rows, not {len(rows)}"}
-        elif columns := {one[0] for pair in zip(found[table], rows, strict=True) for one in set(pair[0]) ^ set(pair[1])}:
+            continue
+        pairs = zip(found[table], rows, strict=True)
+        if columns := {name for one, other in pairs for name, _ in set(one) ^ set(other)}:
             differing[table] = columns
     return differing
 
@@ -238,9 +243,7 @@ SEEN_TO_BY_THE_OWNER = {"mysql": "sql_require_primary_key", "mariadb": "binlog_a
 """Variables that our user may not change."""
 
 
-def test_what_cannot_be_set_is_told_by_name(
-    owner: Owner, place: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_set_is_told_by_name(owner: Owner, place: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate()
     before = place.snapshot()
     [name] = [name for kind, name in SEEN_TO_BY_THE_OWNER.items() if f"/{kind}/" in str(owner.socket)]
@@ -271,3 +274,41 @@ def test_a_dump_that_the_server_cuts_is_no_backup(
     assert [row["status"] for row in place.rows("SELECT * FROM backups")] == ["failed"]
     assert place.value("SELECT COUNT(*) FROM orders") == 50
     assert not list((store / "backups").rglob("*.json"))
+
+
+@pytest.mark.parametrize("by_files", [1, 0])
+def test_a_row_too_large_for_a_packet_is_cut_by_name_and_the_rest_goes_on(
+    owner: Owner, place: Database, store: Path, by_files: int
+) -> None:
+    """At the smallest packet that is accepted; each quote is escaped on its way, so that the text is twice as long."""
+    migrate()
+    title, long = '"' * 1_800_000, '"' * 60_000
+    texts = [field for field, read in ORDERS.reader.mapping.values() if read is values.text]
+    rows = [
+        raw_order(1),
+        raw_order(2, title=title),
+        raw_order(3, order_id=None, title=title),
+        raw_order(4, **dict.fromkeys(texts, long)),
+        raw_order(5, order_id="o_00004 ", title=title),
+        raw_order(6),
+    ]
+    with owner.limiting({"max_allowed_packet": variables._LEAST_PACKET, "local_infile": by_files}):
+        counts = Sync(store).merge(*StagedRun([(at(0), rows)]).write(store / "pages"))
+        _, manifest = service.back_up_now()
+        drilled = service.drill_newest(clock.now())
+    assert (counts["inserted"], counts["rejected"]) == (4, 2)
+    stored = {row["order_id"]: row for row in place.rows("SELECT order_id, title, problem_columns FROM orders")}
+    assert [*stored] == ["o_00001", "o_00002", "o_00004", "o_00006"]
+    assert (stored["o_00002"]["title"], stored["o_00002"]["problem_columns"]) == (None, "title")
+    assert stored["o_00004"] == {"order_id": "o_00004", "title": long, "problem_columns": None}
+    most = variables._LEAST_PACKET // 4
+    for row in place.rows("SELECT row_key, reason, LENGTH(raw_json) AS size, raw_json FROM rejected_rows"):
+        [whole] = [raw for raw in rows if json.loads(raw)["order_id"] == row["row_key"]]
+        assert row["size"] == most
+        assert whole.startswith(row["raw_json"].encode())
+        assert row["reason"].endswith(
+            f"; the first {most} of {len(whole)} bytes are kept: more do not fit max_allowed_packet"
+        )
+    assert manifest.tables["orders"].rows == 4
+    assert manifest.tables["rejected_rows"].rows == 2
+    assert drilled.endswith("were restored and are equal")

@@ -37,8 +37,8 @@ _PAGES_AHEAD = 4
 _TWIN = "duplicate key with different content on one page: the last row was kept; ask 小鹅通 which one is right"
 
 _SAME_BUT_BLANKS = (
-    "the key differs from {!r} only by blanks at its end, and the database takes both for one: the row with that key was"
-    " kept; ask 小鹅通 which one is right"
+    "the key differs from {!r} only by blanks at its end, and the database takes both for one: the row with that key"
+    " was kept; ask 小鹅通 which one is right"
 )
 
 KnownRow = tuple[int, int, str, int, int, int, str]

@@ -10,7 +10,6 @@ from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
 from xiaoe.storage.pages import Manifest
 
-
 _LONGEST_REASON = 1000
 
 

@@ -84,7 +84,7 @@ class Session:
 
     @cached_property
     def largest_text(self) -> int:
-        """Bytes of a text that fits a statement even if each byte has to be escaped, with room for what stands beside."""
+        """Bytes of a text that fits a statement even if each is escaped, with room for what stands beside it."""
         [(packet,)] = self.query("SELECT @@max_allowed_packet")
         return int(packet) // 4
 

@@ -24,9 +24,7 @@ _STEADY = 600
 
 PINNED: dict[str, int | float | str] = {
     # What a statement means
-    "sql_mode": (
-        "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-    ),
+    "sql_mode": ("STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"),
     "old_mode": "",  # MariaDB: would keep LOAD DATA from warning of duplicate keys
     "time_zone": "+00:00",
     "div_precision_increment": 4,

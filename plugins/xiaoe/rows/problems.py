@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 NOT_JSON = "not JSON"
-"""The one key of the object that stands for a value that is no JSON (`envelope.open_envelope`): `{"not JSON": "NaN"}`."""
+"""The one key of the object that stands for a value that is no JSON: `{"not JSON": "NaN"}` (see `rows.envelope`)."""
 _LONGEST_SHAPE = 40
 
 
