@@ -66,7 +66,7 @@ PINNED: dict[str, int | float | str] = {
     "transaction_read_only": 0,
     "tx_read_only": 0,
     "innodb_lock_wait_timeout": 50,
-    "lock_wait_timeout": 3600,
+    "lock_wait_timeout": 1800,
     # How long the session lives
     "wait_timeout": _IDLE_SECONDS,
     "idle_transaction_timeout": 0,
