@@ -24,7 +24,7 @@ _STEADY = 600
 
 PINNED: dict[str, int | float | str] = {
     # What a statement means
-    "sql_mode": ("STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"),
+    "sql_mode": "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
     "old_mode": "",  # MariaDB: would keep LOAD DATA from warning of duplicate keys
     "time_zone": "+00:00",
     "div_precision_increment": 4,
@@ -86,6 +86,8 @@ _SERVERS_OWN = ("max_allowed_packet", "binlog_format", "log_bin", "enforce_stora
 """What no session may change and this project depends on."""
 OTHERS_WORK = "SET SESSION wait_timeout = 86400"
 """For a session that only holds a lock while other connections work."""
+_CLIENT_ERRORS = range(2000, 3000)
+"""The connection broke: no answer to what was asked."""
 _TRUTH = {"OFF": "0", "ON": "1"}
 
 
@@ -107,7 +109,7 @@ def pin(connection: Any, where: str) -> None:
     if wrong:
         try:
             connection.query(f"SET SESSION {', '.join(_assignment(*one) for one in wrong.items())}")
-        except Error:
+        except Error:  # of them all, if one is refused
             wrong = {name: value for name, value in wrong.items() if not _accepted(connection, name, value)}
         else:
             wrong = {}
@@ -133,9 +135,9 @@ def _text(value: Any) -> str:
 
 
 def _equal(shown: str, wanted: float | str) -> bool:
-    if isinstance(wanted, str):
-        return shown.upper() == wanted.upper()
-    with suppress(ValueError):
+    if shown.upper() == str(wanted).upper():
+        return True
+    with suppress(ValueError):  # 0 is OFF, and 0.000000
         return float(_TRUTH.get(shown, shown)) == wanted
     return False
 
@@ -147,7 +149,9 @@ def _assignment(name: str, value: float | str) -> str:
 def _accepted(connection: Any, name: str, value: float | str) -> bool:
     try:
         connection.query(f"SET SESSION {_assignment(name, value)}")
-    except Error:
+    except Error as error:
+        if error.args[0] in _CLIENT_ERRORS:
+            raise
         return False
     return True
 
