@@ -1,4 +1,4 @@
-"""Pinning a session: what is asked of the server, and what is said where it refuses (test_hostile_server.py has one)."""
+"""Pinning a session: what is asked of the server, and what is said where it refuses."""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ class Session:
 
     def rows(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[tuple[Any, ...]]:
         """Run one statement and yield its rows, with at most `size` in memory."""
-        with explained(self._where), self._connection.cursor(SSCursor) as cursor:  # it may fail during the fetch, too
+        with (
+            explained(self._where),
+            _closing(self._connection.cursor(SSCursor)) as cursor,
+        ):  # it may fail during the fetch, too
             cursor.execute(sql, parameters or None)
             while rows := cursor.fetchmany(size):
                 yield from rows
@@ -78,7 +81,7 @@ class Session:
 
     def insert_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows in multi-row statements."""
-        with self._connection.cursor() as cursor, explained(self._where):
+        with explained(self._where), _closing(self._connection.cursor()) as cursor:
             for start in range(0, len(rows), _FALLBACK_BATCH):
                 cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
 
@@ -188,9 +191,8 @@ class Session:
 
     @contextmanager
     def _cursor(self, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
-        with self._connection.cursor() as cursor:
-            with explained(self._where):
-                cursor.execute(sql, parameters or None)
+        with explained(self._where), _closing(self._connection.cursor()) as cursor:
+            cursor.execute(sql, parameters or None)
             yield cursor
 
     def _probe(self, table: str) -> bool:
@@ -228,6 +230,18 @@ def retry_conflicts(work: Callable[[], T]) -> T:
         reraise=True,
     )
     return retrying(work)
+
+
+@contextmanager
+def _closing(cursor: Any) -> Iterator[Any]:
+    """A cursor, closed at the end; after an error quietly, so that this error is the one that is shown."""
+    try:
+        yield cursor
+    except BaseException:
+        with suppress(Error):
+            cursor.close()
+        raise
+    cursor.close()
 
 
 def _count(info: str | None, name: str) -> int:
