@@ -7,7 +7,6 @@ in time, with its locks.
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.merge import merger
-from xiaoe.mysql import connection
+from xiaoe.mysql import connection, variables
 from xiaoe.mysql.connection import open_connection
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.windows import Window
@@ -146,15 +145,14 @@ def test_a_line_to_mysql_that_goes_silent_ends_on_both_sides(
     sync.merge(*second)
     undisturbed, pieces = database.snapshot(), line.pieces
     monkeypatch.setattr(connection, "_ANSWER_SECONDS", 1)
-    shorter = re.sub(r"wait_timeout = \d+", "wait_timeout = 2", connection.SESSION_SETTINGS)
-    assert shorter != connection.SESSION_SETTINGS
     points, failed = spread(pieces, by_level(2, 8, 40), seed=3), 0
     for point in points:
         line.set()
         database.empty()
         sync.merge(*first)
         with monkeypatch.context() as patch:
-            patch.setattr(connection, "SESSION_SETTINGS", shorter)
+            for name in ("wait_timeout", "net_read_timeout", "net_write_timeout"):
+                patch.setitem(variables.PINNED, name, 2)
             line.set("stall", point)
             try:
                 sync.merge(*second)

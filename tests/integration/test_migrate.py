@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import MySQLdb
 import pytest
+from MySQLdb.cursors import BaseCursor
 
 from emulator.process import Emulator
 from support.faults.processes import KillSwitch, killed_everywhere, together
@@ -159,6 +161,7 @@ def limited(place: Place) -> Iterator[tuple[str, str]]:
     user, password = f"x_{os.getpid()}_{secrets.token_hex(3)}", secrets.token_hex(12)
     server.rows(f"CREATE USER '{user}'@'{host}' IDENTIFIED BY '{password}'")
     yield user, password
+    place.drop()  # MySQL keeps a user whose views are there
     server.rows(f"DROP USER '{user}'@'{host}'")
 
 
@@ -199,3 +202,125 @@ def test_a_sync_before_the_first_migration_says_what_to_do(place: Place, sync: S
         pytest.raises(XiaoeConfigError, match="run `make migrate`"),
     ):
         session.insert_many("INSERT INTO rejected_rows (shop_id) VALUES (%s)", [("a",)])
+
+
+# --- the first error is the one that is shown -----------------------------------------------------------
+
+KINDS = {
+    "SET @": "0009-bi",
+    "PREPARE": "0009-bi",
+    "EXECUTE": "0009-bi",
+    "CREATE TABLE IF NOT EXISTS orders": "0001-orders",
+    "CREATE OR REPLACE": "0009-bi",
+    "ALTER TABLE": "0010-proof",
+    "INSERT INTO mart_queue": "0009-bi",
+    "UPDATE orders": "0020-times",
+}
+"""How a statement of a migration begins → the first migration with such a one."""
+
+
+def at_first(beginning: str, strike: Callable[[BaseCursor], None], patch: pytest.MonkeyPatch) -> None:
+    """Let something happen instead of the first statement that begins so."""
+    original = BaseCursor._query
+
+    def query(cursor: BaseCursor, statement: bytes) -> object:
+        text = re.sub(rb"^(\s*--[^\n]*\n)+", b"", statement).lstrip()
+        if text.startswith(beginning.encode()):
+            strike(cursor)
+        return original(cursor, statement)
+
+    patch.setattr(BaseCursor, "_query", query)
+
+
+@pytest.mark.parametrize("beginning", KINDS)
+def test_a_refused_statement_is_told_with_its_migration(
+    place: Place, beginning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(cursor: BaseCursor) -> None:
+        raise MySQLdb.OperationalError(3750, "the first error")
+
+    with monkeypatch.context() as patch:
+        at_first(beginning, refuse, patch)
+        with pytest.raises(XiaoeConfigError, match=r"MySQL says 3750: the first error.*`make migrate` again") as raised:
+            migrate()
+    assert str(raised.value).startswith(f"migration {KINDS[beginning]} stopped: ")
+    applied = {row["migration_id"] for row in Database(place.url).rows("SELECT migration_id FROM _yoyo_migration")}
+    assert applied == {name for name in ALL if name < KINDS[beginning]}
+    assert migrate() == ALL[len(applied) :]
+
+
+@pytest.mark.parametrize("beginning", ["CREATE TABLE IF NOT EXISTS orders", "CREATE OR REPLACE", "UPDATE orders"])
+def test_a_connection_that_ends_in_a_migration_is_told_and_may_work_later(
+    place: Place, beginning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(cursor: BaseCursor) -> None:
+        place.server().rows(f"KILL {cursor._get_db().thread_id()}")
+
+    with monkeypatch.context() as patch:
+        at_first(beginning, end, patch)
+        with pytest.raises(XiaoeRetriableError, match=f"^migration {KINDS[beginning]} stopped: start the server"):
+            migrate()
+    migrate()
+    assert migrate() == []
+    assert set(TABLES) <= place.schema().keys()
+
+
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "CREATE VIEW")
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        ("CREATE", "the migration stopped before its first step"),
+        ("INSERT", "the migration stopped before its first step"),
+        ("CREATE VIEW", "migration 0009-bi stopped"),
+    ],
+)
+def test_a_right_that_is_missing_is_the_error_that_is_shown(
+    place: Place, limited: tuple[str, str], missing: str, named: str
+) -> None:
+    user, password = limited
+    server = place.server()
+    server.rows(f"CREATE DATABASE `{place.name}` CHARACTER SET utf8mb4")
+    host = server.value("SELECT CURRENT_USER()").rpartition("@")[2]
+    rights = ", ".join(right for right in RIGHTS if right != missing)
+    server.rows(f"GRANT {rights} ON `{place.name}`.* TO '{user}'@'{host}'")
+    place.point(user=user, password=password)
+    with pytest.raises(XiaoeConfigError, match=f"^{named}: the user lacks a right: .*command denied") as raised:
+        migrate()
+    assert "savepoint" not in str(raised.value).lower()
+    applied = Database(place.url).rows("SHOW TABLES LIKE '\\_yoyo\\_migration'")
+    assert bool(applied) is (missing != "CREATE")
+    server.rows(f"GRANT {missing} ON `{place.name}`.* TO '{user}'@'{host}'")
+    migrate()
+    assert migrate() == []
+
+
+# --- rows of earlier versions ---------------------------------------------------------------------------
+
+
+def test_times_that_are_no_facts_leave_the_rows_that_hold_them(place: Place, sync: Sync) -> None:
+    place.point()
+    migrate()
+    sync.merge(
+        *StagedRun([(at(0), [raw_order(number, pay_time="2026-11-02 10:00:00") for number in range(4)])]).write(
+            sync.store
+        )
+    )
+    database = Database(place.url)
+    for number, wrong in enumerate(("1970-01-01 08:00:00", "9999-12-31 23:59:59", "2009-12-31 00:00:00")):
+        database.rows(f"UPDATE orders SET pay_time = %s WHERE order_id = 'o_{number:05d}'", [wrong])
+    database.rows("DELETE FROM benefit_queue")
+    database.rows("DELETE FROM mart_queue")
+    database.rows("DELETE FROM _yoyo_migration WHERE migration_id = '0020-times'")
+    assert migrate() == ["0020-times"]
+    stored = database.rows(
+        "SELECT pay_time IS NULL AS is_empty, row_hash = 0 AS is_due, created_time FROM orders ORDER BY order_id"
+    )
+    assert [(row["is_empty"], row["is_due"]) for row in stored] == [(1, 1), (1, 1), (1, 1), (0, 0)]
+    assert None not in [row["created_time"] for row in stored]
+    assert [row["order_id"] for row in database.rows("SELECT order_id FROM benefit_queue ORDER BY 1")] == [
+        "o_00000", "o_00001", "o_00002",
+    ]  # fmt: skip
+    queued = database.rows("SELECT DISTINCT CAST(day AS CHAR) AS day FROM mart_queue ORDER BY 1")
+    assert [row["day"] for row in queued] == ["1970-01-01", "2009-12-31", "9999-12-31"]

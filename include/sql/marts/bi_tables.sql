@@ -1,7 +1,9 @@
-{#- Temporary tables of a run of bi_days.sql; made anew for each range of days, before the transaction begins. -#}
+{#- Temporary tables of a run of bi_days.sql; made anew for each range of days, before the transaction begins. Each has
+    a primary key: a server may require one (sql_require_primary_key). -#}
 DROP TEMPORARY TABLE IF EXISTS mart_facts;
 
 CREATE TEMPORARY TABLE mart_facts (
+    id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     day DATE NOT NULL,
     product_type VARCHAR(48) NOT NULL,
     resource_id VARCHAR(128) NOT NULL,
@@ -9,16 +11,17 @@ CREATE TEMPORARY TABLE mart_facts (
     user_id VARCHAR(128) NOT NULL,
     orders_created INT NOT NULL,
     orders_paid INT NOT NULL,
-    quantity_paid INT NOT NULL,
-    paid_amount DECIMAL(18, 2) NOT NULL,
+    quantity_paid BIGINT NOT NULL,
+    paid_amount DECIMAL(24, 2) NOT NULL,
     imported_orders INT NOT NULL,
-    imported_amount DECIMAL(18, 2) NOT NULL,
+    imported_amount DECIMAL(24, 2) NOT NULL,
     refund_orders INT NOT NULL,
     full_refund_orders INT NOT NULL,
-    refund_amount DECIMAL(18, 2) NOT NULL,
+    refund_amount DECIMAL(24, 2) NOT NULL,
     refund_orders_by_pay_day INT NOT NULL,
-    refund_amount_by_pay_day DECIMAL(18, 2) NOT NULL,
-    age_days INT NULL
+    refund_amount_by_pay_day DECIMAL(24, 2) NOT NULL,
+    age_days INT NULL,
+    PRIMARY KEY (id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 DROP TEMPORARY TABLE IF EXISTS mart_users;

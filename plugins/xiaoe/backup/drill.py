@@ -6,12 +6,14 @@ The scratch database carries a mark; one that has tables and no mark is left alo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
+
+from MySQLdb import Error
 
 from xiaoe.backup import restore
 from xiaoe.backup.key import Key
-from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 from xiaoe.mysql.session import names, quoted
 from xiaoe.mysql.warehouse import Warehouse
 
@@ -67,6 +69,13 @@ def _scratch(scratch: Warehouse) -> Iterator[None]:
             restore.run(server, statement, name)
     try:
         yield
-    finally:
-        with closing(scratch.connect()) as connection:
-            connection.query(f"DROP DATABASE {quoted(name)}")
+    except BaseException:
+        with suppress(Error, XiaoeError):  # the first error is the one to show; the next drill drops what is left
+            _drop(scratch, name)
+        raise
+    _drop(scratch, name)
+
+
+def _drop(scratch: Warehouse, name: str) -> None:
+    with closing(scratch.connect()) as connection:
+        connection.query(f"DROP DATABASE {quoted(name)}")

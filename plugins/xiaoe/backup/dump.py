@@ -29,6 +29,10 @@ _SETTINGS = (
 )
 
 
+class Incomplete(XiaoeConfigError):
+    """The server gave fewer or more rows than it counts."""
+
+
 class Dumper:
     """Dumps the database of a session.
 
@@ -46,6 +50,9 @@ class Dumper:
 
         Args:
             about: Text of the first line, a comment.
+
+        Raises:
+            Incomplete: A table was not dumped whole: the server counts its rows in the same snapshot.
         """
         self._session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         found, views = names(self._session)
@@ -77,6 +84,13 @@ class Dumper:
                         pending, size = [], 0
             if pending:
                 yield head + b",".join(pending) + b";\n"
+            [(counted,)] = self._session.query(f"SELECT COUNT(*) FROM {quoted(name)}")
+            if counted != tally.content.rows:
+                raise Incomplete(
+                    f"table {name}: {tally.content.rows} rows were dumped, the server counts {counted} in the same"
+                    " snapshot: something cuts what this user may read. Nothing was kept; compare the server's limits"
+                    " and the user's (docs/backup.md)"
+                )
         self.contents[name] = tally.content
 
 

@@ -20,9 +20,9 @@ from xiaoe.backup.dump import END
 from xiaoe.backup.key import Key
 from xiaoe.backup.store import MANIFEST, BackupManifest, read_manifest, sha256_of
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.connection import OTHERS_WORK
 from xiaoe.mysql.schema import known_migrations
 from xiaoe.mysql.session import Session, names, quoted
+from xiaoe.mysql.variables import OTHERS_WORK
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.storage.files import is_local, local_name
 
@@ -154,7 +154,10 @@ def differences(session: Session, manifest: BackupManifest) -> list[str]:
             found.append(f"table {name} is missing")
             continue
         content = tables.content(session, name)
-        if content.rows != expected.rows:
+        [(counted,)] = session.query(f"SELECT COUNT(*) FROM {quoted(name)}")
+        if counted != content.rows:
+            found.append(f"table {name} gives {content.rows} rows and counts {counted}")
+        elif content.rows != expected.rows:
             found.append(f"table {name} has {content.rows} rows, the dump had {expected.rows}")
         elif content != expected:
             found.append(f"table {name} holds other values than the dump, in the same number of rows")
@@ -184,7 +187,7 @@ def run(connection: Any, statement: str | bytes, database: str | None = None) ->
     except Error as error:
         if error.args[0] not in _NO_RIGHT:
             raise
-        raise NoRight(_grant_needed(connection, database)) from None
+        raise NoRight(f"{_grant_needed(connection, database)} (MySQL says {error.args[0]}: {error.args[1]})") from None
 
 
 def drop_everything(session: Session) -> None:

@@ -87,7 +87,8 @@ def drill_newest(now: datetime) -> str:
             )
     except Exception as error:
         status = "failed" if isinstance(error, Damaged) else "impossible" if isinstance(error, NoRight) else "error"
-        record(status, str(error))
+        with suppress(Error, AirflowException):
+            record(status, str(error))
         raise
     message = f"{len(manifest.tables)} tables with {manifest.rows} rows were restored and are equal"
     record("success", message)

@@ -164,7 +164,7 @@ class Refresher:
         if not entries:
             return 0
         first, last = entries[0].day, entries[-1].day
-        end = {"months": next_month, "weeks": lambda day: day + WEEK}.get(mart.name, lambda day: day + DAY)(last)
+        end = end_of(mart, last)
         values: Any = {"shop": self._shop_id, "first": first, "end": end, "today": self._today}
         for statement in self._sql[mart.name]:
             session.execute(statement, values)
@@ -208,6 +208,17 @@ def first_range(entries: list[Entry], max_days: int) -> list[Entry]:
             break
         found.append(entry)
     return found
+
+
+def end_of(mart: Mart, last: date) -> date:
+    """The day behind a range that ends with this day, month or week; the calendar's last one if there is none behind.
+
+    A day of the year 9999 in the queue comes from "never" as other programs write it, and must not stop the others.
+    """
+    try:
+        return {"months": next_month, "weeks": lambda day: day + WEEK}.get(mart.name, lambda day: day + DAY)(last)
+    except OverflowError:
+        return date.max
 
 
 def month_of(day: date) -> date:

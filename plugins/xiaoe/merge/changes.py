@@ -36,9 +36,14 @@ from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
 _PAGES_AHEAD = 4
 _TWIN = "duplicate key with different content on one page: the last row was kept; ask 小鹅通 which one is right"
 
-KnownRow = tuple[int, int, str, int, int, int]
+_SAME_BUT_BLANKS = (
+    "the key differs from {!r} only by blanks at its end, and the database takes both for one: the row with that key"
+    " was kept; ask 小鹅通 which one is right"
+)
+
+KnownRow = tuple[int, int, str, int, int, int, str]
 """A row in the warehouse: raw hash, row hash, `observed_at` (UTC, as text), whether it is absent, whether the list has
-to contain it (`expected.Expected`), and whether a field of it could not be read."""
+to contain it (`expected.Expected`), whether a field of it could not be read, and its key with all blanks."""
 
 Known = dict[str, KnownRow]
 """Key → the row in the warehouse.
@@ -58,6 +63,8 @@ class RawChunk:
         is_plain: Whether every key was received as in `Known`.
         samples: A few rows of each page, for `api_fields`.
         twins: (key, row, observed) of rows that a later one with the same key and other bytes follows on their page.
+        exact: Once a key was not plain: key, as in `Known` → as the first row received it.
+        padded: (key, row, observed) of rows whose key differs from that only by blanks at its end.
     """
 
     newest: dict[str, tuple[Raw, str]] = field(default_factory=dict)
@@ -66,6 +73,8 @@ class RawChunk:
     is_plain: bool = True
     samples: list[Raw] = field(default_factory=list)
     twins: list[tuple[str, Raw, str]] = field(default_factory=list)
+    exact: dict[str, str] = field(default_factory=dict)
+    padded: list[tuple[str, Raw, str]] = field(default_factory=list)
 
     def add(self, resource: Resource, rows: Sequence[Raw], observed_at: str) -> None:
         """Add the rows of a page."""
@@ -80,6 +89,8 @@ class RawChunk:
         self.hashes.extend(map(key_hash, received))
         names = [key.rstrip(" ") for key in received]
         self.is_plain = self.is_plain and names == received
+        if not self.is_plain:
+            names, rows = self._apart(received, rows, observed_at)
         page = dict(zip(names, zip(rows, repeat(observed_at)), strict=False))
         if len(page) < len(names):
             self.twins += [
@@ -92,6 +103,19 @@ class RawChunk:
                 del page[name]
         self.newest |= page
 
+    def _apart(self, received: list[str], rows: Sequence[Raw], observed_at: str) -> tuple[list[str], list[Raw]]:
+        """Rows without those whose key is another one to the API, and the same to the database as an earlier row's."""
+        if not self.exact:
+            self.exact = {name: name for name in self.newest}
+        kept: list[tuple[str, Raw]] = []
+        for key, raw in zip(received, rows, strict=True):
+            name = key.rstrip(" ")
+            if self.exact.setdefault(name, key) == key:
+                kept.append((name, raw))
+            else:
+                self.padded.append((key, raw, observed_at))
+        return [name for name, _ in kept], [raw for _, raw in kept]
+
 
 @dataclass
 class Chunk:
@@ -101,7 +125,7 @@ class Chunk:
         new: Key → typed row that is not in the warehouse.
         changed: Key → typed row that differs from the warehouse's.
         rehashed: Key → shop, key and `BOOKKEEPING` of an equal row whose raw hash differs.
-        rejected: Rows without a key, and what is no row.
+        rejected: Rows without a key, what is no row, and rows whose key the database takes for another's.
         typed: Keys of rows that are rejected in the warehouse and could be typed now.
         problems: Fields that could not be read, also of rows that did not change.
         reread: Keys of rows that have such fields in the warehouse and were typed again.
@@ -203,8 +227,12 @@ class ChangeDetector:
         for key in sorted(newest):
             raw, observed_at = newest[key]
             raw_hash, old = hash_of(raw), get(key)
-            if not old or not old[4]:
+            is_other = old is not None and old[6] != incoming.exact.get(key, key)
+            if not old or not old[4] or is_other:
                 chunk.unexpected.add(key)
+            if old and is_other:
+                chunk.rejected.append(self._other(incoming.exact.get(key, key), old[6], raw, observed_at))
+                continue
             # A row with a problem is typed again each time it is read, even from the same bytes.
             if not (old and is_known(old, observed_at, old[0] == raw_hash and not old[5])):
                 to_type.append((key, raw, observed_at, raw_hash, old))
@@ -229,11 +257,14 @@ class ChangeDetector:
                 continue
             (chunk.changed if old else chunk.new)[key] = (shop_id, *row, *bookkeeping)
         chunk.rejected += self._twins(incoming)
+        chunk.rejected += [
+            self._other(key, incoming.exact[key.rstrip(" ")], raw, seen) for key, raw, seen in incoming.padded
+        ]
         if self._unresolved:
             rejected = {row.key for row in chunk.rejected}
             chunk.typed = {
                 key
-                for key, (_, seen) in incoming.newest.items()
+                for key, seen in ((incoming.exact.get(name, name), seen) for name, (_, seen) in incoming.newest.items())
                 if self._unresolved.get(key, "9") <= seen and key not in rejected
             }
         return chunk
@@ -254,12 +285,13 @@ class ChangeDetector:
     def after_write(self, chunk: Chunk) -> Known:
         """What `Known` will be of the chunk's rows once they are written; none of them counts as expected."""
         return {
-            row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0, row[-5] is not None) for row in chunk.rows
+            row[self._key].rstrip(" "): (row[-3], row[-4], row[-2], 0, 0, row[-5] is not None, row[self._key])
+            for row in chunk.rows
         }
 
     def key_hashes(self, chunk: Chunk) -> array[int]:
         """Key hashes of the chunk's rows."""
-        return array("q", (key_hash(row[self._key].rstrip(" ")) for row in chunk.rows))
+        return array("q", (key_hash(row[self._key]) for row in chunk.rows))
 
     def unknown_codes(self, chunk: Chunk) -> Counter[str]:
         """Codes without a text → how many rows."""
@@ -290,6 +322,11 @@ class ChangeDetector:
         moment = clock.beijing_text(self._manifest.window.begin) if self._time is None else row[self._time]
         later = ledger.last_seen(self._seen_later, moment)
         return later is not None and clock.utc_text(later) > observed_at
+
+    def _other(self, key: str, kept: str, raw: Raw, observed_at: str) -> Rejected:
+        """A row whose key is `kept` to the database, and is not."""
+        reason, digest = _SAME_BUT_BLANKS.format(kept), self._reader.raw_hash(raw)
+        return Rejected(key, reason, digest, bytes(raw), observed_at, kept=self._reader.kept(raw))
 
     def _rejected(self, key: str | None, raw: Raw, observed_at: str) -> Rejected:
         try:

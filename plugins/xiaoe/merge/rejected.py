@@ -10,6 +10,8 @@ from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
 from xiaoe.storage.pages import Manifest
 
+_LONGEST_REASON = 1000
+
 
 @dataclass(frozen=True)
 class Rejected:
@@ -33,7 +35,11 @@ class Rejected:
 
 
 def write_rejected(session: Session, resource: Resource, manifest: Manifest, rejected: list[Rejected]) -> None:
-    """Store rows that could not be typed; one that is stored already, byte for byte, is counted."""
+    """Store rows that could not be typed; one that is stored already, byte for byte, is counted.
+
+    Of a row too long for a statement the beginning is stored, and the reason says so: the others go on.
+    """
+    cut = [_cut(row, session.largest_text) for row in rejected]
     session.insert_many(
         "INSERT INTO rejected_rows (shop_id, resource, raw_hash, row_key, reason, raw_json, batch_id,"
         " first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -46,16 +52,26 @@ def write_rejected(session: Session, resource: Resource, manifest: Manifest, rej
                 manifest.resource,
                 row.raw_hash,
                 row.key,
-                row.reason[:1000],
-                row.kept.decode("utf-8", "replace"),
+                reason,
+                text,
                 manifest.batch_id,
                 row.observed_at,
                 row.observed_at,
             )
-            for row in rejected
+            for row, (reason, text) in zip(rejected, cut, strict=True)
         ],
     )
     outbox.queue_decisions(session, resource, manifest.shop_id, [row.key for row in rejected if row.key])
+
+
+def _cut(row: Rejected, most: int) -> tuple[str, str]:
+    """Reason and text of a row; of the text at most so many bytes."""
+    text = row.kept.decode("utf-8", "replace")
+    size = len(text.encode())
+    if size <= most:
+        return row.reason[:_LONGEST_REASON], text
+    note = f"; the first {most} of {size} bytes are kept: more do not fit max_allowed_packet"
+    return row.reason[: _LONGEST_REASON - len(note)] + note, text.encode()[:most].decode("utf-8", "ignore")
 
 
 def unresolved_rejects(session: Session, manifest: Manifest) -> dict[str, str]:

@@ -103,7 +103,7 @@ class Writer:
             self._near = False
         if not self._near:
             rows = self._select(expected, f"IN ({', '.join(['%s'] * len(keys))})", *keys)
-        return {row[0].rstrip(" "): row[1:] for row in rows}
+        return {row[0].rstrip(" "): (*row[1:], row[0]) for row in rows}
 
     def prepare(self, chunk: Chunk) -> PreparedChunk:
         """Encode a chunk; sends nothing to the server, so another thread may be writing."""

@@ -8,8 +8,7 @@ takes a default that differs between libraries. The library's third mode sends a
 statement. It cannot be limited to one file, and a separate connection would not see the temporary table.
 
 Time-outs: the client waits at most an hour for a byte, longer than any statement and than the 15 minutes of a lock
-wait; TCP keep-alive each minute. The server's `wait_timeout` is ten minutes; a day for `make migrate` and `make
-restore`, which hold a lock while other connections work.
+wait; TCP keep-alive each minute. What the server is asked for, its own time-outs among it: `mysql.variables`.
 """
 
 from __future__ import annotations
@@ -23,15 +22,9 @@ from typing import Any
 from airflow.providers.mysql.hooks.mysql import MySqlHook
 
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.mysql import variables
 from xiaoe.mysql.errors import explained
 
-SESSION_SETTINGS = (
-    "SET SESSION time_zone = '+00:00', wait_timeout = 600, sql_mode ="
-    " 'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
-)
-"""With `wait_timeout`, the server drops the locks of a client that lost its power after ten minutes."""
-OTHERS_WORK = "SET SESSION wait_timeout = 86400"
-"""For a session that only holds a lock while other connections work."""
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 3600
 """Longer than any statement takes, and than a task waits for a lock. Airflow's time-outs do not end such a wait."""
@@ -69,20 +62,24 @@ def open_connection(conn_id: str, schema: str | None = None) -> tuple[Any, str]:
         schema: A database other than the connection's.
 
     Raises:
-        XiaoeConfigError: A field of the connection is wrong, or it requires TLS and the server offers none.
+        XiaoeConfigError: A field of the connection is wrong, it requires TLS and the server offers none, or the server
+            limits sessions in a way that the user may not change (`variables.pin`).
         XiaoeRetriableError: The server cannot be reached.
     """
-    hook = WarehouseHook(mysql_conn_id=conn_id, schema=schema, init_command=SESSION_SETTINGS)
+    hook = WarehouseHook(mysql_conn_id=conn_id, schema=schema)
     conn = hook.get_connection(conn_id)
     _check_fields(conn)
     where = f"connection {conn_id}, {conn.login}@{conn.host}:{conn.port or 3306}"
     with explained(where):
         connection: Any = hook.get_conn()
-        _keep_alive(connection)
-        connection.set_character_set("utf8mb4")
-        connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        if _requires_tls(conn):
-            _enforce_tls(connection, where)
+        try:
+            _keep_alive(connection)
+            if _requires_tls(conn):
+                _enforce_tls(connection, where)
+            variables.pin(connection, where)
+        except BaseException:
+            connection.close()
+            raise
     return connection, where
 
 
@@ -130,7 +127,6 @@ def _enforce_tls(connection: Any, where: str) -> None:
     connection.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
     [(_, cipher)] = connection.store_result().fetch_row(0)
     if not cipher:
-        connection.close()
         raise XiaoeConfigError(
             f"{where}: ssl or ssl_mode asks for TLS, and the server gives none: switch it on there, or take both out of"
             " the connection's extra. With ssl_mode=VERIFY_CA not even the log-in is sent without TLS"

@@ -86,6 +86,11 @@ def explained(where: str) -> Iterator[None]:
         raise meaning from None
 
 
+def is_schema_error(error: Error) -> bool:
+    """Whether a table, a column or the database is not there."""
+    return bool(error.args) and error.args[0] in _SCHEMA
+
+
 def meaning_of(error: Error, where: str) -> XiaoeError | None:
     """The exception for an error of the database; None if it is a conflict or our own fault."""
     code, text = (*error.args, "")[:2] if error.args else (0, "")

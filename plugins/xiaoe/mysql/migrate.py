@@ -1,12 +1,15 @@
 """Applies the numbered migrations in include/sql/schema with yoyo (docs/decisions/0003).
 
 Yoyo's own lock is a row that survives a killed process, so it is cleared under our GET_LOCK. Yoyo runs on a connection
-made from `xiaoe_mysql`, by a small subclass of its MySQL backend.
+made from `xiaoe_mysql`, by a subclass of its MySQL backend that shows the first error: MySQL commits DDL at once, which
+drops yoyo's savepoints, so that its own rollback fails and would hide why.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from airflow.sdk import BaseHook
@@ -15,11 +18,11 @@ from yoyo import read_migrations
 from yoyo.backends.core.mysql import MySQLdbBackend
 from yoyo.connections import parse_uri
 
-from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.mysql.connection import OTHERS_WORK
-from xiaoe.mysql.errors import NoDatabaseError
+from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.mysql.errors import NoDatabaseError, is_schema_error, meaning_of
 from xiaoe.mysql.schema import SCHEMA_DIR
 from xiaoe.mysql.session import Session
+from xiaoe.mysql.variables import OTHERS_WORK
 from xiaoe.mysql.warehouse import Warehouse
 
 _ACCESS_DENIED = (1044, 1045, 1227)
@@ -32,13 +35,15 @@ def migrate(warehouse: Warehouse | None = None) -> list[str]:
         The migrations that were applied now.
 
     Raises:
-        XiaoeConfigError: The database cannot be created or reached with this user.
+        XiaoeConfigError: The database cannot be created or reached with this user, or the server refuses a statement.
+        XiaoeRetriableError: The server went away, or is full.
     """
     warehouse = warehouse or Warehouse()
     database = create_database(warehouse)
     with (
         warehouse.session(any_schema=True) as session,
         session.lock("migrate", timeout=300),
+        _first_error("the migration stopped before its first step", warehouse.conn_id),
         _backend(warehouse, database) as backend,
     ):
         session.execute(OTHERS_WORK)
@@ -66,10 +71,50 @@ def _backend(warehouse: Warehouse, database: str) -> MySQLdbBackend:
     """Yoyo on the Airflow connection, the one place for credentials and certificates."""
 
     class Backend(MySQLdbBackend):  # a class, because yoyo copies its backend by class and URI
+        create_lock_table_sql = MySQLdbBackend.create_lock_table_sql.replace("TABLE ", "TABLE IF NOT EXISTS ", 1)
+
         def connect(self, dburi: Any) -> Any:
             return warehouse.connect()
 
+        def create_lock_table(self) -> None:  # yoyo's own ignores that it may not
+            self.execute(self.format_sql(self.create_lock_table_sql))
+
+        def apply_one(self, migration: Any, force: bool = False, mark: bool = True) -> None:
+            with _first_error(f"migration {migration.id} stopped", warehouse.conn_id):
+                super().apply_one(migration, force, mark)
+
+        @contextmanager
+        def lock(self, timeout: float = 10) -> Iterator[None]:
+            yield  # GET_LOCK is held
+
+        def rollback(self) -> None:
+            with suppress(Error):  # without its connection, the server has rolled back
+                super().rollback()
+            self._in_transaction = False
+
+        def savepoint_rollback(self, id: str) -> None:
+            with suppress(Error):  # DDL has committed; the outer transaction rolls the rest back
+                super().savepoint_rollback(id)
+
     return Backend(parse_uri(f"mysql+mysqldb:///{database}"), "_yoyo_migration")
+
+
+@contextmanager
+def _first_error(what: str, conn_id: str) -> Iterator[None]:
+    """An error of the server as one that says at which step it came.
+
+    Raises:
+        XiaoeConfigError: Somebody has to change something.
+        XiaoeRetriableError: It may succeed later.
+    """
+    try:
+        yield
+    except Error as error:
+        code, text = (*error.args, "", "")[:2]
+        meaning = meaning_of(error, f"connection {conn_id}")
+        kind = XiaoeRetriableError if isinstance(meaning, XiaoeRetriableError) else XiaoeConfigError
+        said = meaning if meaning and not is_schema_error(error) else f"MySQL says {code}: {text}"
+        raise kind(f"{what}: {said}. Remove the cause, then run `make migrate` again: it goes on from there") from error
 
 
 def create_database(warehouse: Warehouse) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, TypeVar
@@ -49,7 +50,10 @@ class Session:
 
     def rows(self, sql: str, parameters: Sequence[Any] = (), *, size: int = 10_000) -> Iterator[tuple[Any, ...]]:
         """Run one statement and yield its rows, with at most `size` in memory."""
-        with explained(self._where), self._connection.cursor(SSCursor) as cursor:  # it may fail during the fetch, too
+        with (
+            explained(self._where),
+            _closing(self._connection.cursor(SSCursor)) as cursor,
+        ):  # it may fail during the fetch, too
             cursor.execute(sql, parameters or None)
             while rows := cursor.fetchmany(size):
                 yield from rows
@@ -77,9 +81,15 @@ class Session:
 
     def insert_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows in multi-row statements."""
-        with self._connection.cursor() as cursor, explained(self._where):
+        with explained(self._where), _closing(self._connection.cursor()) as cursor:
             for start in range(0, len(rows), _FALLBACK_BATCH):
                 cursor.executemany(sql, rows[start : start + _FALLBACK_BATCH])
+
+    @cached_property
+    def largest_text(self) -> int:
+        """Bytes of a text that fits a statement even if each is escaped, with room for what stands beside it."""
+        [(packet,)] = self.query("SELECT @@max_allowed_packet")
+        return int(packet) // 4
 
     def loads_files(self, table: str) -> bool:
         """Whether server and client accept LOAD DATA LOCAL; tried once, with an empty file for this table."""
@@ -158,8 +168,14 @@ class Session:
             self._connection.commit()
 
     def rollback(self) -> None:
-        """End the transaction and discard its changes."""
-        self._connection.rollback()
+        """End the transaction and discard its changes.
+
+        Never hides the error that led here: a connection that cannot even do this is closed, and the server rolls back.
+        """
+        try:
+            self._connection.rollback()
+        except Error:
+            self.close()
 
     def close(self) -> None:
         """Close the connection and discard what was not committed; may be called twice."""
@@ -175,9 +191,8 @@ class Session:
 
     @contextmanager
     def _cursor(self, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
-        with self._connection.cursor() as cursor:
-            with explained(self._where):
-                cursor.execute(sql, parameters or None)
+        with explained(self._where), _closing(self._connection.cursor()) as cursor:
+            cursor.execute(sql, parameters or None)
             yield cursor
 
     def _probe(self, table: str) -> bool:
@@ -215,6 +230,18 @@ def retry_conflicts(work: Callable[[], T]) -> T:
         reraise=True,
     )
     return retrying(work)
+
+
+@contextmanager
+def _closing(cursor: Any) -> Iterator[Any]:
+    """A cursor, closed at the end; after an error quietly, so that this error is the one that is shown."""
+    try:
+        yield cursor
+    except BaseException:
+        with suppress(Error):
+            cursor.close()
+        raise
+    cursor.close()
 
 
 def _count(info: str | None, name: str) -> int:

@@ -16,7 +16,7 @@ from xxhash import xxh3_64_intdigest
 from xiaoe.rows import values
 from xiaoe.rows.codes import text_of, without_text
 from xiaoe.rows.masking import PLAIN, Forms
-from xiaoe.rows.problems import Problem, shape_of
+from xiaoe.rows.problems import NOT_JSON, Problem, is_no_json, shape_of
 
 Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 """Column of the warehouse → (field of the API, function that reads the value)."""
@@ -206,6 +206,8 @@ class RowReader:
         return found
 
     def _kept_value(self, column: str, value: Any) -> str | None:
+        if is_no_json(value):
+            value = value[NOT_JSON]
         if column in self._forms.columns:
             return _hidden(self._forms.around(column, values.text), value)
         return (value if isinstance(value, str) else str(value))[:_LONGEST_VALUE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -13,15 +14,20 @@ import msgspec
 
 from xiaoe.exceptions import XiaoeNetworkError
 from xiaoe.rows import values
+from xiaoe.rows.problems import NOT_JSON
 
 _NOTHING = msgspec.Raw(b"null")
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _ESCAPE = re.compile(
     rb"\\(?:(?P<high>u[dD][89abAB][0-9a-fA-F]{2})(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
-    rb"|(?P<low>u[dD][c-fC-F][0-9a-fA-F]{2})|.)",
+    rb"|(?P<low>u[dD][c-fC-F][0-9a-fA-F]{2})|u[0-9a-fA-F]{4}|[\"\\/bfnrt]|(?P<unknown>.))|(?P<control>[\x00-\x1f])",
     re.DOTALL,
 )
-"""One escape of a JSON string at a time, so that the `ud83d` of an escaped backslash is none."""
+"""One escape of a JSON string at a time, so that the `ud83d` of an escaped backslash is none; or a bare control
+character."""
+_TOKEN = re.compile(rb'(?P<string>"(?:[^"\\]|\\.)*")|[^\s\[\]{}:,"]+', re.DOTALL)
+_is_literal = re.compile(rb"true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?").fullmatch
+_LONGEST_TOKEN = 40
 
 
 class Envelope(msgspec.Struct):
@@ -68,8 +74,10 @@ def _whole_decoder(total_field: str) -> msgspec.json.Decoder[Any]:
 def open_envelope(body: bytes) -> Envelope:
     r"""Read the envelope only.
 
-    Half an emoji in one title (`"\ud83d"`, cut off by somebody) is no text and makes the whole body
-    unreadable. It becomes U+FFFD, the replacement character; the page store keeps the body as it came.
+    What is no JSON in one field would make the whole body unreadable, and costs that field alone; the page store keeps
+    the body as it came. In a text, half an emoji (`"\ud83d"`, cut off by somebody) becomes U+FFFD, the replacement
+    character; a bare line break and an escape that JSON does not know stand for themselves. Where a value should be,
+    `NaN`, `Infinity`, `undefined`, `01` become an object that no reader takes (`problems.NOT_JSON`).
 
     Raises:
         XiaoeNetworkError: The body is not such an object (a proxy's HTML page, a cut answer, ...).
@@ -77,10 +85,12 @@ def open_envelope(body: bytes) -> Envelope:
     try:
         return _decode(body)
     except XiaoeNetworkError:
-        whole = _ESCAPE.sub(_replace_half, body)
-        if whole == body:
+        whole = _TOKEN.sub(_mended, body)
+        if whole == body or not body.removeprefix(BOM_UTF8).lstrip().startswith(b"{"):
             raise
-        return _decode(whole)
+        with suppress(XiaoeNetworkError):
+            return _decode(whole)
+        raise
 
 
 def _decode(body: bytes) -> Envelope:
@@ -90,10 +100,23 @@ def _decode(body: bytes) -> Envelope:
         raise XiaoeNetworkError(f"the answer is not the API's JSON ({error}): {body[:80]!r}") from None
 
 
-def _replace_half(escape: re.Match[bytes]) -> bytes:
-    """A high surrogate without its low one, or the other way round → U+FFFD; all else as it is."""
-    half = escape["low"] or (escape["high"] and not escape["pair"])
-    return rb"\ufffd" if half else escape[0]
+def _mended(token: re.Match[bytes]) -> bytes:
+    """A string or another token of a body as JSON; what is JSON stays as it is."""
+    if token["string"] is not None:
+        return _ESCAPE.sub(_mended_character, token[0])
+    if _is_literal(token[0]):
+        return token[0]
+    return msgspec.json.encode({NOT_JSON: token[0][:_LONGEST_TOKEN].decode("utf-8", "replace")})
+
+
+def _mended_character(found: re.Match[bytes]) -> bytes:
+    """A high surrogate without its low one, or the other way round → U+FFFD; what JSON does not know is itself."""
+    if found["control"]:
+        return b"\\u%04x" % found[0][0]
+    if found["unknown"]:
+        return b"'" if found["unknown"] == b"'" else b"\\" + found[0]
+    half = found["low"] or (found["high"] and not found["pair"])
+    return rb"\ufffd" if half else found[0]
 
 
 def read_listing(data: msgspec.Raw, *, total_field: str) -> Listing:

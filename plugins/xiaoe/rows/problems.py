@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+NOT_JSON = "not JSON"
+"""The one key of the object that stands for a value that is no JSON: `{"not JSON": "NaN"}` (see `rows.envelope`)."""
 _LONGEST_SHAPE = 40
 
 
@@ -36,7 +38,14 @@ def shape_of(value: Any) -> str:
         return f"number {_sketch(str(value))}"
     if isinstance(value, str):
         return f"text {_sketch(value)}" if value else "empty text"
-    return "list" if isinstance(value, list) else "object"
+    if isinstance(value, list):
+        return "list"
+    return f"{NOT_JSON} {_sketch(str(value[NOT_JSON]))}" if is_no_json(value) else "object"
+
+
+def is_no_json(value: Any) -> bool:
+    """Whether a value stands for one that is no JSON."""
+    return isinstance(value, dict) and value.keys() == {NOT_JSON}
 
 
 def _sketch(text: str) -> str:

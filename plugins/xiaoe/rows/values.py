@@ -15,6 +15,7 @@ import msgspec
 
 from xiaoe.rows import numbers
 from xiaoe.rows.numbers import EMPTY
+from xiaoe.rows.problems import NOT_JSON, is_no_json
 from xiaoe.rows.times import NULL_TIMES, planned, time
 
 __all__ = [
@@ -165,6 +166,8 @@ def text(value: Any) -> str | None:
     if value is None:
         return None
     if type(value) is not str:
+        if is_no_json(value):
+            raise ValueError(NOT_JSON)
         value = str(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else _json(value)
     if len(value) > LONGEST_TEXT // 4 and len(value.encode()) > LONGEST_TEXT:
         raise ValueError(f"longer than {LONGEST_TEXT} bytes")
