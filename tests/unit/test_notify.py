@@ -67,6 +67,13 @@ def test_what_a_mail_server_refuses_is_said(
     assert "connection smtp_default" in str(raised.value)
 
 
+def test_an_address_that_is_refused_among_others_is_named(inbox: MailServer) -> None:
+    inbox.refusals["RCPT b@example.com"] = "550 no such user"
+    assert mail(MESSAGE, TO) == {"b@example.com": "550 no such user"}
+    [arrived] = inbox.mails
+    assert arrived["To"] == "a@example.com, b@example.com"
+
+
 def test_no_mail_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
     monkeypatch.setattr(notify.BaseHook, "get_connection", _not_found)
@@ -183,8 +190,8 @@ def test_each_channel_where_it_is_configured(
     clean_environment.setenv("XIAOE_CHAT_CONN_ID", " apprise_default ")
     found = configured_channels(settings.benefit_mail_to(), settings.chat_conn_id())
     assert list(found) == ["mail", "chat"]
-    for tell in found.values():
-        tell(MESSAGE)
+    for channel in found.values():
+        assert channel.send(MESSAGE) == {}
     assert [arrived["To"] for arrived in inbox.mails] == ["a@example.com, b@example.com"]
     assert len(group.said) == 1
 
