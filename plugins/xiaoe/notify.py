@@ -15,11 +15,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from xiaoe import robots
+from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 
 MAIL_CONN_ID = "smtp_default"
@@ -183,7 +183,7 @@ def _chat_services(conn_id: str) -> dict[str, Any]:
 
 def _connection(conn_id: str, kind: str, why: str) -> Any:
     try:
-        connection = BaseHook.get_connection(conn_id)
+        connection = get_connection(conn_id)
     except AirflowNotFoundException:
         raise XiaoeConfigError(
             f"{why}, but there is no Airflow connection {conn_id}: create one of type {kind}, or empty the setting"

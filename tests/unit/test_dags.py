@@ -517,7 +517,7 @@ def test_windows_are_pure() -> None:
 
 FLOORS: list[set[str]] = [
     {"exceptions", "provider_info"},
-    {"clock", "robots"},
+    {"clock", "robots", "connections"},
     {"notify"},
     {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
 from apprise.logger import logger as apprise_logger
 
 from support.servers.inbox import PASSWORD, TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
-from xiaoe import notify, settings
+from xiaoe import connections, settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.notify import Message, chat, configured_channels, mail
 
@@ -76,7 +77,7 @@ def test_an_address_that_is_refused_among_others_is_named(inbox: MailServer) -> 
 
 def test_no_mail_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
-    monkeypatch.setattr(notify.BaseHook, "get_connection", _not_found)
+    monkeypatch.setattr(connections.BaseHook, "get_connection", _not_found)
     with pytest.raises(XiaoeConfigError, match="there is no Airflow connection smtp_default: create one of type smtp"):
         mail(MESSAGE, TO)
 
@@ -171,7 +172,7 @@ def test_a_chat_connection_of_another_type_or_none(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "http"}))
     with pytest.raises(XiaoeConfigError, match="connection team: type 'http': it must be of type apprise"):
         chat(MESSAGE, "team")
-    monkeypatch.setattr(notify.BaseHook, "get_connection", _not_found)
+    monkeypatch.setattr(connections.BaseHook, "get_connection", _not_found)
     with pytest.raises(XiaoeConfigError, match="XIAOE_CHAT_CONN_ID='team', but there is no Airflow connection team"):
         chat(MESSAGE, "team")
 
@@ -216,4 +217,4 @@ def test_the_other_settings(clean_environment: pytest.MonkeyPatch) -> None:
 
 
 def _not_found(conn_id: str) -> None:
-    raise notify.AirflowNotFoundException(conn_id)
+    raise AirflowNotFoundException(conn_id)

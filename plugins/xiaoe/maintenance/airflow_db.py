@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.log import mask_secret
 
 from xiaoe import settings
+from xiaoe.connections import check_uri
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance.step import Step
 
@@ -43,12 +44,13 @@ def clean_airflow_database(step: Step, dag_id: str, run_id: str) -> None:
         run_id: The calling run, which the database must contain.
 
     Raises:
-        XiaoeConfigError: Some tables could not be cleaned; the log names them and shows why.
+        XiaoeConfigError: Some tables could not be cleaned; the log names them. Or XIAOE_AIRFLOW_DB is no URI.
     """
     before = step.now - settings.airflow_keep()
     environment = {name: value for name, value in os.environ.items() if name not in _OF_A_TASK}
     if url := settings.airflow_database():
         mask_secret(url)
+        check_uri(settings.airflow_database.name, url)
         environment[_ADDRESS] = url
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGES), environment.get("PYTHONPATH"))))
     process = subprocess.run(  # noqa: S603 - the same interpreter

@@ -22,6 +22,7 @@ from typing import Any
 
 from airflow.providers.mysql.hooks.mysql import MySqlHook
 
+from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.errors import explained
 
@@ -72,8 +73,8 @@ def open_connection(conn_id: str, schema: str | None = None) -> tuple[Any, str]:
         XiaoeConfigError: A field of the connection is wrong, or it requires TLS and the server offers none.
         XiaoeRetriableError: The server cannot be reached.
     """
+    conn = get_connection(conn_id)
     hook = WarehouseHook(mysql_conn_id=conn_id, schema=schema, init_command=SESSION_SETTINGS)
-    conn = hook.get_connection(conn_id)
     _check_fields(conn)
     where = f"connection {conn_id}, {conn.login}@{conn.host}:{conn.port or 3306}"
     with explained(where):
