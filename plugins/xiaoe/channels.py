@@ -100,7 +100,9 @@ def _remember(session: Session | None, channel: Channel, refused: Mapping[str, s
     now = utc_text(clock.now())
     try:
         if accepted := [target for target in channel.targets if target not in refused]:
-            session.execute("DELETE FROM channel_refusals WHERE channel = %s AND target IN %s", (channel.name, accepted))
+            session.execute(
+                "DELETE FROM channel_refusals WHERE channel = %s AND target IN %s", (channel.name, accepted)
+            )
         for target, reason in refused.items():
             session.execute(
                 "INSERT INTO channel_refusals (channel, target, reason, first_refused_at, last_refused_at)"

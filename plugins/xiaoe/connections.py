@@ -17,8 +17,8 @@ from airflow.sdk import BaseHook
 from xiaoe.exceptions import XiaoeConfigError
 
 _ADVICE = (
-    "in user and password write % as %25, # as %23, / as %2F, ? as %3F, [ as %5B, @ as %40; or give JSON, where they stay"
-    ' as they are: {"conn_type": "…", "host": "…", "login": "…", "password": "…"} (the value is secret: not shown)'
+    "in user and password write % as %25, # as %23, / as %2F, ? as %3F, [ as %5B, @ as %40; or give JSON, where they"
+    ' stay as they are: {"conn_type": "…", "host": "…", "login": "…", "password": "…"} (the value is secret: not shown)'
 )
 
 
@@ -56,7 +56,7 @@ def check(name: str, value: str) -> None:
             ' " and \\ in a password are written \\" and \\\\'
         ) from None
     if not is_object:
-        raise XiaoeConfigError(f"{name} is no JSON object: give one like" ' {"conn_type": "mysql", "host": "…"}')
+        raise XiaoeConfigError(f'{name} is no JSON object: give one like {{"conn_type": "mysql", "host": "…"}}')
 
 
 def check_uri(name: str, uri: str) -> None:
@@ -67,7 +67,9 @@ def check_uri(name: str, uri: str) -> None:
     """
     _, separator, rest = uri.partition("://")
     if not separator:
-        raise XiaoeConfigError(f"{name} is neither JSON nor a URI like mysql://USER:PASSWORD@HOST:3306/xiaoe: {_ADVICE}")
+        raise XiaoeConfigError(
+            f"{name} is neither JSON nor a URI like mysql://USER:PASSWORD@HOST:3306/xiaoe: {_ADVICE}"
+        )
     rest = rest.partition("://")[2] or rest  # http://https://host is how Airflow writes a host with a scheme
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     try:

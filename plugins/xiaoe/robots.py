@@ -112,8 +112,8 @@ def _post(service: Any, request: Request) -> None:
         )
     except requests.RequestException as error:  # its text contains the address, which is secret
         raise XiaoeRetriableError(f"cannot be reached ({type(error).__name__})") from None
-    if error := refusal(answer.status_code, answer.content, hidden=_secrets(service)):
-        raise error
+    if refused := refusal(answer.status_code, answer.content, hidden=_secrets(service)):
+        raise refused
 
 
 def _secrets(service: Any) -> list[str]:
@@ -157,11 +157,11 @@ def pieces(title: str, lines: Sequence[str], max_bytes: int) -> list[str]:
     title = next(_cut(title, max_bytes // 4))
     room = max_bytes - _size(title) - _NUMBERING
     texts: list[str] = []
-    for line in (part for line in lines for part in _cut(line, room)):
-        if texts and _size(f"{texts[-1]}\n{line}") <= room:
-            texts[-1] += f"\n{line}"
+    for part in (part for line in lines for part in _cut(line, room)):
+        if texts and _size(f"{texts[-1]}\n{part}") <= room:
+            texts[-1] += f"\n{part}"
         else:
-            texts.append(line)
+            texts.append(part)
     return [f"{title}（{number}/{len(texts)}）\n{text}" for number, text in enumerate(texts, 1)]
 
 

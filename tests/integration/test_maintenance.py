@@ -335,7 +335,9 @@ def test_a_removed_dag_with_a_task_that_never_started_holds_up_no_other(
         for dag_id, start in (("retired", None), ("gone", "2020-01-01")):
             put(connection, "dag", dag_id=dag_id, is_stale=1, last_parsed_time=OLD, bundle_name="dags-folder")
             put(connection, "dag_version", id=dag_id, dag_id=dag_id, version_number=1, created_at=OLD)
-            put(connection, "dag_run", dag_id=dag_id, run_id="old", run_type="scheduled", state="failed", start_date=OLD)
+            put(
+                connection, "dag_run", dag_id=dag_id, run_id="old", run_type="scheduled", state="failed", start_date=OLD
+            )
             put(
                 connection, "task_instance", id=f"ti-{dag_id}", task_id="stage", dag_id=dag_id, run_id="old",
                 map_index=-1, dag_version_id=dag_id, start_date=start,

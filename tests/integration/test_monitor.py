@@ -200,8 +200,8 @@ def test_a_channel_that_refuses_is_shown_with_its_words(database: Database, monk
     now = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
     for target, last in (("team", now), ("long-gone", now - 40 * DAY)):
         database.rows(
-            "INSERT INTO channel_refusals VALUES ('chat', %s, 'dingtalk: 310000 <b>keywords</b> not in content', %s, %s, 3)",
-            (target, now - 50 * DAY, last),
+            "INSERT INTO channel_refusals VALUES ('chat', %s, %s, %s, %s, 3)",
+            (target, "dingtalk: 310000 <b>keywords</b> not in content", now - 50 * DAY, last),
         )
     assert [one.target for one in read().refusals] == ["team"]
     _, html = web.render("zh", None)

@@ -87,5 +87,5 @@ def test_a_connection_that_is_nowhere_is_not_found(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_name_is_the_variable_s() -> None:
-    with pytest.raises(XiaoeConfigError, match="^XIAOE_AIRFLOW_DB: the URI ends at a '#'"):
+    with pytest.raises(XiaoeConfigError, match=r"^XIAOE_AIRFLOW_DB: the URI ends at a '#'"):
         check_uri("XIAOE_AIRFLOW_DB", "postgresql+psycopg2://airflow:1#x@postgres/airflow")

@@ -220,7 +220,9 @@ def test_a_backfill_s_bare_dates_mean_days_in_beijing(offset: str) -> None:
     """Wherever Airflow's default zone is: `--from-date 2025-03-01 --to-date 2025-03-31`."""
     week = timedelta(days=7)
     begins = [datetime.fromisoformat(f"2025-03-01T00:00:00{offset}") + number * week for number in range(5)]
-    windows = [plan_history(Run("backfill", NOW, begin, begin + week), start=START, lag=MINUTE).window for begin in begins]
+    windows = [
+        plan_history(Run("backfill", NOW, begin, begin + week), start=START, lag=MINUTE).window for begin in begins
+    ]
     assert windows[0].begin == at("2025-03-01")
     assert windows[-1].end >= at("2025-04-05")
     assert all(later.begin <= earlier.end for earlier, later in pairwise(windows))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
-
 from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError
 

@@ -6,7 +6,8 @@ or a date (a phone loses its leading zero, a long id its last digits), so:
 - xlsx: every text cell is an inline string with format `@`; one that begins like a formula also has `quotePrefix`,
   which is not displayed. Times are real times, so that filters and sorting know days and months.
 - CSV has no types: a value that begins like a formula is prefixed with an apostrophe; one that looks like a number,
-  a date, a time (`9 PM`, `下午3:30`) or a boolean with a tab, which keeps it text and is not displayed. UTF-8 with BOM; lines end with CR LF.
+  a date, a time (`9 PM`, `下午3:30`), a boolean or an error with a tab, which keeps it text and is not displayed. UTF-8
+  with BOM; lines end with CR LF.
 - Both: control characters become visible signs (␀), CR a line break; text too long for a cell is cut and ends in `…`.
 """
 

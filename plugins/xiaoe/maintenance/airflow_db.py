@@ -97,7 +97,7 @@ def main(dag_id: str, run_id: str, before: str, dry_run: str) -> int:
     return NOT_ALL if failed else 0
 
 
-def clean_tables(engine: Any, before: datetime, *, dry_run: bool) -> dict[str, str]:
+def clean_tables(engine: Any, before: Any, *, dry_run: bool) -> dict[str, str]:
     """Clean every table that `airflow db clean` knows, each by itself; print the DAGs whose records have to stay.
 
     A removed DAG's row goes with its versions, which a task that never started still names: it has no `start_date`, so

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-
 from xiaoe import settings
 from xiaoe.connections import get_connection
 from xiaoe.mysql import schema

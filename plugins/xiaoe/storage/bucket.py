@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-
 from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError
 
