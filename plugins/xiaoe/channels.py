@@ -47,13 +47,12 @@ def send(session: Session | None, channel: Channel, message: Message) -> None:
     Args:
         session: The warehouse, with nothing uncommitted; None while it is down.
         channel: Where to.
-        message: A mail also gets the refusals that stand.
+        message: It also gets the refusals that stand: a mail in full, a chat how many mail addresses.
 
     Raises:
         XiaoeError: Nobody accepted it; what `channel.send` raised.
     """
-    if channel.name == "mail":
-        message = replace(message, lines=[*message.lines, *lines(open_refusals(session))])
+    message = replace(message, lines=[*message.lines, *notes(channel.name, open_refusals(session))])
     try:
         refused = channel.send(message)
     except XiaoeError as error:
@@ -80,8 +79,11 @@ def open_refusals(session: Session | None) -> list[Refusal]:
     return [Refusal(*row) for row in rows]
 
 
-def lines(refusals: Sequence[Refusal]) -> list[str]:
-    """What a mail says about refusals."""
+def notes(channel: str, refusals: Sequence[Refusal]) -> list[str]:
+    """What a message says about refusals; an address is not for a chat."""
+    if channel == "chat":
+        count = sum(one.channel == "mail" for one in refusals)
+        return [f"注意：邮件有 {count} 个地址发不到，见监控页。"] if count else []
     return [
         f"注意：{NAMES.get(one.channel, one.channel)}发不到 {one.target}，自 {_beijing(one.first_refused_at)} 起拒收"
         f" {one.refused_count} 次，请修复。对方的说法 it refuses: {one.reason}"

@@ -356,6 +356,19 @@ def test_where_the_chat_refuses_the_mail_says_so_in_its_words(
     assert refusals(database) == []
 
 
+def test_where_the_mail_refuses_the_chat_says_so_without_the_address(
+    database: Database, inbox: MailServer, group: ChatService, airflow: Airflow
+) -> None:
+    inbox.refusals["RCPT"] = "550 no such user"
+    airflow.fails()
+    airflow.succeeds()
+    texts = group.texts["dingtalk"]
+    assert ["注意：邮件有 1 个地址发不到，见监控页。" in text for text in texts] == [False, True]
+    assert "ops@example.com" not in "".join(texts)
+    [(channel, target, _, count)] = refusals(database)
+    assert (channel, target, count) == ("mail", "ops@example.com", 2)
+
+
 def test_an_address_that_is_refused_among_others_is_named_to_the_others(
     database: Database, inbox: MailServer, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,8 +197,9 @@ def looks_like_a_value(text: str) -> bool:
     text = text.strip()
     if text.lower() in ("true", "false") or text.upper() in ERRORS:
         return True
-    has_digits = any(sign.isdigit() for sign in text) or bool(_CHINESE_DIGITS.search(text))
-    return has_digits and len(text) <= _MAX_DATE and bool(_WITH_WORDS.fullmatch(text))
+    if len(text) > _MAX_DATE or not _WITH_WORDS.fullmatch(text):
+        return False
+    return any(sign.isdigit() for sign in text) or bool(_CHINESE_DIGITS.search(text))
 
 
 def shown(text: str) -> str:

@@ -97,7 +97,7 @@ def main(dag_id: str, run_id: str, before: str, dry_run: str) -> int:
     return NOT_ALL if failed else 0
 
 
-def clean_tables(engine: Any, before: Any, *, dry_run: bool) -> dict[str, str]:
+def clean_tables(engine: Any, before: datetime, *, dry_run: bool) -> dict[str, str]:
     """Clean every table that `airflow db clean` knows, each by itself; print the DAGs whose records have to stay.
 
     A removed DAG's row goes with its versions, which a task that never started still names: it has no `start_date`, so
@@ -106,6 +106,7 @@ def clean_tables(engine: Any, before: Any, *, dry_run: bool) -> dict[str, str]:
     Returns:
         Table → why it was not cleaned.
     """
+    import pendulum
     from airflow.utils.db_cleanup import config_dict, run_cleanup
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -117,7 +118,7 @@ def clean_tables(engine: Any, before: Any, *, dry_run: bool) -> dict[str, str]:
                 stay = _unremovable_dags(engine, before)
                 config_dict[_DAGS] = replace(config_dict[_DAGS], dependent_tables=None)
             run_cleanup(
-                clean_before_timestamp=before,
+                clean_before_timestamp=pendulum.instance(before),
                 table_names=[table],
                 exclude_dag_ids=stay,
                 dry_run=dry_run,
