@@ -5,8 +5,8 @@ Each run reads the orders created in its interval of seven days, the longest win
 Catch-up fills the history by itself; later each week is read once more when it is over.
 每次读取一周的订单；启用后自动补齐 2025-01-01 以来的历史。
 
-**Backfill** · 回填: in the UI *Trigger → Backfill*, or
-`airflow backfill create --dag-id xiaoe_orders_history --from-date 2025-03-01 --to-date 2025-03-31`.
+**Backfill** · 回填: trigger with `from` and `to` (midnight in Beijing, `to` not included), or
+`airflow dags trigger xiaoe_orders_history --conf '{"from": "2025-03-01", "to": "2025-04-01"}'`.
 Rows that did not change are not written again.
 
 **When it fails** only its week is missing; the other weeks continue. Fix what the message names, then clear the run.

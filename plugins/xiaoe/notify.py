@@ -15,11 +15,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe import robots
+from xiaoe.connections import get_connection
+from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 
 MAIL_CONN_ID = "smtp_default"
 _PERMANENT_REFUSAL = 500
@@ -42,24 +43,42 @@ class Message:
     files: Sequence[Path] = ()
 
 
-def configured_channels(mail_to: Sequence[str], chat_conn_id: str | None) -> dict[str, Callable[[Message], None]]:
-    """The configured channels, name → function that sends a message: `mail`, `chat`, both or none."""
-    found: dict[str, Callable[[Message], None]] = {}
+@dataclass(frozen=True)
+class Channel:
+    """A way to reach staff.
+
+    Args:
+        name: `mail` or `chat`.
+        targets: Who is reached: the addresses of a mail, the connection of a chat.
+        send: Sends a message; returns target → words of a refusal where only others of the channel accepted it.
+    """
+
+    name: str
+    targets: Sequence[str]
+    send: Callable[[Message], dict[str, str]]
+
+
+def configured_channels(mail_to: Sequence[str], chat_conn_id: str | None) -> dict[str, Channel]:
+    """The configured channels by name: `mail`, `chat`, both or none."""
+    found: dict[str, Channel] = {}
     if mail_to:
-        found["mail"] = partial(mail, to=mail_to)
+        found["mail"] = Channel("mail", mail_to, partial(mail, to=mail_to))
     if chat_conn_id:
-        found["chat"] = partial(chat, conn_id=chat_conn_id)
+        found["chat"] = Channel("chat", [chat_conn_id], partial(chat, conn_id=chat_conn_id))
     return found
 
 
-def mail(message: Message, to: Sequence[str]) -> None:
+def mail(message: Message, to: Sequence[str]) -> dict[str, str]:
     """Send a message by mail.
+
+    Returns:
+        Address → the server's words, for addresses that it refused while it accepted others.
 
     Raises:
         XiaoeConfigError: The connection is missing or wrong, or the server refuses permanently.
         XiaoeRetriableError: The server could not be reached, or asks to try again later.
     """
-    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     connection = _connection(MAIL_CONN_ID, "smtp", "a mail is to be sent")
     sender = connection.extra_dejson.get("from_email")
@@ -67,25 +86,73 @@ def mail(message: Message, to: Sequence[str]) -> None:
         raise XiaoeConfigError(
             f"connection {MAIL_CONN_ID}: from_email is empty: give the sender's address in the extra field from_email"
         )
-    notifier = SmtpNotifier(
-        smtp_conn_id=MAIL_CONN_ID,
-        from_email=sender,
-        to=list(to),
-        subject=" ".join(message.title.split()),
-        html_content="".join(f"<p>{escape(line)}</p>\n" for line in message.lines),
-        files=[str(file) for file in message.files],
-    )
-    with _mail_errors(to):
-        notifier.notify({})  # notify(), not a call: that would render the text, which holds data, as Jinja
+    with _mail_errors(), SmtpHook(MAIL_CONN_ID) as hook:
+        refused = _noted_refusals(hook)
+        hook.send_email_smtp(
+            from_email=sender,
+            to=list(to),
+            subject=" ".join(message.title.split()),
+            html_content="".join(f"<p>{escape(line)}</p>\n" for line in message.lines),
+            files=[str(file) for file in message.files],
+        )
+    return refused
 
 
-def chat(message: Message, conn_id: str) -> None:
+def _noted_refusals(hook: Any) -> dict[str, str]:
+    """Filled while the hook sends: it drops the addresses that the server refused among others."""
+    refused: dict[str, str] = {}
+    client = hook._smtp_client
+    sendmail = client.sendmail
+
+    def noting(*arguments: Any, **options: Any) -> Any:
+        found = sendmail(*arguments, **options)
+        refused.update({address: f"{code} {_text(reply)}" for address, (code, reply) in found.items()})
+        return found
+
+    client.sendmail = noting
+    return refused
+
+
+def chat(message: Message, conn_id: str) -> dict[str, str]:
     """Send a message to every service named by a connection of type `apprise`.
 
+    Delivered is what the service confirms (`xiaoe.robots`); of other services, what Apprise calls sent.
+
+    Returns:
+        The connection → the words of the services that refused it while others accepted it.
+
     Raises:
-        XiaoeConfigError: The connection is missing or wrong.
-        XiaoeRetriableError: A service did not accept the message.
+        XiaoeConfigError: The connection is missing or wrong, or every service refuses the message.
+        XiaoeRetriableError: No service accepted it, but may later.
     """
+    title, failed = " ".join(message.title.split()), dict[str, XiaoeError]()
+    services = _chat_services(conn_id)
+    for name, service in services.items():
+        try:
+            _send_chat(service, title, message.lines)
+        except XiaoeError as error:
+            failed[name] = error
+    if not failed:
+        return {}
+    words = "; ".join(f"{name}: {error}" for name, error in failed.items())
+    if len(failed) < len(services):
+        return {conn_id: words}
+    is_final = all(isinstance(error, XiaoeConfigError) for error in failed.values())
+    raise (XiaoeConfigError if is_final else XiaoeRetriableError)(
+        f"connection {conn_id}: a chat service did not accept the message ({words})."
+        " Check the address, the robot's key word or signature, and whether this machine may reach it"
+    )
+
+
+def _send_chat(service: Any, title: str, lines: Sequence[str]) -> None:
+    if service.secure_protocol in robots.ROBOTS:
+        robots.send(service, title, lines)
+    elif not service.notify(title=title, body="\n".join(lines)):
+        raise XiaoeRetriableError("not sent; Apprise's log lines above show why")
+
+
+def _chat_services(conn_id: str) -> dict[str, Any]:
+    """The services of a connection: scheme (and number, if there are several of it) → Apprise's object."""
     # AppriseHook.notify drops the result, so a message that no service accepted would look delivered.
     import apprise
     from airflow.providers.apprise.hooks.apprise import AppriseHook
@@ -106,16 +173,17 @@ def chat(message: Message, conn_id: str) -> None:
             f"connection {conn_id}: extra field config holds no Apprise URL, or one that is not usable:"
             ' give {"path": "dingtalk://…"} or a list of such; also wecombot://…, feishu://… (not shown: it is secret)'
         )
-    if not services.notify(title=" ".join(message.title.split()), body="\n".join(message.lines)):
-        raise XiaoeRetriableError(
-            f"connection {conn_id}: a chat service did not accept the message; Apprise's log lines above show why."
-            " Check the address, the robot's key word or signature, and whether this machine may reach it"
-        )
+    found: dict[str, Any] = {}
+    for service in services:
+        scheme = service.url(privacy=True).partition("://")[0]
+        same = sum(name.split()[0] == scheme for name in found)
+        found[f"{scheme} {same + 1}" if same else scheme] = service
+    return found
 
 
 def _connection(conn_id: str, kind: str, why: str) -> Any:
     try:
-        connection = BaseHook.get_connection(conn_id)
+        connection = get_connection(conn_id)
     except AirflowNotFoundException:
         raise XiaoeConfigError(
             f"{why}, but there is no Airflow connection {conn_id}: create one of type {kind}, or empty the setting"
@@ -126,7 +194,7 @@ def _connection(conn_id: str, kind: str, why: str) -> Any:
 
 
 @contextmanager
-def _mail_errors(to: Sequence[str]) -> Iterator[None]:
+def _mail_errors() -> Iterator[None]:
     """Translate a mail server's error into a fix; credentials are never shown."""
     where = f"connection {MAIL_CONN_ID}"
     try:

@@ -166,9 +166,14 @@ def plan_rescan(run: Run, *, lookback: timedelta, lag: timedelta) -> Plan:
 
 
 def plan_history(run: Run, *, start: datetime, lag: timedelta) -> Plan:
-    """The run's own interval; without one, everything since the start of the history."""
+    """The run's own interval; without one, everything since the start of the history.
+
+    A backfill's intervals begin at the date that a person typed, which Airflow takes for midnight of its own zone,
+    UTC: in Beijing that is 08:00. So they are widened to whole days.
+    """
     if (chosen := _chosen_window(run)) is not None:
-        return chosen
+        typed = run.window_from or run.window_to
+        return chosen if typed else Plan(whole_days(chosen.window))
     if run.kind != "manual" and run.interval_begin is not None and run.interval_end is not None:
         return Plan(Window(run.interval_begin, run.interval_end))
     return Plan(Window(start, run.now - lag))

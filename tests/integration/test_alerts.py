@@ -14,7 +14,7 @@ import MySQLdb
 import pytest
 
 from support.fixtures import servers
-from support.servers.inbox import MailServer, body, mail_server
+from support.servers.inbox import TOO_FAST, ChatService, MailServer, body, chat_service, mail_server
 from support.worlds.shop import Database
 from xiaoe import clock
 from xiaoe.alerts import callbacks, outage
@@ -300,6 +300,119 @@ def test_without_an_address_alerts_are_noted_all_the_same(
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("XIAOE_ALERT_MAIL_TO", "XIAOE_CHAT_CONN_ID"):
         monkeypatch.delenv(name, raising=False)
+
+
+# --- channels that refuse ------------------------------------------------------------------------------
+
+KEYWORD = {"errcode": 310000, "errmsg": "keywords not in content"}
+ROBOT = "dingtalk://chat-token-that-nobody-may-read".replace("-", "")
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatService]:
+    with chat_service() as service:
+        service.stand_in(monkeypatch)
+        monkeypatch.setenv("AIRFLOW_CONN_TEAM", service.connection(ROBOT))
+        monkeypatch.setenv("XIAOE_CHAT_CONN_ID", "team")
+        yield service
+
+
+def refusals(database: Database) -> list[tuple[str, str, str, int]]:
+    rows = database.rows("SELECT * FROM channel_refusals ORDER BY channel, target")
+    return [(row["channel"], row["target"], row["reason"], row["refused_count"]) for row in rows]
+
+
+def test_an_outage_that_the_only_channel_refuses_stays_to_be_told(
+    database: Database, group: ChatService, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XIAOE_ALERT_MAIL_TO", raising=False)
+    group.answers["dingtalk"] = KEYWORD
+    airflow.fails()
+    assert database.value("SELECT told_at FROM alerts") is None
+    [(channel, target, reason, count)] = refusals(database)
+    assert (channel, target, count) == ("chat", "team", 1)
+    assert "310000 keywords not in content" in reason
+    assert "chattoken" not in reason
+    group.answers.clear()
+    airflow.succeeds(dag_id="refunds", after=HOUR)
+    assert database.value("SELECT told_at FROM alerts") == datetime(2026, 11, 20, 5, 1)
+    assert [text.partition("：")[0] for text in group.texts["dingtalk"]] == ["【失败】rescan · merge"]
+    assert refusals(database) == []
+
+
+def test_where_the_chat_refuses_the_mail_says_so_in_its_words(
+    database: Database, inbox: MailServer, group: ChatService, airflow: Airflow
+) -> None:
+    group.answers["dingtalk"] = KEYWORD
+    airflow.fails()
+    airflow.fails(WRONG, after=HOUR)
+    assert database.value("SELECT COUNT(*) FROM alerts WHERE told_at IS NULL") == 0, "by mail"
+    assert "群消息发不到 team，自 2026-11-20 12:01 起拒收 2 次" in body(inbox.mails[1])
+    assert "310000 keywords not in content" in body(inbox.mails[0])
+    assert "chattoken" not in body(inbox.mails[0])
+    group.answers.clear()
+    airflow.succeeds()
+    assert "发不到" not in body(inbox.mails[-1])
+    assert refusals(database) == []
+
+
+def test_where_the_mail_refuses_the_chat_says_so_without_the_address(
+    database: Database, inbox: MailServer, group: ChatService, airflow: Airflow
+) -> None:
+    inbox.refusals["RCPT"] = "550 no such user"
+    airflow.fails()
+    airflow.succeeds()
+    texts = group.texts["dingtalk"]
+    assert ["注意：邮件有 1 个地址发不到，见监控页。" in text for text in texts] == [False, True]
+    assert "ops@example.com" not in "".join(texts)
+    [(channel, target, _, count)] = refusals(database)
+    assert (channel, target, count) == ("mail", "ops@example.com", 2)
+
+
+def test_an_address_that_is_refused_among_others_is_named_to_the_others(
+    database: Database, inbox: MailServer, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XIAOE_ALERT_MAIL_TO", "ops@example.com,gone@example.com")
+    inbox.refusals["RCPT gone@example.com"] = "550 no such user"
+    airflow.fails()
+    assert refusals(database) == [("mail", "gone@example.com", "550 no such user", 1)]
+    airflow.succeeds()
+    assert "邮件发不到 gone@example.com" in body(inbox.mails[1])
+    assert refusals(database) == [("mail", "gone@example.com", "550 no such user", 2)]
+    inbox.refusals.clear()
+    airflow.fails(run="3")
+    assert refusals(database) == []
+    assert len(inbox.mails) == 3
+
+
+def test_many_outages_at_once_are_one_message(
+    database: Database, group: ChatService, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A robot takes 20 messages a minute; what it refused meanwhile must not be sent one by one."""
+    monkeypatch.delenv("XIAOE_ALERT_MAIL_TO", raising=False)
+    group.answers["dingtalk"] = TOO_FAST["dingtalk"]
+    for number in range(30):
+        airflow.fails(XiaoeConfigError(f"cause {chr(97 + number % 26) * (number + 1)}"), dag_id=f"dag_{number}")
+    assert database.value("SELECT COUNT(*) FROM alerts WHERE told_at IS NOT NULL") == 0
+    group.answers.clear()
+    airflow.succeeds(dag_id="refunds")
+    [text] = group.texts["dingtalk"]
+    assert text.startswith("【30 条通知】【失败】dag_0 · merge")
+    assert all(f"dag_{number} · merge" in text for number in range(30))
+    assert database.value("SELECT COUNT(*) FROM alerts WHERE told_at IS NULL") == 0
+
+
+def test_a_warehouse_without_the_table_holds_up_no_message(
+    database: Database, inbox: MailServer, group: ChatService, airflow: Airflow
+) -> None:
+    database.rows("RENAME TABLE channel_refusals TO not_migrated_yet")
+    try:
+        group.answers["dingtalk"] = KEYWORD
+        airflow.fails()
+    finally:
+        database.rows("RENAME TABLE not_migrated_yet TO channel_refusals")
+    assert subjects(inbox) == ["【失败】rescan · merge"]
+    assert database.value("SELECT told_at FROM alerts") is not None
 
 
 # --- the warehouse is down -----------------------------------------------------------------------------

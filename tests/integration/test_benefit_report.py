@@ -346,6 +346,25 @@ def test_a_channel_that_is_down_is_told_later_and_the_other_not_again(
     assert (len(inbox.mails), len(group.said)) == (1, 1)
 
 
+def test_a_notice_that_a_robot_refuses_stays_due_and_the_mail_says_so(
+    shop: Shop, inbox: MailServer, group: ChatService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """企业微信 answers HTTP 200."""
+    group.stand_in(monkeypatch)
+    monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", group.connection("wecombot://some-key-of-a-robot"))
+    group.answers["wecombot"] = {"errcode": 93000, "errmsg": "invalid webhook url"}
+    shop.decide("o_1", "grant", "revoke")
+    with pytest.raises(XiaoeConfigError, match="wecombot: 93000 invalid webhook url"):
+        tell()
+    assert [row["channel"] for row in shop.database.rows("SELECT channel FROM benefit_notices")] == ["mail"]
+    assert "群消息发不到 apprise_default" in body(inbox.mails[0])
+    assert "93000 invalid webhook url" in body(inbox.mails[0])
+    group.answers.clear()
+    assert tell() == {"mail": [], "chat": ["taken_back"]}
+    assert "o_1" in group.texts["wecombot"][0]
+    assert shop.database.rows("SELECT * FROM channel_refusals") == []
+
+
 def test_many_orders_are_counted_and_not_all_named(shop: Shop, group: ChatService) -> None:
     for number in range(25):
         shop.decide(f"o_{number:02d}", "grant", "revoke")

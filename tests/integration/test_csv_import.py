@@ -10,8 +10,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from zipfile import ZipFile
 
+import numpy as np
 import openpyxl
+import pandas as pd
 import pytest
 from msgspec import structs
 from openpyxl.cell import WriteOnlyCell
@@ -187,6 +190,110 @@ def test_something_else_named_xlsx_is_refused(database: Database, tmp_path: Path
     with pytest.raises(XiaoeConfigError, match=r"cannot be read as \.xlsx"):
         import_csv(str(tmp_path / "old.xlsx"), None, apply=True)
     assert orders(database) == {}
+
+
+@on_one_server
+def test_a_file_of_pandas_gives_the_orders_that_it_was_made_of(database: Database, tmp_path: Path) -> None:
+    frame = pd.DataFrame([line(1), line(2)]).assign(
+        用户ID=[1001.0, 1002.0],
+        收货人电话=[13800138000.0, np.nan],
+        实付金额=[33.1 * 3, 0.1 + 0.2],
+        支付时间=pd.to_datetime(["2024-03-01 10:01:00", None]),
+        商品名称=["课程", None],
+        数量=pd.array([1, None], dtype="Int64"),
+        订单状态=[1.0, 4.0],
+    )
+    frame.to_csv(tmp_path / "old.csv", index=False, na_rep="<NA>")
+    frame.to_excel(tmp_path / "old.xlsx", index=False)
+    written = (tmp_path / "old.csv").read_text("utf-8")
+    assert all(text in written for text in ("1001.0,", "13800138000.0", "99.30000000000001", "<NA>"))
+    for name in ("old.csv", "old.xlsx"):
+        import_csv(str(tmp_path / name), None, apply=True)
+        first, second = orders(database).values()
+        assert (first["user_id"], first["receiver_phone"]) == ("1001", "13800138000")
+        assert (f"{first['price']}", f"{second['price']}") == ("99.30", "0.30")
+        assert (second["receiver_phone"], second["pay_time"], second["quantity"], second["title"]) == (None,) * 4
+        assert (first["order_state"], second["order_state"]) == (1, 4)
+        assert rejected(database) == []
+        database.empty("api_tokens")
+
+
+def unusable_workbook(path: Path, refund: Any) -> str:
+    """A workbook with a formula or an error in F7, as a program writes it that computes nothing."""
+    book = openpyxl.Workbook()
+    book.active.append(["订单号", "用户ID", "下单时间", "实付金额", "订单状态", "退款金额"])
+    for number in range(2, 9):
+        book.active.append([f"o_{number}", "u_1", "2024-03-01 10:00:00", "99.00", "支付成功", "1.00"])
+    book.active["F7"] = refund
+    book.save(path)
+    return str(path)
+
+
+def edited(file: str, *changes: tuple[str, str]) -> str:
+    """A copy of a workbook with changes of its XML: pattern and replacement."""
+    copy = Path(file).with_name("edited.xlsx")
+    with ZipFile(file) as old, ZipFile(copy, "w") as new:
+        for name in old.namelist():
+            content = old.read(name).decode()
+            for pattern, replacement in changes:
+                content = re.sub(pattern, replacement, content)
+            new.writestr(name, content)
+    return str(copy)
+
+
+F7 = r'(<c r="F7"[^>]*>)<f>(.*?)</f><v ?/?>(?:</v>)?'
+
+
+@on_one_server
+@pytest.mark.parametrize("program", ["openpyxl", "XlsxWriter"])
+def test_a_formula_that_nobody_computed_is_refused_by_its_cell(
+    database: Database, tmp_path: Path, program: str
+) -> None:
+    """Read as empty, or as the 0 that XlsxWriter writes, it would be no refund."""
+    file = unusable_workbook(tmp_path / "old.xlsx", "=D7-1")
+    if program == "XlsxWriter":
+        file = edited(file, (F7, r"\1<f>\2</f><v>0</v>"))
+    for apply in (False, True):
+        with pytest.raises(XiaoeConfigError, match=r"F7（退款金额）=.*公式还没有计算过.*未写入任何订单"):
+            import_csv(file, None, apply=apply)
+    assert orders(database) == {}
+
+
+@on_one_server
+def test_formulas_that_a_spreadsheet_computed_are_their_results(database: Database, tmp_path: Path) -> None:
+    """Also an empty text; as Excel and LibreOffice save them."""
+    file = edited(
+        unusable_workbook(tmp_path / "old.xlsx", "=D7-1"),
+        (' fullCalcOnLoad="1"', ""),
+        (F7, r"\1<f>\2</f><v>98</v>"),
+        (r'<c r="F6".*?</c>', '<c r="F6" t="str"><f>IF(1,&quot;&quot;,1)</f><v></v></c>'),
+    )
+    import_csv(file, None, apply=True)
+    found = {name: row["refund_money"] for name, row in orders(database).items()}
+    assert (f"{found['o_7']}", found["o_6"], f"{found['o_5']}") == ("98.00", None, "1.00")
+
+
+@on_one_server
+@pytest.mark.parametrize("error", ["#N/A", "#VALUE!", "#REF!", "#DIV/0!"])
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_error_of_a_spreadsheet_is_refused_by_its_cell(
+    database: Database, tmp_path: Path, error: str, kind: str
+) -> None:
+    if kind == "csv":
+        lines = [line(number) for number in range(2, 9)]
+        lines[5] |= {"用户ID": error}
+        file, cell = write(tmp_path, lines), "B7（用户ID）"
+    else:
+        file, cell = unusable_workbook(tmp_path / "old.xlsx", error), "F7（退款金额）"
+    with pytest.raises(XiaoeConfigError, match=f"{cell}={error}：表格软件算出的是错误值"):
+        import_csv(file, None, apply=True)
+    assert orders(database) == {}
+
+
+@on_one_server
+def test_an_error_in_a_column_that_is_not_imported_is_nothing(database: Database, tmp_path: Path) -> None:
+    import_csv(write(tmp_path, [line(1, 备注="#N/A")]), None, apply=True)
+    assert list(orders(database)) == ["o_1"]
 
 
 def test_bad_lines_are_named_and_kept_and_the_rest_goes_on(database: Database, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from support.worlds.runs import TaskRunner
 from support.worlds.shop import APP_ID, END, Database, Sync, days
 from xiaoe import clock
 from xiaoe.clock import utc_text
+from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance import airflow_db, old_files, old_pages, old_rows
 from xiaoe.maintenance.operators import XiaoeMaintenanceOperator
 from xiaoe.maintenance.step import Step
@@ -281,11 +283,9 @@ def test_where_airflows_database_is_not_to_be_found_the_setting_is_named(hidden:
         clean()
 
 
-@pytest.mark.airflow
-@pytest.mark.slow
-def test_airflows_own_database_is_cleaned_if_it_knows_the_run(
-    hidden: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def airflow_file(hidden: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Airflow's database with the calling run, an old event and a new one."""
     file = tmp_path / "airflow.db"
     subprocess.run(
         [sys.executable, "-c", "from airflow.utils.db import initdb; initdb()"],
@@ -295,15 +295,79 @@ def test_airflows_own_database_is_cleaned_if_it_knows_the_run(
     )
     with sqlite3.connect(file) as connection:
         connection.execute("INSERT INTO log (dttm, event) VALUES ('2020-01-01', 'old'), ('2099-01-01', 'new')")
-        connection.execute(
-            "INSERT INTO dag_run (dag_id, run_id, run_type, run_after, clear_number, log_template_id, state,"
-            " created_at, updated_at) VALUES ('xiaoe_maintenance', 'r', 'manual', '2099-01-01', 0, 1, 'running',"
-            " '2099-01-01', '2099-01-01')"
-        )
+        put(connection, "dag_run", dag_id="xiaoe_maintenance", run_id="r", run_type="manual", state="running")
     monkeypatch.setenv("XIAOE_AIRFLOW_DB", hidden)
-    clean()
+    return file
+
+
+OLD = "2020-01-01"
+
+
+def put(connection: sqlite3.Connection, table: str, **values: Any) -> None:
+    """A row; columns that must not be empty and have no default are zero."""
+    columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    rest = {name: 0 for _, name, _, not_null, default, is_key in columns if not_null and default is None and not is_key}
+    values = rest | values
+    connection.execute(
+        f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", list(values.values())
+    )
+
+
+def rows_of(file: Path, sql: str) -> list[Any]:
     with sqlite3.connect(file) as connection:
-        assert [row[0] for row in connection.execute("SELECT event FROM log WHERE event IN ('old', 'new')")] == ["new"]
+        return [row[0] for row in connection.execute(sql)]
+
+
+@pytest.mark.airflow
+@pytest.mark.slow
+def test_airflows_own_database_is_cleaned_if_it_knows_the_run(airflow_file: Path) -> None:
+    clean()
+    assert rows_of(airflow_file, "SELECT event FROM log WHERE event IN ('old', 'new')") == ["new"]
+
+
+@pytest.mark.airflow
+@pytest.mark.slow
+def test_a_removed_dag_with_a_task_that_never_started_holds_up_no_other(
+    airflow_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`airflow db clean` stops at the first such DAG, for ever."""
+    with sqlite3.connect(airflow_file) as connection:
+        for dag_id, start in (("retired", None), ("gone", "2020-01-01")):
+            put(connection, "dag", dag_id=dag_id, is_stale=1, last_parsed_time=OLD, bundle_name="dags-folder")
+            put(connection, "dag_version", id=dag_id, dag_id=dag_id, version_number=1, created_at=OLD)
+            put(
+                connection, "dag_run", dag_id=dag_id, run_id="old", run_type="scheduled", state="failed", start_date=OLD
+            )
+            put(
+                connection, "task_instance", id=f"ti-{dag_id}", task_id="stage", dag_id=dag_id, run_id="old",
+                map_index=-1, dag_version_id=dag_id, start_date=start,
+            )  # fmt: skip
+    with caplog.at_level(logging.INFO):
+        for _ in range(2):
+            clean()
+    assert rows_of(airflow_file, "SELECT dag_id FROM dag") == ["retired"]
+    assert rows_of(airflow_file, "SELECT dag_id FROM task_instance") == ["retired"]
+    assert rows_of(airflow_file, "SELECT event FROM log WHERE event IN ('old', 'new')") == ["new"]
+    assert rows_of(airflow_file, "SELECT name FROM sqlite_master WHERE name LIKE '_airflow_deleted%'") == []
+    assert "DAG retired was removed, but its records stay: its task stage of run old" in caplog.text
+    assert "DAG gone" not in caplog.text
+
+
+@pytest.mark.airflow
+@pytest.mark.slow
+def test_a_table_that_cannot_be_cleaned_is_named_and_the_others_are(
+    airflow_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with sqlite3.connect(airflow_file) as connection:
+        connection.execute("INSERT INTO import_error (timestamp, filename) VALUES ('2020-01-01', 'a.py')")
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE DELETE ON import_error BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        )
+    with caplog.at_level(logging.INFO), pytest.raises(XiaoeConfigError, match="ended with 4"):
+        clean()
+    assert re.search(r"Table import_error was not cleaned: .*\['import_error'\]", caplog.text)
+    assert rows_of(airflow_file, "SELECT filename FROM import_error") == ["a.py"]
+    assert rows_of(airflow_file, "SELECT event FROM log WHERE event IN ('old', 'new')") == ["new"]
 
 
 def test_every_step_has_a_task() -> None:

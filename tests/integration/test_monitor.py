@@ -196,6 +196,21 @@ def test_open_alerts_failed_checks_reviews_and_backups_show(database: Database) 
     assert data.backup == (now - DAY, "success")
 
 
+def test_a_channel_that_refuses_is_shown_with_its_words(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+    for target, last in (("team", now), ("long-gone", now - 40 * DAY)):
+        database.rows(
+            "INSERT INTO channel_refusals VALUES ('chat', %s, %s, %s, %s, 3)",
+            (target, "dingtalk: 310000 <b>keywords</b> not in content", now - 50 * DAY, last),
+        )
+    assert [one.target for one in read().refusals] == ["team"]
+    _, html = web.render("zh", None)
+    shown = html[html.index('id="alerts"') :].partition("</section>")[0]
+    assert "群消息" in shown
+    assert "dingtalk: 310000 &lt;b&gt;keywords&lt;/b&gt; not in content" in shown
+    assert "没有未关闭的告警" not in shown
+
+
 def test_each_shop_is_shown_by_itself_and_an_unknown_one_is_the_first(sync: Sync, database: Database) -> None:
     sync.run(Window(START, START + DAY))
     for table in ("sync_status", "sync_windows", "sync_runs"):

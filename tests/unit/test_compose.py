@@ -183,6 +183,29 @@ def test_what_is_there_stays_and_only_what_is_new_is_made(tmp_path: Path) -> Non
     assert values(tmp_path / "airflow.env") == {"XIAOE_CONN_IDS": "mine"}
 
 
+def with_password(folder: Path, password: str) -> None:
+    run_env(folder)
+    text = (folder / ".env").read_text("utf-8")
+    changed = re.sub("^MYSQL_LOAD_PASSWORD=.*$", f"MYSQL_LOAD_PASSWORD={password}", text, flags=re.M)
+    (folder / ".env").write_text(changed, "utf-8")
+
+
+@pytest.mark.parametrize("password", ["my#own", "my/own", "my?own", "my@own", "my%own", '"my own"'])
+def test_a_password_of_ones_own_that_would_end_an_address_is_refused(tmp_path: Path, password: str) -> None:
+    with_password(tmp_path, password)
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        run_env(tmp_path)
+    assert "MYSQL_LOAD_PASSWORD: only letters, digits and . _ ~ - are possible here" in refused.value.stderr
+    assert password not in refused.value.stderr
+
+
+@pytest.mark.parametrize("password", ["my-own_password.1~", "'my-own'"])
+def test_another_password_of_ones_own_stays(tmp_path: Path, password: str) -> None:
+    with_password(tmp_path, password)
+    run_env(tmp_path)
+    assert values(tmp_path / ".env")["MYSQL_LOAD_PASSWORD"] == password
+
+
 def test_the_fernet_key_is_one(tmp_path: Path) -> None:
     from cryptography.fernet import Fernet
 

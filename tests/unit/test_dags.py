@@ -517,11 +517,12 @@ def test_windows_are_pure() -> None:
 
 FLOORS: list[set[str]] = [
     {"exceptions", "provider_info"},
-    {"clock", "notify"},
+    {"clock", "robots", "connections"},
+    {"notify"},
     {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
     {"mysql"},
-    {"resources", "exports", "maintenance", "backup"},
+    {"resources", "exports", "maintenance", "backup", "channels"},
     {"api", "merge"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
     {"sync", "monitor"},

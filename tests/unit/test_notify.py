@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
 from apprise.logger import logger as apprise_logger
 
 from support.servers.inbox import PASSWORD, TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
-from xiaoe import notify, settings
+from xiaoe import connections, settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.notify import Message, chat, configured_channels, mail
 
@@ -67,9 +68,16 @@ def test_what_a_mail_server_refuses_is_said(
     assert "connection smtp_default" in str(raised.value)
 
 
+def test_an_address_that_is_refused_among_others_is_named(inbox: MailServer) -> None:
+    inbox.refusals["RCPT b@example.com"] = "550 no such user"
+    assert mail(MESSAGE, TO) == {"b@example.com": "550 no such user"}
+    [arrived] = inbox.mails
+    assert arrived["To"] == "a@example.com, b@example.com"
+
+
 def test_no_mail_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
-    monkeypatch.setattr(notify.BaseHook, "get_connection", _not_found)
+    monkeypatch.setattr(connections.BaseHook, "get_connection", _not_found)
     with pytest.raises(XiaoeConfigError, match="there is no Airflow connection smtp_default: create one of type smtp"):
         mail(MESSAGE, TO)
 
@@ -164,7 +172,7 @@ def test_a_chat_connection_of_another_type_or_none(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "http"}))
     with pytest.raises(XiaoeConfigError, match="connection team: type 'http': it must be of type apprise"):
         chat(MESSAGE, "team")
-    monkeypatch.setattr(notify.BaseHook, "get_connection", _not_found)
+    monkeypatch.setattr(connections.BaseHook, "get_connection", _not_found)
     with pytest.raises(XiaoeConfigError, match="XIAOE_CHAT_CONN_ID='team', but there is no Airflow connection team"):
         chat(MESSAGE, "team")
 
@@ -183,8 +191,8 @@ def test_each_channel_where_it_is_configured(
     clean_environment.setenv("XIAOE_CHAT_CONN_ID", " apprise_default ")
     found = configured_channels(settings.benefit_mail_to(), settings.chat_conn_id())
     assert list(found) == ["mail", "chat"]
-    for tell in found.values():
-        tell(MESSAGE)
+    for channel in found.values():
+        assert channel.send(MESSAGE) == {}
     assert [arrived["To"] for arrived in inbox.mails] == ["a@example.com, b@example.com"]
     assert len(group.said) == 1
 
@@ -209,4 +217,4 @@ def test_the_other_settings(clean_environment: pytest.MonkeyPatch) -> None:
 
 
 def _not_found(conn_id: str) -> None:
-    raise notify.AirflowNotFoundException(conn_id)
+    raise AirflowNotFoundException(conn_id)

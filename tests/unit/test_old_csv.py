@@ -33,6 +33,7 @@ def typed(more: dict[str, str] | None = None, **fields: str) -> dict[str, Any]:
     [
         ("课程", "课程"), ("\t0012", "0012"), ("'=1+1", "=1+1"), ("'n Sync", "'n Sync"), ('="0012"', "0012"),
         ('="a""b"', 'a"b'), ("", None), ("  ", None), ("None", None), ("nan", None), ("--", None), (" 课程", " 课程"),
+        ("NaT", None), ("<NA>", None), ("null", None), ("nullable", "nullable"),
     ],
 )  # fmt: skip
 def test_what_keeps_a_cell_a_text_is_taken_off(cell: str, found: str | None) -> None:
@@ -44,13 +45,14 @@ def test_what_keeps_a_cell_a_text_is_taken_off(cell: str, found: str | None) -> 
     [
         ("99", "99.00"), ("¥99.00", "99.00"), ("￥1,299.50", "1299.50"), ("99.9元", "99.90"), ("-5", "-5.00"),
         ("９９．００", "99.00"), ("", None), (None, None), ("0", "0.00"), ("1,234,567.89", "1234567.89"),
+        ("99.30000000000001", "99.30"), ("0.30000000000000004", "0.30"), ("-19.989999999999998", "-19.99"),
     ],
 )  # fmt: skip
 def test_money_is_yuan(text: str | None, found: str | None) -> None:
     assert cells.money(text) == found
 
 
-@pytest.mark.parametrize("text", ["99,5", "1,23", "12.345", "99块", "1e400", "NaN"])
+@pytest.mark.parametrize("text", ["99,5", "1,23", "12.345", "99块", "1e400", "NaN", "99.12345678901234"])
 def test_money_is_never_guessed(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a|decimals|too large"):
         cells.money(text)
@@ -63,6 +65,7 @@ def test_money_is_never_guessed(text: str) -> None:
         ("2024年3月1日 9:05:07", "2024-03-01 09:05:07"), ("2024-03-01T10:00:00", "2024-03-01 10:00:00"),
         ("2024.3.1 0:00", "2024-03-01 00:00:00"), ("2024-03-01 10:00:00.000", "2024-03-01 10:00:00"),
         ("0000-00-00 00:00:00", None), ("0000-00-00", None), ("-0001-11-30 00:00:00", None), ("--", None), (None, None),
+        ("2024-03-01 10:00:00+08:00", "2024-03-01 10:00:00"),
     ],
 )  # fmt: skip
 def test_times_as_scripts_and_spreadsheets_write_them(text: str | None, found: str | None) -> None:
@@ -82,6 +85,24 @@ def test_an_id_that_a_spreadsheet_shortened_is_refused(text: str) -> None:
     with pytest.raises(RowError, match=r"^transaction_id=.*删去这一列"):
         typed({"支付流水号": text})
     assert typed({"支付流水号": "4200001234202403011234567890"})["transaction_id"] == "4200001234202403011234567890"
+
+
+@pytest.mark.parametrize("heading", ["订单号", "用户ID", "商品ID", "支付流水号", "收货人电话", "商品编码"])
+def test_a_number_that_pandas_wrote_as_a_float_is_whole_again(heading: str) -> None:
+    """A column with a gap is one of floats."""
+    [column] = read_header("a.csv", [*HEADINGS, heading] if heading not in HEADINGS else HEADINGS).places.keys() & {
+        name for name, headings in known_words().headings.items() if heading in headings
+    }
+    assert typed({heading: "13800138000.0"})[column] == "13800138000"
+    assert typed({heading: "0013800138000.0"})[column] == "0013800138000.0", "no float begins like that"
+    with pytest.raises(RowError, match="表格软件已把它截断为数字"):
+        typed({heading: "1234567890123456.0"})
+    with pytest.raises(RowError, match="表格软件已把它截断为数字"):
+        typed({heading: "1.38001E+10"})
+
+
+def test_other_texts_keep_their_points() -> None:
+    assert typed({"商品名称": "2.0"})["title"] == "2.0"
 
 
 @pytest.mark.parametrize(

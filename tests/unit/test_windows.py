@@ -210,9 +210,23 @@ def test_a_backfill_takes_its_interval_and_leaves_the_watermark_alone(
     interval = Window(whole(begin), whole(begin) + span)
     assert plan_incremental(run, watermark, overlap=overlap, lag=lag, first=FIRST) == Plan(interval)
     assert plan_incremental(run, None, overlap=overlap, lag=lag, first=FIRST) == Plan(interval)
-    assert plan_history(run, start=START, lag=lag) == Plan(interval)
+    assert plan_history(run, start=START, lag=lag) == Plan(whole_days(interval))
     rescan = plan_rescan(run, lookback=timedelta(days=15), lag=lag)
     assert rescan == Plan(Window(interval.end - timedelta(days=15), interval.end))
+
+
+@pytest.mark.parametrize("offset", ["+00:00", "+08:00", "-05:00"])
+def test_a_backfill_s_bare_dates_mean_days_in_beijing(offset: str) -> None:
+    """Wherever Airflow's default zone is: `--from-date 2025-03-01 --to-date 2025-03-31`."""
+    week = timedelta(days=7)
+    begins = [datetime.fromisoformat(f"2025-03-01T00:00:00{offset}") + number * week for number in range(5)]
+    windows = [
+        plan_history(Run("backfill", NOW, begin, begin + week), start=START, lag=MINUTE).window for begin in begins
+    ]
+    assert windows[0].begin == at("2025-03-01")
+    assert windows[-1].end >= at("2025-04-05")
+    assert all(later.begin <= earlier.end for earlier, later in pairwise(windows))
+    assert all(moment.timetuple()[3:6] == (0, 0, 0) for window in windows for moment in (window.begin, window.end))
 
 
 def test_a_backfill_without_an_interval_says_what_to_do() -> None:

@@ -7,27 +7,30 @@ with the next event; while the warehouse is down, `xiaoe.alerts.outage` takes ov
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.log import redact
 from MySQLdb import Error
 
-from xiaoe import clock, settings
+from xiaoe import channels, clock, settings
 from xiaoe.alerts import messages, outage, state
 from xiaoe.alerts.events import Event, is_warehouse_gone
 from xiaoe.alerts.state import Alert
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.session import Session, retry_conflicts
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.notify import Message, configured_channels
+from xiaoe.notify import Channel, Message, configured_channels
 
 log = logging.getLogger(__name__)
 
 MAX_NEWS_AGE = timedelta(days=1)
 """If no message about an outage could be sent until this long after its end, none is sent at all."""
+MAX_SEPARATE = 5
+"""More news than this at once are one message: a robot takes 20 messages a minute, and then none for ten minutes."""
 _WAIT_FOR_OTHERS = 180
 """Seconds to wait for the lock: as long as a mail server may take."""
 
@@ -93,11 +96,16 @@ def _deliver_news(session: Session, wait: int) -> None:
     """Send all news; one task at a time, so that nothing is sent twice."""
     try:
         with session.lock("alerts", timeout=wait):
-            outage.end(deliver)
-            now, channels = clock.now(), _channels()
-            for item in news(state.unfinished(session), now):
-                no_recipient = not channels and item.column == "closed_told_at"
-                if item.message is None or no_recipient or _send(item.message, channels):
+            outage.end(partial(deliver, session=session))
+            now, found = clock.now(), _channels()
+            items = list(news(state.unfinished(session), now))
+            texts = [item.message for item in items if item.message]
+            together = _send(messages.digest(texts), found, session) if len(texts) > MAX_SEPARATE else None
+            for item in items:
+                is_settled = item.message is None or (not found and item.column == "closed_told_at")
+                if item.message and not is_settled:
+                    is_settled = _send(item.message, found, session) if together is None else together
+                if is_settled:
                     state.mark(session, item.column, item.alerts, now)
                     session.commit()
     except XiaoeRetriableError as error:
@@ -141,16 +149,17 @@ def _unreported(failures: list[Alert], group: list[Alert]) -> list[Alert]:
     return [alert for alert in failures if not alert.told_at and alert.opened_at > max(reported) + state.TOGETHER]
 
 
-def deliver(message: Message) -> bool:
+def deliver(message: Message, session: Session | None = None) -> bool:
     """Send a message over every configured channel; return whether at least one accepted it."""
-    return _send(message, _channels())
+    return _send(message, _channels(), session)
 
 
-def _send(message: Message, channels: dict[str, Callable[[Message], None]]) -> bool:
+def _send(message: Message, found: Mapping[str, Channel], session: Session | None) -> bool:
+    """Send over all channels, the mail last: it says which of the others refuse."""
     done = False
-    for name, send in channels.items():
+    for name, channel in sorted(found.items()):
         try:
-            send(messages.for_chat(message) if name == "chat" else message)
+            channels.send(session, channel, messages.for_chat(message) if name == "chat" else message)
             done = True
             log.info("%s: %s", name, message.title)
         except XiaoeError as error:
@@ -158,7 +167,7 @@ def _send(message: Message, channels: dict[str, Callable[[Message], None]]) -> b
     return done
 
 
-def _channels() -> dict[str, Callable[[Message], None]]:
+def _channels() -> dict[str, Channel]:
     """The configured channels; logs a warning if there are none."""
     try:
         found = configured_channels(settings.alert_mail_to(), settings.chat_conn_id())

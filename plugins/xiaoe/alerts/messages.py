@@ -14,6 +14,7 @@ from xiaoe.notify import Message
 MAX_HEADLINE = 80
 MAX_NAMED = 12
 ERROR = "报错 error："
+LOG = "日志 log："
 ADVICE = (
     "怎么办 What to do：报错里写着要改什么；每种报错见 docs/operations.zh-CN.md《报错对照表》"
     "（docs/operations.md, Failures）。"
@@ -36,7 +37,7 @@ def failed(alert: Alert, others: Sequence[Alert]) -> Message:
             *([f"时间段 window（北京时间）：{alert.time_window}"] if alert.time_window else []),
             f"自 since {beijing(alert.opened_at)} 起，共 {alert.seen_count} 次",
             f"{ERROR}{alert.message}",
-            *([f"日志 log：{alert.log_url}"] if alert.log_url else []),
+            *([f"{LOG}{alert.log_url}"] if alert.log_url else []),
             *([f"同一原因的还有 likewise：{named(others)}"] if others else []),
             ADVICE,
             NOTHING_LOST,
@@ -89,7 +90,7 @@ def warehouse_gone(event: Event, reason: str, since: datetime) -> Message:
         [
             f"自 since {beijing(since)} 起；最先发现 noticed by：{_name(event)}",
             f"{ERROR}{reason}",
-            *([f"日志 log：{event.log_url}"] if event.log_url else []),
+            *([f"{LOG}{event.log_url}"] if event.log_url else []),
             "所有同步都会失败，直到数据库恢复。 Every sync fails until it is back.",
             "怎么办 What to do：检查数据库是否在运行、连接 xiaoe_mysql 的地址、用户名和密码、磁盘；"
             "缺表就 make migrate。见 docs/operations.zh-CN.md《告警》（docs/operations.md, Alerts）。",
@@ -107,6 +108,12 @@ def warehouse_back(since: datetime, now: datetime) -> Message:
             "无需处理 Nothing to do：下一次运行会补齐 the next runs catch up。",
         ],
     )
+
+
+def digest(parts: Sequence[Message]) -> Message:
+    """Many messages as one: the title of each, and where to read on."""
+    kept = [[part.title, *(line for line in part.lines if line.startswith((ERROR, LOG)))] for part in parts]
+    return Message(f"【{len(parts)} 条通知】{parts[0].title} 等", [*(line for lines in kept for line in lines), ADVICE])
 
 
 def headline(message: str) -> str:

@@ -28,6 +28,7 @@ from xiaoe.api.retries import ATTEMPTS, Retries
 from xiaoe.api.shop import DEFAULT_HOST, MAX_CONCURRENCY, Shop
 from xiaoe.api.tokens import SharedTokenStore, Token, TokenStore, shared_or_own
 from xiaoe.clock import utc_now
+from xiaoe.connections import get_connection
 from xiaoe.exceptions import (
     XiaoeBusyError,
     XiaoeError,
@@ -119,7 +120,7 @@ class XiaoeHook(HttpHook):
             XiaoeConfigError: One is missing or wrong.
         """
         if self._shop is None:
-            self._shop = Shop.from_connection(self.get_connection(self.http_conn_id))
+            self._shop = Shop.from_connection(get_connection(self.http_conn_id))
             mask_secret(self._shop.secret)
             mask_secret(quote(self._shop.secret, safe=""))
         return self._shop

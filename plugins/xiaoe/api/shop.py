@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
-from airflow.sdk import BaseHook
-
+from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError
 
 DEFAULT_HOST = "https://api.xiaoe-tech.com"
@@ -20,7 +19,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def app_id_of(conn_id: str) -> str:
     """The shop id of an Airflow connection; raises like `Shop.from_connection`."""
-    return Shop.from_connection(BaseHook.get_connection(conn_id)).app_id
+    return Shop.from_connection(get_connection(conn_id)).app_id
 
 
 @dataclass(frozen=True)

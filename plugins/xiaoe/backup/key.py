@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import pyrage
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError
 
 
@@ -30,7 +30,7 @@ class Key:
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
         try:
-            password = BaseHook.get_connection(conn_id).password or ""
+            password = get_connection(conn_id).password or ""
         except AirflowNotFoundException:
             raise XiaoeConfigError(
                 f"XIAOE_BACKUP_KEY_CONN_ID={conn_id!r}: there is no such Airflow connection: create one whose password"

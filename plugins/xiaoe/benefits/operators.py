@@ -104,6 +104,7 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, list[str]]:
         """Send the notices; return the kinds sent, by channel."""
+        from xiaoe import channels
         from xiaoe.benefits import report
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -111,19 +112,19 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
         sent: dict[str, list[str]] = {}
         failures: list[XiaoeError] = []
         with Warehouse().session() as session:
-            for channel, send in _channels(self.log).items():
-                sent[channel] = []
-                for notice in report.notices(session, shop_id, channel, now=now, patience=patience):
+            for name, channel in sorted(_channels(self.log).items()):  # the mail last: it names a chat that refuses
+                sent[name] = []
+                for notice in report.notices(session, shop_id, name, now=now, patience=patience):
                     try:
-                        send(notice.message)
+                        channels.send(session, channel, notice.message)
                     except XiaoeError as error:
-                        self.log.error("%s: the notice %s was not sent: %s", channel, notice.kind, error)
+                        self.log.error("%s: the notice %s was not sent: %s", name, notice.kind, error)
                         failures.append(error)
                         continue
-                    report.write_notice(session, shop_id, channel, notice, now)
+                    report.write_notice(session, shop_id, name, notice, now)
                     session.commit()
-                    sent[channel].append(notice.kind)
-                    self.log.info("%s: %s", channel, notice.message.title)
+                    sent[name].append(notice.kind)
+                    self.log.info("%s: %s", name, notice.message.title)
         if failures:
             raise failures[0]
         return sent
@@ -175,17 +176,20 @@ class XiaoeBenefitReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> bool:
         """Send it; return whether it was sent."""
+        from xiaoe import channels
         from xiaoe.benefits.report import daily_message, fetch
+        from xiaoe.mysql.warehouse import Warehouse
 
-        send = _channels(self.log).get(self.channel)
-        if send is None:
+        channel = _channels(self.log).get(self.channel)
+        if channel is None:
             return False
         message = daily_message(self.report)
         with tempfile.TemporaryDirectory() as place:
             if self.channel == "mail":
                 files, line = fetch(self.report["files"], ObjectStoragePath, Path(place))
                 message = daily_message(self.report, files, *filter(None, [line]))
-            send(message)
+            with Warehouse().session() as session:
+                channels.send(session, channel, message)
         self.log.info("%s: %s", self.channel, message.title)
         return True
 

@@ -9,19 +9,31 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
-from xiaoe.exports.sheets import begins_like_a_formula
+from xiaoe.csv_import.files import EXACT, NOT_COMPUTED
+from xiaoe.exports.sheets import ERRORS, begins_like_a_formula
 from xiaoe.rows import values
 
 Read = Callable[[Any], Any]
 
-NOTHING = ("", "--", "None", "NULL", "nan", "NaN")
+NOTHING = ("", "--", "None", "NULL", "null", "nan", "NaN", "NaT", "<NA>")
+"""Also what pandas writes for a value that is missing."""
+UNUSABLE = {
+    **dict.fromkeys(ERRORS, "表格软件算出的是错误值；请改正公式或填入原值"),
+    NOT_COMPUTED: "公式还没有计算过；请用 Excel 或 WPS 打开并保存一次，或填入数值",
+}
+"""Texts that stand where a value should be → what to do."""
 _QUOTED = re.compile(r'="(.*)"', re.DOTALL)
 _SHORTENED = re.compile(r"\d(\.\d+)?[eE]\+?\d+")
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
+_WHOLE_FLOAT = re.compile(r"(0|[1-9]\d*)\.0", re.ASCII)
+_DOUBLE = re.compile(r"-?(?=[\d.]{16,})\d+\.\d+", re.ASCII)
+"""As many digits as only a double is written with: 99.30000000000001."""
 _MOMENT = re.compile(
-    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.0+)?)?)?", re.ASCII
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.0+)?)?(?:\+08:?00)?)?",
+    re.ASCII,
 )
 
 
@@ -41,15 +53,27 @@ def plain(text: str) -> str:
 
 def identifier(value: Any) -> str | None:
     """An id; one that a spreadsheet turned into a number, and so shortened, is refused."""
+    return values.identifier(number_text(value)) or None
+
+
+def number_text(value: Any) -> str | None:
+    """A text of digits, such as an id or a phone, that may have passed for a number: `1001.0` of pandas is 1001.
+
+    Raises:
+        ValueError: As a number it lost digits.
+    """
     text = (value or "").strip()
-    if _SHORTENED.fullmatch(text):
+    whole = _WHOLE_FLOAT.fullmatch(text)
+    if _SHORTENED.fullmatch(text) or (whole and int(whole[1]) >= EXACT):
         raise ValueError("表格软件已把它截断为数字；请重新导出（该列设为文本），或删去这一列")
-    return values.identifier(text) or None
+    return whole[1] if whole else text or None
 
 
 def money(value: Any) -> str | None:
-    """An amount in yuan; ¥, 元 and thousands separators are optional."""
+    """An amount in yuan; ¥, 元 and thousands separators are optional, and a double's last digits are rounded."""
     text = unicodedata.normalize("NFKC", value or "").strip().strip("¥元").strip()
+    if _DOUBLE.fullmatch(text):
+        return values.yuan(Decimal(text))
     return values.yuan(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
 
 

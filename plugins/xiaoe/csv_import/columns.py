@@ -29,6 +29,7 @@ REQUIRED = ("order_id", "user_id", "created_time", "price", "order_state")
 """Columns without which an imported order would be useless."""
 MONEY = ("price", "coupon_price", "discount_price", "refund_money")
 _TIMES = ("pay_time", "refund_time", "settle_time")
+_NUMBERS_AS_TEXT = ("receiver_phone", "goods_no")
 _UNIT = re.compile(r"(.*?)(?:\((元|分|北京时间)\))?")
 _TORN = b'{"cells":'
 """Start of the JSON of a line whose number of cells differs from the header's."""
@@ -124,6 +125,8 @@ def _reads(column: str, read: cells.Read) -> cells.Read:
     replaced = {values.identifier: cells.identifier, values.yuan: cells.money, values.fen: cells.money}
     if column == "created_time":
         read = cells.creation_time
+    elif column in _NUMBERS_AS_TEXT:
+        read = cells.number_text
     else:
         read = cells.time if column in _TIMES else replaced.get(read, read)
     return cells.with_fix(read, cells.FIXES[read]) if read in cells.FIXES else read
@@ -150,6 +153,13 @@ class Header:
         for place in self.places.get(column, ()):
             if place < len(line) and (text := cells.bare(line[place])) is not None:
                 return _from_fen(text) if place in self.fen else text
+        return None
+
+    def unusable(self, line: Sequence[str]) -> tuple[int, str] | None:
+        """The first cell of a known column that holds no value but an error or a formula: its index, and the fix."""
+        for place in sorted(place for places in self.places.values() for place in places):
+            if place < len(line) and (fix := cells.UNUSABLE.get(line[place].strip(" ").upper())):
+                return place, fix
         return None
 
     def raw(self, line: Sequence[str]) -> bytes:

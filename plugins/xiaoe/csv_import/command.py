@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from airflow.sdk.exceptions import AirflowNotFoundException
+from openpyxl.utils import get_column_letter
 
 from xiaoe import settings
 from xiaoe.api.shop import app_id_of
@@ -67,10 +68,21 @@ class File:
         return ((number, raw) for number, raw in self.lines() if raw)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """All lines after the header, with empty JSON for those of other shops; repeated headers are skipped."""
+        """All lines after the header, with empty JSON for those of other shops; repeated headers are skipped.
+
+        Raises:
+            XiaoeConfigError: A cell holds an error or a formula without a result; read as empty, it could make a
+                refund disappear.
+        """
         header = self.header
         for number, cells in read_lines(self.path, self.encoding):
             if cells != header.headings:
+                if found := header.unusable(cells):
+                    place, fix = found
+                    raise XiaoeConfigError(
+                        f"FILE={self.path}: {get_column_letter(place + 1)}{number}（{header.headings[place]}）="
+                        f"{cells[place].strip()}：{fix}。未写入任何订单"
+                    )
                 is_ours = header.value("shop_id", cells) in (None, self._shop_id)
                 yield number, header.raw(cells) if is_ours else b""
 

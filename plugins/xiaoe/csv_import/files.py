@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.exports.sheets import ERRORS
 
 ENCODINGS = ("utf-8-sig", "gb18030")
 """Encodings to try, in this order; the second is the one of a Chinese Excel."""
-_EXACT = 1e15
+EXACT = 10**15
 """A spreadsheet stores whole numbers up to here exactly."""
+NOT_COMPUTED = "#NOT_COMPUTED!"
+"""Stands in a cell whose formula has no result."""
+_FORMULA = re.compile(rb"<(?:\w+:)?f[ />]")
+_LONGEST_TAG = 32
+_COMPUTED_ON_LOAD = re.compile(rb"""fullCalcOnLoad=["'](?:1|true)["']""")
 
 
 class Line(NamedTuple):
@@ -91,12 +98,19 @@ def _csv_lines(path: Path, encoding: str) -> Iterator[Line]:
 
 def _sheet_lines(path: Path) -> Iterator[Line]:
     try:
-        with closing(load_workbook(path, read_only=True, data_only=True)) as book:
+        has_formulas, are_computed = _about_formulas(path)
+        with ExitStack() as opened:
+            book = opened.enter_context(closing(load_workbook(path, read_only=True, data_only=True)))
+            formulas = opened.enter_context(closing(load_workbook(path, read_only=True))) if has_formulas else None
             for sheet in book.worksheets:
-                sheet.reset_dimensions()  # some programs write wrong dimensions
                 width = 0
-                for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
-                    cells = [_text(value) for value in row]
+                for number, (row, formula_row) in enumerate(_rows(sheet, formulas), 1):
+                    cells = [
+                        NOT_COMPUTED
+                        if formula.data_type == "f" and not (are_computed and _has_a_result(cell))
+                        else _text(cell)
+                        for cell, formula in zip(row, formula_row, strict=True)
+                    ]
                     width = width or len(cells)
                     while len(cells) > width and not cells[-1]:
                         cells.pop()
@@ -107,12 +121,52 @@ def _sheet_lines(path: Path) -> Iterator[Line]:
         ) from None
 
 
-def _text(value: Any) -> str:
+def _rows(sheet: Any, formulas: Any) -> Iterator[tuple[Any, Any]]:
+    """Each row's cells with their values, and with their formulas: the same cells where the book has none."""
+    sheet.reset_dimensions()  # some programs write wrong dimensions
+    if formulas is None:
+        yield from ((row, row) for row in sheet.iter_rows())
+        return
+    twin = formulas[sheet.title]
+    twin.reset_dimensions()
+    yield from zip(sheet.iter_rows(), twin.iter_rows(), strict=True)
+
+
+def _text(cell: Any) -> str:
     """A workbook's cell as a CSV file would show it."""
+    value = cell.value
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value + timedelta(milliseconds=500):%Y-%m-%d %H:%M:%S}"  # a fraction of a day, rounded to the second
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return str(int(value))
+    if cell.data_type != "e" and value in ERRORS:
+        return f"\t{value}"  # somebody's text
     return str(value)
+
+
+def _has_a_result(cell: Any) -> bool:
+    return cell.value is not None or cell.data_type == "str"  # an empty text is a result
+
+
+def _about_formulas(path: Path) -> tuple[bool, bool]:
+    """Whether a workbook has formulas, and whether a spreadsheet has computed them.
+
+    A formula that a program wrote has no result, or with XlsxWriter 0; such programs ask for the computation when the
+    file is opened (`fullCalcOnLoad`), which a spreadsheet takes out when it saves.
+    """
+    with ZipFile(path) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        has_formulas = any(_holds_a_formula(archive, name) for name in sheets)
+        return has_formulas, not _COMPUTED_ON_LOAD.search(archive.read("xl/workbook.xml"))
+
+
+def _holds_a_formula(archive: ZipFile, name: str) -> bool:
+    last = b""
+    with archive.open(name) as sheet:
+        while part := sheet.read(1 << 20):
+            if _FORMULA.search(last + part):
+                return True
+            last = part[-_LONGEST_TAG:]
+    return False

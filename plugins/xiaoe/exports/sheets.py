@@ -6,7 +6,8 @@ or a date (a phone loses its leading zero, a long id its last digits), so:
 - xlsx: every text cell is an inline string with format `@`; one that begins like a formula also has `quotePrefix`,
   which is not displayed. Times are real times, so that filters and sorting know days and months.
 - CSV has no types: a value that begins like a formula is prefixed with an apostrophe; one that looks like a number,
-  a date or a boolean with a tab, which keeps it text and is not displayed. UTF-8 with BOM; lines end with CR LF.
+  a date, a time (`9 PM`, `下午3:30`), a boolean or an error with a tab, which keeps it text and is not displayed. UTF-8
+  with BOM; lines end with CR LF.
 - Both: control characters become visible signs (␀), CR a line break; text too long for a cell is cut and ends in `…`.
 """
 
@@ -30,13 +31,25 @@ MAX_ROWS = 1_048_576
 MAX_CELL = 32_767
 FORMATS = {"text": "@", "money": "¥#,##0.00", "time": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "number": "General"}
 """Kind of a column → number format of its values that are not text."""
+ERRORS = (
+    "#N/A", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
+    "#CONNECT!", "#UNKNOWN!", "#GETTING_DATA", "#PYTHON!", "#BUSY!", "#EXTERNAL!",
+)  # fmt: skip
+"""What a spreadsheet shows instead of a value; in a CSV it reads them as errors again."""
 _FORMULA = tuple("=+-@＝＋－＠\t\r")
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _NUMBER_SIGNS = re.compile(r"[\d\s.,:/\-+%$¥€£()eE．，：／－％￥年月日时分秒]+")
-_WITH_A_MONTH = re.compile(
-    rf"(?:\d+[-/ .,]*(?:{_MONTHS})[a-z]*|(?:{_MONTHS})[a-z]*[-/ .,]*\d+)(?:[-/ .,:]+\d+)*", re.IGNORECASE
+_WORDS = "|".join(
+    (
+        "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?",
+        "nov(?:ember)?|dec(?:ember)?|mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?",
+        r"sat(?:urday)?|sun(?:day)?|(?<=\d)\s*[ap]\.?m\b\.?|(?<=\d)\s+[ap]\b|(?<=\d)[tz](?![a-z])",
+        "上午|下午|凌晨|早上|中午|晚上|(?:星期|周)[一二三四五六日天]|[点號号〇○零一二三四五六七八九十]",
+    )
 )
-_MAX_DATE = 40
+_WITH_WORDS = re.compile(rf"(?:{_WORDS}|[\d\s.,:/\-+()．，：／－年月日时分秒])+", re.IGNORECASE)
+"""Parts of dates and times in English and Chinese."""
+_CHINESE_DIGITS = re.compile("[一二三四五六七八九十][年月日号点时]")
+_MAX_DATE = 60
 _NOT_SHOWN = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"} | {
     0x7F: "␡",
     **dict.fromkeys((0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), "\ufffd"),
@@ -178,11 +191,15 @@ def begins_like_a_formula(text: str) -> bool:
 
 
 def looks_like_a_value(text: str) -> bool:
-    """Whether a spreadsheet might read the text in a CSV as a number, a date, a time or a boolean."""
+    """Whether a spreadsheet might read the text in a CSV as a number, a date, a time, a boolean or an error."""
     if _NUMBER_SIGNS.fullmatch(text):
         return any(sign.isdigit() for sign in text)
     text = text.strip()
-    return text.lower() in ("true", "false") or (len(text) <= _MAX_DATE and bool(_WITH_A_MONTH.fullmatch(text)))
+    if text.lower() in ("true", "false") or text.upper() in ERRORS:
+        return True
+    if len(text) > _MAX_DATE or not _WITH_WORDS.fullmatch(text):
+        return False
+    return any(sign.isdigit() for sign in text) or bool(_CHINESE_DIGITS.search(text))
 
 
 def shown(text: str) -> str:

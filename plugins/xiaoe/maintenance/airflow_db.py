@@ -1,7 +1,7 @@
 """Airflow's own database: old runs, task instances, XComs, event logs.
 
 Airflow hides its database from tasks: it overwrites AIRFLOW__DATABASE__SQL_ALCHEMY_CONN in their environment. So
-`airflow db clean` runs in a separate process without that variable, which reads airflow.cfg, `…_CMD` or `…_SECRET`. An
+the clean-up runs in a separate process without that variable, which reads airflow.cfg, `…_CMD` or `…_SECRET`. An
 address that is given by the environment only must be repeated in `XIAOE_AIRFLOW_DB`. The database must contain the
 calling run before anything is cleaned.
 """
@@ -11,17 +11,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.log import mask_secret
 
 from xiaoe import settings
+from xiaoe.connections import check_uri
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.maintenance.step import Step
 
 WRONG_DATABASE = 3
 """Exit code: the database does not contain the calling run."""
+NOT_ALL = 4
+"""Exit code: some tables could not be cleaned; the others were."""
+_DAGS = "dag"
 _ADDRESS = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _OF_A_TASK = (_ADDRESS, "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "_AIRFLOW_PROCESS_CONTEXT")
 """Variables that Airflow sets in a task's environment to hide its database."""
@@ -29,7 +36,7 @@ _PACKAGES = Path(__file__).resolve().parents[2]
 
 
 def clean_airflow_database(step: Step, dag_id: str, run_id: str) -> None:
-    """Run `airflow db clean`; skipped if the database cannot be found.
+    """Clean as `airflow db clean` does; skipped if the database cannot be found.
 
     Args:
         step: The step's arguments.
@@ -37,12 +44,13 @@ def clean_airflow_database(step: Step, dag_id: str, run_id: str) -> None:
         run_id: The calling run, which the database must contain.
 
     Raises:
-        XiaoeConfigError: `airflow db clean` failed; the log shows why.
+        XiaoeConfigError: Some tables could not be cleaned; the log names them. Or XIAOE_AIRFLOW_DB is no URI.
     """
     before = step.now - settings.airflow_keep()
     environment = {name: value for name, value in os.environ.items() if name not in _OF_A_TASK}
     if url := settings.airflow_database():
         mask_secret(url)
+        check_uri(settings.airflow_database.name, url)
         environment[_ADDRESS] = url
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGES), environment.get("PYTHONPATH"))))
     process = subprocess.run(  # noqa: S603 - the same interpreter
@@ -83,14 +91,62 @@ def main(dag_id: str, run_id: str, before: str, dry_run: str) -> int:
         known = 0
     if not known:
         return WRONG_DATABASE
-    from airflow.__main__ import main as airflow
+    failed = clean_tables(engine, datetime.fromisoformat(before), dry_run=dry_run == "True")
+    for table, reason in failed.items():
+        print(f"Table {table} was not cleaned: {reason}")
+    return NOT_ALL if failed else 0
 
-    sys.argv = ["airflow", "db", "clean", "--clean-before-timestamp", before, "--skip-archive", "--yes"]
-    sys.argv.append("--error-on-cleanup-failure")
-    if dry_run == "True":
-        sys.argv.append("--dry-run")
-    airflow()
-    return 0
+
+def clean_tables(engine: Any, before: datetime, *, dry_run: bool) -> dict[str, str]:
+    """Clean every table that `airflow db clean` knows, each by itself; print the DAGs whose records have to stay.
+
+    A removed DAG's row goes with its versions, which a task that never started still names: it has no `start_date`, so
+    Airflow never removes it, and the database refuses (`ON DELETE RESTRICT`). Such a DAG is left out.
+
+    Returns:
+        Table → why it was not cleaned.
+    """
+    import pendulum
+    from airflow.utils.db_cleanup import config_dict, run_cleanup
+    from sqlalchemy.exc import SQLAlchemyError
+
+    failed: dict[str, str] = {}
+    stay: list[str] = []
+    for table in sorted(config_dict, key=lambda name: (name == _DAGS, name)):  # DAGs last: what refers to them is gone
+        try:
+            if table == _DAGS:  # what depends on it is clean by now, and not every such table can leave out DAGs
+                stay = _unremovable_dags(engine, before)
+                config_dict[_DAGS] = replace(config_dict[_DAGS], dependent_tables=None)
+            run_cleanup(
+                clean_before_timestamp=pendulum.instance(before),
+                table_names=[table],
+                exclude_dag_ids=stay,
+                dry_run=dry_run,
+                confirm=False,
+                skip_archive=True,
+                error_on_cleanup_failure=True,
+            )
+        except (SQLAlchemyError, RuntimeError) as error:
+            failed[table] = str(getattr(error, "orig", None) or error)
+    return failed
+
+
+def _unremovable_dags(engine: Any, before: datetime) -> list[str]:
+    """Removed DAGs that tasks without a start still refer to; names each, and how it goes."""
+    import sqlalchemy
+
+    query = sqlalchemy.text(
+        "SELECT DISTINCT v.dag_id, t.task_id, t.run_id FROM dag AS d INNER JOIN dag_version AS v ON d.dag_id = v.dag_id"
+        " INNER JOIN task_instance AS t ON v.id = t.dag_version_id WHERE d.last_parsed_time < :before ORDER BY 1, 2, 3"
+    ).bindparams(sqlalchemy.bindparam("before", before, sqlalchemy.DateTime(timezone=True)))
+    with engine.connect() as connection:
+        found = {dag_id: (task_id, run_id) for dag_id, task_id, run_id in connection.execute(query)}
+    for dag_id, (task_id, run_id) in found.items():
+        print(
+            f"DAG {dag_id} was removed, but its records stay: its task {task_id} of run {run_id} is still there, for"
+            f" example because it never started. `airflow dags delete {dag_id}` removes them all"
+        )
+    return list(found)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from xiaoe.benefits.attention import not_observed_since
+from xiaoe.channels import Refusal, open_refusals
 from xiaoe.clock import beijing_text, utc_text
 from xiaoe.monitor.storage import TableSize, tables
 from xiaoe.mysql.session import Session
@@ -178,6 +179,7 @@ class PageData(NamedTuple):
     growth: list[StorageDay]
     backup: LastBackup | None
     shop_checks: Sequence[LatestShopCheck] = ()
+    refusals: Sequence[Refusal] = ()
 
 
 def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageData:
@@ -206,6 +208,7 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         growth=[StorageDay(*row) for row in session.query(_GROWTH, (utc_text(now - timedelta(days=GROWTH_DAYS)),))],
         backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
         shop_checks=[LatestShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
+        refusals=open_refusals(session)[:MAX_PROBLEMS],
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from airflow.providers.mysql.hooks.mysql import MySqlHook
 
+from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql import variables
 from xiaoe.mysql.errors import explained
@@ -66,8 +67,8 @@ def open_connection(conn_id: str, schema: str | None = None) -> tuple[Any, str]:
             limits sessions in a way that the user may not change (`variables.pin`).
         XiaoeRetriableError: The server cannot be reached.
     """
+    conn = get_connection(conn_id)
     hook = WarehouseHook(mysql_conn_id=conn_id, schema=schema)
-    conn = hook.get_connection(conn_id)
     _check_fields(conn)
     where = f"connection {conn_id}, {conn.login}@{conn.host}:{conn.port or 3306}"
     with explained(where):

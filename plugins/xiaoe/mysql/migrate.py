@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from airflow.sdk import BaseHook
 from MySQLdb import Error
 from yoyo import read_migrations
 from yoyo.backends.core.mysql import MySQLdbBackend
 from yoyo.connections import parse_uri
 
+from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql.errors import NoDatabaseError, is_schema_error, meaning_of
 from xiaoe.mysql.schema import SCHEMA_DIR
@@ -133,7 +133,7 @@ def database_name(conn_id: str) -> str:
     Raises:
         XiaoeConfigError: Its field schema is empty or no name of a database.
     """
-    name = BaseHook.get_connection(conn_id).schema or ""
+    name = get_connection(conn_id).schema or ""
     if not re.fullmatch(r"[A-Za-z0-9_$-]{1,64}", name):
         raise XiaoeConfigError(f"connection {conn_id}: schema={name!r}: give the name of a database, e.g. xiaoe")
     return name

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow.sdk import BaseHook
-
 from xiaoe import settings
+from xiaoe.connections import get_connection
 from xiaoe.mysql import schema
 from xiaoe.mysql.connection import open_connection
 from xiaoe.mysql.session import Session
@@ -30,7 +29,7 @@ class Warehouse:
     @property
     def database_name(self) -> str:
         """The database that sessions are opened on."""
-        return self._database or BaseHook.get_connection(self.conn_id).schema or ""
+        return self._database or get_connection(self.conn_id).schema or ""
 
     @contextmanager
     def session(self, *, any_schema: bool = False) -> Iterator[Session]:

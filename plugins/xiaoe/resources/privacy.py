@@ -78,7 +78,7 @@ def key() -> bytes:
     Raises:
         XiaoeConfigError: None is configured, or one that is too short.
     """
-    from airflow.sdk import BaseHook  # takes a while to load, and most have no key
+    from xiaoe.connections import get_connection  # takes a while to load, and most have no key
 
     conn_id = settings.personal_data_key_conn_id()
     if conn_id is None:
@@ -87,7 +87,7 @@ def key() -> bytes:
             f" connection whose password is the key, {SHORTEST_KEY} bytes or more"
         )
     try:
-        password = (BaseHook.get_connection(conn_id).password or "").encode()
+        password = (get_connection(conn_id).password or "").encode()
     except AirflowNotFoundException:
         raise XiaoeConfigError(
             f"XIAOE_PERSONAL_DATA_KEY_CONN_ID={conn_id!r}: there is no such Airflow connection: make one whose password"

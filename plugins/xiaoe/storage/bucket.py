@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook
-
+from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _file_system(conn_id: str | None) -> AbstractFileSystem:
         raise XiaoeConfigError("s3://BUCKET/...: name the connection with the keys, s3://CONNECTION@BUCKET/...")
     config: Any
     client_options: Any
-    config, client_options = store_options(BaseHook.get_connection(conn_id))
+    config, client_options = store_options(get_connection(conn_id))
     return FsspecStore("s3", config=config, client_options=client_options)
 
 

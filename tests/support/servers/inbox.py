@@ -11,9 +11,15 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from apprise.plugins.dingtalk import NotifyDingTalk
+from apprise.plugins.feishu import NotifyFeishu
+from apprise.plugins.lark import NotifyLark
+from apprise.plugins.wecombot import NotifyWeComBot
 
 from servers.airflow import free_port
 
@@ -22,7 +28,7 @@ PASSWORD = "mail-password-that-nobody-may-read"
 
 
 class MailServer:
-    """Args: refusals: command (`RCPT`, `DATA`) → what the server says instead of taking it."""
+    """Args: refusals: command (`RCPT`, `RCPT address`, `DATA`) → what the server says instead of taking it."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -32,8 +38,8 @@ class MailServer:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if "RCPT" in self.refusals:
-            return self.refusals["RCPT"]
+        if refusal := self.refusals.get("RCPT") or self.refusals.get(f"RCPT {address}"):
+            return refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -78,27 +84,88 @@ def attachments(mail: EmailMessage) -> dict[str, bytes]:
     return {str(part.get_filename()): part.get_payload(decode=True) for part in mail.iter_attachments()}  # type: ignore[misc]
 
 
+CONFIRMED = {
+    "dingtalk": {"errcode": 0, "errmsg": "ok"},
+    "wecombot": {"errcode": 0, "errmsg": "ok"},
+    "feishu": {"StatusCode": 0, "StatusMessage": "success", "code": 0, "data": {}, "msg": "success"},
+    "lark": {"code": 0, "data": {}, "msg": "success"},
+}
+"""What each service answers when it takes a message."""
+TOO_FAST = {
+    "dingtalk": {"errcode": 130101, "errmsg": "send too fast, exceed 20 times per minute"},
+    "wecombot": {"errcode": 45009, "errmsg": "api freq out of limit"},
+    "feishu": {"code": 11232, "msg": "frequency limited"},
+    "lark": {"code": 11232, "msg": "frequency limited"},
+}
+MOST_A_MINUTE = 20
+
+
 class ChatService:
-    """Args: status: What every call is answered with."""
+    """Any service that takes JSON, and, under `/robot`, robots as they are documented.
+
+    Args:
+        status: HTTP status of every answer.
+        answers: Robot → what it answers instead of taking a message: JSON or text.
+        said: Messages that were taken, as they came.
+        texts: Robot → the texts that it took.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.said: list[dict[str, Any]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.queries: list[dict[str, list[str]]] = []
         self.status = 200
+        self.answers: dict[str, Any] = {}
 
     def connection(self, *paths: str) -> str:
         """`apprise_default` as JSON, with this service or with other addresses."""
         config = [{"path": path} for path in paths or (f"json://127.0.0.1:{self.port}/{TOKEN}",)]
         return json.dumps({"conn_type": "apprise", "extra": {"config": config}})
 
+    def stand_in(self, patch: pytest.MonkeyPatch) -> None:
+        """Have Apprise's addresses of robots lead here."""
+        here = f"http://127.0.0.1:{self.port}/robot"
+        patch.setattr(NotifyDingTalk, "notify_url", f"{here}/dingtalk?access_token={{token}}")
+        patch.setattr(NotifyWeComBot, "notify_url", f"{here}/wecombot?key={{key}}")
+        patch.setattr(NotifyFeishu, "notify_url", f"{here}/feishu/{{token}}/")
+        patch.setattr(NotifyLark, "notify_url", f"{here}/lark/")
+
+    def answer(self, path: str, body: bytes) -> bytes:
+        """Take a message, or refuse it."""
+        said, address = json.loads(body), urlsplit(path)
+        _, kind, robot, *_ = [*address.path.split("/"), "", ""]
+        if kind == "robot":
+            refused = self.answers.get(robot, self._refused(robot, said, body))
+            if refused is not None:
+                return refused.encode() if isinstance(refused, str) else json.dumps(refused).encode()
+            self.texts.setdefault(robot, []).append(_text_of(said))
+            self.queries.append(parse_qs(address.query))
+        self.said.append(said)
+        return json.dumps(CONFIRMED.get(robot, {})).encode()
+
+    def _refused(self, robot: str, said: dict[str, Any], body: bytes) -> dict[str, Any] | None:
+        if len(self.texts.get(robot, ())) >= MOST_A_MINUTE:
+            return TOO_FAST[robot]
+        if robot == "wecombot" and len(_text_of(said).encode()) > 2048:
+            return {"errcode": 40058, "errmsg": "text.content exceed max length 2048"}
+        if len(body) > 20_000:
+            return {"errcode": 460101, "code": 9499, "errmsg": "message too long", "msg": "message too long"}
+        return None
+
+
+def _text_of(said: dict[str, Any]) -> str:
+    return str((said.get("text") or said["content"]).get("content") or said["content"]["text"])
+
 
 @contextmanager
 def chat_service() -> Iterator[ChatService]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            service.said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            answer = service.answer(self.path, self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(service.status)
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *arguments: object) -> None:
             pass
