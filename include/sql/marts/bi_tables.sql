@@ -11,11 +11,13 @@ CREATE TEMPORARY TABLE mart_facts (
     orders_paid INT NOT NULL,
     quantity_paid INT NOT NULL,
     paid_amount DECIMAL(18, 2) NOT NULL,
+    orders_without_amount INT NOT NULL,
     imported_orders INT NOT NULL,
     imported_amount DECIMAL(18, 2) NOT NULL,
     refund_orders INT NOT NULL,
     full_refund_orders INT NOT NULL,
     refund_amount DECIMAL(18, 2) NOT NULL,
+    refunds_without_amount INT NOT NULL,
     refund_orders_by_pay_day INT NOT NULL,
     refund_amount_by_pay_day DECIMAL(18, 2) NOT NULL,
     age_days INT NULL
