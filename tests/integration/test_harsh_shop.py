@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import timedelta, timezone
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,23 @@ from support.worlds.harsh_shop import BEGIN, EVERY, NOW, HarshShop, open_shop
 from support.worlds.runs import unhurried
 from support.worlds.shop import APP_ID, Database, Sync
 from xiaoe import clock
+from xiaoe.api import hook
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
 from xiaoe.clock import BEIJING
-from xiaoe.exceptions import XiaoeMappingError
+from xiaoe.exceptions import XiaoeMappingError, XiaoeReconciliationError
 from xiaoe.marts.refresh import Refresher
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.quality.scope import CheckScope
 from xiaoe.resources.base import Scope
 from xiaoe.resources.registry import RESOURCES
+from xiaoe.shop_check.findings import Level, ShopVerdict
+from xiaoe.shop_check.runner import check_shop
+from xiaoe.stage import stager
 from xiaoe.windows import EVER, Window
 
 pytestmark = pytest.mark.mysql
+ONE_SERVER = pytest.mark.parametrize("migrated", servers()[:1], indirect=True)
 END = NOW.replace(tzinfo=BEIJING)
 SPAN = Window(BEGIN.replace(tzinfo=BEIJING), END + timedelta(days=1))
 EVERY_LIST = ("orders", "refunds", "users", "products", "live_streams")
@@ -36,6 +43,9 @@ OURS = {"sales_state_text", "sale_type_text"}
 @pytest.fixture(autouse=True)
 def present(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: END)
+    ticks = count(1)
+    for module in (hook, stager):  # what is read later is newer
+        monkeypatch.setattr(module, "utc_now", lambda: END.astimezone(timezone.utc) + timedelta(milliseconds=next(ticks)))
 
 
 @pytest.fixture
@@ -218,6 +228,7 @@ BROKEN = [
 """Of each list a time, a code or a count, and money."""
 
 
+@ONE_SERVER
 @pytest.mark.parametrize(("name", "field"), BROKEN, ids=[".".join(one) for one in BROKEN])
 def test_a_field_that_is_broken_in_every_row_is_red_by_name(
     database: Database, shop: HarshShop, sync: Sync, name: str, field: str
@@ -237,6 +248,7 @@ def test_a_field_that_is_broken_in_every_row_is_red_by_name(
     assert sync.watermark("test", name) is not None
 
 
+@ONE_SERVER
 @pytest.mark.parametrize("name", EVERY_LIST)
 def test_a_broken_field_keeps_what_was_read_and_marks_nobody_absent(
     database: Database, shop: HarshShop, sync: Sync, name: str
@@ -255,3 +267,85 @@ def test_a_broken_field_keeps_what_was_read_and_marks_nobody_absent(
     marked = {key for key, row in after.items() if column in (row["problem_columns"] or "").split(",")}
     assert after.keys() - gone <= marked
     assert sync.watermark("test", name) == mark
+
+
+# --- what always came and no longer does ---------------------------------------------------------------
+
+
+@ONE_SERVER
+@pytest.mark.parametrize("name", EVERY_LIST)
+def test_a_list_that_is_suddenly_empty_is_told_and_marks_nobody_absent(
+    database: Database, shop: HarshShop, sync: Sync, name: str
+) -> None:
+    read(sync, name)
+    before, mark = held(database, name), sync.watermark("test", name)
+    shop.lists[name] = []
+    with pytest.raises(XiaoeReconciliationError, match=rf"^{name}.* suddenly empty 列表突然为空.*未做任何改动"):
+        read(sync, name)
+    assert held(database, name) == before
+    assert sync.watermark("test", name) == mark
+    shop.lists[name] = HarshShop().lists[name]
+    assert read(sync, name)["unchanged"] > 0
+    assert held(database, name).keys() == before.keys()
+
+
+@ONE_SERVER
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("orders", "settle_time"), ("refunds", "remark"), ("users", "bind_phone"), ("products", "price_line"),
+     ("live_streams", "view_count")],
+)  # fmt: skip
+def test_a_field_that_no_longer_comes_is_told_by_name(
+    database: Database, shop: HarshShop, sync: Sync, name: str, field: str
+) -> None:
+    read(sync, name)
+    assert gone_fields() == []
+    shop.gone.add((name, field))
+    read(sync, name)
+    [told] = gone_fields()
+    assert told.startswith(f"{name}.{field}：")
+    assert "不再出现" in told
+    assert "now none has" in told
+    shop.gone.clear()
+    read(sync, name)
+    assert gone_fields() == []
+
+
+def gone_fields() -> list[str]:
+    """What the critical check `api_fields_missing` finds, which the hourly checks fail with."""
+    scope = CheckScope(APP_ID, END, full=True)
+    with Warehouse().session() as session:
+        return [told for (told,) in session.query(scope.query("api_fields_missing"))]
+
+
+# --- the check of the shop -----------------------------------------------------------------------------
+
+
+@ONE_SERVER
+@pytest.mark.parametrize("mood", [0, 1])
+def test_the_check_settles_the_same_whatever_the_forms(database: Database, shop: HarshShop, mood: int) -> None:
+    shop.mood = mood
+    check, _ = check_shop("xiaoe_default")
+    found = {(one.resource, one.key): one.level for one in check.findings}
+    assert (check.verdict, check.wrong_tables) == (ShopVerdict.REMARKS, [])
+    assert {
+        ("orders", "begin_excluded"), ("orders", "end_excluded"), ("orders", "order_id_bound"),
+        ("orders", "order_ascending"), ("orders", "price_yuan"), ("orders", "discount_fen"),
+        ("refunds", "last_day_excluded"), ("refunds", "order_descending"), ("users", "order_descending"),
+        ("users", "pay_sum_yuan"), ("users", "visited_on_request"), ("products", "deleted_listed"),
+        ("products", "page_size_capped"), ("live_streams", "granted_no_total"),
+    } <= found.keys()  # fmt: skip
+    remarks = {key for (_, key), level in found.items() if level is Level.REMARK}
+    assert remarks == {"fields_unreadable", "rows_refused", "total_missing"}
+
+
+@ONE_SERVER
+@pytest.mark.parametrize(("name", "field"), BROKEN, ids=[".".join(one) for one in BROKEN])
+def test_the_check_says_which_table_a_broken_field_spoils(
+    database: Database, shop: HarshShop, name: str, field: str
+) -> None:
+    shop.broken.add((name, field))
+    check, _ = check_shop("xiaoe_default")
+    assert (check.verdict, check.wrong_tables) == (ShopVerdict.UNFIT, [name])
+    [told] = [one for one in check.findings if one.level is Level.BAD]
+    assert any(one.startswith(f"{field} (") for one in told.facts["fields"])

@@ -10,6 +10,7 @@ text.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,27 +102,38 @@ def orders() -> list[Row]:
     return [_order(number, BEGIN + timedelta(seconds=int((step * number).total_seconds()))) for number in range(620)]
 
 
+def _buyer(number: int) -> int:
+    """Who made an order: the last twenty are the only ones of somebody who registered shortly before."""
+    return 15 + number - 600 if number >= 600 else 120 + number % 120
+
+
+def _price_of(product: int) -> Decimal:
+    return Decimal(product * 999) / 100
+
+
 def _order(number: int, created: datetime) -> Row:
-    price = Decimal(("9.90", "199.99", "1234.50", "0.00", "88.00")[number % 5])
+    product, quantity = (number + 1) % 220, 1 + number % 3
+    whole = _price_of(product) * quantity
+    off = min(whole, Decimal(number % 7 * 15))
+    price = whole - off
     state = (1, 6, 8, 1, 11, 1, 10, 11, 3, 1)[(number + number // EVERY) % 10]
     paid = None if state == 6 else created + timedelta(minutes=3)
     back = {10: price, 3: price, 11: (price / 4).quantize(Decimal("0.01"))}.get(state)
     refunded = None if back is None else created + timedelta(days=number % 9, hours=1)
     if refunded and refunded > NOW:
         state, back, refunded = 1, None, None
-    product = (number + 1) % 220
     return Row(number, created, (
         Fact("order_id", "order_id", "id", f"17{number:08d}" if number % 3 else f"o_{number:06d}"),
-        Fact("user_id", "user_id", "id", user_id(number % 240)),
+        Fact("user_id", "user_id", "id", user_id(_buyer(number))),
         Fact("resource_type", "resource_type", "code", list(RESOURCE_TYPES)[product % 8], RESOURCE_TYPES),
         Fact("resource_id", "resource_id", "id", product_id(product)),
         Fact("title", "title", "text", TITLES[product % 5]),
-        Fact("count", "quantity", "count", 1 + number % 3),
+        Fact("count", "quantity", "count", quantity),
         Fact("price", "price", "yuan", price),
         Fact("coupon_id", "coupon_id", "id", f"9{number:06d}" if number % 4 == 0 else None),
         Fact("coupon_name", "coupon_name", "text", "满减券" if number % 4 == 0 else None),
         Fact("coupon_price", "coupon_price", "fen", Decimal("12.00") if number % 4 == 0 else None),
-        Fact("discount_price", "discount_price", "fen", Decimal(number % 7 * 1500) / 100),
+        Fact("discount_price", "discount_price", "fen", off),
         Fact("refund_money", "refund_money", "fen", back),
         Fact("order_state", "order_state", "code", state, ORDER_STATES),
         Fact("ship_state", "ship_state", "code", number % 5, SHIP_STATES),
@@ -186,12 +198,19 @@ def user_id(number: int) -> str:
     return f"5550{number:05d}" if number % 4 == 0 else f"u_{number:05d}"
 
 
-def users() -> list[Row]:
-    """240 users, newest first."""
-    return [_user(number, NOW - timedelta(hours=5 * number + 1)) for number in range(240)]
+def users(sold: Sequence[Row]) -> list[Row]:
+    """240 users, newest first; what they paid is in yuan."""
+    paid: Counter[str] = Counter()
+    for order in sold:
+        row = {fact.column: fact.value for fact in order.facts}
+        if row["pay_time"]:
+            paid[row["user_id"]] += row["price"]
+    return [
+        _user(number, NOW - timedelta(hours=5 * number + 1), Decimal(paid[user_id(number)])) for number in range(240)
+    ]
 
 
-def _user(number: int, registered: datetime) -> Row:
+def _user(number: int, registered: datetime, paid: Decimal) -> Row:
     return Row(number, registered, (
         Fact("user_id", "user_id", "id", user_id(number)),
         Fact("user_nickname", "nickname", "text", f"昵称🐼{number}"),
@@ -199,7 +218,7 @@ def _user(number: int, registered: datetime) -> Row:
         Fact("collect_phone", "collect_phone", "digits", None if number % 3 else f"1370000{number:04d}"),
         Fact("avatar", "avatar", "text", "https://example.com/a.png"),
         Fact("from", "source", "text", ("微信", "抖音", "")[number % 3]),
-        Fact("pay_sum", "pay_sum", "amount", Decimal(number * 150) / 4),
+        Fact("pay_sum", "pay_sum", "amount", paid),
         Fact("punch_count", "punch_count", "count", (number % 30) * 700),
         Fact("wx_union_id", "wx_union_id", "text", f"on_{number}"),
         Fact("wx_open_id", "wx_open_id", "text", f"op_{number}"),
@@ -227,7 +246,7 @@ def _product(number: int) -> Row:
         Fact("spu_type", "spu_type", "text", ("VCP", "CMN")[number % 2]),
         Fact("resource_type", "resource_type", "code", list(RESOURCE_TYPES)[number % 8], RESOURCE_TYPES),
         Fact("goods_name", "name", "text", f"{TITLES[number % 5]} {number}"),
-        Fact("price_low", "price_low", "fen", Decimal(number * 999) / 100),
+        Fact("price_low", "price_low", "fen", _price_of(number)),
         Fact("price_high", "price_high", "fen", Decimal(number * 1999) / 100),
         Fact("price_line", "price_line", "fen", None if number % 3 else Decimal("2999.00")),
         Fact("sale_status", "sale_status", "code", number % 3, SALE_STATUSES),
@@ -278,7 +297,7 @@ class HarshShop:
     def __post_init__(self) -> None:
         sold = orders()
         self.lists = {
-            "orders": sold, "refunds": after_sales(sold), "users": users(), "products": products(),
+            "orders": sold, "refunds": after_sales(sold), "users": users(sold), "products": products(),
             "live_streams": live_streams(),
         }  # fmt: skip
 
