@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta, timezone
+from functools import partial
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +18,7 @@ import pytest
 from support.fixtures import servers, shop_connection
 from support.worlds.harsh_shop import BEGIN, EVERY, NOW, HarshShop, open_shop
 from support.worlds.runs import unhurried
-from support.worlds.shop import APP_ID, Database, Sync
+from support.worlds.shop import APP_ID, Database, Sync, merge_sql
 from xiaoe import clock
 from xiaoe.api import hook
 from xiaoe.benefits.decide import Decider, apply_policy
@@ -26,9 +30,12 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.quality.scope import CheckScope
 from xiaoe.resources.base import Scope
 from xiaoe.resources.registry import RESOURCES
+from xiaoe.shop_check import store
 from xiaoe.shop_check.findings import Level, ShopVerdict
 from xiaoe.shop_check.runner import check_shop
 from xiaoe.stage import stager
+from xiaoe.stage.api_profile import page_sizes
+from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.windows import EVER, Window
 
 pytestmark = pytest.mark.mysql
@@ -349,3 +356,64 @@ def test_the_check_says_which_table_a_broken_field_spoils(
     assert (check.verdict, check.wrong_tables) == (ShopVerdict.UNFIT, [name])
     [told] = [one for one in check.findings if one.level is Level.BAD]
     assert any(one.startswith(f"{field} (") for one in told.facts["fields"])
+
+
+# --- what a check settled is used ----------------------------------------------------------------------
+
+PRODUCTS = "/xe.goods.list.get/4.0.0"
+
+
+@pytest.fixture
+def large_pages(shop: HarshShop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HarshShop:
+    """A shop whose pages of products hold 150 rows, as a check has found, and a connection that allows as many."""
+    shop.largest_page = 150
+    connection = json.loads(os.environ["AIRFLOW_CONN_XIAOE_DEFAULT"])
+    connection["extra"] = {**connection["extra"], "page_size": 200}
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("XIAOE_PAGE_STORE", f"file://{tmp_path}/pages")
+    monkeypatch.setattr(hook, "XiaoeHook", partial(hook.XiaoeHook, sleep=lambda _: None))
+    assert store.keep_row(check_shop("xiaoe_default")[0])
+    shop.asked.clear()
+    return shop
+
+
+def sync_products(run: str) -> dict[str, int]:
+    """Both tasks of the DAG."""
+    about: Any = {
+        "dag_run": SimpleNamespace(run_id=run, run_type="scheduled", run_after=END),
+        "params": {"from": None, "to": None, "accept_missing": False},
+    }
+    stage = XiaoeStageOperator(task_id="stage", resource="products", mode="whole", xiaoe_conn_id="xiaoe_default")
+    folder = stage.execute(about)
+    merge = XiaoeMergeOperator(
+        task_id="merge", resource="products", mode="whole", folder=folder, sql=merge_sql("products")
+    )
+    return merge.execute(about)
+
+
+@ONE_SERVER
+def test_larger_pages_that_a_check_found_save_calls(database: Database, large_pages: HarshShop) -> None:
+    assert sync_products("first")["inserted"] == 220
+    with_profile = large_pages.asked[PRODUCTS]
+    database.rows("DELETE FROM shop_checks")
+    large_pages.asked.clear()
+    assert sync_products("second")["unchanged"] == 220
+    assert with_profile < large_pages.asked[PRODUCTS]
+    assert _wrong(database, large_pages, "products", {}) == []
+
+
+@ONE_SERVER
+@pytest.mark.parametrize("refuses", [True, False], ids=["refused", "cut"])
+def test_a_profile_that_no_longer_holds_costs_no_row(
+    database: Database, large_pages: HarshShop, refuses: bool
+) -> None:
+    large_pages.largest_page, large_pages.refuses_larger = 100, refuses
+    assert sync_products("first")["inserted"] == 220
+    assert _wrong(database, large_pages, "products", {}) == []
+    [line] = database.rows("SELECT api_total, staged FROM sync_windows")
+    assert line["staged"] == 221, "the element without a key, too"
+
+
+@pytest.mark.parametrize("findings", ["", "[]", "{}", '[{"key": 1}]', '[{"key": "page_size_larger"}]', "null"])
+def test_findings_that_say_nothing_of_pages_change_nothing(findings: str) -> None:
+    assert page_sizes(findings) == {}

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from typing import Any
 from zlib import crc32
 
@@ -286,13 +285,18 @@ class HarshShop:
         mood: Another number, another form of every value.
         broken: (list, field of the API) that nobody can read in any row.
         gone: (list, field of the API) that no row has.
+        largest_page: Rows that a page of products holds at most.
+        refuses_larger: Whether asking for more of them is an error; else as many come.
+        asked: Path → calls so far.
     """
 
     mood: int = 0
     broken: set[tuple[str, str]] = field(default_factory=set)
     gone: set[tuple[str, str]] = field(default_factory=set)
     lists: dict[str, list[Row]] = field(default_factory=dict)
-    calls: Iterator[int] = field(default_factory=count)
+    largest_page: int = 100
+    refuses_larger: bool = False
+    asked: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         sold = orders()
@@ -370,7 +374,9 @@ class HarshShop:
     def _list_products(self, body: Body) -> dict[str, Any]:
         found = [self.sent("products", row) for row in self.lists["products"]]
         found[90:90] = [{"goods_name": "filler"}] if found else []
-        return _numbered(found, "resource_id", body, "page", 100, "total")
+        if self.refuses_larger and int(body.get("page_size", 10)) > self.largest_page:
+            return _error(1002, "page_size is too large")
+        return _numbered(found, "resource_id", body, "page", self.largest_page, "total")
 
     def _list_live_streams(self, body: Body) -> dict[str, Any]:
         """Tells no total."""
@@ -380,7 +386,7 @@ class HarshShop:
 
     def answer(self, path: str, body: Body) -> dict[str, Any]:
         """The answer to a call."""
-        next(self.calls)
+        self.asked[path] += 1
         serve: dict[str, Callable[[Body], dict[str, Any]]] = {
             "/xe.order.list.get/1.0.1": self._list_orders,
             "/xe.ecommerce.after_sale.list/1.0.0": self._list_refunds,
