@@ -52,7 +52,9 @@ def present(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: END)
     ticks = count(1)
     for module in (hook, stager):  # what is read later is newer
-        monkeypatch.setattr(module, "utc_now", lambda: END.astimezone(timezone.utc) + timedelta(milliseconds=next(ticks)))
+        monkeypatch.setattr(
+            module, "utc_now", lambda: END.astimezone(timezone.utc) + timedelta(milliseconds=next(ticks))
+        )
 
 
 @pytest.fixture
@@ -191,10 +193,13 @@ def test_sums_are_right_and_say_how_many_rows_they_lack(database: Database, shop
     assert row["refund"] == sum(one["refund_money"] or 0 for one in back)
     assert row["lacking"] == odd("price") + odd("pay_time") > 0
     assert row["refunds_lacking"] == sum(one["refund_money"] is None for one in back) + odd("refund_time") > 0
-    assert row == database.rows(
-        "SELECT SUM(paid_amount) AS paid, SUM(orders_paid) AS orders, SUM(orders_without_amount) AS lacking,"
-        " SUM(refund_amount) AS refund, SUM(refunds_without_amount) AS refunds_lacking FROM bi_products_daily"
-    )[0]
+    assert (
+        row
+        == database.rows(
+            "SELECT SUM(paid_amount) AS paid, SUM(orders_paid) AS orders, SUM(orders_without_amount) AS lacking,"
+            " SUM(refund_amount) AS refund, SUM(refunds_without_amount) AS refunds_lacking FROM bi_products_daily"
+        )[0]
+    )
 
 
 def test_a_benefit_is_reviewed_where_a_decisive_field_cannot_be_read(
@@ -206,14 +211,12 @@ def test_a_benefit_is_reviewed_where_a_decisive_field_cannot_be_read(
         number = apply_policy(session, policy, by="test", shop_ids=[APP_ID])
         session.commit()
     Decider(warehouse, APP_ID, policy, number, now=END).decide()
-    of_order = {
-        row.key for row in shop.lists["orders"]
-        if row.odd and row.odd.column in ("order_state", "price", "refund_money", "pay_time", "refund_time", "created_time")
-    }  # fmt: skip
+    of_orders = ("order_state", "price", "refund_money", "pay_time", "refund_time", "created_time")
+    of_refunds = ("state", "sale_type", "refund_money", "created_at", "updated_at")
+    of_order = {row.key for row in shop.lists["orders"] if row.odd and row.odd.column in of_orders}
     of_after_sale = {
-        row.stored()["order_id"] for row in shop.lists["refunds"]
-        if row.odd and row.odd.column in ("state", "sale_type", "refund_money", "created_at", "updated_at")
-    }  # fmt: skip
+        row.stored()["order_id"] for row in shop.lists["refunds"] if row.odd and row.odd.column in of_refunds
+    }
     assert of_order
     assert of_after_sale
     rows = database.rows("SELECT order_id, decision FROM benefit_decisions WHERE reason LIKE '%%无法解析'")
@@ -404,9 +407,7 @@ def test_larger_pages_that_a_check_found_save_calls(database: Database, large_pa
 
 @ONE_SERVER
 @pytest.mark.parametrize("refuses", [True, False], ids=["refused", "cut"])
-def test_a_profile_that_no_longer_holds_costs_no_row(
-    database: Database, large_pages: HarshShop, refuses: bool
-) -> None:
+def test_a_profile_that_no_longer_holds_costs_no_row(database: Database, large_pages: HarshShop, refuses: bool) -> None:
     large_pages.largest_page, large_pages.refuses_larger = 100, refuses
     assert sync_products("first")["inserted"] == 220
     assert _wrong(database, large_pages, "products", {}) == []

@@ -166,6 +166,15 @@ def test_several_codes_of_one_field_get_their_texts() -> None:
     assert listed.unknown_codes(rows) == {"kinds=7": 2}
 
 
+@pytest.mark.parametrize("sent", ['["乙","甲"]', '["乙",1]', '"乙,甲"', '" 乙 , 1"', '[2,"1"]'])
+def test_several_codes_may_be_sent_as_their_words(sent: str) -> None:
+    listed = RowReader(
+        {"id": ("id", values.identifier), "kinds": ("kinds", values.code_list)}, {"kinds": {1: "甲", 2: "乙"}}, key="id"
+    )
+    [row], problems = listed.read([f'{{"id":"a","kinds":{sent}}}'.encode()])
+    assert (row[1:], problems) == (("2,1", "乙,甲", None), {})
+
+
 def test_what_is_not_to_be_stored_plain_is_hidden_in_a_problem() -> None:
     personal = reader(
         mapping={"order_id": FIRST["order_id"], "title": ("title", values.identifier)}, code_texts={},

@@ -44,7 +44,7 @@ EXECUTE add_columns;
 DEALLOCATE PREPARE add_columns;
 
 ALTER TABLE bi_benefits_daily
-MODIFY order_amount DECIMAL(18, 2) NOT NULL COMMENT '订单金额（元）；默认不含导入订单';
+    MODIFY order_amount DECIMAL(18, 2) NOT NULL COMMENT '订单金额（元）；默认不含导入订单';
 
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_products_daily AS
 SELECT

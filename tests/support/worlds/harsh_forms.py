@@ -51,7 +51,8 @@ FORMS: Mapping[str, Sequence[Form]] = {
     "entries": (lambda count: [{"goods_name": "课", "buy_num": "1", "goods_price": 100}] * count,),
     "count": (int, str, lambda count: f"{count:,}", _in_ten_thousands),
     "yuan": (
-        str, float, lambda amount: f"¥{amount:,}", lambda amount: f"{amount:,}元", lambda amount: f" ￥{amount} ", _noise,
+        str, float, lambda amount: f"¥{amount:,}", lambda amount: f"{amount:,}元", lambda amount: f" ￥{amount} ",
+        _noise,
     ),
     "fen": (
         lambda amount: int(amount * 100), lambda amount: str(int(amount * 100)),

@@ -27,12 +27,12 @@ EVERY = 20
 """One row of so many has a field that cannot be read."""
 NOW = datetime(2026, 11, 20, 12)
 BEGIN = datetime(2026, 9, 21)
-ORDER_STATES = {0: "未支付", 1: "支付成功", 2: "支付失败", 3: "已退款", 4: "预付款", 5: "支付处理中", 6: "超时未支付自动取消", 7: "手动取消",
-                8: "退款中", 9: "退款失败", 10: "退款成功", 11: "部分退款"}  # fmt: skip
+ORDER_STATES = {1: "支付成功", 3: "已退款", 6: "超时未支付自动取消", 8: "退款中", 10: "退款成功", 11: "部分退款"}
 SHIP_STATES = {0: "无需发货", 1: "未发货", 2: "已发货", 3: "已收货", 4: "部分发货"}
 RESOURCE_TYPES = {1: "图文", 2: "音频", 3: "视频", 4: "直播", 5: "会员", 6: "专栏", 21: "实物商品", 25: "训练营"}
 CLIENT_TYPES = {0: "小程序", 1: "公众号", 2: "QQ", 11: "PC", 12: "APP", 20: "抖音", 30: "管理台导入", 88: "抖音小程序"}
 ORDER_TYPES = {2: "普通", 6: "拼团", 8: "优惠券", 16: "限时折扣", 26: "秒杀", 70: "管理台导入"}
+ORDERED_BY = ((2,), (2, 8), (6,), (2, 16), (26, 8), (70,))
 AFTER_SALES_STATES = {0: "无售后", 1: "处理中", 2: "已处理", 4: "已关闭"}
 STATES = {1: "用户取消", 2: "商家受理中", 4: "商家拒绝退款", 13: "退款完成", 14: "退货退款完成", 19: "商家已收到货"}
 SALE_STATUSES = {0: "下架", 1: "上架", 2: "待上架"}
@@ -138,7 +138,7 @@ def _order(number: int, created: datetime) -> Row:
         Fact("ship_state", "ship_state", "code", number % 5, SHIP_STATES),
         Fact("pay_way", "pay_way", "code", number % 4),
         Fact("client_type", "client_type", "code", list(CLIENT_TYPES)[number % 8], CLIENT_TYPES),
-        Fact("order_type", "order_type", "codes", [(2,), (2, 8), (6,), (2, 16), (26, 8), (70,)][number % 6], ORDER_TYPES),
+        Fact("order_type", "order_type", "codes", ORDERED_BY[number % 6], ORDER_TYPES),
         Fact("collection_way", "collection_way", "code", number % 3),
         Fact("after_sales_state", "after_sales_state", "code", (0, 1, 2, 4)[number % 4], AFTER_SALES_STATES),
         Fact("team_buy_state", "team_buy_state", "code", number % 2),
@@ -210,6 +210,7 @@ def users(sold: Sequence[Row]) -> list[Row]:
 
 
 def _user(number: int, registered: datetime, paid: Decimal) -> Row:
+    visited = None if number % 4 == 1 else registered + timedelta(minutes=9)
     return Row(number, registered, (
         Fact("user_id", "user_id", "id", user_id(number)),
         Fact("user_nickname", "nickname", "text", f"昵称🐼{number}"),
@@ -223,7 +224,7 @@ def _user(number: int, registered: datetime, paid: Decimal) -> Row:
         Fact("wx_open_id", "wx_open_id", "text", f"op_{number}"),
         Fact("wx_app_open_id", "wx_app_open_id", "text", None),
         Fact("user_created_at", "registered_at", "time", registered),
-        Fact("latest_visited_at", "last_visited_at", "time", None if number % 4 == 1 else registered + timedelta(minutes=9)),
+        Fact("latest_visited_at", "last_visited_at", "time", visited),
     ))  # fmt: skip
 
 
@@ -262,6 +263,7 @@ def live_streams() -> list[Row]:
 
 def _live_stream(number: int) -> Row:
     start = BEGIN + timedelta(hours=12 * number)
+    stopped = start + timedelta(hours=1) if start < NOW - timedelta(days=1) else None
     return Row(number, start, (
         Fact("id", "live_id", "id", f"77{number:06d}" if number % 2 else f"l_{number:06d}"),
         Fact("title", "title", "text", TITLES[number % 5]),
@@ -269,7 +271,7 @@ def _live_stream(number: int) -> Row:
         Fact("alive_state", "alive_state", "code", 0 if start > NOW else 2, ALIVE_STATES),
         Fact("alive_start_at", "start_at", "time", start),
         Fact("alive_stop_at", "stop_at", "time", start + timedelta(hours=2)),
-        Fact("alive_manual_stop_at", "manual_stop_at", "time", start + timedelta(hours=1) if start < NOW - timedelta(days=1) else None),
+        Fact("alive_manual_stop_at", "manual_stop_at", "time", stopped),
         Fact("view_count", "view_count", "count", number * 1300),
         Fact("reward_sum", "reward_sum", "yuan", Decimal(number * 1025) / 100),
         Fact("purchase_count", "purchase_count", "count", number * 17),
