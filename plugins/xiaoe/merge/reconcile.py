@@ -168,8 +168,9 @@ def mark_missing(
         if len(missing) * 2 > count_before and not accept:
             raise XiaoeReconciliationError(
                 f"{resource.name}: {_emptied(keys)}the API lists {len(keys)} rows, and of the {count_before} that the"
-                f" warehouse holds {len(missing)} are not among them: more than half. Nothing was changed. Look in the shop's console:"
-                " if they really are gone, trigger the DAG with accept_missing, they are marked with absent_since;"
+                f" warehouse holds {len(missing)} are not among them: more than half. Nothing was changed."
+                " Look in the shop's console: if they really are gone, trigger the DAG with accept_missing, they are"
+                " marked with absent_since;"
                 " if not, clear the stage task to ask the API again."
                 f" 接口只列出 {len(keys)} 行，数仓的 {count_before} 行中有 {len(missing)} 行不在其中，超过一半；"
                 "未做任何改动。请到店铺后台核对：确已删除则带 accept_missing 触发该 DAG，否则清除 stage 任务重新读取"
