@@ -613,6 +613,65 @@ def test_an_order_that_turns_out_to_be_imported_leaves_the_figures(session: Sess
     assert table(database, BUYERS) == [(day("03-05"), *figures("2", "0", "55"))]
 
 
+def test_the_amount_of_imported_orders_is_no_revenue_among_benefits_either(
+    session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are decided on like the others; only their money is left out, unless a setting counts it."""
+    merge_imported(session, **ORIGINS)
+    policy = Policy(14, "created_time", "review", [])
+    number = apply_policy(session, policy, by="test", shop_ids=[A])
+    session.commit()
+    Decider(Warehouse(), A, policy, number, now=NOW.replace(tzinfo=BEIJING)).decide()
+    amounts = "SELECT SUM(orders), SUM(order_amount) FROM bi_benefits_daily"
+    refresh(A, NOW)
+    assert table(database, amounts) == [figures("6", "55")]
+    monkeypatch.setenv("XIAOE_COUNT_IMPORTED", "on")
+    refresh(A, NOW)
+    assert table(database, amounts) == [figures("6", "199")]
+
+
+# --- what sums lack ------------------------------------------------------------------------------------
+
+# w1 tells no price, w2 one that cannot be read now: the last good value is added. w3 does not tell when it was paid,
+# w4 when it was refunded, w5 how much went back; w6 was never paid, which can be read.
+LACKING = """
+shop | order | buyer | product | type | created        | paid           | price  | state | refunded       | back
+appA | w1    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-02 10:00:00 | -      | 1     | -              | -
+appA | w2    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-02 10:00:00 | 30.00  | 1     | -              | -
+appA | w3    | ua    | p1      | 视频 | 03-01 10:00:00 | -              | 7.00   | 1     | -              | -
+appA | w4    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-02 10:00:00 | 50.00  | 10    | -              | 50.00
+appA | w5    | ua    | p1      | 视频 | 03-01 10:00:00 | 03-02 10:00:00 | 5.00   | 10    | 03-03 10:00:00 | -
+appA | w6    | ua    | p1      | 视频 | 03-01 10:00:00 | -              | 5.00   | 6     | -              | -
+"""
+UNREAD = {"w1": "title,price", "w2": "price", "w3": "pay_time", "w4": "refund_time", "w5": "refund_money"}
+
+
+def test_sums_say_how_many_orders_they_lack(session: Session, database: Database) -> None:
+    lacking = (
+        "SELECT day, SUM(paid_amount), SUM(orders_without_amount), SUM(refund_amount), SUM(refunds_without_amount)"
+        " FROM {} GROUP BY day ORDER BY day"
+    )
+    found = sales(LACKING)
+    merge(session, found, SEEN)
+    refresh(A, NOW)
+    assert table(database, lacking.format("bi_sales_daily")) == [
+        (day("03-01"), *figures("0", "0", "0", "0")),
+        (day("03-02"), *figures("85", "1", "0", "0")),
+        (day("03-03"), *figures("0", "0", "0", "1")),
+    ]
+    merge(session, [replace(one, problem_columns=UNREAD.get(one.order_id)) for one in found], SEEN + timedelta(hours=1))
+    refresh(A, NOW)
+    for name in ("bi_sales_daily", "bi_products_daily"):
+        assert table(database, lacking.format(name)) == [
+            (day("03-01"), *figures("0", "1", "0", "1")),
+            (day("03-02"), *figures("85", "2", "0", "0")),
+            (day("03-03"), *figures("0", "0", "0", "1")),
+        ]
+    merge(session, found, SEEN + timedelta(hours=2))
+    refresh(A, NOW)
+    assert table(database, lacking.format("bi_sales_daily"))[0] == (day("03-01"), *figures("0", "0", "0", "0"))
+
+
 # State 11 says that a partial refund was started (docs/xiaoe-api.md section 2): p1 and p2 saw no money back.
 STARTED = """
 shop | order | buyer | product | type | created        | paid           | price  | state | refunded       | back

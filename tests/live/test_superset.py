@@ -83,6 +83,8 @@ TILES: dict[str, dict[str, str]] = {
         "新客数": NEW,
         "导入订单金额": f"SELECT COALESCE(SUM(price), 0) / 10000 {IMPORTED}",
         "导入订单数": f"SELECT COUNT(*) {IMPORTED}",
+        "缺金额的支付订单数": f"SELECT COUNT(*) {PAID} AND price IS NULL",
+        "缺金额的退款订单数": f"SELECT COUNT(*) {REFUNDED} AND refund_money IS NULL",
     },
     "refunds": {
         "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",

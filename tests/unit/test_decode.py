@@ -166,6 +166,15 @@ def test_several_codes_of_one_field_get_their_texts() -> None:
     assert listed.unknown_codes(rows) == {"kinds=7": 2}
 
 
+@pytest.mark.parametrize("sent", ['["乙","甲"]', '["乙",1]', '"乙,甲"', '" 乙 , 1"', '[2,"1"]'])
+def test_several_codes_may_be_sent_as_their_words(sent: str) -> None:
+    listed = RowReader(
+        {"id": ("id", values.identifier), "kinds": ("kinds", values.code_list)}, {"kinds": {1: "甲", 2: "乙"}}, key="id"
+    )
+    [row], problems = listed.read([f'{{"id":"a","kinds":{sent}}}'.encode()])
+    assert (row[1:], problems) == (("2,1", "乙,甲", None), {})
+
+
 def test_what_is_not_to_be_stored_plain_is_hidden_in_a_problem() -> None:
     personal = reader(
         mapping={"order_id": FIRST["order_id"], "title": ("title", values.identifier)}, code_texts={},
@@ -438,7 +447,7 @@ def test_raw_hashes_are_the_same_in_every_process() -> None:
     assert fixed.raw_hash(b"{}") == FIXED[values.RULES]
 
 
-FIXED = {1: 8536473130660982317, 2: 80803197686898993}
+FIXED = {1: 8536473130660982317, 2: 80803197686898993, 3: 7707942481302281163}
 
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
@@ -472,7 +481,7 @@ SPECIMENS: tuple[Any, ...] = (
     "2026-01-31", "0000-00-00 00:00:00", "-0001-11-30 00:00:00", "0999-01-01 00:00:00", "中文", "a" * 129,
     "a" * 65_535, "课" * 21_846, [], [1, "二"], {"b": 1, "a": [None]},
 )  # fmt: skip
-READ_AS = {1: 9733704220425216084, 2: 11142889372491056305}
+READ_AS = {1: 9733704220425216084, 2: 11142889372491056305, 3: 12261413027580153025}
 """`values.RULES` → a digest of what `SPECIMENS` are read as."""
 
 

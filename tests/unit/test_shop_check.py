@@ -288,16 +288,24 @@ def judge(*rows: Any) -> tuple[reading.Reading, list[Finding]]:
 
 def test_a_row_that_cannot_be_read_is_blamed_on_its_fields() -> None:
     good, bad = {"order_id": "a", "price": "1"}, {"order_id": "b", "price": "abc", "order_state": 1}
-    found, [finding] = judge(good, bad, "no object")
-    assert found.fields["price"] == 1
-    assert found.fields[reading.NO_OBJECT] == 1
-    assert finding.level is Level.BAD
-    assert "abc" not in str(finding)
+    found, [refused, unreadable] = judge(good, bad, "no object")
+    assert (found.fields, found.blamed) == ({"price": 1}, {reading.NO_OBJECT: 1})
+    assert (refused.level, unreadable.level) == (Level.REMARK, Level.BAD)
+    assert "abc" not in f"{refused}{unreadable}"
+
+
+def test_a_row_that_is_refused_hides_no_field_that_is_broken_in_the_others() -> None:
+    """As nobody would adapt a mapping that the check calls a remark."""
+    rows = [{"order_id": f"o{number}", "price": "abc"} for number in range(150)]
+    _, findings = judge({"price": "1"}, *rows)
+    assert [(one.key, one.level) for one in findings] == [
+        ("rows_refused", Level.REMARK), ("fields_unreadable", Level.BAD),
+    ]  # fmt: skip
 
 
 def test_a_row_without_a_key_is_blamed_on_it() -> None:
     found, _ = judge({"price": "1"})
-    assert (found.refused, found.fields) == (1, {"order_id": 1})
+    assert (found.refused, found.blamed) == (1, {"order_id": 1})
 
 
 def test_one_odd_row_of_many_is_a_remark() -> None:
@@ -388,6 +396,7 @@ def levels(check: ShopCheck) -> Mapping[str, Level]:
 def test_a_good_shop_is_checked_in_about_forty_calls_that_only_read(api: Emulator) -> None:
     before: Any = api.stats()["calls"]
     check, replies = check_shop("xiaoe_default")
+    assert (check.verdict is not ShopVerdict.UNFIT, check.wrong_tables) == (True, [])
     after: Any = api.stats()["calls"]
     assert check.calls == sum(after.values()) - sum(before.values())
     assert 25 <= check.calls <= 48

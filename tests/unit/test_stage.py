@@ -40,6 +40,7 @@ class SlicedShop:
     def __init__(self, concurrency: int, before: Callable[[int, int], None] = lambda *_: None) -> None:
         self.shop = SimpleNamespace(app_id="app1", concurrency=concurrency)
         self.counts: Counter[str] = Counter()
+        self.page_sizes: dict[str, int] = {}
         self.asked: list[tuple[int, int]] = []
         self._before = before
 

@@ -299,7 +299,16 @@ def test_an_amount_without_a_unit_is_kept_exactly_and_fits_its_column(value: Any
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("12.5", "12.5"), (300, "300"), ("1e2", "100"), ("-0", "0"), (Decimal("0.1234"), "0.1234"), ("", None)],
+    [
+        ("12.5", "12.5"),
+        ("12.50", "12.5"),
+        (Decimal("12.500"), "12.5"),
+        (300, "300"),
+        ("1e2", "100"),
+        ("-0", "0"),
+        (Decimal("0.1234"), "0.1234"),
+        ("", None),
+    ],
 )
 def test_amount_examples(value: Any, expected: str | None) -> None:
     assert values.number(value) == expected

@@ -2,14 +2,20 @@
     definitions. Runs in one transaction, READ COMMITTED. One statement reads the orders, so the marts agree with
     each other; what is committed after it stands in mart_queue and is worked out with the next run. -#}
 {%- from "merge/macros.jinja" import numbers -%}
-{%- from "marts/bi_macros.jinja" import product_type, channel, counted, refunded, full, measures -%}
+{%- from "marts/bi_macros.jinja" import product_type, channel, counted, unread, refunded, full, measures -%}
 {%- set counts = counted(count_imported) -%}
 
-{%- set created = {"orders_created": "COUNT(*)"} %}
+{#- What sums lack: no amount, or one that cannot be read, or no day to add it to. -#}
+{%- set created = {
+    "orders_created": "COUNT(*)",
+    "orders_without_amount": "SUM(o.pay_time IS NULL AND " ~ unread("pay_time") ~ ")",
+    "refunds_without_amount": "SUM(o.refund_time IS NULL AND " ~ unread("refund_time") ~ ")",
+} %}
 {%- set paid = {
     "orders_paid": "IF(" ~ counts ~ ", 1, 0)",
     "quantity_paid": "IF(" ~ counts ~ ", COALESCE(o.quantity, 0), 0)",
     "paid_amount": "IF(" ~ counts ~ ", COALESCE(o.price, 0), 0)",
+    "orders_without_amount": "IF(" ~ counts ~ " AND (o.price IS NULL OR " ~ unread("price") ~ "), 1, 0)",
     "imported_orders": "COALESCE(o.is_imported, 0)",
     "imported_amount": "IF(o.is_imported = 1, COALESCE(o.price, 0), 0)",
     "refund_orders_by_pay_day": "IF(" ~ counts ~ " AND " ~ refunded ~ ", 1, 0)",
@@ -19,6 +25,7 @@
 {%- set returned = {
     "refund_orders": "COUNT(*)", "full_refund_orders": "SUM(" ~ full ~ ")",
     "refund_amount": "SUM(COALESCE(o.refund_money, 0))",
+    "refunds_without_amount": "SUM(o.refund_money IS NULL OR " ~ unread("refund_money") ~ ")",
 } %}
 INSERT INTO mart_facts (day, product_type, resource_id, channel, user_id, {{ measures | join(", ") }}, age_days)
 {%- for time, found in [("created_time", created), ("pay_time", paid), ("refund_time", returned)] %}

@@ -1,5 +1,6 @@
-{#- Counts the decisions whose deadline lies on the days from `first` up to `end`, as they are now. -#}
-{%- from "marts/bi_macros.jinja" import product_type -%}
+{#- Counts the decisions whose deadline lies on the days from `first` up to `end`, as they are now.
+    Imported orders are decided on as well, and are no revenue: their amount is left out, as in bi_days.sql. -#}
+{%- from "marts/bi_macros.jinja" import product_type, counted -%}
 
 DELETE FROM bi_benefits_daily
 WHERE shop_id = {{ shop }} AND deadline_day >= {{ first }} AND deadline_day < {{ end }};
@@ -15,7 +16,7 @@ SELECT
     d.reason,
     {{ product_type }} AS product_type,
     COUNT(*) AS orders,
-    SUM(COALESCE(o.price, 0)) AS order_amount
+    SUM(IF({{ counted(count_imported) }}, COALESCE(o.price, 0), 0)) AS order_amount
 FROM benefit_decisions AS d FORCE INDEX (idx_benefit_decisions_decision)
 LEFT JOIN orders AS o ON d.shop_id = o.shop_id AND d.order_id = o.order_id
 WHERE

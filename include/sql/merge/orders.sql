@@ -24,7 +24,7 @@ WHERE s.observed_at >= t.observed_at AND NOT ({{ nth(watched, "s.") }} <=> {{ nt
 {%- set same = bought ~ " AND s.resource_type <=> t.resource_type AND s.resource_type_text <=> t.resource_type_text"
     " AND s.resource_id <=> t.resource_id AND s.quantity <=> t.quantity AND s.refund_money <=> t.refund_money"
     " AND s.order_state <=> t.order_state AND s.created_time <=> t.created_time AND s.refund_time <=> t.refund_time"
-    " AND t.absent_since IS NULL" %}
+    " AND s.problem_columns <=> t.problem_columns AND t.absent_since IS NULL" %}
 INSERT INTO mart_queue (shop_id, kind, day)
 SELECT DISTINCT
     d.shop_id,

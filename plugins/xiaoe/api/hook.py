@@ -103,6 +103,8 @@ class XiaoeHook(HttpHook):
         self._retries = Retries(lambda seconds: self.sleep(seconds), attempts, self._note_retry)
         self._max_skew = max_skew
         self.counts: Counter[str] = Counter()
+        self.page_sizes: dict[str, int] = {}
+        """List → rows of a page that this shop is known to serve, where that is more than `largest_page`."""
         self._tokens = token_store
         self._token: Token | None = None
         self._token_until = 0.0
@@ -155,8 +157,8 @@ class XiaoeHook(HttpHook):
         self._current_token()
 
     def page_size(self, resource: Resource) -> int:
-        """Rows per page to request: the connection's `page_size`, at most the interface's maximum."""
-        return min(self.shop.page_size, resource.largest_page)
+        """Rows per page to request: the connection's `page_size`, at most the interface's maximum or `page_sizes`."""
+        return min(self.shop.page_size, max(resource.largest_page, self.page_sizes.get(resource.name, 0)))
 
     def test_connection(self) -> tuple[bool, str]:
         """What the Test button of Admin → Connections does: get a token, list one order of the last day.

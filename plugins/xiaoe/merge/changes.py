@@ -61,7 +61,7 @@ class RawChunk:
         keyless: Rows without a key, likewise.
         hashes: Key hashes of all rows, for the count.
         is_plain: Whether every key was received as in `Known`.
-        samples: A few rows of each page, for `api_fields`.
+        samples: A few rows of each page that have a key, for `api_fields`.
         twins: (key, row, observed) of rows that a later one with the same key and other bytes follows on their page.
         exact: Once a key was not plain: key, as in `Known` → as the first row received it.
         padded: (key, row, observed) of rows whose key differs from that only by blanks at its end.
@@ -78,13 +78,13 @@ class RawChunk:
 
     def add(self, resource: Resource, rows: Sequence[Raw], observed_at: str) -> None:
         """Add the rows of a page."""
-        self.samples += api_fields.sample(rows)
         keys = resource.reader.keys(rows)
         if None in keys:
             keyless = [raw for raw, key in zip(rows, keys, strict=True) if key is None]
             self.keyless += [(raw, observed_at) for raw in keyless]
             self.hashes.extend(map(key_hash, map(bytes, keyless)))
             rows = [raw for raw, key in zip(rows, keys, strict=True) if key is not None]
+        self.samples += api_fields.sample(rows)
         received = [key for key in keys if key is not None]
         self.hashes.extend(map(key_hash, received))
         names = [key.rstrip(" ") for key in received]

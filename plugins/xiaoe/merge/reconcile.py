@@ -173,17 +173,22 @@ def mark_missing(
     if resource.scope is Scope.WHOLE:
         if len(missing) * 2 > count_before and not accept:
             raise XiaoeReconciliationError(
-                f"{resource.name}: the API lists {len(keys)} rows, and of the {count_before} that the warehouse holds"
-                f" {len(missing)} are not among them: more than half. Nothing was changed. Look in the shop's console:"
-                " if they really are gone, trigger the DAG with accept_missing, they are marked with absent_since;"
-                " if not, clear the stage task to ask the API again"
+                f"{resource.name}: {_emptied(keys)}the API lists {len(keys)} rows, and of the {count_before} that the"
+                f" warehouse holds {len(missing)} are not among them: more than half. Nothing was changed."
+                " Look in the shop's console: if they really are gone, trigger the DAG with accept_missing, they are"
+                " marked with absent_since;"
+                " if not, clear the stage task to ask the API again."
+                f" 接口只列出 {len(keys)} 行，数仓的 {count_before} 行中有 {len(missing)} 行不在其中，超过一半；"
+                "未做任何改动。请到店铺后台核对：确已删除则带 accept_missing 触发该 DAG，否则清除 stage 任务重新读取"
             )
     elif not accept and (gone := unconfirmed.confirmed(session, resource, manifest.shop_id, missing)):
         raise XiaoeReconciliationError(
-            f"{resource.name} {comparison.window}: the API lists {len(keys)} rows, the warehouse holds"
+            f"{resource.name} {comparison.window}: {_emptied(keys)}the API lists {len(keys)} rows, the warehouse holds"
             f" {len(gone)} more that it no longer lists: {_some(gone)}. Nothing was changed."
             " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
-            " they are marked with absent_since. Otherwise clear the stage task to ask the API again"
+            " they are marked with absent_since. Otherwise clear the stage task to ask the API again."
+            f" 接口列出 {len(keys)} 行，数仓另有 {len(gone)} 行接口不再返回；未做任何改动。"
+            "确已删除则带 accept_missing 对该时间段触发该 DAG，否则清除 stage 任务重新读取"
         )
     expected.mark_absent(session, resource, manifest.shop_id, missing)
     return len(missing)
@@ -212,6 +217,11 @@ def mark_not_listed(session: Session, resource: Resource, manifest: Manifest, *,
             " deleted in the shop, trigger the DAG with accept_missing: they are marked with absent_since"
         )
     return len(names)
+
+
+def _emptied(keys: Keys) -> str:
+    """Names the worst case: a list that had rows and has none now."""
+    return "" if len(keys) else "the list is suddenly empty 列表突然为空: "
 
 
 def _some(names: list[str]) -> str:

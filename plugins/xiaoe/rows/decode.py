@@ -255,13 +255,20 @@ class RowReader:
 
 
 def _with_words(read: Callable[[Any], Any], texts: dict[int, str]) -> Callable[[Any], Any]:
-    """The same function for a code, which also reads the code's own text, where only one code has that."""
-    codes = {text: code for code, text in texts.items() if list(texts.values()).count(text) == 1}
+    """The same function for codes, which also reads a code's own text, where only one code has that.
 
-    def read_code(value: Any) -> Any:
-        return read(str(codes[value]) if type(value) is str and value in codes else value)
+    Several codes may be words, too: in an array, or in a text with commas between them.
+    """
+    codes = {text: str(code) for code, text in texts.items() if list(texts.values()).count(text) == 1}
 
-    return read_code
+    def as_code(value: Any) -> Any:
+        if isinstance(value, list):
+            return [as_code(one) for one in value]
+        if type(value) is not str:
+            return value
+        return ",".join(codes.get(one.strip(), one) for one in value.split(","))
+
+    return lambda value: read(as_code(value))
 
 
 def _decoded(raw: msgspec.Raw) -> Any:

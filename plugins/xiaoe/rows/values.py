@@ -25,7 +25,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-RULES = 2
+RULES = 3
 """Part of every raw hash (`RowReader.rules`).
 
 Raise it when a value or a form (`rows.masking`) comes out otherwise than before, or `RowReader` types a row otherwise:
@@ -152,13 +152,13 @@ def fen(value: Any) -> str | None:
 
 
 def number(value: Any) -> str | None:
-    """An amount whose unit nobody has settled, with at most four decimals, as it came. Fits DECIMAL(20,4)."""
+    """An amount whose unit nobody has settled, with at most four decimals: `12.50` → `12.5`. Fits DECIMAL(20,4)."""
     amount = numbers.read(value, units="¥元")
     if amount is None:
         return None
     if amount != amount.quantize(_NUMBER_PLACES):
         raise ValueError("more than four decimals")
-    return f"{abs(amount) if amount == 0 else amount:f}"
+    return f"{amount.normalize():f}" if amount else "0"
 
 
 def text(value: Any) -> str | None:

@@ -1,33 +1,38 @@
-"""Times and amounts in whatever form they come, for comparing; nothing that is read here is stored. Pure."""
+"""Times and amounts in whatever form they come, for comparing; nothing that is read here is stored. Pure.
+
+The forms are those that the sync reads (`xiaoe.rows`); an amount may carry the sign of any unit.
+"""
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from xiaoe.clock import BEIJING
-
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)")
-_MILLISECONDS_FROM = 10**11
+from xiaoe.rows import numbers, values
 
 
 def moment(value: Any) -> datetime | None:
-    """A time in any of its forms (text of Beijing, unix seconds or milliseconds), in Beijing time; else None."""
+    """A time in any of its forms, in Beijing time; None for "never" and for what cannot be read."""
     try:
-        if isinstance(value, str) and (found := _TIME.match(value.strip())):
-            return datetime(*map(int, found.groups()), tzinfo=BEIJING)  # type: ignore[misc, arg-type]
-        number = int(value)
-        return datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS_FROM else number, BEIJING)
-    except (TypeError, ValueError, OverflowError, OSError):
+        text = values.planned(value)
+    except ValueError:
         return None
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=BEIJING)
 
 
 def amount(value: Any) -> Decimal | None:
-    """A number, or the same as text; else None."""
+    """A number as it is written, or the same as text, whatever its unit; else None."""
     try:
-        number = None if isinstance(value, bool) else Decimal(str(value))
-    except ArithmeticError:
+        return numbers.read(value, units="¥元分万亿")
+    except (ValueError, ArithmeticError):
         return None
-    return number if number is not None and number.is_finite() else None
+
+
+def is_true(value: Any) -> bool:
+    """Whether a flag is set: 1, true, or the same as text."""
+    try:
+        return values.code(value) == 1
+    except ValueError:
+        return False

@@ -11,7 +11,7 @@ from xiaoe.resources.base import Resource
 from xiaoe.shop_check.calls import Reply
 from xiaoe.shop_check.findings import Finding, Level
 from xiaoe.shop_check.forms import form, name_of
-from xiaoe.shop_check.loose import moment
+from xiaoe.shop_check.loose import is_true, moment
 from xiaoe.shop_check.reading import Reading
 
 FORBIDDEN = 2017
@@ -253,7 +253,7 @@ def visited(plain: Reply, asked: Reply) -> Finding:
 
 def deleted(rows: Sequence[Mapping[str, Any]]) -> Finding:
     """Whether deleted products are in the list."""
-    count = sum(str(row.get("is_deleted")) == "1" for row in rows)
+    count = sum(is_true(row.get("is_deleted")) for row in rows)
     facts = {"count": count, "rows": len(rows)}
     return Finding(
         "deleted_listed" if count else "deleted_none", Level.OK if count else Level.UNKNOWN, "products", facts
@@ -272,15 +272,17 @@ def readable(resource: Resource, reading: Reading, missing: Sequence[str], unkno
     name, rows = resource.name, len(reading.typed) + reading.refused
     if not rows:
         return [Finding("no_rows", Level.UNKNOWN, name)]
-    found = [Finding("rows_fit", resource=name, facts={"rows": rows})]
+    found = []
     if reading.refused:
-        bad = reading.refused > REFUSED_SHARE * rows
-        facts = {"rows": rows, "refused": reading.refused, "fields": _counts(reading.fields)}
-        found = [Finding("rows_refused", Level.BAD if bad else Level.REMARK, name, facts)]
-    elif reading.fields:
+        bad = reading.refused > max(1, REFUSED_SHARE * rows)  # one row is the shop's affair
+        facts = {"rows": rows, "refused": reading.refused, "fields": _counts(reading.blamed)}
+        found.append(Finding("rows_refused", Level.BAD if bad else Level.REMARK, name, facts))
+    if reading.fields:
         bad = max(reading.fields.values()) > UNREADABLE_SHARE * rows
-        facts = {"rows": rows, "fields": _counts(reading.fields)}
-        found = [Finding("fields_unreadable", Level.BAD if bad else Level.REMARK, name, facts)]
+        facts = {"rows": len(reading.typed), "fields": _counts(reading.fields)}
+        found.append(Finding("fields_unreadable", Level.BAD if bad else Level.REMARK, name, facts))
+    if not found:
+        found.append(Finding("rows_fit", resource=name, facts={"rows": rows}))
     if missing and rows >= FEW_ROWS:
         found.append(Finding("fields_missing", Level.REMARK, name, {"fields": list(missing)}))
     if unknown:

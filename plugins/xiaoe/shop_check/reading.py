@@ -28,13 +28,15 @@ class Reading:
         rows: Decoded, in the order they came; what is no object is left out.
         typed: Rows that the table would get: column → value.
         refused: Rows that it would not get.
-        fields: Field → rows where it cannot be read, of those that are refused and of those that are not.
+        blamed: Field → refused rows where it cannot be read.
+        fields: Field → rows of the table where it cannot be read.
         unknown_codes: `column=code` → rows.
     """
 
     rows: list[dict[str, Any]]
     typed: list[dict[str, Any]]
     refused: int
+    blamed: dict[str, int]
     fields: dict[str, int]
     unknown_codes: dict[str, int]
 
@@ -54,13 +56,13 @@ def kinds_of(resource: Resource) -> dict[str, str]:
 
 def read(resource: Resource, raws: Sequence[msgspec.Raw]) -> Reading:
     """Type every row; of one that cannot be typed, find the fields that are to blame."""
-    found, fields, refused = [], Counter[str](), 0
+    found, blamed, fields, refused = [], Counter[str](), Counter[str](), 0
     for raw in raws:
         try:
             found.append(resource.reader.row(raw))
         except RowError:
             refused += 1
-            fields.update(_to_blame(resource, raw))
+            blamed.update(_to_blame(resource, raw))
     typed = [dict(zip(resource.reader.columns, row, strict=True)) for row in found]
     for row in typed:
         fields.update(resource.reader.mapping[column][0] for column in (row.get(PROBLEMS) or "").split(",") if column)
@@ -68,6 +70,7 @@ def read(resource: Resource, raws: Sequence[msgspec.Raw]) -> Reading:
         rows=[row for row in map(decoded, raws) if isinstance(row, dict)],
         typed=typed,
         refused=refused,
+        blamed=dict(blamed),
         fields=dict(fields),
         unknown_codes=resource.reader.unknown_codes(found),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -104,7 +105,7 @@ def _judge_rows(notes: Notes) -> dict[str, list[FieldReport]]:
             continue
         read = reading.read(resource, raws)
         kinds = reading.kinds_of(resource)
-        reports = field_reports(read.rows, kinds, read.fields)
+        reports = field_reports(read.rows, kinds, Counter(read.blamed) + Counter(read.fields))
         missing = [one.field for one in reports if one.kind and one.missing == one.rows]
         known = kinds.keys() | {resource.paging.key}
         unknown = [one.field for one in reports if one.field not in known]

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from xiaoe import settings
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import utc_now
-from xiaoe.exceptions import XiaoeIncompleteError
+from xiaoe.exceptions import XiaoeBusyError, XiaoeError, XiaoeIncompleteError
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.rows.caps import is_counted, may_be_cap
 from xiaoe.rows.keys import Keys, merged
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 
 _MAX_SLICES = 2
 """Slices read at the same time: the next one starts while one ends, or calls would wait at every boundary."""
+
+NOT_NOW = (1001, 2054)
+"""Codes of a busy API: the request was right (docs/xiaoe-api.md section 7)."""
 
 MissingRows = Callable[[Window, datetime, Keys], list[str]]
 """Keys of rows that the warehouse has for a window, observed before a moment, and that are not among those given."""
@@ -85,7 +88,13 @@ class Stager:
         if self._folder.manifest_path.exists():
             self._folder.clear()
         windows = [plan.window] if self._resource.scope is Scope.WHOLE else slices(plan.window)
-        staged = self._read_slices(windows)
+        try:
+            staged = self._read_slices(windows)
+        except XiaoeError as error:
+            if not self._goes_back_to_documented_pages(error):
+                raise
+            self._folder.clear()
+            staged = self._read_slices(windows)
         if self._resource.scope is Scope.CHANGED and self._misses_known_rows(plan.window, staged):
             staged = self._read_slices(windows, again=True)
         manifest = Manifest(
@@ -101,6 +110,19 @@ class Stager:
         )
         self._folder.write_manifest(manifest)
         return manifest
+
+    def _goes_back_to_documented_pages(self, error: XiaoeError) -> bool:
+        """Whether larger pages, which a check of the shop promised, may be to blame; they are not asked for again."""
+        larger = self._hook.page_sizes.pop(self._resource.name, 0)
+        refused = isinstance(error, XiaoeBusyError) and error.code not in NOT_NOW
+        if not larger or not (refused or isinstance(error, XiaoeIncompleteError)):
+            return False
+        log.warning(
+            "%s: pages of %s rows, which the last make check-shop found, do not work: %s. Reading again with the"
+            " documented size; run make check-shop again",
+            self._resource.name, larger, error,
+        )  # fmt: skip
+        return True
 
     def _read_slices(self, windows: list[Window], *, again: bool = False) -> list[_Staged]:
         """Read these windows; one that cannot be read stops the others as well."""

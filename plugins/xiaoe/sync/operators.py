@@ -82,9 +82,12 @@ class XiaoeStageOperator(ShopOperator):
 
     def _stage(self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
         from xiaoe.merge import expected
+        from xiaoe.stage.api_profile import read_page_sizes
         from xiaoe.stage.stager import Stager
 
         resource = RESOURCES[self.resource]
+        with warehouse.session() as session:
+            hook.page_sizes = read_page_sizes(session, hook.shop.app_id)
 
         def missing_rows(window: Any, observed_at: Any, keys: Any) -> list[str]:
             with warehouse.session() as session:

@@ -53,6 +53,7 @@ class Sale:
     quantity: int | None = 1
     client_type: int | None = None
     order_type: str | None = None
+    problem_columns: str | None = None
 
 
 def sales(table: str) -> list[Sale]:
