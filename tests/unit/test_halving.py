@@ -77,6 +77,7 @@ class CappedShop:
     asked: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     shop: Any = field(default_factory=lambda: SimpleNamespace(app_id="app1", concurrency=1))
+    page_sizes: dict[str, int] = field(default_factory=dict)
 
     def page_size(self, resource: Resource) -> int:
         return self.size
