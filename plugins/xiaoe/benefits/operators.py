@@ -188,7 +188,7 @@ class XiaoeBenefitReportOperator(BaseOperator):
             if self.channel == "mail":
                 files, line = fetch(self.report["files"], ObjectStoragePath, Path(place))
                 message = daily_message(self.report, files, *filter(None, [line]))
-            with Warehouse().session() as session:
+            with Warehouse().session(any_schema=True) as session:
                 channels.send(session, channel, message)
         self.log.info("%s: %s", self.channel, message.title)
         return True
