@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from xiaoe.exceptions import XiaoeNetworkError
 from xiaoe.rows.envelope import Listing, open_envelope, read_listing, rows_of
+from xiaoe.rows.problems import shape_of
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -154,3 +155,24 @@ def test_half_an_emoji_becomes_the_replacement_character(sent: bytes, read: str)
 def test_a_body_that_is_no_json_for_another_reason_stays_refused() -> None:
     with pytest.raises(XiaoeNetworkError, match="not the API's JSON"):
         open_envelope(rb'{"code": 0, "data": {"title": "\ud83d"')
+
+
+@pytest.mark.parametrize("sent", ["NaN", "-Infinity", "undefined", "01", "+1", ".5", "1.", "0x1F", "1_000", "'x'"])
+def test_what_is_no_json_stands_for_itself_in_its_field_alone(sent: str) -> None:
+    body = f'{{"code": 0, "data": {{"total": 2, "list": [{{"a": {sent}, "b": [1.50, "NaN"]}}, {{"a": 2}}]}}}}'.encode()
+    first, second = rows_of(body, total_field="total").rows
+    assert msgspec.json.decode(first) == {"a": {"not JSON": sent}, "b": [1.5, "NaN"]}
+    assert bytes(second) == b'{"a": 2}'
+    assert shape_of({"not JSON": sent}).startswith("not JSON ")
+
+
+@pytest.mark.parametrize("body", [b"NaN", b"undefined", b'[{"a": NaN}]', b'{"code": NaN', b"{NaN: 1}", b'{"a": NaN} x'])
+def test_what_is_no_json_makes_no_answer(body: bytes) -> None:
+    with pytest.raises(XiaoeNetworkError, match="not the API's JSON"):
+        open_envelope(body)
+
+
+def test_bare_control_characters_and_unknown_escapes_stand_for_themselves() -> None:
+    body = b'{"code": 0, "data": {"list": [{"a": "one\n\ttwo", "b": "it' + rb"\'s \x41 \" \\ \u0041" + b'"}]}}'
+    [row] = rows_of(body, total_field="total").rows
+    assert msgspec.json.decode(row) == {"a": "one\n\ttwo", "b": "it's \\x41 \" \\ A"}
