@@ -79,7 +79,7 @@ TILES: dict[str, dict[str, str]] = {
         "退款率": REFUND_RATE,
         "支付订单数": f"SELECT COUNT(*) {PAID}",
         "下单数": f"SELECT COUNT(*) FROM orders WHERE {SOLD} AND created_time >= %(begin)s",
-        "客单价（元）": f"SELECT AVG(price) {PAID}",
+        "客单价（元）": f"SELECT SUM(price) / COUNT(*) {PAID}",
         "新客数": NEW,
         "导入订单金额": f"SELECT COALESCE(SUM(price), 0) / 10000 {IMPORTED}",
         "导入订单数": f"SELECT COUNT(*) {IMPORTED}",

@@ -29,6 +29,7 @@ START = TODAY - timedelta(days=100)
 BEFORE = NOW - timedelta(days=2)
 """When everything was read first: what changed until NOW was seen to change."""
 ORDERS_MADE = 1200
+SOLD = "absent_since IS NULL AND is_imported = 0 AND pay_time > CURDATE() - INTERVAL 60 DAY"
 
 
 def fill(database: Database, store: Path) -> None:
@@ -74,7 +75,7 @@ def _decide(now: datetime) -> None:
 
 
 def _what_only_time_brings(database: Database) -> None:
-    """A look at the live streams on the day before, answers of people, a failed run, a row that cannot be read."""
+    """A look at the live streams on the day before, answers of people, a failed run, amounts that cannot be read."""
     connection = database.connect()
     for statement in (
         "INSERT INTO live_stream_days (shop_id, live_id, day, view_count, reward_sum, purchase_count, observed_at)"
@@ -84,6 +85,11 @@ def _what_only_time_brings(database: Database) -> None:
         " SELECT shop_id, order_id, basis, IF(CRC32(order_id) MOD 2, 'grant', 'revoke'), '客服小王',"
         " UTC_TIMESTAMP() - INTERVAL CRC32(order_id) MOD 20 DAY FROM benefit_decisions WHERE CRC32(order_id) MOD 9 = 0",
         "UPDATE sync_status SET status = 'failed' WHERE resource = 'products'",
+        *(
+            f"UPDATE orders SET {column} = NULL, problem_columns = '{column}'"
+            f" WHERE {SOLD} AND order_state IN ({states}) LIMIT 3"
+            for column, states in (("price", "1"), ("refund_money", "3, 10"))
+        ),
     ):
         connection.query(statement)
     connection.close()
