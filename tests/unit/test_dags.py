@@ -522,7 +522,7 @@ FLOORS: list[set[str]] = [
     {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
     {"mysql"},
-    {"resources", "exports", "maintenance", "backup", "channels"},
+    {"resources", "exports", "maintenance", "backup", "channels", "shops"},
     {"api", "merge"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
     {"sync", "monitor"},

@@ -5,9 +5,10 @@ Times are naive, as stored: bookkeeping times in UTC, windows and watermarks in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from xiaoe.benefits.attention import not_observed_since
@@ -17,6 +18,7 @@ from xiaoe.monitor.storage import TableSize, tables
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Scope
 from xiaoe.resources.registry import RESOURCES
+from xiaoe.shops import names as names_of_shops
 
 Looks = Sequence[tuple[int, int, int, int]]
 """Windows of the ledger: begin, end (Beijing), when it was read (UTC), all in seconds since `EPOCH` by that clock; 1 if
@@ -180,6 +182,11 @@ class PageData(NamedTuple):
     backup: LastBackup | None
     shop_checks: Sequence[LatestShopCheck] = ()
     refusals: Sequence[Refusal] = ()
+    shop_names: Mapping[str, str] = MappingProxyType({})
+
+    def shop_name(self, shop_id: str) -> str:
+        """What staff call a shop."""
+        return self.shop_names.get(shop_id, shop_id)
 
 
 def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageData:
@@ -209,6 +216,7 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
         shop_checks=[LatestShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
         refusals=open_refusals(session)[:MAX_PROBLEMS],
+        shop_names=names_of_shops(session),
     )
 
 
