@@ -95,8 +95,8 @@ def test_mails_questions_and_the_page_use_the_name(
     monkeypatch.setenv("XIAOE_EXPORT_DIR", f"file://{tmp_path}")
     refresh("xiaoe_first")
     database.rows(
-        "INSERT INTO benefit_decisions (shop_id, order_id, decision, decision_text, reason, basis, policy_id, decided_at)"
-        " VALUES ('appA', 'o1', 'review', '人工复核', '原因', 'b', 1, '2026-11-20')"
+        "INSERT INTO benefit_decisions (shop_id, order_id, decision, decision_text, reason, basis, policy_id,"
+        " decided_at) VALUES ('appA', 'o1', 'review', '人工复核', '原因', 'b', 1, '2026-11-20')"
     )
     context: Any = {"params": {"day": "2026-11-20"}, "dag_run": type("R", (), {"run_type": "manual", "run_after": NOW})}
     report = XiaoeBenefitExportOperator(task_id="export", xiaoe_conn_id="xiaoe_first").execute(context)

@@ -24,11 +24,17 @@ SELECT
     s.shop_id,
     CASE
         WHEN s.name IS NULL THEN s.shop_id
-        WHEN EXISTS (SELECT 1 FROM shops AS o WHERE o.name = s.name AND o.shop_id <> s.shop_id)
-            THEN CONCAT(s.name, '（', s.shop_id, '）')
+        WHEN n.shops > 1 THEN CONCAT(s.name, '（', s.shop_id, '）')
         ELSE s.name
     END AS shop_name
-FROM shops AS s;
+FROM shops AS s
+LEFT JOIN (
+    SELECT
+        name,
+        COUNT(*) AS shops
+    FROM shops
+    GROUP BY name
+) AS n ON s.name = n.name;
 
 -- A buyer has one channel (users.source), so the buyers of a day's channels add up to those of the shop.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_kpi_daily AS

@@ -14,7 +14,6 @@ from xiaoe import shops
 from xiaoe.benefits.attention import grants_taken_back, not_observed_since
 from xiaoe.benefits.names import NAMES
 from xiaoe.clock import BEIJING, in_words, midnight, utc_text
-from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session
 from xiaoe.notify import Message
 from xiaoe.storage.files import write_whole
@@ -30,29 +29,6 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 # --- the daily report ----------------------------------------------------------------------------------
-
-
-def report_day(typed: str | None, *, run_after: datetime, interval_end: datetime | None, now: datetime) -> date:
-    """The Beijing day that a run reports on.
-
-    Args:
-        typed: The form's `day`, e.g. `2026-11-20`; empty if the run was not given one.
-        run_after: When the run was due.
-        interval_end: End of the run's interval; None if it has none or was started by hand.
-        now: The current time, with an offset.
-
-    Raises:
-        XiaoeConfigError: The text is not a date, or the date lies in the future.
-    """
-    if not typed:
-        return (interval_end or run_after).astimezone(BEIJING).date() - timedelta(days=1)
-    try:
-        day = date.fromisoformat(typed)
-    except ValueError:
-        raise XiaoeConfigError(f"day={typed!r}: give a date like 2026-11-20") from None
-    if day > now.astimezone(BEIJING).date():
-        raise XiaoeConfigError(f"day={typed!r} lies in the future: give today or an earlier day")
-    return day
 
 
 def export_day(session: Session, shop_id: str, day: date, root: Any, now: datetime) -> dict[str, Any]:
