@@ -228,8 +228,8 @@ report_mail_to = Setting(
 )  # fmt: skip
 report_chat_conn_id = Setting(
     "XIAOE_REPORT_CHAT_CONN_ID", _MAYBE_CONNECTION, "",
-    "connection of type `apprise` for the morning report: not everybody in the group of `XIAOE_CHAT_CONN_ID` may be meant"
-    " to see takings; empty: no chat",
+    "connection of type `apprise` for the morning report; a setting of its own, because takings are not for every group;"
+    " empty: no chat",
 )  # fmt: skip
 quality_sample_days = Setting(
     "XIAOE_QUALITY_SAMPLE_DAYS", _whole(1, int), "2",

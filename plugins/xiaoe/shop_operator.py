@@ -1,4 +1,4 @@
-"""What the operators share: the task of one shop, the kind of its run, the day reported on. Every DAG file imports it."""
+"""What operators share: the task of one shop, the kind of a run, the day it reports on. Every DAG file imports it."""
 
 from __future__ import annotations
 

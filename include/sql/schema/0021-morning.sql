@@ -21,20 +21,13 @@ CREATE TABLE IF NOT EXISTS report_sends (
 -- A name that two shops have is followed by the id.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_shops AS
 SELECT
-    s.shop_id,
+    shop_id,
     CASE
-        WHEN s.name IS NULL THEN s.shop_id
-        WHEN n.shops > 1 THEN CONCAT(s.name, '（', s.shop_id, '）')
-        ELSE s.name
+        WHEN name IS NULL THEN shop_id
+        WHEN COUNT(*) OVER (PARTITION BY name) > 1 THEN CONCAT(name, '（', shop_id, '）')
+        ELSE name
     END AS shop_name
-FROM shops AS s
-LEFT JOIN (
-    SELECT
-        name,
-        COUNT(*) AS shops
-    FROM shops
-    GROUP BY name
-) AS n ON s.name = n.name;
+FROM shops;
 
 -- A buyer has one channel (users.source), so the buyers of a day's channels add up to those of the shop.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_kpi_daily AS

@@ -113,16 +113,16 @@ def _month(shop: ShopFigures) -> str:
     now, before = shop.month
     if now is None:
         return "本月累计：有日期未读全"
-    return f"本月累计实收 {_yuan(now.paid_amount)}，{_against(now.paid_amount, {'上月同期': before and before.paid_amount})}"
+    amount = now.paid_amount
+    return f"本月累计实收 {_yuan(amount)}，{compared(amount, '上月同期', before and before.paid_amount)}"
 
 
 def _today(shop: ShopFigures) -> str:
     if not shop.today:
         return ""
-    until, kpi, before = shop.today
-    return (
-        f"今日至 {until} 实收 {_yuan(kpi.paid_amount)}，{_against(kpi.paid_amount, {'昨日同时段': before.paid_amount})}"
-    )
+    until, now, before = shop.today
+    amount = now.paid_amount
+    return f"今日至 {until} 实收 {_yuan(amount)}，{compared(amount, '昨日同时段', before.paid_amount)}"
 
 
 def _against(value: Decimal | int, bases: Mapping[str, Decimal | None]) -> str:
