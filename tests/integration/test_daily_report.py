@@ -315,6 +315,15 @@ def test_a_channel_that_is_not_configured_is_skipped(session: Session, database:
     assert sent(database) == []
 
 
+def test_a_connection_that_is_not_there_is_named_with_its_setting(
+    session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XIAOE_REPORT_CHAT_CONN_ID", "boss")
+    with pytest.raises(XiaoeConfigError, match="XIAOE_REPORT_CHAT_CONN_ID='boss', but there is no Airflow connection"):
+        send("chat", prepare(day="2026-05-29"))
+    assert sent(database) == []
+
+
 def test_a_day_that_is_not_over_has_no_figures(session: Session) -> None:
     [day] = prepare(day="2026-06-01")
     assert day["is_complete"] is False

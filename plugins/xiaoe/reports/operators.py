@@ -14,6 +14,8 @@ from xiaoe import clock, settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
 from xiaoe.shop_operator import reported_day
 
+_SETTINGS: dict[str, settings.Setting[Any]] = {"mail": settings.report_mail_to, "chat": settings.report_chat_conn_id}
+
 
 class XiaoeReportOperator(BaseOperator):
     """Work out the report on a day, on a Monday also that on the week, on the first also that on the month.
@@ -90,9 +92,15 @@ class XiaoeReportSendOperator(BaseOperator):
         from xiaoe.notify import Message, configured_channels
         from xiaoe.reports import sends
 
-        channel = configured_channels(settings.report_mail_to(), settings.report_chat_conn_id()).get(self.channel)
+        channel = configured_channels(
+            settings.report_mail_to(),
+            settings.report_chat_conn_id(),
+            chat_setting=settings.report_chat_conn_id.name,
+        ).get(self.channel)
         if channel is None:
-            self.log.info("XIAOE_REPORT_MAIL_TO or XIAOE_REPORT_CHAT_CONN_ID is empty: no %s is sent", self.channel)
+            self.log.info(
+                "%s is not configured (%s is empty): nothing is sent there", self.channel, _SETTINGS[self.channel].name
+            )
             return []
         sent, failure = list[str](), None
         with Warehouse().session() as session, session.lock("report_sends", self.channel):

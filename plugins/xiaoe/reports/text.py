@@ -148,7 +148,7 @@ def unusual(kpi: Kpi, same_weekday: Sequence[Kpi | None]) -> str:
     refunds: more than twice. At least three of these days have to be covered, and the day or the median has to have ten
     orders of the kind.
     """
-    usual = [one for one in same_weekday if one]
+    usual = [one for one in same_weekday if one is not None]
     if len(usual) < _MIN_USUAL:
         return f"前四周同日的数据不足 {_MIN_USUAL} 天，未判断"
     found = []
