@@ -128,4 +128,5 @@ def test_an_alert_names_the_shop_and_its_connection(database: Database, monkeypa
         finally:
             database.rows("RENAME TABLE not_migrated_yet TO shops")
         assert "xiaoe_first" in body(server.mails[1]), "an alert does not wait for the names"
+    assert "琴行（xiaoe_first）" in web.render("zh", None)[1], "the alert that stands, on the page"
     assert {row["shop"] for row in database.rows("SELECT shop FROM alerts")} == {"xiaoe_first"}

@@ -11,6 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
+from xiaoe import shops
 from xiaoe.benefits.attention import not_observed_since
 from xiaoe.channels import Refusal, open_refusals
 from xiaoe.clock import beijing_text, utc_text
@@ -18,7 +19,6 @@ from xiaoe.monitor.storage import TableSize, tables
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Scope
 from xiaoe.resources.registry import RESOURCES
-from xiaoe.shops import names as names_of_shops
 
 Looks = Sequence[tuple[int, int, int, int]]
 """Windows of the ledger: begin, end (Beijing), when it was read (UTC), all in seconds since `EPOCH` by that clock; 1 if
@@ -183,6 +183,7 @@ class PageData(NamedTuple):
     shop_checks: Sequence[LatestShopCheck] = ()
     refusals: Sequence[Refusal] = ()
     shop_names: Mapping[str, str] = MappingProxyType({})
+    connection_names: Mapping[str, str] = MappingProxyType({})
 
     def shop_name(self, shop_id: str) -> str:
         """What staff call a shop."""
@@ -216,7 +217,8 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
         shop_checks=[LatestShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
         refusals=open_refusals(session)[:MAX_PROBLEMS],
-        shop_names=names_of_shops(session),
+        shop_names=shops.names(session),
+        connection_names=shops.names_of_connections(session),
     )
 
 
