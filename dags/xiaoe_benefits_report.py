@@ -21,8 +21,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.benefits import DAY_PARAM, report_benefits
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.benefits import report_benefits
+from xiaoe.tasks.defaults import DAY_PARAM, TIMEZONE, dag_defaults
 
 with DAG(
     dag_id="xiaoe_benefits_report",

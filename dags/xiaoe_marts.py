@@ -2,7 +2,8 @@
 
 Runs after each merge of orders or users, after each decision, and every hour. It recomputes the days, weeks and
 months that changed: daily sales, products, buyers and cohorts, refunds by age, benefit decisions, coverage (docs/bi.md
-defines every figure). What changed is in `mart_queue`, written in the same transaction as the change.
+defines every figure). What changed is in `mart_queue`, written in the same transaction as the change. It also takes
+over the shop's name from its connection.
 数据入库或福利判定后自动运行，另每小时一次：只重算有变化的日期、周、月，供看板读取；各指标口径见 docs/bi.md。
 
 **When it fails** dashboards show the state of the last success (see 报表汇总 on 同步监控). Nothing is lost: the next

@@ -23,6 +23,7 @@ from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 
 MAIL_CONN_ID = "smtp_default"
+CHAT_SETTING = "XIAOE_CHAT_CONN_ID"
 _PERMANENT_REFUSAL = 500
 """SMTP replies with this code or a higher one are permanent."""
 _MIN_TOKEN_LENGTH = 16
@@ -58,13 +59,21 @@ class Channel:
     send: Callable[[Message], dict[str, str]]
 
 
-def configured_channels(mail_to: Sequence[str], chat_conn_id: str | None) -> dict[str, Channel]:
-    """The configured channels by name: `mail`, `chat`, both or none."""
+def configured_channels(
+    mail_to: Sequence[str], chat_conn_id: str | None, *, chat_setting: str = CHAT_SETTING
+) -> dict[str, Channel]:
+    """The configured channels by name: `mail`, `chat`, both or none.
+
+    Args:
+        mail_to: Addresses.
+        chat_conn_id: Connection of type `apprise`.
+        chat_setting: The setting that names it, for messages.
+    """
     found: dict[str, Channel] = {}
     if mail_to:
         found["mail"] = Channel("mail", mail_to, partial(mail, to=mail_to))
     if chat_conn_id:
-        found["chat"] = Channel("chat", [chat_conn_id], partial(chat, conn_id=chat_conn_id))
+        found["chat"] = Channel("chat", [chat_conn_id], partial(chat, conn_id=chat_conn_id, setting=chat_setting))
     return found
 
 
@@ -113,7 +122,7 @@ def _noted_refusals(hook: Any) -> dict[str, str]:
     return refused
 
 
-def chat(message: Message, conn_id: str) -> dict[str, str]:
+def chat(message: Message, conn_id: str, setting: str = CHAT_SETTING) -> dict[str, str]:
     """Send a message to every service named by a connection of type `apprise`.
 
     Delivered is what the service confirms (`xiaoe.robots`); of other services, what Apprise calls sent.
@@ -126,7 +135,7 @@ def chat(message: Message, conn_id: str) -> dict[str, str]:
         XiaoeRetriableError: No service accepted it, but may later.
     """
     title, failed = " ".join(message.title.split()), dict[str, XiaoeError]()
-    services = _chat_services(conn_id)
+    services = _chat_services(conn_id, setting)
     for name, service in services.items():
         try:
             _send_chat(service, title, message.lines)
@@ -151,13 +160,13 @@ def _send_chat(service: Any, title: str, lines: Sequence[str]) -> None:
         raise XiaoeRetriableError("not sent; Apprise's log lines above show why")
 
 
-def _chat_services(conn_id: str) -> dict[str, Any]:
+def _chat_services(conn_id: str, setting: str) -> dict[str, Any]:
     """The services of a connection: scheme (and number, if there are several of it) → Apprise's object."""
     # AppriseHook.notify drops the result, so a message that no service accepted would look delivered.
     import apprise
     from airflow.providers.apprise.hooks.apprise import AppriseHook
 
-    connection = _connection(conn_id, "apprise", f"XIAOE_CHAT_CONN_ID={conn_id!r}")
+    connection = _connection(conn_id, "apprise", f"{setting}={conn_id!r}")
     hook, services = AppriseHook(conn_id), apprise.Apprise()
     try:
         config = hook.get_config_from_conn(connection)

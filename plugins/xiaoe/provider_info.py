@@ -36,6 +36,11 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": "string", "minLength": 1},
                         "description": "app…, shown in 小鹅通 → 应用设置; becomes shop_id in every table",
                     },
+                    "shop_name": {
+                        "label": "Shop name",
+                        "schema": {"type": ["string", "null"], "maxLength": 64},
+                        "description": "店铺名称：看板、邮件、群消息和监控页以此称呼店铺；不填则显示 App id",
+                    },
                     "page_size": number("Page size", 200, 200, "Rows per page; each interface's maximum wins"),
                     "calls_per_second": number("Calls per second", 60, 300, "By one task to one interface"),
                     "concurrency": number("Pages at once", 4, 64, "Pages that one task fetches in parallel"),

@@ -222,6 +222,15 @@ count_imported = Setting(
 chat_conn_id = Setting(
     "XIAOE_CHAT_CONN_ID", _MAYBE_CONNECTION, "", "connection of type `apprise` for chat messages; empty: no chat"
 )
+report_mail_to = Setting(
+    "XIAOE_REPORT_MAIL_TO", _ADDRESSES, "",
+    "recipients of the [morning report](bi.md#the-morning-report--早报), separated by commas; empty: no mail",
+)  # fmt: skip
+report_chat_conn_id = Setting(
+    "XIAOE_REPORT_CHAT_CONN_ID", _MAYBE_CONNECTION, "",
+    "connection of type `apprise` for the morning report; a setting of its own, since takings are not for every group;"
+    " empty: no chat",
+)  # fmt: skip
 quality_sample_days = Setting(
     "XIAOE_QUALITY_SAMPLE_DAYS", _whole(1, int), "2",
     "past days whose total each run of `xiaoe_quality` compares with the API ([checks](quality.md))",

@@ -14,10 +14,11 @@ from support.worlds.marts import lose, merge, merge_users, refresh, sales
 from support.worlds.shop import Database
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
-from xiaoe.clock import BEIJING
+from xiaoe.clock import BEIJING, midnight
 from xiaoe.merge.status import write_done
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.reports.kpi import between
 
 pytestmark = pytest.mark.mysql
 
@@ -172,6 +173,51 @@ def test_sales_by_type_and_channel(golden: Database) -> None:
             ("未知(99)", "未知", *figures("2", "2", "90.00", "80.00")),
         ]
     )
+
+
+KPI = "orders_paid, paid_amount, orders_without_amount, refund_orders, refund_amount, buyers, buyers_amount, new_buyers"
+
+
+def test_the_days_of_a_shop(golden: Database) -> None:
+    found = table(
+        golden,
+        "SELECT shop_id, day, orders_paid, paid_amount, net_amount, refund_orders, refund_amount, buyers, new_buyers,"
+        " amount_per_buyer, amount_per_order, is_covered FROM bi_kpi_daily ORDER BY shop_id, day",
+    )
+    none = (None, None)
+    assert [(row[0], row[1], *row[2:11]) for row in found] == [
+        #                 paid amount    net     back  amount  buyers new   by buyer, by order
+        (A, day("03-01"), *figures("1", "100.00", "100.00", "0", "0.00", "1", "1", "100.00", "100.00")),
+        (A, day("03-02"), *figures("4", "300.00", "270.00", "1", "30.00", "3", "2", "100.00", "75.00")),
+        (A, day("03-05"), *figures("0", "0.00", "-50.00", "1", "50.00", "0", "0"), *none),
+        (A, day("03-10"), *figures("1", "100.00", "100.00", "0", "0.00", "1", "0", "100.00", "100.00")),
+        (A, day("04-01"), *figures("1", "0.00", "0.00", "0", "0.00", "1", "0", "0.00", "0.00")),
+        (A, day("04-02"), *figures("3", "110.00", "110.00", "0", "0.00", "1", "1", "90.00", "36.67")),
+        (A, day("04-03"), *figures("0", "0.00", "0.00", "1", "0.00", "0", "0"), *none),
+        (A, day("04-30"), *figures("1", "100.00", "100.00", "0", "0.00", "1", "0", "100.00", "100.00")),
+        (A, day("07-15"), *figures("0", "0.00", "-80.00", "1", "80.00", "0", "0"), *none),
+        (B, day("03-02"), *figures("1", "200.00", "200.00", "0", "0.00", "1", "1", "200.00", "200.00")),
+        (B, day("03-31"), *figures("0", "0.00", "0.00", "0", "0.00", "0", "0"), *none),
+        (B, day("04-01"), *figures("1", "200.00", "0.00", "1", "200.00", "1", "1", "200.00", "200.00")),
+    ]
+    assert {row[11] for row in found} == {0}, "no window of the ledger covers them"
+
+
+def counted_alike(session: Session) -> None:
+    for shop_id, on, *held in session.query(f"SELECT shop_id, day, {KPI} FROM bi_kpi_daily"):
+        begin = midnight(on)
+        assert list(between(session, shop_id, begin, begin + timedelta(days=1))) == held, (shop_id, on)
+
+
+def test_parts_of_a_day_are_counted_as_days_are(golden: Database) -> None:
+    """What a report works out from the orders is, for a whole day, what the mart holds."""
+    with Warehouse().session() as session:
+        counted_alike(session)
+        morning = between(session, A, midnight(day("03-02")), midnight(day("03-02")) + timedelta(hours=12))
+        march = between(session, A, midnight(day("03-01")), midnight(day("04-01")))
+    # a02 and a03; a04 is paid at 12:05, and its money went back in the evening
+    assert morning == (2, yuan("150.00"), 0, 0, yuan("0.00"), 2, yuan("150.00"), 1)
+    assert march == (6, yuan("500.00"), 0, 2, yuan("80.00"), 3, yuan("500.00"), 3)
 
 
 # --- 商品分析 ------------------------------------------------------------------------------------------
@@ -582,6 +628,10 @@ def test_imported_orders_are_no_revenue_but_a_figure_of_their_own(session: Sessi
     assert table(database, BUYERS) == [(day("03-05"), *figures("2", "0", "55"))]
     assert table(database, "SELECT * FROM bi_refund_ages") == []
     assert table(database, "SELECT SUM(buyers), SUM(paid_amount) FROM mart_cohorts") == [figures("2", "55")]
+    assert table(database, "SELECT SUM(orders_paid), SUM(paid_amount), SUM(buyers) FROM bi_kpi_daily") == [
+        figures("2", "55", "2")
+    ]
+    counted_alike(session)
 
 
 def test_a_shop_may_count_them_and_no_longer(
@@ -598,6 +648,7 @@ def test_a_shop_may_count_them_and_no_longer(
         figures("6", "5", "192", "1", "162", "162", "3", "137")
     ]
     assert table(database, BUYERS)[0] == (day("03-01"), *figures("1", "0", "100"))
+    counted_alike(session)
     monkeypatch.delenv("XIAOE_COUNT_IMPORTED")
     refresh(A, NOW)
     assert table(database, REVENUE.format("bi_sales_daily")) == before
@@ -667,6 +718,7 @@ def test_sums_say_how_many_orders_they_lack(session: Session, database: Database
             (day("03-02"), *figures("85", "2", "0", "0")),
             (day("03-03"), *figures("0", "0", "0", "1")),
         ]
+    counted_alike(session)
     merge(session, found, SEEN + timedelta(hours=2))
     refresh(A, NOW)
     assert table(database, lacking.format("bi_sales_daily"))[0] == (day("03-01"), *figures("0", "0", "0", "0"))

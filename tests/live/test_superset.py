@@ -198,7 +198,7 @@ def superset(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> I
     with ThreadPoolExecutor() as pool:
         applied = pool.submit(superset.apply)
         bi_shop.fill(warehouse, tmp_path_factory.mktemp("pages"))
-        assert re.fullmatch(r"dashboards 6  charts \d+  datasets 17  databases 1", applied.result())
+        assert re.fullmatch(r"dashboards 6  charts \d+  datasets 19  databases 1", applied.result())
     superset.start()
     try:
         superset.wait_healthy()

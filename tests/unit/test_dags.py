@@ -65,6 +65,7 @@ LATE_AFTER = {
     "xiaoe_benefits": timedelta(hours=1),
     "xiaoe_benefits_report": timedelta(hours=1),
     "xiaoe_benefits_review": timedelta(hours=22),
+    "xiaoe_daily_report": timedelta(minutes=30),
     "xiaoe_backup": timedelta(hours=2),
     "xiaoe_maintenance": timedelta(hours=2),
     "xiaoe_quality": timedelta(minutes=30),
@@ -72,7 +73,7 @@ LATE_AFTER = {
     "xiaoe_shop_check": timedelta(minutes=15),
 }
 """When staff hear that a run is not through, counted from its queueing; docs/operations.md lists them."""
-WITHOUT_API = ("xiaoe_benefits", "xiaoe_marts", "xiaoe_backup", "xiaoe_maintenance")
+WITHOUT_API = ("xiaoe_benefits", "xiaoe_daily_report", "xiaoe_marts", "xiaoe_backup", "xiaoe_maintenance")
 CHECKS_WITHOUT_API = {"shop.columns", "shop.rows", "shop.queries", "storage"}
 WITHOUT_WINDOW = {"xiaoe_dimensions_daily"}
 DAG_IDS = list(SYNCS)
@@ -274,7 +275,8 @@ def test_decisions_are_made_on_every_change_and_every_hour(bag: DagBag) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "hour", "minute"), [("xiaoe_benefits_report", 9, 0), ("xiaoe_benefits_review", 9, 30)]
+    ("dag_id", "hour", "minute"),
+    [("xiaoe_daily_report", 8, 30), ("xiaoe_benefits_report", 9, 0), ("xiaoe_benefits_review", 9, 30)],
 )
 def test_staff_hear_every_morning(bag: DagBag, dag_id: str, hour: int, minute: int) -> None:
     first, second = first_intervals(bag.dags[dag_id], 2)
@@ -312,6 +314,20 @@ def test_what_a_customer_wrote_is_not_run_as_a_template(bag: DagBag) -> None:
         setattr(ask, name, handed_over)
     ask.render_template_fields({})
     assert (ask.subject, ask.body) == (said["subject"], said["body"])
+
+
+# --- the morning report --------------------------------------------------------------------------------
+
+
+def test_the_morning_report_is_worked_out_once_and_each_channel_sends_by_itself(bag: DagBag) -> None:
+    tasks = bag.dags["xiaoe_daily_report"].tasks
+    assert {task.task_id: task.upstream_task_ids for task in tasks} == {
+        "prepare": set(),
+        "mail": {"prepare"},
+        "chat": {"prepare"},
+    }
+    prepare: Any = bag.dags["xiaoe_daily_report"].get_task("prepare")
+    assert prepare.xiaoe_conn_ids == SHOPS
 
 
 # --- backup and maintenance ----------------------------------------------------------------------------
@@ -522,10 +538,10 @@ FLOORS: list[set[str]] = [
     {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
     {"mysql"},
-    {"resources", "exports", "maintenance", "backup", "channels"},
+    {"resources", "exports", "maintenance", "backup", "channels", "shops"},
     {"api", "merge"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
-    {"sync", "monitor"},
+    {"sync", "monitor", "reports"},
     {"tasks", "foreground", "hook", "operators"},
     {"cli"},
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.log import redact
 from MySQLdb import Error
 
-from xiaoe import channels, clock, settings
+from xiaoe import channels, clock, settings, shops
 from xiaoe.alerts import messages, outage, state
 from xiaoe.alerts.events import Event, is_warehouse_gone
 from xiaoe.alerts.state import Alert
@@ -98,7 +99,9 @@ def _deliver_news(session: Session, wait: int) -> None:
         with session.lock("alerts", timeout=wait):
             outage.end(partial(deliver, session=session))
             now, found = clock.now(), _channels()
-            items = list(news(state.unfinished(session), now))
+            names = shops.names_of_connections(session)
+            found_alerts = [replace(one, shop=names.get(one.shop, one.shop)) for one in state.unfinished(session)]
+            items = list(news(found_alerts, now))
             texts = [item.message for item in items if item.message]
             together = _send(messages.digest(texts), found, session) if len(texts) > MAX_SEPARATE else None
             for item in items:

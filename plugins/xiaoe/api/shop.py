@@ -13,6 +13,8 @@ from xiaoe.exceptions import XiaoeConfigError
 DEFAULT_HOST = "https://api.xiaoe-tech.com"
 MAX_CONCURRENCY = 64
 """Upper bound of `concurrency`."""
+MAX_NAME = 64
+"""Longest `shop_name`, as `shops.name` holds it."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -36,6 +38,7 @@ class Shop:
         calls_per_second: Calls of one task to one interface; the interface's own limit wins.
         concurrency: Pages that one task fetches at the same time.
         timeout: Seconds to wait for an answer.
+        shop_name: What staff call the shop; None: by its id.
     """
 
     conn_id: str
@@ -47,6 +50,7 @@ class Shop:
     calls_per_second: int = 60
     concurrency: int = 4
     timeout: int = 30
+    shop_name: str | None = None
 
     @classmethod
     def from_connection(cls, conn: Any) -> Shop:
@@ -66,6 +70,7 @@ class Shop:
             calls_per_second=_number(conn, extra, "calls_per_second", cls.calls_per_second, most=300),
             concurrency=_number(conn, extra, "concurrency", cls.concurrency, most=MAX_CONCURRENCY),
             timeout=_number(conn, extra, "timeout", cls.timeout, most=600),
+            shop_name=_name(conn, extra.get("shop_name")),
         )
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", shop.app_id):
             raise XiaoeConfigError(
@@ -105,6 +110,16 @@ def _required(conn: Any, name: str, value: Any, where: str) -> str:
     if not value or not str(value).strip():
         raise XiaoeConfigError(f"connection {conn.conn_id}: {name} is empty: fill in {where}")
     return str(value).strip()
+
+
+def _name(conn: Any, value: Any) -> str | None:
+    """One line without outer blanks; None if there is nothing."""
+    name = " ".join(str(value or "").split())
+    if len(name) > MAX_NAME:
+        raise XiaoeConfigError(
+            f"connection {conn.conn_id}: shop_name={name!r} has {len(name)} characters: give at most {MAX_NAME}"
+        )
+    return name or None
 
 
 def _number(conn: Any, extra: dict[str, Any], name: str, default: int, *, most: int) -> int:

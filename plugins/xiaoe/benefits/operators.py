@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from xiaoe import clock, settings
 from xiaoe.api.shop import app_id_of
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
-from xiaoe.shop_operator import ShopOperator, run_kind
+from xiaoe.shop_operator import ShopOperator, reported_day
 
 if TYPE_CHECKING:
     from xiaoe.benefits.policy import Policy
@@ -140,17 +140,11 @@ class XiaoeBenefitExportOperator(ShopOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the day that the run reports on."""
-        from xiaoe.benefits.report import export_day, report_day
+        from xiaoe.benefits.report import export_day
         from xiaoe.mysql.warehouse import Warehouse
 
-        run, now = context["dag_run"], clock.now()
-        by_hand = run_kind(run) == "manual"
-        day = report_day(
-            context["params"].get("day"),
-            run_after=run.run_after,
-            interval_end=None if by_hand else context.get("data_interval_end"),
-            now=now,
-        )
+        now = clock.now()
+        day = reported_day(context, now)
         with Warehouse().session() as session:
             root = ObjectStoragePath(settings.export_dir())
             report = export_day(session, app_id_of(self.xiaoe_conn_id), day, root, now)

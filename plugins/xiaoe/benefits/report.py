@@ -10,10 +10,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from xiaoe import shops
 from xiaoe.benefits.attention import grants_taken_back, not_observed_since
 from xiaoe.benefits.names import NAMES
 from xiaoe.clock import BEIJING, in_words, midnight, utc_text
-from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session
 from xiaoe.notify import Message
 from xiaoe.storage.files import write_whole
@@ -29,29 +29,6 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 # --- the daily report ----------------------------------------------------------------------------------
-
-
-def report_day(typed: str | None, *, run_after: datetime, interval_end: datetime | None, now: datetime) -> date:
-    """The Beijing day that a run reports on.
-
-    Args:
-        typed: The form's `day`, e.g. `2026-11-20`; empty if the run was not given one.
-        run_after: When the run was due.
-        interval_end: End of the run's interval; None if it has none or was started by hand.
-        now: The current time, with an offset.
-
-    Raises:
-        XiaoeConfigError: The text is not a date, or the date lies in the future.
-    """
-    if not typed:
-        return (interval_end or run_after).astimezone(BEIJING).date() - timedelta(days=1)
-    try:
-        day = date.fromisoformat(typed)
-    except ValueError:
-        raise XiaoeConfigError(f"day={typed!r}: give a date like 2026-11-20") from None
-    if day > now.astimezone(BEIJING).date():
-        raise XiaoeConfigError(f"day={typed!r} lies in the future: give today or an earlier day")
-    return day
 
 
 def export_day(session: Session, shop_id: str, day: date, root: Any, now: datetime) -> dict[str, Any]:
@@ -84,6 +61,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
             write_whole(folder / file.name, file.read_bytes())
     return {
         "shop_id": shop_id,
+        "shop_name": shops.name_of(session, shop_id),
         "day": f"{day}",
         "grant": counts[NAMES["grant"]],
         "revoke": counts[NAMES["revoke"]],
@@ -110,7 +88,7 @@ def daily_message(report: dict[str, Any], files: Sequence[Path] = (), *more: str
     back = f"，其中发放后取消 {report['taken_back']}" if report["taken_back"] else ""
     wait = f"，最久 {report['longest']}" if report["waiting"] else ""
     lines = [
-        f"店铺 {report['shop_id']}，{report['day']} 的福利判定：",
+        f"店铺 {report['shop_name']}，{report['day']} 的福利判定：",
         f"发放 {report['grant']} 单",
         f"取消 {report['revoke']} 单{back}",
         f"待人工复核 {report['review']} 单（当前）",
@@ -120,7 +98,7 @@ def daily_message(report: dict[str, Any], files: Sequence[Path] = (), *more: str
     if report["review"]:
         lines.append("请在 Airflow 页面的 Required Actions 中答复待复核订单（DAG xiaoe_benefits_review）。")
     lines += more
-    title = f"福利判定日报 {report['shop_id']} {report['day']}：发放 {report['grant']}，取消 {report['revoke']}"
+    title = f"福利判定日报 {report['shop_name']} {report['day']}：发放 {report['grant']}，取消 {report['revoke']}"
     return Message(title, lines, files)
 
 
@@ -181,12 +159,12 @@ def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> 
     found = grants_taken_back(session, shop_id, now - MAX_NEWS_AGE, now + MAX_CLOCK_SKEW, after=last_log_id)
     if not found:
         return None
-    names = list(dict.fromkeys(order_id for _, order_id in found))
+    names, shop_name = list(dict.fromkeys(order_id for _, order_id in found)), shops.name_of(session, shop_id)
     more = f" 等 {len(names)} 单" if len(names) > SHOWN_ORDERS else ""
     message = Message(
-        f"【紧急】福利收回 {shop_id}：{len(names)} 单发放后退款",
+        f"【紧急】福利收回 {shop_name}：{len(names)} 单发放后退款",
         [
-            f"店铺 {shop_id}：以下订单此前判定为发放，现因退款改为取消。如福利已发出，请尽快收回。",
+            f"店铺 {shop_name}：以下订单此前判定为发放，现因退款改为取消。如福利已发出，请尽快收回。",
             f"订单：{'、'.join(names[:SHOWN_ORDERS])}{more}",
             "明细见福利判定表 benefit_decisions 及次日日报附件。",
         ],
@@ -206,10 +184,11 @@ def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patien
     )
     if sent and waiting < 2 * sent[0][0]:
         return None
+    shop_name = shops.name_of(session, shop_id)
     message = Message(
-        f"【提醒】福利待观测 {shop_id}：{waiting} 单，最久 {in_words(longest)}",
+        f"【提醒】福利待观测 {shop_name}：{waiting} 单，最久 {in_words(longest)}",
         [
-            f"店铺 {shop_id}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {in_words(longest)}。",
+            f"店铺 {shop_name}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {in_words(longest)}。",
             "在读到最新状态之前不会发放。",
             "请检查 DAG xiaoe_orders_rescan、xiaoe_orders_deep_rescan 是否正常运行；恢复后自动判定。",
         ],

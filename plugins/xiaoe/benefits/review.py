@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from xiaoe import shops
 from xiaoe.benefits.decide import merges_locked
 from xiaoe.benefits.names import LATER, NAMES, OPTIONS
 from xiaoe.clock import utc_text
@@ -58,20 +59,21 @@ def open_questions(session: Session, shop_id: str, limit: int = MAX_QUESTIONS) -
         The arguments of one order's tasks: `subject` and `body` of the question (Markdown, no personal data), and
         `about`, the key of the order.
     """
+    shop_name = shops.name_of(session, shop_id)
     return [
         {
-            "subject": f"福利复核：订单 {row[0]}（店铺 {shop_id}）",
-            "body": _body(shop_id, row),
+            "subject": f"福利复核：订单 {row[0]}（店铺 {shop_name}）",
+            "body": _body(shop_name, row),
             "about": {"shop_id": shop_id, "order_id": row[0], "basis": row[1]},
         }
         for row in session.query(_OPEN, (shop_id, limit))
     ]
 
 
-def _body(shop_id: str, row: tuple[Any, ...]) -> str:
+def _body(shop_name: str, row: tuple[Any, ...]) -> str:
     order_id, _, reason, deadline, title, price, refunded, state_text, state, created, paid, refund_time, before = row
     fields = {
-        "店铺": shop_id,
+        "店铺": shop_name,
         "订单": order_id,
         "商品": title,
         "复核原因": reason,

@@ -17,6 +17,8 @@ RESOURCE, MODE = "marts", "refresh"
 class XiaoeMartsOperator(ShopOperator):
     """Recomputes what changed since the last run: sales, buyers, refunds, decisions, coverage.
 
+    Also writes the shop's name to `shops`.
+
     Returns how many days, months and weeks were computed.
     """
 
@@ -24,14 +26,21 @@ class XiaoeMartsOperator(ShopOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Refresh the marts; return the counts."""
-        from xiaoe.api.shop import app_id_of
+        from xiaoe import shops
+        from xiaoe.api.shop import Shop
+        from xiaoe.connections import get_connection
         from xiaoe.marts.refresh import Refresher
         from xiaoe.merge.status import failure_noted, write_done
         from xiaoe.mysql.warehouse import Warehouse
 
         warehouse = Warehouse()
-        shop_id = app_id_of(self.xiaoe_conn_id)
+        shop = Shop.from_connection(get_connection(self.xiaoe_conn_id))
+        shop_id = shop.app_id
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
+            with warehouse.session() as session:
+                if shops.remember(session, shop_id, shop.shop_name, self.xiaoe_conn_id):
+                    session.commit()
+                    self.log.info("shop %s is called %s", shop_id, shop.shop_name or "by its id")
             refresher = Refresher(warehouse, shop_id, now=clock.now())
             counts = refresher.refresh(rebuild=bool(context["params"].get("rebuild")))
             message = ", ".join(f"{name} {number}" for name, number in counts.items())

@@ -5,11 +5,13 @@ Times are naive, as stored: bookkeeping times in UTC, windows and watermarks in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
+from xiaoe import shops
 from xiaoe.benefits.attention import not_observed_since
 from xiaoe.channels import Refusal, open_refusals
 from xiaoe.clock import beijing_text, utc_text
@@ -180,6 +182,12 @@ class PageData(NamedTuple):
     backup: LastBackup | None
     shop_checks: Sequence[LatestShopCheck] = ()
     refusals: Sequence[Refusal] = ()
+    shop_names: Mapping[str, str] = MappingProxyType({})
+    connection_names: Mapping[str, str] = MappingProxyType({})
+
+    def shop_name(self, shop_id: str) -> str:
+        """What staff call a shop."""
+        return self.shop_names.get(shop_id, shop_id)
 
 
 def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageData:
@@ -209,6 +217,8 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
         shop_checks=[LatestShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
         refusals=open_refusals(session)[:MAX_PROBLEMS],
+        shop_names=shops.names(session),
+        connection_names=shops.names_of_connections(session),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import Param, task_group
+from airflow.sdk import task_group
 
 from xiaoe import settings
 from xiaoe.benefits.operators import (
@@ -16,15 +16,6 @@ from xiaoe.benefits.operators import (
     XiaoeBenefitsOperator,
 )
 from xiaoe.tasks.defaults import ASSETS
-
-DAY_PARAM = {
-    "day": Param(
-        None,
-        type=["null", "string"],
-        title="Day 日期",
-        description="Beijing day, 2026-11-20. Empty: the day before the run. 北京日期；留空则为前一天。",
-    ),
-}
 
 
 def decide_benefits(*, timeout: timedelta) -> None:

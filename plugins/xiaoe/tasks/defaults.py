@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
@@ -57,6 +57,17 @@ DEFAULT_ARGS: dict[str, Any] = {
 
 ASSETS = {name: Asset(f"xiaoe_{name}") for name in (*RESOURCES, "benefits", "benefit_answers")}
 """Updated by each merge of the resource, each decision, each answer; other DAGs may be scheduled on them."""
+
+
+DAY_PARAM = {
+    "day": Param(
+        None,
+        type=["null", "string"],
+        title="Day 日期",
+        description="Beijing day, 2026-11-20. Empty: the day before the run. 北京日期；留空则为前一天。",
+    ),
+}
+"""The form of the DAGs that report on a day."""
 
 
 def dag_defaults(*tags: str, params: dict[str, Any], overdue_after: timedelta) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""Reads what a report says: its period's figures of each shop and of all, and what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from xiaoe import shops
+from xiaoe.clock import midnight
+from xiaoe.merge.status import read_watermark
+from xiaoe.mysql.session import Session
+from xiaoe.reports import kpi, periods, text
+from xiaoe.reports.kpi import Kpi
+from xiaoe.reports.periods import Period
+from xiaoe.reports.text import ShopFigures, Today
+
+TOGETHER = "全部店铺"
+
+
+def report(session: Session, shop_ids: Sequence[str], period: Period, now: datetime) -> dict[str, Any]:
+    """A report, JSON-serialisable.
+
+    Args:
+        session: The warehouse, its marts refreshed.
+        shop_ids: One or more.
+        period: What it is about.
+        now: The current time, with an offset.
+
+    Returns:
+        `period` and `first_day`, the key of `report_sends`; `title` and `lines`; `is_complete`.
+    """
+    named = shops.names(session)
+    moment = _read_until(session, shop_ids, period, now)
+    found = [_figures(session, shop_id, named.get(shop_id, shop_id), period, moment) for shop_id in shop_ids]
+    together = _together(found) if len(found) > 1 else None
+    return {
+        "period": period.kind,
+        "first_day": f"{period.first}",
+        "title": text.title(period, found, together),
+        "lines": text.lines(period, found, together),
+        "is_complete": not any(shop.unread for shop in found),
+    }
+
+
+def _read_until(session: Session, shop_ids: Sequence[str], period: Period, now: datetime) -> datetime | None:
+    """The minute of today up to which the orders of all shops were read; None if the period is not yesterday."""
+    if period.kind != "day" or not midnight(period.end) < now < midnight(period.end + (period.end - period.first)):
+        return None
+    watermarks = [read_watermark(session, shop_id, "orders", "incremental") for shop_id in shop_ids]
+    read = min((moment for moment in watermarks if moment), default=None)
+    if read is None or None in watermarks or read <= midnight(period.end):
+        return None
+    return min(read, now).replace(second=0, microsecond=0)
+
+
+def _figures(session: Session, shop_id: str, name: str, period: Period, moment: datetime | None) -> ShopFigures:
+    bases = periods.bases(period)
+    is_day = period.kind == "day"
+    month = periods.month_so_far(period.first) if is_day else None
+    usual = periods.usual_days(period.first) if is_day else []
+    wanted = {day for one in (period, *bases.values(), *(month or ())) for day in one.days}.union(usual)
+    days = kpi.covered_days(session, shop_id, sorted(wanted))
+    unread = text.unread_in_words(kpi.unread_days(session, shop_id, period))
+    figures = kpi.of_period(days, period)
+    if figures is None or unread:
+        return ShopFigures(name, unread or "汇总尚未完成", Kpi(), dict.fromkeys(bases))
+    if not is_day:  # who buys on two days is one buyer
+        buyers = kpi.between(session, shop_id, midnight(period.first), midnight(period.end)).buyers
+        figures = figures._replace(buyers=buyers)
+    return ShopFigures(
+        name,
+        "",
+        figures,
+        {base: kpi.of_period(days, one) for base, one in bases.items()},
+        month and (kpi.of_period(days, month[0]), kpi.of_period(days, month[1])),
+        _today(session, shop_id, moment) if moment else None,
+        [days.get(day) for day in usual],
+    )
+
+
+def _today(session: Session, shop_id: str, moment: datetime) -> Today:
+    today, before = kpi.same_hours(moment)
+    return Today(f"{moment:%H:%M}", kpi.between(session, shop_id, *today), kpi.between(session, shop_id, *before))
+
+
+def _together(found: Sequence[ShopFigures]) -> ShopFigures:
+    """All shops as one; without figures if one has none. A user of two shops is two buyers."""
+    if unread := [f"{shop.name}：{shop.unread}" for shop in found if shop.unread]:
+        return ShopFigures(TOGETHER, "；".join(unread), Kpi(), {})
+    bases = {name: _sum([shop.bases[name] for shop in found]) for name in found[0].bases}
+    months = [shop.month for shop in found if shop.month]
+    todays = [shop.today for shop in found if shop.today]
+    return ShopFigures(
+        TOGETHER,
+        "",
+        kpi.total(shop.kpi for shop in found),
+        bases,
+        (_sum([now for now, _ in months]), _sum([before for _, before in months])) if months else None,
+        Today(todays[0].until, kpi.total(t.kpi for t in todays), kpi.total(t.before for t in todays))
+        if todays
+        else None,
+        [_sum(same) for same in zip(*(shop.usual for shop in found), strict=True)],
+    )
+
+
+def _sum(found: Sequence[Kpi | None]) -> Kpi | None:
+    known = [one for one in found if one is not None]
+    return kpi.total(known) if len(known) == len(found) else None

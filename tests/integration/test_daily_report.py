@@ -1,0 +1,330 @@
+"""The morning report on a small shop, worked out by hand, and how it reaches staff once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.fixtures import shop_connection
+from support.servers.inbox import ChatService, MailServer, body, chat_service, mail_server
+from support.worlds.marts import merge, refresh, sales
+from support.worlds.shop import Database
+from xiaoe import clock, shops
+from xiaoe.clock import BEIJING, midnight
+from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.mysql.session import Session
+from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.reports import kpi
+from xiaoe.reports.operators import XiaoeReportOperator, XiaoeReportSendOperator
+from xiaoe.reports.periods import Period
+
+pytestmark = pytest.mark.mysql
+
+A, B = "appA", "appB"
+NOW = datetime(2026, 6, 1, 8, 30, tzinfo=BEIJING)
+"""A Monday, and the first of a month: a day, a week and a month are over."""
+SEEN = datetime(2026, 6, 1)
+"""08:00 in Beijing, as the ledger has it."""
+DAY = timedelta(days=1)
+
+# Sunday, May 31st, in A: a1 and a2 are of one buyer, who is not new; ud is; nobody bought a9. uc's money went back on
+# that day. a8 is of this morning. ua also bought on Friday, so the week's buyers are fewer than its days'.
+ORDERS = """
+shop | order | buyer | product | type | created        | paid           | price   | state | refunded       | back
+appA | a1    | ua    | p1      | 视频 | 05-31 09:00:00 | 05-31 09:00:00 | 100.00  | 1     | -              | -
+appA | a2    | ua    | p2      | 图文 | 05-31 10:00:00 | 05-31 10:00:00 | 50.00   | 1     | -              | -
+appA | a3    | ub    | p1      | 视频 | 05-31 11:00:00 | 05-31 11:00:00 | 30.00   | 1     | -              | -
+appA | a4    | ub    | p1      | 视频 | 05-24 10:00:00 | 05-24 10:00:00 | 120.00  | 1     | -              | -
+appA | a5    | uc    | p1      | 视频 | 05-30 10:00:00 | 05-30 10:00:00 | 90.00   | 10    | 05-31 12:00:00 | 90.00
+appA | a6    | ua    | p1      | 视频 | 04-15 10:00:00 | 04-15 10:00:00 | 200.00  | 1     | -              | -
+appA | a7    | ud    | p1      | 视频 | 05-31 12:00:00 | 05-31 12:00:00 | 20.00   | 1     | -              | -
+appA | a8    | uc    | p1      | 视频 | 06-01 07:00:00 | 06-01 07:00:00 | 40.00   | 1     | -              | -
+appA | a9    | -     | p1      | 视频 | 05-31 13:00:00 | 05-31 13:00:00 | 10.00   | 1     | -              | -
+appA | a10   | ua    | p1      | 视频 | 05-29 10:00:00 | 05-29 10:00:00 | 60.00   | 1     | -              | -
+appB | b1    | ue    | p1      | 视频 | 05-31 10:00:00 | 05-31 10:00:00 | 1000.00 | 1     | -              | -
+appB | b2    | ue    | p1      | 视频 | 05-30 10:00:00 | 05-30 10:00:00 | 1000.00 | 1     | -              | -
+"""
+DAY_OF_A = [
+    "实收 210.00 元，较前日 +133.3%，较上周同日 +75.0%，去年同日无数据；净收入 120.00 元",
+    "支付 5 单，较前日 +400.0%；付款 3 人，其中新客 1 人",
+    "客单价（按人）66.67 元，笔单价（按单）42.00 元",
+    "退款 90.00 元，1 单，前日为 0",
+    "本月累计实收 480.00 元，较上月同期 +140.0%；今日至 08:00 实收 40.00 元，昨日同时段为 0",
+    "异常：无",
+]
+DAY_OF_B = [
+    "实收 1,000.00 元，与前日持平，上周同日为 0，去年同日无数据；净收入 1,000.00 元",
+    "支付 1 单，与前日持平；付款 1 人，其中新客 0 人",
+    "客单价（按人）1,000.00 元，笔单价（按单）1,000.00 元",
+    "退款 0.00 元，0 单，与前日持平",
+    "本月累计实收 2,000.00 元，上月同期为 0；今日至 08:00 实收 0.00 元，与昨日同时段持平",
+    "异常：无",
+]
+DAY_OF_ALL = [
+    "实收 1,210.00 元，较前日 +11.0%，较上周同日 +908.3%，去年同日无数据；净收入 1,120.00 元",
+    "支付 6 单，较前日 +200.0%；付款 4 人，其中新客 1 人",
+    "客单价（按人）300.00 元，笔单价（按单）201.67 元",
+    "退款 90.00 元，1 单，前日为 0",
+    "本月累计实收 2,480.00 元，较上月同期 +1140.0%；今日至 08:00 实收 40.00 元，昨日同时段为 0",
+    "异常：无",
+]
+WEEK_OF_A = [
+    "实收 360.00 元，较上周 +200.0%，去年同周无数据；净收入 270.00 元",
+    "支付 7 单，较上周 +600.0%；付款 4 人，其中新客 2 人",
+    "客单价（按人）87.50 元，笔单价（按单）51.43 元",
+    "退款 90.00 元，1 单，上周为 0",
+]
+MONTH_OF_A = [
+    "实收 480.00 元，较上月 +140.0%，去年同月无数据；净收入 390.00 元",
+    "支付 8 单，较上月 +700.0%；付款 4 人，其中新客 3 人",
+    "客单价（按人）117.50 元，笔单价（按单）60.00 元",
+    "退款 90.00 元，1 单，上月为 0",
+]
+SCHEDULED: Any = {
+    "dag_run": SimpleNamespace(run_type="scheduled", run_after=NOW),
+    "params": {"day": None},
+    "data_interval_end": NOW,
+}
+
+
+@pytest.fixture
+def session(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    for name in ("XIAOE_REPORT_MAIL_TO", "XIAOE_REPORT_CHAT_CONN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for conn_id, shop_id in (("XIAOE_FIRST", A), ("XIAOE_SECOND", B)):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id}", shop_connection("http://127.0.0.1:1", app_id=shop_id))
+    with Warehouse().session() as session:
+        found = sales(ORDERS)
+        for shop_id in (A, B):
+            merge(session, [one for one in found if one.shop_id == shop_id], SEEN)
+            read(session, shop_id, midnight(date(2026, 4, 1)), NOW - timedelta(minutes=30), SEEN)
+        shops.remember(session, A, "琴行", "xiaoe_first")
+        session.commit()
+        yield session
+
+
+def read(session: Session, shop_id: str, begin: datetime, end: datetime, seen: datetime) -> None:
+    """A window in the ledger, and the watermark at its end; `seen` is UTC, naive."""
+    session.execute(
+        "INSERT INTO sync_windows (shop_id, resource, mode, window_start, window_end, run_id, batch_id, api_total,"
+        " staged, inserted, updated, unchanged, rejected, passes, observed_at, merged_at)"
+        " VALUES (%s, 'orders', 'rescan', %s, %s, 'r', %s, 0, 0, 0, 0, 0, 0, 1, %s, %s)",
+        (shop_id, begin.replace(tzinfo=None), end.replace(tzinfo=None), f"{shop_id}-{seen:%m%d%H%M}", seen, seen),
+    )
+    session.execute(
+        "REPLACE INTO sync_status (shop_id, resource, mode, watermark, last_success_at, last_attempt_at, status)"
+        " VALUES (%s, 'orders', 'incremental', %s, %s, %s, 'success')",
+        (shop_id, end.replace(tzinfo=None) + timedelta(seconds=30), seen, seen),
+    )
+    session.commit()
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    with mail_server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", server.connection())
+        monkeypatch.setenv("XIAOE_REPORT_MAIL_TO", "boss@example.com")
+        yield server
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatService]:
+    with chat_service() as service:
+        service.stand_in(monkeypatch)
+        monkeypatch.setenv("AIRFLOW_CONN_APPRISE_BOSS", service.connection("wecombot://abcdefgh12345678/"))
+        monkeypatch.setenv("XIAOE_REPORT_CHAT_CONN_ID", "apprise_boss")
+        yield service
+
+
+def prepare(*conn_ids: str, day: str | None = None) -> list[dict[str, Any]]:
+    context = SCHEDULED | {"params": {"day": day}}
+    return XiaoeReportOperator(task_id="prepare", xiaoe_conn_ids=[*conn_ids] or ["xiaoe_first"]).execute(context)
+
+
+def send(channel: str, reports: list[dict[str, Any]]) -> list[str]:
+    return XiaoeReportSendOperator(task_id=channel, channel=channel, reports=reports).execute({})  # type: ignore[arg-type]
+
+
+def sent(database: Database) -> list[tuple[Any, ...]]:
+    rows = database.rows("SELECT period, channel, is_complete FROM report_sends ORDER BY period, channel")
+    return [tuple(row.values()) for row in rows]
+
+
+# --- the figures ---------------------------------------------------------------------------------------
+
+
+def test_a_day_a_week_and_a_month_of_one_shop(session: Session) -> None:
+    day, week, month = prepare()
+    assert day == {
+        "period": "day",
+        "first_day": "2026-05-31",
+        "title": "经营早报 2026-05-31（周日）：实收 210.00 元",
+        "lines": ["【琴行】", *DAY_OF_A],
+        "is_complete": True,
+    }
+    assert (week["title"], week["lines"]) == (
+        "经营周报 2026-05-25 至 2026-05-31：实收 360.00 元",
+        ["【琴行】", *WEEK_OF_A],
+    )
+    assert (month["title"], month["lines"]) == ("经营月报 2026 年 5 月：实收 480.00 元", ["【琴行】", *MONTH_OF_A])
+
+
+def test_several_shops_have_their_sum_first(session: Session) -> None:
+    day, *_ = prepare("xiaoe_first", "xiaoe_second")
+    assert day["title"] == "经营早报 2026-05-31（周日）：实收 1,210.00 元"
+    assert day["lines"] == ["【全部店铺】", *DAY_OF_ALL, "【琴行】", *DAY_OF_A, "【appB】", *DAY_OF_B]
+
+
+def test_a_past_day_says_nothing_of_today(session: Session) -> None:
+    [day] = prepare(day="2026-05-29")
+    assert day["lines"][1].startswith("实收 60.00 元，前日为 0，")
+    assert day["lines"][5] == "本月累计实收 180.00 元，较上月同期 -10.0%", "a4 and a10 against a6"
+
+
+def test_the_mart_the_orders_and_sql_by_hand_agree_on_every_day(session: Session, database: Database) -> None:
+    by_hand = (
+        "SELECT (SELECT COUNT(*) FROM orders WHERE shop_id = 'appA' AND DATE(pay_time) = %s),"
+        " (SELECT COALESCE(SUM(price), 0) FROM orders WHERE shop_id = 'appA' AND DATE(pay_time) = %s),"
+        " (SELECT COUNT(*) FROM orders WHERE shop_id = 'appA' AND DATE(refund_time) = %s),"
+        " (SELECT COALESCE(SUM(refund_money), 0) FROM orders WHERE shop_id = 'appA' AND DATE(refund_time) = %s),"
+        " (SELECT COUNT(DISTINCT user_id) FROM orders WHERE shop_id = 'appA' AND DATE(pay_time) = %s),"
+        " (SELECT COUNT(*) FROM (SELECT MIN(DATE(pay_time)) AS day FROM orders WHERE shop_id = 'appA'"
+        " AND user_id IS NOT NULL GROUP BY user_id) AS firsts WHERE day = %s)"
+    )
+    refresh(A, NOW.replace(tzinfo=None))
+    days = [date(2026, 4, 15) + DAY * number for number in range(47)]
+    held = kpi.covered_days(session, A, days)
+    assert [*held] == days, "also those on which nothing happened"
+    for day, found in held.items():
+        [expected] = session.query(by_hand, (day,) * 6)
+        assert expected == (
+            found.orders_paid, found.paid_amount, found.refund_orders, found.refund_amount, found.buyers,
+            found.new_buyers,
+        )  # fmt: skip
+        assert kpi.between(session, A, midnight(day), midnight(day + DAY)) == found
+
+
+# --- days that are not complete ------------------------------------------------------------------------
+
+
+def test_a_day_that_was_not_read_to_its_end_has_no_figures(session: Session, database: Database) -> None:
+    database.rows("DELETE FROM sync_windows WHERE shop_id = 'appB'")
+    read(session, B, midnight(date(2026, 4, 1)), datetime(2026, 5, 31, 20, tzinfo=BEIJING), datetime(2026, 5, 31, 12))
+    day, *_ = prepare("xiaoe_first", "xiaoe_second")
+    unread = "05-18、05-19、05-20、05-21、05-22 等 14 天的订单尚未读全"
+    assert day["is_complete"] is False
+    assert day["title"] == "经营早报 2026-05-31（周日）：数据不完整"
+    again = "补齐后重跑 xiaoe_daily_report 会再发。"
+    assert day["lines"][:2] == ["【全部店铺】", f"数据不完整，暂无数字：appB：{unread}。{again}"]
+    assert day["lines"][-2:] == ["【appB】", f"数据不完整，暂无数字：{unread}。{again}"]
+    assert [line.partition("；今日")[0] for line in day["lines"][2:9]] == [
+        "【琴行】",
+        *(line.partition("；今日")[0] for line in DAY_OF_A),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begin", "seen", "unread"),
+    [
+        ("2026-05-31 00:00", "2026-05-31 16:00", []),
+        ("2026-05-31 00:00", "2026-05-31 15:59", ["2026-05-31"]),
+        ("2026-05-31 00:01", "2026-06-01 00:00", ["2026-05-31"]),
+        ("2026-05-29 12:00", "2026-06-01 00:00", []),
+        ("2026-05-29 00:00", "2026-05-31 15:00", ["2026-05-29", "2026-05-30", "2026-05-31"]),
+    ],
+    ids=["seen at its end", "seen a minute before", "begins late", "the shop's first day counts whole", "seen early"],
+)
+def test_what_has_to_be_read(session: Session, database: Database, begin: str, seen: str, unread: list[str]) -> None:
+    database.rows("DELETE FROM sync_windows")
+    start = datetime.fromisoformat(begin).replace(tzinfo=BEIJING)
+    read(session, A, start, midnight(date(2026, 6, 1)), datetime.fromisoformat(seen))
+    found = kpi.unread_days(session, A, Period("day", date(2026, 5, 31), date(2026, 6, 1)))
+    assert [f"{day}" for day in found] == unread
+
+
+def test_a_shop_that_was_never_read_has_no_figures(session: Session, database: Database) -> None:
+    database.rows("DELETE FROM sync_windows")
+    day, *_ = prepare()
+    assert day["lines"][1].startswith("数据不完整，暂无数字：05-31 的订单尚未读全")
+
+
+def test_a_shop_whose_connection_is_wrong_is_left_out(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_SECOND", shop_connection("http://127.0.0.1:1", app_id=""))
+    day, *_ = prepare("xiaoe_first", "xiaoe_second")
+    assert day["lines"] == ["【琴行】", *DAY_OF_A]
+    with pytest.raises(XiaoeConfigError, match="app_id is empty"):
+        prepare("xiaoe_second")
+
+
+# --- on its way ----------------------------------------------------------------------------------------
+
+
+def test_it_arrives_once_by_mail_and_in_the_chat(
+    session: Session, database: Database, inbox: MailServer, group: ChatService
+) -> None:
+    for _ in range(2):
+        reports = prepare()
+        send("mail", reports)
+        send("chat", reports)
+    assert [mail["Subject"] for mail in inbox.mails] == [report["title"] for report in reports]
+    assert {mail["To"] for mail in inbox.mails} == {"boss@example.com"}
+    assert all(line in body(inbox.mails[0]) for line in DAY_OF_A)
+    assert group.texts["wecombot"] == ["\n".join([report["title"], *report["lines"]]) for report in reports]
+    assert sent(database) == [(kind, way, 1) for kind in ("day", "month", "week") for way in ("chat", "mail")]
+
+
+def test_a_channel_that_is_down_gets_its_report_later_and_the_other_one_no_second(
+    session: Session, database: Database, inbox: MailServer, group: ChatService
+) -> None:
+    reports = prepare(day="2026-05-29")
+    inbox.refusals["DATA"] = "451 try later"
+    with pytest.raises(XiaoeRetriableError, match="451"):
+        send("mail", reports)
+    send("chat", reports)
+    assert sent(database) == [("day", "chat", 1)]
+    inbox.refusals.clear()
+    assert send("mail", reports) == [reports[0]["title"]]
+    assert send("chat", reports) == []
+    assert len(inbox.mails) == len(group.texts["wecombot"]) == 1
+    assert sent(database) == [("day", "chat", 1), ("day", "mail", 1)]
+
+
+def test_a_report_without_figures_is_sent_once_and_once_more_when_they_are_there(
+    session: Session, database: Database, inbox: MailServer
+) -> None:
+    database.rows("UPDATE sync_windows SET window_end = '2026-05-29 20:00:00'")
+    for _ in range(2):
+        send("mail", prepare(day="2026-05-29"))
+    assert [mail["Subject"] for mail in inbox.mails] == ["经营早报 2026-05-29（周五）：数据不完整"]
+    assert sent(database) == [("day", "mail", 0)]
+    database.rows("UPDATE sync_windows SET window_end = '2026-06-01 08:00:00'")
+    database.rows("INSERT INTO mart_queue (shop_id, kind, day) VALUES ('appA', 'covered', '2026-05-29')")
+    for _ in range(2):
+        send("mail", prepare(day="2026-05-29"))
+    assert [mail["Subject"] for mail in inbox.mails][1:] == ["经营早报 2026-05-29（周五）：实收 60.00 元"]
+    assert sent(database) == [("day", "mail", 1)]
+
+
+def test_a_channel_that_is_not_configured_is_skipped(session: Session, database: Database) -> None:
+    assert send("mail", prepare()) == send("chat", prepare()) == []
+    assert sent(database) == []
+
+
+def test_a_connection_that_is_not_there_is_named_with_its_setting(
+    session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XIAOE_REPORT_CHAT_CONN_ID", "boss")
+    with pytest.raises(XiaoeConfigError, match="XIAOE_REPORT_CHAT_CONN_ID='boss', but there is no Airflow connection"):
+        send("chat", prepare(day="2026-05-29"))
+    assert sent(database) == []
+
+
+def test_a_day_that_is_not_over_has_no_figures(session: Session) -> None:
+    [day] = prepare(day="2026-06-01")
+    assert day["is_complete"] is False
+    assert day["lines"][1].startswith("数据不完整，暂无数字：05-19、")
