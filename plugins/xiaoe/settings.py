@@ -228,7 +228,7 @@ report_mail_to = Setting(
 )  # fmt: skip
 report_chat_conn_id = Setting(
     "XIAOE_REPORT_CHAT_CONN_ID", _MAYBE_CONNECTION, "",
-    "connection of type `apprise` for the morning report; a setting of its own, since takings are not for every group;"
+    "connection of type `apprise` for the morning report; a separate setting, since takings are not for every group;"
     " empty: no chat",
 )  # fmt: skip
 quality_sample_days = Setting(

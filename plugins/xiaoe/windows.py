@@ -19,7 +19,7 @@ MAX_SLICE = timedelta(days=6)
 EVER = datetime(2000, 1, 1, tzinfo=BEIJING)
 """Begin of the window of a list that is read whole."""
 FOREVER = datetime(2100, 1, 1, tzinfo=BEIJING)
-"""End of the last part of such a list: it has no end of its own."""
+"""End of the last part of such a list: it is open-ended."""
 MAX_FUTURE = timedelta(days=366)
 """A window that ends later than this after now is treated as a typo."""
 _SPAN = "%Y%m%dT%H%M%S"
@@ -168,7 +168,7 @@ def plan_rescan(run: Run, *, lookback: timedelta, lag: timedelta) -> Plan:
 def plan_history(run: Run, *, start: datetime, lag: timedelta) -> Plan:
     """The run's own interval; without one, everything since the start of the history.
 
-    A backfill's intervals begin at the date that a person typed, which Airflow takes for midnight of its own zone,
+    A backfill's intervals begin at the date that a person typed, which Airflow takes for midnight in its own zone,
     UTC: in Beijing that is 08:00. So they are widened to whole days.
     """
     if (chosen := _chosen_window(run)) is not None:

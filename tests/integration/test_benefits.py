@@ -945,7 +945,7 @@ def queue(database: Database) -> set[str]:
 def test_an_emulated_shop_after_its_syncs(
     sync: Sync, database: Database, api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three thousand orders and their after-sales; then the clock goes on, and only what changed is decided anew."""
+    """Three thousand orders and their after-sales; then the clock goes on, and only what changed is decided."""
     sync.run(EVERYTHING)
     sync.run(EVERYTHING, resource=REFUNDS)
     assert len(queue(database)) == 3000
@@ -988,7 +988,7 @@ def test_an_emulated_shop_after_its_syncs(
 def test_an_order_that_cannot_be_read_any_more_is_decided_anew(
     sync: Sync, database: Database, tmp_path: Path, then: str
 ) -> None:
-    """And anew when it can be read again, even if it is just as it was before."""
+    """And again when it can be read again, even if it is just as it was before."""
     now = beijing(DEADLINE + 10 * DAY)
     good, bad = raw_order(1), raw_order(1, price="九十九")
     second = {"as it was": good, "as something else": raw_order(1, title="other")}[then]

@@ -44,7 +44,7 @@ def sale(number: int, **changes: Any) -> Sale:
 
 
 def from_nothing(database: Database, session: Session) -> dict[str, list[tuple[Any, ...]]]:
-    """What the marts hold when everything is worked out anew."""
+    """What the marts hold when everything is recomputed."""
     for table in MARTS:
         session.execute(f"DELETE FROM {table}")
     session.commit()

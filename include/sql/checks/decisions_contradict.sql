@@ -1,4 +1,4 @@
-{#- Decisions that their own order contradicts (docs/benefits.md), unless the order waits to be decided anew or a person
+{#- Decisions that their own order contradicts (docs/benefits.md), unless the order waits for a decision or a person
     decided: revoked without any sign of a refund; granted although refunded in full in time; granted without a look
     at the order after its deadline. Observations are UTC, the deadline is Beijing. -#}
 SELECT CONCAT(d.order_id, ' ', d.decision_text) AS finding

@@ -1,4 +1,4 @@
-{#- Works out the days from `first` up to `end`, not included, anew, from what orders are now; docs/bi.md has the
+{#- Recomputes the days from `first` up to `end`, not included, from what orders are now; docs/bi.md has the
     definitions. Runs in one transaction, READ COMMITTED. One statement reads the orders, so the marts agree with
     each other; what is committed after it stands in mart_queue and is worked out with the next run. -#}
 {%- from "merge/macros.jinja" import numbers -%}

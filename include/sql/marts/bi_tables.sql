@@ -1,4 +1,4 @@
-{#- Temporary tables of a run of bi_days.sql; made anew for each range of days, before the transaction begins. Each has
+{#- Temporary tables of a run of bi_days.sql; made for each range of days, before the transaction begins. Each has
     a primary key: a server may require one (sql_require_primary_key). -#}
 DROP TEMPORARY TABLE IF EXISTS mart_facts;
 

@@ -1,7 +1,7 @@
 -- Sums say how many rows they lack: orders and refunds whose amount, or the day that it belongs to, cannot be read.
 -- depends: 0015-shop-checks
 
--- MySQL knows no ADD COLUMN IF NOT EXISTS. Figures are worked out anew, because the rules of the marts changed.
+-- MySQL knows no ADD COLUMN IF NOT EXISTS. Figures are recomputed, because the rules of the marts changed.
 SET @add_columns = (
     SELECT
         IF(

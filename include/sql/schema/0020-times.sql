@@ -1,6 +1,6 @@
 -- No time before 2010, or more than a day in the future, is a fact: until this version, "never" as other programs write
 -- it (1970, 0001, 9999) could be stored as one. These times become empty, with all that rests on them; the next reading
--- types such rows anew. An UPDATE that finds no such time does nothing, so this can be repeated.
+-- types such rows again. An UPDATE that finds no such time does nothing, so this can be repeated.
 -- depends: 0019-sums
 
 INSERT INTO mart_queue (shop_id, kind, day)

@@ -179,7 +179,7 @@ class XiaoeHook(HttpHook):
     def share_token_if_possible(self) -> None:
         """Take the shared token where there is one: a fresh token would end that of a running task.
 
-        Where the warehouse cannot be reached (not set up yet), no task runs, and a token of its own hurts nobody.
+        Where the warehouse cannot be reached (not set up yet), no task runs, and a separate token hurts nobody.
         """
         if self._tokens is None:
             self._tokens = shared_or_own()

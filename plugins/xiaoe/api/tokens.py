@@ -129,7 +129,7 @@ class SharedTokenStore:
             raise XiaoeQuotaError(
                 f"{issues} tokens asked for in 10 minutes (the API allows 100). If they were refused, see the errors"
                 f" before this one; else: does another program use client_id {shop.client_id}? Each new token ends the"
-                " one before. Give it a client of its own.",
+                " one before. Give it its own client.",
                 retry_after=600,
                 max_attempts=1,
             )
