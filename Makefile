@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +37,11 @@ format: install  ## format the Python code and apply safe fixes
 lock: install  ## compile all requirements*.txt from their .in files (ARGS=--upgrade to take newer releases)
 	@scripts/lock $(ARGS)
 
-audit: install  ## known vulnerabilities of the pinned requirements; needs a vulnerability service (ARGS= for pip-audit)
+audit: install  ## known vulnerabilities of what the images pin; needs a vulnerability service (ARGS= for pip-audit)
 	@scripts/audit $(ARGS)
+
+sbom: install  ## what the images hold: bills of materials (CycloneDX) and licences, in .local/sbom/
+	@scripts/sbom
 
 docs: install  ## regenerate the tables in docs/ from the code
 	@$(PYTHON_BIN) scripts/docs.py

@@ -90,7 +90,7 @@ class Stack:
 
 
 def containers(stack: Stack) -> Iterator[str]:
-    """Every port is on loopback, and nothing of ours runs as root."""
+    """Every port is on loopback; nothing runs as root, has a capability, or can write into its image."""
     compose = ["docker", "compose", "--env-file", str(stack.file), "--profile", "demo"]
     listed = subprocess.run([*compose, "ps", "--format", "json"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
     found = [json.loads(line) for line in listed.stdout.splitlines()]
@@ -98,7 +98,19 @@ def containers(stack: Stack) -> Iterator[str]:
     expect(addresses == {"127.0.0.1"}, f"ports are published on {addresses}")
     for one in found:
         expect(not (root := root_processes(one["ID"])), f"{one['Service']} runs as root: {root}")
-    yield f"{len(found)} containers run, none as root; ports on 127.0.0.1 only"
+        expect(not (more := rights(one["ID"])), f"{one['Service']} may more than it needs: {more}")
+    yield f"{len(found)} containers run, none as root, all read-only; ports on 127.0.0.1 only"
+
+
+def rights(container: str) -> dict[str, Any]:
+    """What the engine lets a container do beyond reading its image; empty if nothing."""
+    state = ["docker", "inspect", "--format", "{{json .HostConfig}}", container]
+    held = json.loads(subprocess.run(state, capture_output=True, text=True, check=True).stdout)  # noqa: S603
+    least = {
+        "ReadonlyRootfs": True, "CapDrop": ["ALL"], "CapAdd": None, "Privileged": False,
+        "SecurityOpt": ["no-new-privileges:true"],
+    }  # fmt: skip
+    return {name: held[name] for name, value in least.items() if held[name] != value}
 
 
 def root_processes(container: str) -> list[str]:

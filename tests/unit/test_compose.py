@@ -19,7 +19,6 @@ COMPOSE_TEXT = (REPO / "docker-compose.yaml").read_text("utf-8")
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENDS = [name for name, service in SERVICES.items() if service["restart"] == "no"]
-OURS = [name for name, service in SERVICES.items() if "build" in service]
 EXAMPLE = (REPO / ".env.example").read_text("utf-8")
 SECRETS = set(re.findall(r"^([A-Z_]+)=$", EXAMPLE, re.M))
 OPTIONS = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", EXAMPLE, re.M))
@@ -65,11 +64,32 @@ def test_memory_logs_and_rights_are_limited(name: str) -> None:
     service = SERVICES[name]
     assert service["mem_limit"]
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
-    assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["restart"] in ("no", "unless-stopped")
-    if name in OURS:
-        assert service["cap_drop"] == ["ALL"]
-        assert int(service["user"].partition(":")[0]) > 0
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_is_root_has_a_capability_or_changes_its_image(name: str) -> None:
+    service = SERVICES[name]
+    assert int(service["user"].partition(":")[0]) > 0
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"cap_add", "privileged", "pid", "network_mode", "ipc", "devices"} & set(service)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_writes_outlives_it_or_is_small(name: str) -> None:
+    """A tmpfs counts as memory of the service: whole backups and large sorts go to disk."""
+    service = SERVICES[name]
+    in_memory = {target.partition(":")[0] for target in service.get("tmpfs", [])}
+    on_disk = {volume.split(":")[1] for volume in service.get("volumes", [])}
+    assert not in_memory & on_disk
+    if name in ("init", "scheduler", "worker", "mysql"):
+        assert "/tmp" in on_disk
+    elif name != "redis":  # keeps nothing
+        assert "/tmp" in in_memory | on_disk
+    if service.get("image", "").startswith("xiaoe-airflow:"):
+        assert "/opt/airflow" in in_memory  # its airflow.cfg
 
 
 @pytest.mark.parametrize("name", SERVICES)
