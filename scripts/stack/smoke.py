@@ -222,6 +222,19 @@ def users(stack: Stack) -> Iterator[str]:
     yield "MySQL refuses what a user does not need"
 
 
+def nightly(stack: Stack) -> Iterator[str]:
+    """A backup is made, what is old is removed, the shops fit."""
+    stack.run("xiaoe_backup", "xiaoe_maintenance", "xiaoe_shop_check")
+    [[count, status]] = query(stack.dsn, "SELECT row_count, status FROM backups ORDER BY id DESC LIMIT 1")
+    drills = query(stack.dsn, "SELECT drill_status FROM backups WHERE drilled_at IS NOT NULL")
+    expect(status == "success", f"backup: {status}")
+    expect(drills != [] and all(drill == ["success"] for drill in drills), f"restore drills: {drills}")
+    verdicts = dict(query(stack.dsn, "SELECT shop_id, MAX(verdict) FROM shop_checks GROUP BY shop_id"))
+    expect({shop.app_id for shop in stack.shops} == set(verdicts), f"shops checked: {verdicts}")
+    expect(set(verdicts.values()) <= {"fits", "fits_with_remarks"}, f"shops: {verdicts}")
+    yield f"a backup of {count} rows, {len(drills)} restored as a drill; shops: {verdicts}"
+
+
 def mail(stack: Stack) -> Iterator[str]:
     """The daily report is in the mailbox."""
     messages = requests.get(f"{stack.mailpit}/api/v1/messages", timeout=30).json()["messages"]
@@ -250,7 +263,8 @@ def dashboards(stack: Stack) -> Iterator[str]:
         "queries": [{"metrics": [metric], "columns": []}],
         "force": True,
     }
-    paid = "SELECT COUNT(*) FROM orders WHERE absent_since IS NULL AND pay_time IS NOT NULL"
+    # Imported orders are no revenue.
+    paid = "SELECT COUNT(*) FROM orders WHERE absent_since IS NULL AND pay_time IS NOT NULL AND is_imported = 0"
 
     def shown() -> int:
         answer = session.post(f"{api}/chart/data", json=wish, timeout=120)
@@ -273,7 +287,7 @@ def expect(condition: bool, complaint: str) -> None:
 
 
 CHECKS: tuple[Callable[[Stack], Iterator[str]], ...] = (
-    containers, login, users, dags, data, benefits, quality, marts, mail, dashboards,
+    containers, login, users, dags, data, benefits, quality, nightly, marts, mail, dashboards,
 )  # fmt: skip
 
 
