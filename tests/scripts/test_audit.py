@@ -76,7 +76,7 @@ def test_a_known_hole_is_named_with_its_fix_and_fails() -> None:
     assert "PYSEC-2026-1, fixed in 99.0" in done.stdout
 
 
-def test_without_an_answer_nothing_is_proved_and_ci_goes_on() -> None:
+def test_without_an_answer_nothing_is_proved() -> None:
     with service(lambda _: None) as url:
         refused = audit(url)
     with socket.socket() as nobody:
@@ -86,4 +86,3 @@ def test_without_an_answer_nothing_is_proved_and_ci_goes_on() -> None:
         assert done.returncode == 3
         assert "NOT AUDITED" in done.stderr
         assert "known holes" not in done.stdout
-    assert "\nscripts/audit || [ $? = 3 ]" in (REPO / ".ci" / "run").read_text("utf-8")
