@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pygal.etree import etree as drawing
 
 from xiaoe import coverage
 from xiaoe.clock import BEIJING
@@ -314,6 +316,16 @@ def test_too_little_free_disk_names_value_setting_and_place() -> None:
 # --- charts --------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["lxml", "etree"])
+def xml(request: pytest.FixtureRequest) -> Iterator[None]:
+    """pygal draws with lxml where that is installed, else with Python's own."""
+    held = drawing.lxml
+    getattr(drawing, f"to_{request.param}")()
+    yield
+    (drawing.to_lxml if held else drawing.to_etree)()
+
+
+@pytest.mark.usefixtures("xml")
 def test_a_chart_brings_no_script_style_or_address_and_says_its_values() -> None:
     svg = charts.bars(["11-19", "11-20"], {EVIL: [1, 2500]}, title=EVIL, no_data="none")
     assert not re.search(r"<script|<style|<!--|style=|href=|\bid=|javascript", svg.replace("&lt;script", ""))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement
 
 import pygal
 from markupsafe import Markup
+from pygal.etree import etree
 
 Series = Mapping[str, Sequence[float | None]]
 
@@ -77,13 +77,13 @@ def _plain(root: Any, title: str) -> Any:
     return root
 
 
-def _is_tooltip(node: Element) -> bool:
+def _is_tooltip(node: Any) -> bool:
     return "tooltip-overlay" in node.get("class", "")
 
 
-def _add_title(parent: Element, described: Element) -> None:
+def _add_title(parent: Any, described: Any) -> None:
     label = parent.find("desc[@class='x_label']")
     text = " ".join(one.text for one in (label, described) if one is not None and one.text)
     for child in parent.findall("desc"):
         parent.remove(child)
-    SubElement(parent, "title").text = text
+    etree.SubElement(parent, "title").text = text  # lxml's where that is installed, as pygal itself does
