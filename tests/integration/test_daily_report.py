@@ -13,7 +13,8 @@ from support.fixtures import shop_connection
 from support.servers.inbox import ChatService, MailServer, body, chat_service, mail_server
 from support.worlds.marts import merge, refresh, sales
 from support.worlds.shop import Database
-from xiaoe import clock, shops
+from xiaoe import clock
+from xiaoe.api import shop_names
 from xiaoe.clock import BEIJING, midnight
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql.session import Session
@@ -103,7 +104,7 @@ def session(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ses
         for shop_id in (A, B):
             merge(session, [one for one in found if one.shop_id == shop_id], SEEN)
             read(session, shop_id, midnight(date(2026, 4, 1)), NOW - timedelta(minutes=30), SEEN)
-        shops.remember(session, A, "琴行", "xiaoe_first")
+        shop_names.remember(session, A, "琴行", "xiaoe_first")
         session.commit()
         yield session
 

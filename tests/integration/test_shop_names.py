@@ -10,9 +10,10 @@ import pytest
 
 from support.servers.inbox import body, mail_server
 from support.worlds.shop import Database
-from xiaoe import clock, shops
+from xiaoe import clock
 from xiaoe.alerts.delivery import report_event
 from xiaoe.alerts.events import Event
+from xiaoe.api import shop_names
 from xiaoe.benefits.operators import XiaoeBenefitExportOperator
 from xiaoe.benefits.report import daily_message
 from xiaoe.benefits.review import open_questions
@@ -84,8 +85,8 @@ def test_two_shops_of_one_name_are_told_apart_by_their_ids(database: Database, m
     refresh("xiaoe_second")
     assert named(database) == [(A, "学院（appA）"), (B, "学院（appB）")]
     with Warehouse().session() as session:
-        assert shops.name_of(session, B) == "学院（appB）"
-        assert shops.name_of(session, "app_unknown") == "app_unknown"
+        assert shop_names.name_of(session, B) == "学院（appB）"
+        assert shop_names.name_of(session, "app_unknown") == "app_unknown"
 
 
 def test_mails_questions_and_the_page_use_the_name(

@@ -23,7 +23,7 @@ from xiaoe.alerts.delivery import MAX_NEWS_AGE, deliver, news
 from xiaoe.alerts.events import cause_of, message_of, overdue_run
 from xiaoe.alerts.state import TOGETHER, Alert
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeNetworkError, XiaoeQuotaError
-from xiaoe.notify import Message
+from xiaoe.notify.channels import Message
 from xiaoe.tasks.benefits import review_benefits
 from xiaoe.tasks.defaults import dag_defaults
 from xiaoe.tasks.marts import refresh_marts

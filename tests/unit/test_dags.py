@@ -533,12 +533,11 @@ def test_windows_are_pure() -> None:
 
 FLOORS: list[set[str]] = [
     {"exceptions", "provider_info"},
-    {"clock", "robots", "connections"},
-    {"notify"},
+    {"clock", "connections"},
     {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
     {"mysql"},
-    {"resources", "exports", "maintenance", "backup", "channels", "shops"},
+    {"resources", "exports", "maintenance", "backup", "notify"},
     {"api", "merge"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
     {"sync", "monitor", "reports"},

@@ -13,7 +13,7 @@ from apprise.logger import logger as apprise_logger
 from support.servers.inbox import PASSWORD, TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
 from xiaoe import connections, settings
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.notify import Message, chat, configured_channels, mail
+from xiaoe.notify.channels import Message, chat, configured_channels, mail
 
 MESSAGE = Message("【紧急】福利收回 app1：2 单\n发放后退款", ["订单：o_1、o_2", "<b>不是</b> & 标签 🙂"])
 TO = ["a@example.com", "b@example.com"]

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.servers.inbox import CONFIRMED, MOST_A_MINUTE, TOO_FAST, ChatService, chat_service
-from xiaoe import robots
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
-from xiaoe.notify import Message, chat
+from xiaoe.notify import robots
+from xiaoe.notify.channels import Message, chat
 
 TOKEN = "abcdef0123456789token"
 KEY = "SECsecretsecretsecretsecret"

@@ -17,14 +17,16 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.log import redact
 from MySQLdb import Error
 
-from xiaoe import channels, clock, settings, shops
+from xiaoe import clock, settings
 from xiaoe.alerts import messages, outage, state
 from xiaoe.alerts.events import Event, is_warehouse_gone
 from xiaoe.alerts.state import Alert
+from xiaoe.api import shop_names
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.session import Session, retry_conflicts
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.notify import Channel, Message, configured_channels
+from xiaoe.notify import refusals
+from xiaoe.notify.channels import Channel, Message, configured_channels
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,7 @@ def _deliver_news(session: Session, wait: int) -> None:
         with session.lock("alerts", timeout=wait):
             outage.end(partial(deliver, session=session))
             now, found = clock.now(), _channels()
-            names = shops.names_of_connections(session)
+            names = shop_names.names_of_connections(session)
             found_alerts = [replace(one, shop=names.get(one.shop, one.shop)) for one in state.unfinished(session)]
             items = list(news(found_alerts, now))
             texts = [item.message for item in items if item.message]
@@ -162,7 +164,7 @@ def _send(message: Message, found: Mapping[str, Channel], session: Session | Non
     done = False
     for name, channel in sorted(found.items()):
         try:
-            channels.send(session, channel, messages.for_chat(message) if name == "chat" else message)
+            refusals.send(session, channel, messages.for_chat(message) if name == "chat" else message)
             done = True
             log.info("%s: %s", name, message.title)
         except XiaoeError as error:

@@ -9,7 +9,7 @@ from datetime import datetime
 from xiaoe.alerts.events import Event
 from xiaoe.alerts.state import Alert
 from xiaoe.clock import BEIJING, in_words
-from xiaoe.notify import Message
+from xiaoe.notify.channels import Message
 
 MAX_HEADLINE = 80
 MAX_NAMED = 12

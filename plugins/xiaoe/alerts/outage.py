@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowException
 from xiaoe import clock
 from xiaoe.alerts import messages
 from xiaoe.alerts.events import Event
-from xiaoe.notify import Message
+from xiaoe.notify.channels import Message
 
 log = logging.getLogger(__name__)
 

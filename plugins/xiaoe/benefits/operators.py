@@ -104,9 +104,9 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, list[str]]:
         """Send the notices; return the kinds sent, by channel."""
-        from xiaoe import channels
         from xiaoe.benefits import report
         from xiaoe.mysql.warehouse import Warehouse
+        from xiaoe.notify import refusals
 
         shop_id, patience, now = self.decided["shop_id"], settings.benefit_wait(), clock.now()
         sent: dict[str, list[str]] = {}
@@ -116,7 +116,7 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
                 sent[name] = []
                 for notice in report.notices(session, shop_id, name, now=now, patience=patience):
                     try:
-                        channels.send(session, channel, notice.message)
+                        refusals.send(session, channel, notice.message)
                     except XiaoeError as error:
                         self.log.error("%s: the notice %s was not sent: %s", name, notice.kind, error)
                         failures.append(error)
@@ -170,9 +170,9 @@ class XiaoeBenefitReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> bool:
         """Send it; return whether it was sent."""
-        from xiaoe import channels
         from xiaoe.benefits.report import daily_message, fetch
         from xiaoe.mysql.warehouse import Warehouse
+        from xiaoe.notify import refusals
 
         channel = _channels(self.log).get(self.channel)
         if channel is None:
@@ -183,7 +183,7 @@ class XiaoeBenefitReportOperator(BaseOperator):
                 files, line = fetch(self.report["files"], ObjectStoragePath, Path(place))
                 message = daily_message(self.report, files, *filter(None, [line]))
             with Warehouse().session(any_schema=True) as session:
-                channels.send(session, channel, message)
+                refusals.send(session, channel, message)
         self.log.info("%s: %s", self.channel, message.title)
         return True
 
@@ -267,7 +267,7 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
 
 def _channels(log: Any) -> dict[str, Any]:
     """The configured channels; logs which ones are not."""
-    from xiaoe.notify import configured_channels
+    from xiaoe.notify.channels import configured_channels
 
     found = configured_channels(settings.benefit_mail_to(), settings.chat_conn_id())
     for name, variable in (("mail", "XIAOE_BENEFIT_MAIL_TO"), ("chat", "XIAOE_CHAT_CONN_ID")):

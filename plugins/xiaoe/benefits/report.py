@@ -10,12 +10,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xiaoe import shops
+from xiaoe.api import shop_names
 from xiaoe.benefits.attention import grants_taken_back, not_observed_since
 from xiaoe.benefits.names import NAMES
 from xiaoe.clock import BEIJING, in_words, midnight, utc_text
 from xiaoe.mysql.session import Session
-from xiaoe.notify import Message
+from xiaoe.notify.channels import Message
 from xiaoe.storage.files import write_whole
 
 SHOWN_ORDERS = 20
@@ -61,7 +61,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
             write_whole(folder / file.name, file.read_bytes())
     return {
         "shop_id": shop_id,
-        "shop_name": shops.name_of(session, shop_id),
+        "shop_name": shop_names.name_of(session, shop_id),
         "day": f"{day}",
         "grant": counts[NAMES["grant"]],
         "revoke": counts[NAMES["revoke"]],
@@ -159,7 +159,7 @@ def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> 
     found = grants_taken_back(session, shop_id, now - MAX_NEWS_AGE, now + MAX_CLOCK_SKEW, after=last_log_id)
     if not found:
         return None
-    names, shop_name = list(dict.fromkeys(order_id for _, order_id in found)), shops.name_of(session, shop_id)
+    names, shop_name = list(dict.fromkeys(order_id for _, order_id in found)), shop_names.name_of(session, shop_id)
     more = f" 等 {len(names)} 单" if len(names) > SHOWN_ORDERS else ""
     message = Message(
         f"【紧急】福利收回 {shop_name}：{len(names)} 单发放后退款",
@@ -184,7 +184,7 @@ def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patien
     )
     if sent and waiting < 2 * sent[0][0]:
         return None
-    shop_name = shops.name_of(session, shop_id)
+    shop_name = shop_names.name_of(session, shop_id)
     message = Message(
         f"【提醒】福利待观测 {shop_name}：{waiting} 单，最久 {in_words(longest)}",
         [

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from xiaoe import shops
+from xiaoe.api import shop_names
 from xiaoe.benefits.decide import merges_locked
 from xiaoe.benefits.names import LATER, NAMES, OPTIONS
 from xiaoe.clock import utc_text
@@ -59,7 +59,7 @@ def open_questions(session: Session, shop_id: str, limit: int = MAX_QUESTIONS) -
         The arguments of one order's tasks: `subject` and `body` of the question (Markdown, no personal data), and
         `about`, the key of the order.
     """
-    shop_name = shops.name_of(session, shop_id)
+    shop_name = shop_names.name_of(session, shop_id)
     return [
         {
             "subject": f"福利复核：订单 {row[0]}（店铺 {shop_name}）",

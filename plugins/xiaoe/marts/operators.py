@@ -26,7 +26,7 @@ class XiaoeMartsOperator(ShopOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Refresh the marts; return the counts."""
-        from xiaoe import shops
+        from xiaoe.api import shop_names
         from xiaoe.api.shop import Shop
         from xiaoe.connections import get_connection
         from xiaoe.marts.refresh import Refresher
@@ -38,7 +38,7 @@ class XiaoeMartsOperator(ShopOperator):
         shop_id = shop.app_id
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             with warehouse.session() as session:
-                if shops.remember(session, shop_id, shop.shop_name, self.xiaoe_conn_id):
+                if shop_names.remember(session, shop_id, shop.shop_name, self.xiaoe_conn_id):
                     session.commit()
                     self.log.info("shop %s is called %s", shop_id, shop.shop_name or "by its id")
             refresher = Refresher(warehouse, shop_id, now=clock.now())

@@ -11,12 +11,12 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
-from xiaoe import shops
+from xiaoe.api import shop_names
 from xiaoe.benefits.attention import not_observed_since
-from xiaoe.channels import Refusal, open_refusals
 from xiaoe.clock import beijing_text, utc_text
 from xiaoe.monitor.storage import TableSize, tables
 from xiaoe.mysql.session import Session
+from xiaoe.notify.refusals import Refusal, open_refusals
 from xiaoe.resources.base import Scope
 from xiaoe.resources.registry import RESOURCES
 
@@ -217,8 +217,8 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
         shop_checks=[LatestShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
         refusals=open_refusals(session)[:MAX_PROBLEMS],
-        shop_names=shops.names(session),
-        connection_names=shops.names_of_connections(session),
+        shop_names=shop_names.names(session),
+        connection_names=shop_names.names_of_connections(session),
     )
 
 

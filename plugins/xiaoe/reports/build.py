@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from xiaoe import shops
+from xiaoe.api import shop_names
 from xiaoe.clock import midnight
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
@@ -30,7 +30,7 @@ def report(session: Session, shop_ids: Sequence[str], period: Period, now: datet
     Returns:
         `period` and `first_day`, the key of `report_sends`; `title` and `lines`; `is_complete`.
     """
-    named = shops.names(session)
+    named = shop_names.names(session)
     moment = _read_until(session, shop_ids, period, now)
     found = [_figures(session, shop_id, named.get(shop_id, shop_id), period, moment) for shop_id in shop_ids]
     together = _together(found) if len(found) > 1 else None

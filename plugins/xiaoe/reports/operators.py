@@ -87,9 +87,9 @@ class XiaoeReportSendOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Send what was not sent yet; return the titles."""
-        from xiaoe import channels
         from xiaoe.mysql.warehouse import Warehouse
-        from xiaoe.notify import Message, configured_channels
+        from xiaoe.notify import refusals
+        from xiaoe.notify.channels import Message, configured_channels
         from xiaoe.reports import sends
 
         channel = configured_channels(
@@ -109,7 +109,7 @@ class XiaoeReportSendOperator(BaseOperator):
                     self.log.info("%s: sent before: %s", self.channel, report["title"])
                     continue
                 try:
-                    channels.send(session, channel, Message(report["title"], report["lines"]))
+                    refusals.send(session, channel, Message(report["title"], report["lines"]))
                 except XiaoeError as error:
                     self.log.error("%s: not sent: %s: %s", self.channel, report["title"], error)
                     failure = failure or error

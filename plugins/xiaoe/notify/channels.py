@@ -18,9 +18,9 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from xiaoe import robots
 from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
+from xiaoe.notify import robots
 
 MAIL_CONN_ID = "smtp_default"
 CHAT_SETTING = "XIAOE_CHAT_CONN_ID"
@@ -125,7 +125,7 @@ def _noted_refusals(hook: Any) -> dict[str, str]:
 def chat(message: Message, conn_id: str, setting: str = CHAT_SETTING) -> dict[str, str]:
     """Send a message to every service named by a connection of type `apprise`.
 
-    Delivered is what the service confirms (`xiaoe.robots`); of other services, what Apprise calls sent.
+    Delivered is what the service confirms (`xiaoe.notify.robots`); of other services, what Apprise calls sent.
 
     Returns:
         The connection → the words of the services that refused it while others accepted it.

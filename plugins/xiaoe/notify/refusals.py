@@ -20,7 +20,7 @@ from xiaoe import clock
 from xiaoe.clock import BEIJING, utc_text
 from xiaoe.exceptions import XiaoeError
 from xiaoe.mysql.session import Session
-from xiaoe.notify import Channel, Message
+from xiaoe.notify.channels import Channel, Message
 
 log = logging.getLogger(__name__)
 
