@@ -14,8 +14,9 @@ from support.worlds.shop import APP_ID, END, Database, Sync, days, merge_sql, un
 from support.worlds.staged import WEEK, StagedRun, at, raw_order, together
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import merger, writer
-from xiaoe.merge.changes import Known, RawChunk
+from xiaoe.merge.changes import Known
 from xiaoe.merge.expected import Expected
+from xiaoe.merge.incoming import RawChunk
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.orders import ORDERS

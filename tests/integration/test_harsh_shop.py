@@ -305,13 +305,23 @@ def test_a_list_that_is_suddenly_empty_is_told_and_marks_nobody_absent(
     [("orders", "settle_time"), ("refunds", "remark"), ("users", "bind_phone"), ("products", "price_line"),
      ("live_streams", "view_count")],
 )  # fmt: skip
-def test_a_field_that_no_longer_comes_is_told_by_name(
+def test_a_field_that_no_longer_comes_is_red_once_and_found_until_it_comes_again(
     database: Database, shop: HarshShop, sync: Sync, name: str, field: str
 ) -> None:
     read(sync, name)
     assert gone_fields() == []
+    rows = held(database, name)
+    ledger = "SELECT COUNT(*) FROM sync_windows"
+    windows = database.value(ledger)
     shop.gone.add((name, field))
+    with pytest.raises(XiaoeMappingError, match=rf"field {field} came with every row .*字段 {field} 过去每行都有"):
+        read(sync, name)
+    assert database.value(ledger) == windows
+    now = held(database, name)
+    assert now.keys() == rows.keys()
+    assert not any(row["absent_since"] for row in now.values())
     read(sync, name)
+    assert database.value(ledger) > windows
     [told] = gone_fields()
     assert told.startswith(f"{name}.{field}：")
     assert "不再出现" in told

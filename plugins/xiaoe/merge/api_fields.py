@@ -64,8 +64,12 @@ class FieldSurvey:
                 if value is not None and field not in self._shapes:
                     self._shapes[field] = shape_of(value)
 
-    def write(self, session: Session, resource: Resource, shop_id: str) -> None:
-        """Note new fields, fields that came again, and those that always came and did not now."""
+    def write(self, session: Session, resource: Resource, shop_id: str) -> list[str]:
+        """Note new fields, fields that came again, and those that always came and did not now.
+
+        Returns:
+            Of the last, those that a column stores; each only by the first run that it is missing from.
+        """
         rows = session.query(
             "SELECT field, is_always, last_seen_at, missing_since IS NOT NULL FROM api_fields"
             " WHERE shop_id = %s AND resource = %s",
@@ -95,6 +99,7 @@ class FieldSurvey:
                 " WHERE shop_id = %s AND resource = %s AND field IN %s",
                 (shop_id, resource.name, tuple(gone)),
             )
+        return sorted(stored & set(gone))
 
     def _always(self, field: str) -> bool:
         return self._seen[field] == self._rows >= _ENOUGH

@@ -1,12 +1,13 @@
 """A mapping that is wrong for everybody: one problem in too many rows of a run (docs/decisions/0027).
 
-One odd row is the shop's affair and is noted. The same field unreadable in many rows means that the interface sends
-another form than the mapping knows: then no figure may pass for complete.
+One odd row is the shop's affair and is noted. The same field unreadable in many rows, or a field that every row had and
+now none has, means that the interface sends another form than the mapping knows: then no figure may pass for complete.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from xiaoe import settings
 from xiaoe.merge.changes import Chunk
@@ -29,21 +30,27 @@ class Tally:
             self._fields[one.problem.field] += 1
             self._examples.setdefault(one.problem.field, one.problem)
 
-    def complaint(self, manifest: Manifest, rows: int) -> str | None:
+    def complaint(self, manifest: Manifest, rows: int, gone: Sequence[str]) -> str | None:
         """What is wrong for too many of the run's rows, in English and Chinese; None if nothing is.
 
         Args:
             manifest: The run.
             rows: Rows that came in all.
+            gone: Fields that always came and that no row has that `api_fields` looked at.
         """
         if rows < settings.unreadable_min_rows():
             return None
         most, lost = settings.max_unreadable_percent(), settings.max_refused_percent()
         fields = sorted(field for field, count in self._fields.items() if count * 100 > most * rows)
         refused = self._refused > 1 and self._refused * 100 > lost * rows  # one row is the shop's affair
-        if not fields and not refused:
+        if not fields and not refused and not gone:
             return None
         said = [self._of_field(field, rows) for field in fields]
+        said += [
+            f"field {field} came with every row so far and now with none"
+            f" 字段 {field} 过去每行都有，现在一行也没有"
+            for field in gone
+        ]
         if refused:
             said.append(
                 f"{self._refused} of {rows} rows have no key (more than {lost}%)"

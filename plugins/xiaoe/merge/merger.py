@@ -20,11 +20,12 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from xiaoe.exceptions import XiaoeMappingError
-from xiaoe.merge import changes, ledger, reconcile, rejected, status, unconfirmed
+from xiaoe.merge import ledger, reconcile, rejected, status, unconfirmed
 from xiaoe.merge.api_fields import FieldSurvey
 from xiaoe.merge.broken_mapping import Tally
-from xiaoe.merge.changes import ChangeDetector, Chunk, Known, RawChunk
+from xiaoe.merge.changes import ChangeDetector, Chunk, Known
 from xiaoe.merge.expected import count_listed
+from xiaoe.merge.incoming import RawChunk, read
 from xiaoe.merge.reconcile import Comparison, SliceResult
 from xiaoe.merge.run_log import write_run
 from xiaoe.merge.writer import Writer
@@ -77,8 +78,8 @@ class Merger:
         Raises:
             XiaoeReconciliationError: The warehouse and the API disagree; nothing was changed, except for rows of a
                 look-up that were found.
-            XiaoeMappingError: Too many rows cannot be read. Those with a key were written; the window does not count
-                as read, the watermark stays, and no row is marked absent.
+            XiaoeMappingError: Too many rows cannot be read, or a field that always came is in none of them. Those with
+                a key were written; the window does not count as read, the watermark stays, and no row is marked absent.
         """
 
         def once() -> Counter[str]:
@@ -135,8 +136,8 @@ class _Transaction:
             reconcile.check_pages(self._resource, result.slice_, result.close())
             totals.update(result.counts)
         if self._manifest.mode != unconfirmed.MODE:  # a file is mended cell by cell, and its report names each
-            self._fields.write(self._session, self._resource, self._manifest.shop_id)
-            self.complaint = self._tally.complaint(self._manifest, totals["staged"])
+            gone = self._fields.write(self._session, self._resource, self._manifest.shop_id)
+            self.complaint = self._tally.complaint(self._manifest, totals["staged"], gone)
         if self.complaint:
             return totals
         for result in results:
@@ -185,7 +186,7 @@ class _Transaction:
         self, results: list[SliceResult], thread: ThreadPoolExecutor
     ) -> Iterator[tuple[SliceResult, RawChunk, Future[Known]]]:
         for result in results:
-            for incoming in changes.read(self._resource, self._folder, result.slice_, CHUNK_ROWS):
+            for incoming in read(self._resource, self._folder, result.slice_, CHUNK_ROWS):
                 yield result, incoming, thread.submit(self._writer.look_up, incoming, result.expected)
 
     def _record(self, result: SliceResult, incoming: RawChunk, chunk: Chunk) -> None:

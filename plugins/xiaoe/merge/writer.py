@@ -20,8 +20,9 @@ from MySQLdb import IntegrityError
 
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import field_problems, outbox, rejected
-from xiaoe.merge.changes import Chunk, Known, RawChunk
+from xiaoe.merge.changes import Chunk, Known
 from xiaoe.merge.expected import Expected
+from xiaoe.merge.incoming import RawChunk
 from xiaoe.merge.members import KnownMembers, Members, members_of
 from xiaoe.mysql.load_data import TableLoad, tsv_column
 from xiaoe.mysql.session import Session

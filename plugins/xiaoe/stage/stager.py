@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from xiaoe import settings
 from xiaoe.api.hook import XiaoeHook
@@ -30,7 +30,8 @@ from xiaoe.stage import judging, messages
 from xiaoe.stage.judging import Verdict
 from xiaoe.stage.paging import Page
 from xiaoe.stage.reading import Part, PassReader, Pools, Stop, StoredPass, never
-from xiaoe.storage.pages import Manifest, Proof, RunFolder, SliceManifest
+from xiaoe.stage.staged import Staged, of_passes, put_together
+from xiaoe.storage.pages import Manifest, RunFolder
 from xiaoe.windows import FOREVER, Plan, Window, halves, slices
 
 log = logging.getLogger(__name__)
@@ -43,13 +44,6 @@ NOT_NOW = (1001, 2054)
 
 MissingRows = Callable[[Window, datetime, Keys], list[str]]
 """Keys of rows that the warehouse has for a window, observed before a moment, and that are not among those given."""
-
-
-class _Staged(NamedTuple):
-    """What was read of a part, and the distinct keys."""
-
-    slice_: SliceManifest
-    keys: Keys
 
 
 class Stager:
@@ -124,10 +118,10 @@ class Stager:
         )  # fmt: skip
         return True
 
-    def _read_slices(self, windows: list[Window], *, again: bool = False) -> list[_Staged]:
+    def _read_slices(self, windows: list[Window], *, again: bool = False) -> list[Staged]:
         """Read these windows; one that cannot be read stops the others as well."""
         concurrency = self._hook.shop.concurrency
-        staged: list[_Staged] = []
+        staged: list[Staged] = []
         with (
             ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-write") as writers,
             ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-page") as fetchers,
@@ -157,17 +151,18 @@ class Stager:
                 raise
         return staged
 
-    def _read_slice(self, pools: Pools, part: Part, *, again: bool) -> list[_Staged]:
+    def _read_slice(self, pools: Pools, part: Part, *, again: bool) -> list[Staged]:
         """Read a slice, in parts where the API's cap demands it; those of a whole list are put together again."""
         parts = self._read_part(pools, part, part.window, again=again)
         if self._resource.scope is not Scope.WHOLE or len(parts) == 1:
             return parts
-        whole = self._put_together(part, parts, self._read_undated(pools, part, parts, again=again))
+        undated = self._read_undated(pools, part, parts, again=again)
+        whole = put_together(self._resource, part.window, parts, undated, self._cap)
         if not again and self._misses_known_rows(part.window, [whole]):
             return self._read_slice(pools, part, again=True)
         return [whole]
 
-    def _read_part(self, pools: Pools, part: Part, whole: Window, *, again: bool) -> list[_Staged]:
+    def _read_part(self, pools: Pools, part: Part, whole: Window, *, again: bool) -> list[Staged]:
         """Read a part in passes until it is complete, or in halves; once more if known rows are missing."""
         halved = self._halves(part)
         if halved and self._folder.is_halved(part.number, part=part.path):
@@ -192,7 +187,7 @@ class Stager:
                 ) from readings[-1].refusal
             if verdict is not Verdict.AGAIN:
                 used = readings if verdict is Verdict.ALL else readings[-1:]
-                staged = _stage(part.window, used, len(readings), "end" if verdict is Verdict.END else "total")
+                staged = of_passes(part.window, used, len(readings), "end" if verdict is Verdict.END else "total")
                 if looked_again or not self._misses_known_rows(part.window, [staged]):
                     log.info("%s: %s rows, complete: %s", part.window, staged.slice_.staged, verdict.value)
                     return [staged]
@@ -206,10 +201,10 @@ class Stager:
             self._hook.sleep(min(2.0 ** (len(readings) - 1), 10.0))
             readings.append(self._reader.read(pools, part, len(readings) + 1, filters, self._completes(readings, stop)))
 
-    def _read_halves(self, pools: Pools, halved: tuple[Part, Part], whole: Window, *, again: bool) -> list[_Staged]:
+    def _read_halves(self, pools: Pools, halved: tuple[Part, Part], whole: Window, *, again: bool) -> list[Staged]:
         return [staged for half in halved for staged in self._read_part(pools, half, whole, again=again)]
 
-    def _read_undated(self, pools: Pools, part: Part, parts: list[_Staged], *, again: bool) -> list[StoredPass]:
+    def _read_undated(self, pools: Pools, part: Part, parts: list[Staged], *, again: bool) -> list[StoredPass]:
         """Read the list itself for rows that its parts cannot have: those without the time that the parts go by.
 
         Nobody has documented where such rows stand, so all of it is read, as far as the API serves it; only until a
@@ -225,43 +220,6 @@ class Stager:
         filters = self._resource.filters(part.window)
         passes = [1, 2] if again else [1]
         return [self._reader.read(pools, part, number, filters, is_proved, is_extra=True) for number in passes]
-
-    def _put_together(self, part: Part, parts: list[_Staged], undated: list[StoredPass]) -> _Staged:
-        """One slice of all parts of a whole list, and of what the list itself told."""
-        slices_ = [staged.slice_ for staged in parts]
-        rows = merged([staged.keys for staged in parts])
-        keys = merged([rows, judging.union([reading.outcome for reading in undated])])
-        last = undated[-1].outcome
-        lists_undated = is_counted(len(rows), last.totals, self._cap) or last.reached_end(self._cap)
-        proof: Proof = "end" if any(slice_.proof == "end" for slice_ in slices_) else "parts"
-        log.info(
-            "%s: %s rows, complete: %s parts, each by its %s; rows without %s: %s",
-            part.window,
-            len(keys),
-            len(parts),
-            "end" if proof == "end" else "total",
-            self._resource.parts.column if self._resource.parts else None,
-            len(keys) - len(rows) if lists_undated else "unknown, the API does not serve the list to its end",
-        )
-        return _Staged(
-            SliceManifest(
-                begin=part.window.begin,
-                end=part.window.end,
-                api_total=len(keys),
-                staged=len(keys),
-                passes=max(slice_.passes for slice_ in slices_),
-                pages=[
-                    *(name for reading in undated for name in reading.names),
-                    *(name for slice_ in slices_ for name in slice_.pages),
-                ],
-                observed_at=min(
-                    *(reading.observed_at for reading in undated), *(slice_.observed_at for slice_ in slices_)
-                ),
-                proof=proof,
-                lists_undated=lists_undated,
-            ),
-            keys,
-        )
 
     def _halves(self, part: Part) -> tuple[Part, Part] | None:
         """The halves of a part; None if its filter tells nothing finer apart, or there is none."""
@@ -295,7 +253,7 @@ class Stager:
             cap=self._cap,
         )
 
-    def _misses_known_rows(self, window: Window, staged: Sequence[_Staged]) -> bool:
+    def _misses_known_rows(self, window: Window, staged: Sequence[Staged]) -> bool:
         """Whether the warehouse has rows of the window that none of these slices contains."""
         if not self._resource.covers_present(window, utc_now()):
             return False
@@ -305,22 +263,3 @@ class Stager:
         if missing:
             log.warning("%s: the API did not list %s rows that the warehouse holds", window, len(missing))
         return bool(missing)
-
-
-def _stage(window: Window, used: list[StoredPass], passes: int, proof: Proof) -> _Staged:
-    keys = judging.union([reading.outcome for reading in used])
-    totals = used[-1].outcome.totals
-    is_told = proof == "total" and len(keys) not in totals
-    return _Staged(
-        SliceManifest(
-            begin=window.begin,
-            end=window.end,
-            api_total=max(totals, default=len(keys)) if is_told else len(keys),
-            staged=len(keys),
-            passes=passes,
-            pages=[name for reading in used for name in reading.names],
-            observed_at=min(reading.observed_at for reading in used),
-            proof=proof,
-        ),
-        keys,
-    )

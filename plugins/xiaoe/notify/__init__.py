@@ -1,0 +1,1 @@
+"""Messages to staff by mail and chat: sent, confirmed, and who refuses them."""
