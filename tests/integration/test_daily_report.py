@@ -254,10 +254,18 @@ def test_a_shop_that_was_never_read_has_no_figures(session: Session, database: D
     assert day["lines"][1].startswith("数据不完整，暂无数字：05-31 的订单尚未读全")
 
 
-def test_a_shop_whose_connection_is_wrong_is_left_out(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_connection_has_no_figures_nor_have_all_shops_together(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_SECOND", shop_connection("http://127.0.0.1:1", app_id=""))
     day, *_ = prepare("xiaoe_first", "xiaoe_second")
-    assert day["lines"] == ["【琴行】", *DAY_OF_A]
+    assert (day["title"], day["is_complete"]) == ("经营早报 2026-05-31（周日）：数据不完整", False)
+    again = "补齐后重跑 xiaoe_daily_report 会再发。"
+    assert day["lines"] == [
+        "【全部店铺】", f"数据不完整，暂无数字：连接 xiaoe_second：连接配置有误。{again}",
+        "【琴行】", *DAY_OF_A,
+        "【连接 xiaoe_second】", f"数据不完整，暂无数字：连接配置有误。{again}",
+    ]  # fmt: skip
     with pytest.raises(XiaoeConfigError, match="app_id is empty"):
         prepare("xiaoe_second")
 

@@ -47,8 +47,7 @@ class Tally:
             return None
         said = [self._of_field(field, rows) for field in fields]
         said += [
-            f"field {field} came with every row so far and now with none"
-            f" 字段 {field} 过去每行都有，现在一行也没有"
+            f"field {field} came with every row so far and now with none 字段 {field} 过去每行都有，现在一行也没有"
             for field in gone
         ]
         if refused:

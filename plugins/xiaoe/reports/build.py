@@ -18,7 +18,9 @@ from xiaoe.reports.text import ShopFigures, Today
 TOGETHER = "全部店铺"
 
 
-def report(session: Session, shop_ids: Sequence[str], period: Period, now: datetime) -> dict[str, Any]:
+def report(
+    session: Session, shop_ids: Sequence[str], period: Period, now: datetime, *, unusable: Sequence[str] = ()
+) -> dict[str, Any]:
     """A report, JSON-serialisable.
 
     Args:
@@ -26,6 +28,7 @@ def report(session: Session, shop_ids: Sequence[str], period: Period, now: datet
         shop_ids: One or more.
         period: What it is about.
         now: The current time, with an offset.
+        unusable: Connections of further shops that are wrong: no figures, and none for all shops together.
 
     Returns:
         `period` and `first_day`, the key of `report_sends`; `title` and `lines`; `is_complete`.
@@ -33,6 +36,7 @@ def report(session: Session, shop_ids: Sequence[str], period: Period, now: datet
     named = shop_names.names(session)
     moment = _read_until(session, shop_ids, period, now)
     found = [_figures(session, shop_id, named.get(shop_id, shop_id), period, moment) for shop_id in shop_ids]
+    found += [ShopFigures(f"连接 {conn_id}", "连接配置有误", Kpi(), {}) for conn_id in unusable]
     together = _together(found) if len(found) > 1 else None
     return {
         "period": period.kind,

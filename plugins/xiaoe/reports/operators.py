@@ -20,7 +20,7 @@ _SETTINGS: dict[str, settings.Setting[Any]] = {"mail": settings.report_mail_to, 
 class XiaoeReportOperator(BaseOperator):
     """Work out the report on a day, on a Monday also that on the week, on the first also that on the month.
 
-    Brings the marts of each shop up to date before. A shop whose connection is wrong is left out: its own tasks fail.
+    Brings the marts of each shop up to date before. A shop whose connection is wrong is in it without figures.
 
     Args:
         xiaoe_conn_ids: The shops' connections.
@@ -42,28 +42,30 @@ class XiaoeReportOperator(BaseOperator):
 
         warehouse, now = Warehouse(), clock.now()
         day = reported_day(context, now)
-        shop_ids = self._shop_ids()
+        shop_ids, unusable = self._shops()
         for shop_id in shop_ids:
             Refresher(warehouse, shop_id, now=now).refresh()
         with warehouse.session() as session:
-            reports = [report(session, shop_ids, period, now) for period in due_after(day)]
+            reports = [report(session, shop_ids, period, now, unusable=unusable) for period in due_after(day)]
         for one in reports:
             self.log.info("%s", "\n".join([one["title"], *one["lines"]]))
         return reports
 
-    def _shop_ids(self) -> list[str]:
+    def _shops(self) -> tuple[list[str], list[str]]:
+        """Shop ids, and the connections that are wrong; if all of them are, the last one's error."""
         from xiaoe.api.shop import app_id_of
 
-        found, problem = [], None
+        found, unusable, problem = list[str](), list[str](), None
         for conn_id in self.xiaoe_conn_ids:
             try:
                 found.append(app_id_of(conn_id))
             except XiaoeConfigError as error:
-                self.log.warning("left out of the report: %s", error)
+                self.log.warning("no figures in the report: %s", error)
+                unusable.append(conn_id)
                 problem = error
         if problem and not found:
             raise problem
-        return found
+        return found, unusable
 
 
 class XiaoeReportSendOperator(BaseOperator):
