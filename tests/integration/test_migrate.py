@@ -16,6 +16,7 @@ import pytest
 from MySQLdb.cursors import BaseCursor
 
 from emulator.process import Emulator
+from support.faults.chaos import by_level
 from support.faults.processes import KillSwitch, killed_everywhere, together
 from support.worlds.shop import EVERYTHING, TABLES, Database, Sync
 from support.worlds.staged import StagedRun, at, raw_order
@@ -89,16 +90,17 @@ def test_three_at_once(place: Place) -> None:
 
 
 def test_killed_anywhere(place: Place) -> None:
-    """Before every fourth statement that changes something; other ones on MariaDB than on MySQL.
+    """Before every sixteenth statement that changes something, in `make chaos` before each; others on MariaDB.
 
-    The next one brings it to the end, whatever was left. (All statements and commits, 153, passed on both
-    once; each takes half a second.)
+    The next one brings it to the end, whatever was left.
     """
+    step = by_level(16, 4, 1)
     migrate()
     expected = place.schema()
     place.drop()
     points = 0
-    for point in killed_everywhere(migrate, KillSwitch.at_each_change, count("mariadb" in place.name, 4)):
+    first = step // 2 if "mariadb" in place.name else 0
+    for point in killed_everywhere(migrate, KillSwitch.at_each_change, count(first, step)):
         migrate()
         assert place.schema() == expected, point
         assert Database(place.url).value("SELECT COUNT(*) FROM yoyo_lock") == 0

@@ -248,6 +248,9 @@ CASES = (
          ("DELETE FROM users WHERE user_id = (SELECT user_id FROM orders WHERE order_id = '{paid}')",), ""),
     Case("orders_without_product",
          ("DELETE FROM products WHERE resource_id = (SELECT resource_id FROM orders WHERE order_id = '{paid}')",), ""),
+    Case("references_padded", order("user_id = CONCAT(user_id, ' ')")),
+    Case("references_padded", order("resource_id = CONCAT(resource_id, ' ')")),
+    Case("references_padded", aftersale("order_id = CONCAT(order_id, ' ')"), "{aftersale}"),
     Case("refunds_without_order", aftersale("order_id = 'o_x'"), "{aftersale}"),
     Case("orders_without_decision", ("DELETE FROM benefit_decisions WHERE order_id = '{paid}'",)),
     Case("decisions_without_order", ("UPDATE benefit_decisions SET order_id = 'o_x' WHERE order_id = '{paid}'",
@@ -403,7 +406,7 @@ def test_rows_of_another_shop_are_its_own_affair(shop: Shop) -> None:
     [
         ("columns", "refunds", {"refunds_order_id", "refunds_updated_at", "refunds_refund_money"}),
         ("rows", "refunds", {"refunds_within_payment", "refunds_times"}),
-        ("queries", "products", {"empty_keys", "orders_without_product"}),
+        ("queries", "products", {"empty_keys", "orders_without_product", "references_padded"}),
     ],
 )
 def test_a_check_that_breaks_is_critical_and_the_others_still_run(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.faults.chaos import more_than_a_sample
+
 REPO = Path(__file__).parents[2]
 KEYS = ["first_load_vs_dlt", "first_load_vs_limit", "rescan_vs_dlt", "rescan_orders_per_s", "peak_mb"]
 
@@ -47,6 +49,7 @@ def test_a_tiny_bench_ends_with_the_line_for_scripts(tmp_path: Path) -> None:
     assert found.with_suffix(".svg").read_bytes().startswith(b"<?xml")
 
 
+@more_than_a_sample
 def test_growth_measures_every_window_and_every_table(tmp_path: Path) -> None:
     found = tmp_path / "growth.json"
     bench("bench.growth", "--windows", "100,300", "--tables", "0,500", "--size", 200, "--rounds", 2, "--json", found)
@@ -56,6 +59,7 @@ def test_growth_measures_every_window_and_every_table(tmp_path: Path) -> None:
     assert all(value > 0 for one in figures["windows"] for value in one.values())
 
 
+@more_than_a_sample
 def test_the_rest_measures_fetching_a_small_run_and_parsing(tmp_path: Path) -> None:
     """Not the idle scheduler, which is watched for minutes."""
     found = tmp_path / "rest.json"

@@ -158,6 +158,8 @@ QUERY_CHECKS = (
                advice=_READ_AGAIN),
     QueryCheck(name="orders_without_product", severity=CRITICAL, title="商品不在 products 中的订单（每个商品举一单）",
                advice=_READ_AGAIN),
+    QueryCheck(name="references_padded",
+               title="编号末尾多空格的订单或售后单：数据库视为同一编号，归到了不带空格的用户、商品或订单名下"),
     QueryCheck(name="refunds_without_order", title="订单不在数仓中的售后单",
                advice="历史订单尚未读完时属正常；否则查看 xiaoe_refunds 的 stage_orders"),
     QueryCheck(name="orders_without_decision", severity=CRITICAL, title="既无福利判定也不在待判定队列的订单",

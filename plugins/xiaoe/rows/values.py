@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache, wraps
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -65,8 +66,13 @@ def _remembered(read: Callable[[Any], T]) -> Callable[[Any], T]:
 def each(read: Callable[[Any], T], column: Sequence[Any]) -> list[T]:
     """`read` of each value of a column; where equal values are sure to read alike, once of those."""
     if _UNMISTAKABLE.issuperset(map(type, column)):
-        known = {value: read(value) for value in set(column)}
+        known: dict[Any, T] = {value: read(value) for value in set(column)}
         return [known[value] for value in column]
+    arrays = [value for value in column if type(value) is list]
+    if len(arrays) == len(column) and _UNMISTAKABLE.issuperset(map(type, chain.from_iterable(arrays))):
+        names = list(map(tuple, arrays))
+        known = {name: read(array) for name, array in dict(zip(names, arrays, strict=True)).items()}
+        return [known[name] for name in names]
     return [read(value) for value in column]
 
 
