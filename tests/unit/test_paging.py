@@ -652,6 +652,12 @@ def test_what_completes_earlier_passes(earlier: list[Pass], again: Page, is_enou
     assert completed_by(earlier, again) is is_enough
 
 
+def test_a_total_that_may_be_a_cap_completes_nothing() -> None:
+    earlier, again = [passed(range(9_999), 9_999, 9_999)], page(1, [20_000, 1], 10_000)
+    assert completed_by(earlier, again)
+    assert not completed_by(earlier, again, cap=10_000)
+
+
 # --- small parts ---------------------------------------------------------------------------------------
 
 

@@ -181,6 +181,7 @@ def test_neither_a_problem_nor_what_is_kept_of_a_bad_row_tells_what_is_hidden() 
     assert kept == json.loads(bad) | {"receiver_phone": "138****5678", "receiver_name": hashed("张三丰", KEY)}
     assert json.loads(hiding.kept(raw(receiver_phone=long)))["receiver_phone"] is None
     assert b"13812345678" not in hiding.kept(b"[13812345678]") + hiding.kept(b"13812345678 {")
+    assert "XIAOE_PERSONAL_DATA" in json.loads(hiding.kept(b"13812345678 {"))
     assert reader(PLAIN).kept(b"[13812345678") == b"[13812345678"
 
 

@@ -286,6 +286,11 @@ def test_what_a_person_typed_wins_over_a_backfill_s_interval() -> None:
     assert plan_history(run, start=START, lag=MINUTE) == expected
 
 
+def test_a_moment_that_a_person_typed_for_a_backfill_is_not_widened_to_its_day() -> None:
+    run = Run("backfill", NOW, NOW - HOUR, NOW, "2026-11-01 15:00:00")
+    assert plan_history(run, start=START, lag=MINUTE) == Plan(Window(at("2026-11-01 15:00:00"), NOW))
+
+
 def test_a_year_that_cannot_be_meant_is_refused() -> None:
     run = Run("manual", NOW, window_from="2026-11-01", window_to="9999-12-31")
     with pytest.raises(XiaoeConfigError, match=r"^to='9999-12-31' lies more than a year ahead: is the year right"):
