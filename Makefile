@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ bench-growth: install  ## measure the growth of time and memory, up to a million
 
 bench-rest: install  ## measure fetching, a small incremental, parsing the DAGs, an idle scheduler
 	@$(RUN) bench.rest $(ARGS)
+
+mutants: install  ## change an SQL template at one place at a time; print what no test notices: SQL=file TESTS='arguments of pytest' [ARGS=--most 50]
+	@$(PYTHON_BIN) scripts/mutants.py --sql '$(SQL)' --tests '$(TESTS)' $(ARGS)
 
 stack-scale: install  ## measure several workers, kill some, test the API's limit; needs a Docker engine (ARGS=--help)
 	@$(RUN) stack.scale $(ARGS)
