@@ -30,6 +30,11 @@ MARTS = {
     "bi_refund_curve": "shop_id, pay_week, product_type, channel, age_days",
     "bi_benefits_daily": "shop_id, deadline_day, decision, reason, product_type",
     "bi_benefit_changes_daily": "shop_id, day, old_decision, new_decision",
+    "mart_buyers": "shop_id, user_id",
+    "mart_cohorts_daily": "shop_id, day, cohort_month, channel",
+    "mart_promotions_daily": "shop_id, day, order_type, discount, coupon",
+    "bi_customers": "shop_id, cohort_month, channel, segment, times, interval_text",
+    "bi_registrations": "shop_id, day, channel, interval_text",
 }
 """Table → its key."""
 
@@ -54,6 +59,11 @@ class Sale:
     client_type: int | None = None
     order_type: str | None = None
     problem_columns: str | None = None
+    order_type_text: str | None = None
+    coupon_id: str | None = None
+    coupon_name: str | None = None
+    coupon_price: Decimal | None = None
+    discount_price: Decimal | None = None
 
 
 def sales(table: str) -> list[Sale]:

@@ -1,0 +1,55 @@
+{#- Works out the buyers of mart_due from all of their orders, or where `everyone` all buyers of the shop; bi_customers.sql
+    sorts them into segments. -#}
+{%- from "marts/bi_macros.jinja" import channel, counted, refunded -%}
+{%- if everyone -%}
+DELETE FROM mart_buyers
+WHERE shop_id = {{ shop }};
+{%- else -%}
+DELETE b FROM mart_buyers AS b
+INNER JOIN mart_due AS d ON b.user_id = d.user_id
+WHERE b.shop_id = {{ shop }};
+{%- endif %}
+
+INSERT INTO mart_buyers (
+    shop_id, user_id, channel, segment, first_day, second_day, last_day, orders_paid, paid_amount, refund_amount
+)
+SELECT
+    {{ shop }} AS shop_id,
+    b.user_id,
+    {{ channel }} AS channel,
+    '' AS segment,
+    b.first_day,
+    b.second_day,
+    b.last_day,
+    b.orders_paid,
+    b.paid_amount,
+    b.refund_amount
+FROM (
+    SELECT
+        p.user_id,
+        MIN(p.day) AS first_day,
+        MIN(IF(p.number = 2, p.day, NULL)) AS second_day,
+        MAX(p.day) AS last_day,
+        COUNT(*) AS orders_paid,
+        SUM(p.paid) AS paid_amount,
+        SUM(p.refund) AS refund_amount
+    FROM (
+        SELECT
+            o.user_id,
+            DATE(o.pay_time) AS day,
+            COALESCE(o.price, 0) AS paid,
+            IF({{ refunded }}, COALESCE(o.refund_money, 0), 0) AS refund,
+            ROW_NUMBER() OVER (PARTITION BY o.user_id ORDER BY o.pay_time) AS number
+        {%- if everyone %}
+        FROM orders AS o
+        {%- else %}
+        FROM mart_due AS d
+        INNER JOIN orders AS o FORCE INDEX (idx_orders_user) ON o.shop_id = {{ shop }} AND d.user_id = o.user_id
+        {%- endif %}
+        WHERE
+            o.shop_id = {{ shop }} AND o.pay_time IS NOT NULL AND o.user_id > ''
+            AND o.absent_since IS NULL AND {{ counted(count_imported) }}
+    ) AS p
+    GROUP BY p.user_id
+) AS b
+LEFT JOIN users AS u ON u.shop_id = {{ shop }} AND b.user_id = u.user_id;
