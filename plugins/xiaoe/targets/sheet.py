@@ -136,14 +136,12 @@ def _read_line(
 
 
 def _shop(text: str, shops: Mapping[str, str]) -> str:
-    named = [shop_id for shop_id, name in shops.items() if text in (shop_id, name)]
     if text in shops:
         return text
-    if len(named) == 1:
-        return named[0]
-    if named:
-        raise _BadCell("shop", f"有 {len(named)} 个店铺叫这个名称；改填店铺ID：{'、'.join(sorted(named))}")
-    known = "、".join(name if name == shop_id else f"{name}（{shop_id}）" for shop_id, name in sorted(shops.items()))
+    for shop_id, name in shops.items():
+        if text == name:
+            return shop_id
+    known = "、".join(name if shop_id in name else f"{name}（{shop_id}）" for shop_id, name in sorted(shops.items()))
     raise _BadCell("shop", f"没有这个店铺；应为店铺名称或店铺ID：{known or '还没有店铺，先运行一次 xiaoe_marts'}")
 
 

@@ -121,14 +121,20 @@ def merge(session: Session, found: Iterable[Sale], observed_at: datetime) -> Non
     session.commit()
 
 
-def merge_users(session: Session, shop_id: str, sources: Mapping[str, str | None], observed_at: datetime) -> None:
-    """Write users as a merge of their list does, with what the list says of where they come from."""
-    columns = ("shop_id", "user_id", "source", "row_hash", "raw_hash", "observed_at", "batch_id")
+def merge_users(
+    session: Session,
+    shop_id: str,
+    sources: Mapping[str, str | None],
+    observed_at: datetime,
+    registered: Mapping[str, datetime | None] | None = None,
+) -> None:
+    """Write users as a merge of their list does, with what the list says of where they come from and since when."""
+    columns = ("shop_id", "user_id", "source", "registered_at", "row_hash", "raw_hash", "observed_at", "batch_id")
     session.execute("DROP TEMPORARY TABLE IF EXISTS stg_users")
     session.execute("CREATE TEMPORARY TABLE stg_users (PRIMARY KEY (shop_id, user_id)) SELECT * FROM users LIMIT 0")
     session.insert_many(
-        f"INSERT INTO stg_users ({', '.join(columns)}) VALUES (%s, %s, %s, 1, 1, %s, 'b')",
-        [(shop_id, user, source, observed_at) for user, source in sources.items()],
+        f"INSERT INTO stg_users ({', '.join(columns)}) VALUES (%s, %s, %s, %s, 1, 1, %s, 'b')",
+        [(shop_id, user, source, (registered or {}).get(user), observed_at) for user, source in sources.items()],
     )
     for statement in _statements("users"):
         session.execute(statement)
