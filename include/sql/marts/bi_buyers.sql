@@ -1,5 +1,5 @@
 {#- Works out the buyers of mart_due from all of their orders, or where `everyone` all buyers of the shop; bi_customers.sql
-    sorts them into segments. -#}
+    sorts them into segments. Moments become days last: MariaDB makes 0000-00-00 of MIN(IF(…, DATE(…), NULL)). -#}
 {%- from "marts/bi_macros.jinja" import channel, counted, refunded -%}
 {%- if everyone -%}
 DELETE FROM mart_buyers
@@ -27,16 +27,16 @@ SELECT
 FROM (
     SELECT
         p.user_id,
-        MIN(p.day) AS first_day,
-        MIN(IF(p.number = 2, p.day, NULL)) AS second_day,
-        MAX(p.day) AS last_day,
+        DATE(MIN(p.pay_time)) AS first_day,
+        DATE(MIN(IF(p.number = 2, p.pay_time, NULL))) AS second_day,
+        DATE(MAX(p.pay_time)) AS last_day,
         COUNT(*) AS orders_paid,
         SUM(p.paid) AS paid_amount,
         SUM(p.refund) AS refund_amount
     FROM (
         SELECT
             o.user_id,
-            DATE(o.pay_time) AS day,
+            o.pay_time,
             COALESCE(o.price, 0) AS paid,
             IF({{ refunded }}, COALESCE(o.refund_money, 0), 0) AS refund,
             ROW_NUMBER() OVER (PARTITION BY o.user_id ORDER BY o.pay_time) AS number
