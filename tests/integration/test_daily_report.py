@@ -183,8 +183,10 @@ def test_several_shops_have_their_sum_first(session: Session) -> None:
 
 def test_targets_of_the_month_are_in_the_day_s_and_the_month_s_report(session: Session) -> None:
     """Of all shops together only what each of them aims at; those of other months say nothing."""
-    targets = [(A, "2026-05-01", "paid_amount", 400), (A, "2026-05-01", "new_buyers", 10), (A, "2026-06-01", "paid_amount", 1),
-               (B, "2026-05-01", "paid_amount", 3600)]  # fmt: skip
+    targets = [
+        (A, "2026-05-01", "paid_amount", 400), (A, "2026-05-01", "new_buyers", 10),
+        (A, "2026-06-01", "paid_amount", 1), (B, "2026-05-01", "paid_amount", 3600),
+    ]  # fmt: skip
     session.insert_many("INSERT INTO targets VALUES (%s, %s, %s, %s, '2026-05-01')", targets)
     session.commit()
     day, week, month = prepare("xiaoe_first", "xiaoe_second")

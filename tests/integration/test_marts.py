@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.worlds.marts import merge, merge_users, refresh, sales
+from support.worlds.marts import merge, refresh, sales
 from support.worlds.shop import Database
 from support.worlds.small_shop import NOW, ORDERS, SEEN, A, B, fill
 from xiaoe.benefits.decide import Decider, apply_policy
@@ -22,6 +22,7 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.reports.kpi import between
 
 pytestmark = pytest.mark.mysql
+
 
 def day(text: str) -> date:
     return date.fromisoformat(f"2026-{text}")

@@ -1,5 +1,6 @@
-{#- Works out the buyers of mart_due from all of their orders, or where `everyone` all buyers of the shop; bi_customers.sql
-    sorts them into segments. Moments become days last: MariaDB makes 0000-00-00 of MIN(IF(…, DATE(…), NULL)). -#}
+{#- Works out the buyers of mart_due from all of their orders, or where `everyone` all buyers of the shop. Their
+    segments come from bi_customers.sql. Moments become days last: MariaDB makes 0000-00-00 of
+    MIN(IF(…, DATE(…), NULL)). -#}
 {%- from "marts/bi_macros.jinja" import channel, counted, refunded -%}
 {%- if everyone -%}
 DELETE FROM mart_buyers
@@ -40,12 +41,8 @@ FROM (
             COALESCE(o.price, 0) AS paid,
             IF({{ refunded }}, COALESCE(o.refund_money, 0), 0) AS refund,
             ROW_NUMBER() OVER (PARTITION BY o.user_id ORDER BY o.pay_time) AS number
-        {%- if everyone %}
-        FROM orders AS o
-        {%- else %}
-        FROM mart_due AS d
-        INNER JOIN orders AS o FORCE INDEX (idx_orders_user) ON o.shop_id = {{ shop }} AND d.user_id = o.user_id
-        {%- endif %}
+        FROM orders AS o{% if not everyone %} FORCE INDEX (idx_orders_user)
+        INNER JOIN mart_due AS d ON o.user_id = d.user_id{% endif %}
         WHERE
             o.shop_id = {{ shop }} AND o.pay_time IS NOT NULL AND o.user_id > ''
             AND o.absent_since IS NULL AND {{ counted(count_imported) }}

@@ -13,8 +13,8 @@ CASE
 {%- endset -%}
 {%- set gap = "DATEDIFF(second_day, first_day)" -%}
 SELECT
-    COUNT(*),
-    COALESCE(SUM(net_amount), 0)
+    COUNT(*) AS buyers,
+    COALESCE(SUM(net_amount), 0) AS net_amount
 INTO @mart_buyers, @mart_net
 FROM mart_buyers
 WHERE shop_id = {{ shop }};

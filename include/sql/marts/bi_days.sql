@@ -36,8 +36,7 @@
     "refunds_without_amount": "SUM(o.refund_money IS NULL OR " ~ unread("refund_money") ~ ")",
 } %}
 INSERT INTO mart_facts (
-    day, product_type, resource_id, channel, user_id, {{ measures | join(", ") }}, age_days,
-    {{ bought | join(", ") }}
+    day, product_type, resource_id, channel, user_id, {{ measures | join(", ") }}, {{ bought | join(", ") }}, age_days
 )
 {%- for time, found in [("created_time", created), ("pay_time", paid), ("refund_time", returned)] %}
 {{ "UNION ALL" if not loop.first }}
@@ -50,11 +49,10 @@ SELECT
     {%- for measure in measures %}
     {{ found.get(measure, "0") }} AS {{ measure }},
     {%- endfor %}
-    {{ found.get("age_days", "NULL") }} AS age_days,
     {%- for column, value in bought.items() %}
-    {{ value if found is sameas paid else ("0" if column.endswith("amount") else "''") }} AS {{ column }}
-    {{- "," if not loop.last }}
+    {{ value if found is sameas paid else "0" if column.endswith("amount") else "''" }} AS {{ column }},
     {%- endfor %}
+    {{ found.get("age_days", "NULL") }} AS age_days
 FROM orders AS o
 LEFT JOIN users AS u ON o.shop_id = u.shop_id AND o.user_id = u.user_id
 WHERE

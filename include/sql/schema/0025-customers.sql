@@ -4,7 +4,7 @@
 
 ALTER TABLE mart_queue
     MODIFY kind VARCHAR(16) NOT NULL
-    COMMENT '需重算的内容：sales 销售、buyers 销售与用户、user 某用户的订单日、month 留存月、week 退款曲线周、deadline 福利截止日、decided 福利判定日、covered 覆盖日、buyer 某付款用户、buyer_day 某日的付款用户、everyone 全部付款用户、customers 客户汇总、signup 注册日';
+    COMMENT '需重算：sales、buyers、buyer_day、deadline、decided、covered、signup 日，week 周，month 月，user、buyer 用户，everyone、customers 全店';
 
 CREATE TABLE IF NOT EXISTS mart_buyers (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
@@ -92,7 +92,7 @@ SELECT
 FROM mart_cohorts AS c
 INNER JOIN (SELECT DISTINCT shop_id, active_month FROM mart_cohorts) AS m -- noqa: ST05, LT09
     ON c.shop_id = m.shop_id AND c.cohort_month <= m.active_month
-LEFT JOIN (
+LEFT JOIN ( -- noqa: ST05
     SELECT
         shop_id,
         channel,
@@ -150,8 +150,21 @@ FROM (
         SUBSTRING_INDEX(SUBSTRING_INDEX(p.order_type, ',', n.number), ',', -1) AS order_source
     FROM mart_promotions_daily AS p
     INNER JOIN (
-        SELECT 1 AS number UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4
-        UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8
+        SELECT 1 AS number
+        UNION ALL
+        SELECT 2
+        UNION ALL
+        SELECT 3
+        UNION ALL
+        SELECT 4
+        UNION ALL
+        SELECT 5
+        UNION ALL
+        SELECT 6
+        UNION ALL
+        SELECT 7
+        UNION ALL
+        SELECT 8
     ) AS n ON CHAR_LENGTH(p.order_type) - CHAR_LENGTH(REPLACE(p.order_type, ',', '')) >= n.number - 1
 ) AS t
 WHERE FIND_IN_SET(t.order_source, t.order_type) = t.number
@@ -182,7 +195,7 @@ FROM (
     FROM refunds
     WHERE created_at IS NOT NULL AND absent_since IS NULL
 ) AS r
-LEFT JOIN (
+LEFT JOIN ( -- noqa: ST05
     SELECT
         shop_id,
         COALESCE(LEFT(TRIM(reason), 32), '') AS reason

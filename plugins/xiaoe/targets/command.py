@@ -61,7 +61,7 @@ def make_template(place: str | None) -> str:
     )
     if target.exists():
         raise XiaoeConfigError(
-            f"{target} 已存在：填好后导入 make import-targets FILE=…，或另选位置 make import-targets TEMPLATE=另一个.xlsx"
+            f"{target} 已存在：填好后导入 make import-targets FILE=…，或另存 make import-targets TEMPLATE=另一个.xlsx"
         )
     with Warehouse().session() as session, tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "template.xlsx")

@@ -118,9 +118,7 @@ def _places(path: Path, headings: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _read_line(
-    line: Line, places: Mapping[str, int], shops: Mapping[str, str]
-) -> tuple[TargetKey, Decimal] | None:
+def _read_line(line: Line, places: Mapping[str, int], shops: Mapping[str, str]) -> tuple[TargetKey, Decimal] | None:
     """A row; None if it has no value."""
     texts: dict[str, str] = {}
     for column, place in places.items():
