@@ -173,6 +173,20 @@ def test_days_that_pass_move_buyers_and_a_day_is_on_its_edge(session: Session, d
     assert not any(refresh(A, last + timedelta(days=90)).values())
 
 
+def test_who_buys_during_the_day_has_no_segment_before_the_next_and_others_keep_theirs(
+    session: Session, database: Database
+) -> None:
+    merge(session, EIGHT, SEEN)
+    refresh(A, NOW)
+    merge(session, [sale(20, "u9", "08-01", 5), sale(21, "u6", "08-01", 5)], SEEN)
+    refresh(A, NOW)
+    assert segments(database) == SEGMENTS | {"u9": "待分层"}
+    assert database.value("SELECT SUM(buyers) FROM bi_customers") == 8
+    refresh(A, NOW + timedelta(days=1))
+    assert segments(database) == SEGMENTS | {"u6": "一般价值客户", "u9": "一般发展客户"}
+    assert database.value("SELECT SUM(buyers) FROM bi_customers") == 9
+
+
 def test_who_is_worth_it_is_as_good_as_the_mean(session: Session, database: Database) -> None:
     merge(session, [sale(1, "u1", "07-20", 100), sale(2, "u2", "07-20", 100)], SEEN)
     refresh(A, NOW)
@@ -214,7 +228,9 @@ def test_a_second_order_that_goes_leaves_the_first(session: Session, database: D
     merge(session, [replace(first, pay_time=None)], SEEN + timedelta(seconds=1))
     refresh(A, NOW)
     assert [row[0] for row in table(database, held)] == ["u2"]
-    assert database.value("SELECT SUM(buyers) FROM bi_customers") == 1
+    assert database.value("SELECT SUM(buyers) FROM bi_customers") == 1, "as of the first run of the day"
+    refresh(A, NOW + timedelta(days=1))
+    assert table(database, "SELECT SUM(buyers), SUM(net_amount) FROM bi_customers") == [(1, yuan("20"))]
 
 
 def test_a_refund_of_an_old_order_reaches_its_buyer(session: Session, database: Database) -> None:
@@ -426,6 +442,8 @@ def test_everything_is_what_python_makes_of_random_orders(
     for row in lost:
         lose(session, replace(random_sale(1), order_id=row["order_id"]))
     refresh(A, NOW)
+    today = NOW + timedelta(days=1)
+    refresh(A, today)
     orders = bought(database)
     assert len(orders) > 60
 
@@ -434,7 +452,7 @@ def test_everything_is_what_python_makes_of_random_orders(
         key = (row["cohort_month"], row["channel"], row["segment"], row["times"], row["within_days"])
         for name in ("buyers", "orders_paid", "span_days", "net_amount"):
             found[(*key, name)] += row[name]
-    assert found == expected_customers(orders, NOW.date())
+    assert found == expected_customers(orders, today.date())
     assert len({key[2] for key in found}) > 4, "segments"
 
     ltv = database.rows("SELECT cohort_month, channel, active_month, total_net_amount AS total FROM bi_ltv")
@@ -481,5 +499,5 @@ def test_everything_is_what_python_makes_of_random_orders(
     }
     assert held_sources == sources
     kept = content(database)
-    refresh(A, NOW, rebuild=True)
+    refresh(A, today, rebuild=True)
     assert content(database) == kept

@@ -43,12 +43,12 @@ def sale(number: int, **changes: Any) -> Sale:
     )
 
 
-def from_nothing(database: Database, session: Session) -> dict[str, list[tuple[Any, ...]]]:
+def from_nothing(database: Database, session: Session, today: datetime = TODAY) -> dict[str, list[tuple[Any, ...]]]:
     """What the marts hold when everything is recomputed."""
     for table in MARTS:
         session.execute(f"DELETE FROM {table}")
     session.commit()
-    refresh(SHOP, TODAY, rebuild=True)
+    refresh(SHOP, today, rebuild=True)
     return content(database)
 
 
@@ -116,9 +116,11 @@ def test_whatever_happens_the_marts_are_what_they_would_be_from_nothing(
         else:
             refresh(SHOP, TODAY)
     refresh(SHOP, TODAY)
+    tomorrow = TODAY + timedelta(days=1)
+    refresh(SHOP, tomorrow)
     kept = content(database)
     assert database.value("SELECT COUNT(*) FROM mart_queue") == 0
-    assert kept == from_nothing(database, session)
+    assert kept == from_nothing(database, session, tomorrow)
 
 
 # --- what moves ----------------------------------------------------------------------------------------

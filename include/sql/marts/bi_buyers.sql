@@ -1,13 +1,15 @@
 {#- Works out the buyers of mart_due from all of their orders, or where `everyone` all buyers of the shop. Their
-    segments come from bi_customers.sql. Moments become days last: MariaDB makes 0000-00-00 of
+    segments come from bi_customers.sql. Moments become days last: MySQL makes 0000-00-00 of
     MIN(IF(…, DATE(…), NULL)). -#}
 {%- from "marts/bi_macros.jinja" import channel, counted, refunded -%}
 {%- if everyone -%}
 DELETE FROM mart_buyers
 WHERE shop_id = {{ shop }};
 {%- else -%}
-DELETE b FROM mart_buyers AS b
+{#- Who has no order left has none after the next statement, either. -#}
+UPDATE mart_buyers AS b
 INNER JOIN mart_due AS d ON b.user_id = d.user_id
+SET b.orders_paid = 0
 WHERE b.shop_id = {{ shop }};
 {%- endif %}
 
@@ -18,7 +20,7 @@ SELECT
     {{ shop }} AS shop_id,
     b.user_id,
     {{ channel }} AS channel,
-    '' AS segment,
+    '待分层' AS segment,
     b.first_day,
     b.second_day,
     b.last_day,
@@ -49,4 +51,19 @@ FROM (
     ) AS p
     GROUP BY p.user_id
 ) AS b
-LEFT JOIN users AS u ON u.shop_id = {{ shop }} AND b.user_id = u.user_id;
+LEFT JOIN users AS u ON u.shop_id = {{ shop }} AND b.user_id = u.user_id
+{%- if everyone %};
+{%- else %}
+ON DUPLICATE KEY UPDATE
+    channel = {{ channel }},
+    first_day = b.first_day,
+    second_day = b.second_day,
+    last_day = b.last_day,
+    orders_paid = b.orders_paid,
+    paid_amount = b.paid_amount,
+    refund_amount = b.refund_amount;
+
+DELETE b FROM mart_buyers AS b
+INNER JOIN mart_due AS d ON b.user_id = d.user_id
+WHERE b.shop_id = {{ shop }} AND b.orders_paid = 0;
+{%- endif %}

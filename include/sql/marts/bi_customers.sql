@@ -1,5 +1,5 @@
-{#- Sorts the buyers of a shop into segments, as of `today`, and counts them; docs/bi.md has the rule. Only who changes
-    segment is written. -#}
+{#- Sorts the buyers of a shop into segments, as of `today`, and counts them; docs/bi.md has the rule. Once a day: it
+    reads all buyers, and who is recent changes with the day. Only who changes segment is written. -#}
 {%- from "marts/bi_macros.jinja" import within_days, interval_text -%}
 {%- set recent = "last_day > " ~ today ~ " - INTERVAL 90 DAY" -%}
 {%- set worth = "net_amount * @mart_buyers >= @mart_net" -%}

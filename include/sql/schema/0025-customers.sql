@@ -4,7 +4,7 @@
 
 ALTER TABLE mart_queue
     MODIFY kind VARCHAR(16) NOT NULL
-    COMMENT '需重算：sales、buyers、buyer_day、deadline、decided、covered、signup 日，week 周，month 月，user、buyer 用户，everyone、customers 全店';
+    COMMENT '需重算：sales、buyers、buyer_day、deadline、decided、covered、signup 日，week，month，user、buyer 用户，everyone、customers';
 
 CREATE TABLE IF NOT EXISTS mart_buyers (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',

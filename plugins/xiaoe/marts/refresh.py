@@ -79,7 +79,7 @@ MARTS = (
     Mart("signups", ("signup",), "bi_signups", max_days=7),
     Mart("customers", ("customers",), "bi_customers"),
 )
-"""In order of execution: days queue months, weeks, buyers and signups; buyers queue customers."""
+"""In order of execution: days queue months, weeks, buyers and signups; buyers queue customers, once a day."""
 
 
 @dataclass(frozen=True)
@@ -207,9 +207,15 @@ class Refresher:
                 session.execute(_BUYERS_OF_A_DAY, (self._shop_id, day, end_of(BUYERS, day)))
         for statement in self._sql["everyone" if days is None else BUYERS.name]:
             session.execute(statement, values)
-        queue_days(session, self._shop_id, "customers", {self._today})
+        if days is None or self._customers_as_of(session) != self._today:
+            queue_days(session, self._shop_id, "customers", {self._today})
         self._done(session, [one.number for one in entries])
         return len(entries)
+
+    def _customers_as_of(self, session: Session) -> date | None:
+        """The day on which customers were counted last; None: never."""
+        [(as_of,)] = session.query("SELECT MAX(as_of) FROM bi_customers WHERE shop_id = %s", (self._shop_id,))
+        return as_of  # type: ignore[no-any-return]
 
     @staticmethod
     def _done(session: Session, numbers: list[int]) -> None:
@@ -233,8 +239,8 @@ class Refresher:
         )
         done = {week for week, as_of in weeks if as_of and (as_of >= self._today or as_of > week + WEEK + MAX_AGE)}
         queue_days(session, self._shop_id, "week", {week for week, _ in weeks} - done)
-        [(as_of,)] = session.query("SELECT MAX(as_of) FROM bi_customers WHERE shop_id = %s", (self._shop_id,))
-        queue_days(session, self._shop_id, "customers", {self._today} if as_of not in (None, self._today) else ())
+        if self._customers_as_of(session) not in (None, self._today):
+            queue_days(session, self._shop_id, "customers", {self._today})
 
 
 def first_range(entries: list[Entry], max_days: int) -> list[Entry]:
