@@ -215,7 +215,7 @@ class Refresher:
     def _customers_as_of(self, session: Session) -> date | None:
         """The day on which customers were counted last; None: never."""
         [(as_of,)] = session.query("SELECT MAX(as_of) FROM bi_customers WHERE shop_id = %s", (self._shop_id,))
-        return as_of  # type: ignore[no-any-return]
+        return as_of
 
     @staticmethod
     def _done(session: Session, numbers: list[int]) -> None:
