@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ export: install  ## export a table as xlsx with Chinese headings: TABLE=orders|r
 import-csv: install  ## check the import of orders from a CSV or xlsx (APPLY=1 writes): FILE=path [SHOP=app_id]
 	@: $(or $(FILE),$(error FILE is missing: make import-csv FILE=old.csv [SHOP=app_id] [APPLY=1]))
 	@$(PYTHON_BIN) -m xiaoe.cli import-csv --file '$(FILE)' $(if $(SHOP),--shop '$(SHOP)') $(if $(APPLY),--apply)
+
+import-targets: install  ## check monthly targets in an xlsx (APPLY=1 writes): FILE=path; without FILE: write the workbook to fill in [TEMPLATE=path]
+	@$(PYTHON_BIN) -m xiaoe.cli import-targets $(if $(FILE),--file '$(FILE)') $(if $(TEMPLATE),--template '$(TEMPLATE)') $(if $(APPLY),--apply)
 
 demo: install  ## run an emulated shop, a database and Airflow on this machine; prints the addresses (ARGS= for the emulator)
 	@$(RUN) demo $(ARGS)

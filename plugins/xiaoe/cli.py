@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
     old.add_argument("--shop", help="app_id of the shop; required if there are several")
     old.add_argument("--apply", action="store_true", help="write them")
+    targets = command("import-targets", _import_targets, "import monthly targets; without a file, write the template")
+    targets.add_argument("--file", help="path of a filled-in .xlsx")
+    targets.add_argument("--template", help="where the template goes; default: XIAOE_EXPORT_DIR")
+    targets.add_argument("--apply", action="store_true", help="write them")
     return parser
 
 
@@ -220,6 +224,16 @@ def _import_csv(options: argparse.Namespace) -> int:
     from xiaoe.csv_import.command import import_csv
 
     print(import_csv(options.file, options.shop, apply=options.apply))
+    return 0
+
+
+def _import_targets(options: argparse.Namespace) -> int:
+    from xiaoe.targets.command import import_targets, make_template
+
+    if options.file:
+        print(import_targets(options.file, apply=options.apply))
+    else:
+        print(f"模板已写入 {make_template(options.template)}：填好目标值后 make import-targets FILE=…")
     return 0
 
 

@@ -43,15 +43,19 @@ def orders(size: int) -> str:
     """Statement that makes orders `n`: more of some products than of others, six of a hundred refunded within weeks."""
     product = f"FLOOR(POW({dice('p', 10000)} / 10000, 2) * {PRODUCTS})"
     seconds = f"FLOOR(n * {DAYS * 86400 / size}) + {dice('t', 60)}"
+    coupon = f"{dice('c', 100)} < 20"
     refunded = f"{dice('r', 100)} < 6 AND {dice('u', 100)} >= 15"
     return (
         "INSERT INTO orders (shop_id, order_id, user_id, resource_type, resource_type_text, resource_id, title,"
-        " quantity, price, refund_money, order_state, order_state_text, created_time, pay_time, refund_time, row_hash,"
-        f" raw_hash, observed_at, batch_id) SELECT '{SHOP}', CONCAT('o_', LPAD(n, 10, '0')),"
+        " quantity, price, coupon_id, coupon_name, coupon_price, order_type, order_type_text, refund_money,"
+        " order_state, order_state_text, created_time, pay_time, refund_time, row_hash, raw_hash, observed_at,"
+        f" batch_id) SELECT '{SHOP}', CONCAT('o_', LPAD(n, 10, '0')),"
         f" CONCAT('u_', {dice('w', max(size // 6, 1))}), 1 + {product} % 8, ELT(1 + {product} % 8, '图文', '音频',"
         f" '视频', '直播', '会员', '专栏', '圈子', '大专栏'), CONCAT('p_', {product}), CONCAT('商品 ', {product}), 1,"
-        f" 9.90 + {product} % 500, IF({refunded}, 9.90 + {product} % 500, 0),"
-        f" IF({dice('u', 100)} < 15, 6, IF({refunded}, 10, 1)), NULL,"
+        f" 9.90 + {product} % 500, IF({coupon}, 'c_1', NULL), IF({coupon}, CONCAT('优惠券 ', {dice('c', 100)}), NULL),"
+        f" IF({coupon}, 5, 0), ELT(1 + {dice('k', 5)}, '2', '2', '22', '26', '2,22'),"
+        f" ELT(1 + {dice('k', 5)}, '普通', '普通', '推广员', '秒杀', '普通,推广员'),"
+        f" IF({refunded}, 9.90 + {product} % 500, 0), IF({dice('u', 100)} < 15, 6, IF({refunded}, 10, 1)), NULL,"
         f" '{FIRST}' + INTERVAL {seconds} SECOND,"
         f" IF({dice('u', 100)} < 15, NULL, '{FIRST}' + INTERVAL {seconds} + 30 SECOND),"
         f" IF({refunded}, '{FIRST}' + INTERVAL {seconds} + 30 + FLOOR(POW({dice('a', 1000)} / 1000, 3) * 5000000)"
@@ -60,15 +64,17 @@ def orders(size: int) -> str:
 
 
 OTHERS = (
-    f"INSERT INTO users (shop_id, user_id, source, row_hash, raw_hash, observed_at, batch_id)"
+    f"INSERT INTO users (shop_id, user_id, source, registered_at, row_hash, raw_hash, observed_at, batch_id)"
     f" SELECT '{SHOP}', CONCAT('u_', n), ELT(1 + {dice('s', 8)}, '微信', '微信', '微信', '小程序', 'H5', '抖音',"
-    " '视频号', NULL), 1, 1, UTC_TIMESTAMP(3), 'bench' FROM bench_numbers WHERE n < {users}",
+    f" '视频号', NULL), '{FIRST}' + INTERVAL {dice('g', DAYS * 24)} HOUR, 1, 1, UTC_TIMESTAMP(3), 'bench'"
+    " FROM bench_numbers WHERE n < {users}",
     f"INSERT INTO products (shop_id, resource_id, name, sale_status_text, row_hash, raw_hash, observed_at, batch_id)"
     f" SELECT '{SHOP}', CONCAT('p_', n), CONCAT('商品 ', n), '上架', 1, 1, UTC_TIMESTAMP(3), 'bench' FROM bench_numbers"
     f" WHERE n < {PRODUCTS}",
     "INSERT INTO refunds (shop_id, aftersale_id, order_id, state, state_text, sale_type, sale_type_text,"
-    " apply_refund_money, refund_money, created_at, updated_at, row_hash, raw_hash, observed_at, batch_id)"
-    " SELECT shop_id, CONCAT('as_', order_id), order_id, 13, '退款完成', 1, '仅退款', refund_money, refund_money,"
+    " reason, apply_refund_money, refund_money, created_at, updated_at, row_hash, raw_hash, observed_at, batch_id)"
+    " SELECT shop_id, CONCAT('as_', order_id), order_id, 13, '退款完成', 1, '仅退款',"
+    " CONCAT('原因 ', CRC32(order_id) % 12), refund_money, refund_money,"
     " refund_time, refund_time, 1, 1, observed_at, 'bench' FROM orders WHERE refund_time IS NOT NULL",
     "INSERT INTO benefit_decisions (shop_id, order_id, decision, decision_text, reason, deadline_at, basis, policy_id,"
     " decided_at) SELECT shop_id, order_id, @decision := IF(pay_time IS NULL, 'not_applicable', IF(refund_time <"

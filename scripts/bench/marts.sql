@@ -65,6 +65,49 @@ SELECT cohort_month, month_offset, SUM(buyers) / SUM(cohort_buyers)
 FROM bi_cohorts
 GROUP BY 1, 2;
 
+-- customers: repurchase rate
+SELECT SUM(CASE WHEN times > 1 THEN buyers ELSE 0 END) / SUM(buyers)
+FROM bi_customers;
+
+-- customers: by segment
+SELECT segment, SUM(buyers), SUM(net_amount)
+FROM bi_customers
+GROUP BY segment;
+
+-- customers: value by month of first purchase
+SELECT cohort_month, month_offset, SUM(total_net_amount) / SUM(cohort_buyers)
+FROM bi_ltv
+GROUP BY 1, 2;
+
+-- customers: registered to first purchase, by month, all
+SELECT DATE_FORMAT(day, '%Y-%m-01'), SUM(CASE WHEN within_days <= 30 THEN users ELSE 0 END) / SUM(users)
+FROM bi_registrations
+GROUP BY 1;
+
+-- customers: coupons, 90 days
+SELECT discount, coupon, SUM(orders_paid), SUM(paid_amount)
+FROM bi_coupons_daily
+WHERE day >= '2026-08-22'
+GROUP BY 1, 2;
+
+-- customers: order sources, 90 days
+SELECT order_source, SUM(orders_paid)
+FROM bi_order_sources_daily
+WHERE day >= '2026-08-22'
+GROUP BY 1;
+
+-- customers: reasons, 90 days
+SELECT reason, SUM(aftersales)
+FROM bi_refund_reasons
+WHERE day >= '2026-08-22'
+GROUP BY 1;
+
+-- targets: this month
+SELECT metric_text, SUM(actual) / SUM(target)
+FROM bi_targets
+WHERE month = '2026-11-01'
+GROUP BY 1;
+
 -- refunds: ages, all
 SELECT age_days, SUM(refund_orders), SUM(refund_amount)
 FROM bi_refund_ages

@@ -181,6 +181,26 @@ def test_several_shops_have_their_sum_first(session: Session) -> None:
     assert day["lines"] == ["【全部店铺】", *DAY_OF_ALL, "【琴行】", *DAY_OF_A, "【appB】", *DAY_OF_B]
 
 
+def test_targets_of_the_month_are_in_the_day_s_and_the_month_s_report(session: Session) -> None:
+    """Of all shops together only what each of them aims at; those of other months say nothing."""
+    targets = [
+        (A, "2026-05-01", "paid_amount", 400), (A, "2026-05-01", "new_buyers", 10),
+        (A, "2026-06-01", "paid_amount", 1), (B, "2026-05-01", "paid_amount", 3600),
+    ]  # fmt: skip
+    session.insert_many("INSERT INTO targets VALUES (%s, %s, %s, %s, '2026-05-01')", targets)
+    session.commit()
+    day, week, month = prepare("xiaoe_first", "xiaoe_second")
+    of_a = "目标（5 月，时间进度 100.0%）：实收达成 120.0%；新客达成 30.0%，还差 7"
+    of_all = "目标（5 月，时间进度 100.0%）：实收达成 62.0%，还差 1,520.00 元"
+    of_b = "目标（5 月，时间进度 100.0%）：实收达成 55.6%，还差 1,600.00 元"
+    for report in (day, month):
+        assert [line for line in report["lines"] if line.startswith("目标")] == [of_all, of_a, of_b]
+    assert not [line for line in week["lines"] if line.startswith("目标")]
+    assert day["lines"][6:8] == [of_all, "异常：无"]
+    [past] = prepare(day="2026-05-29")
+    assert past["lines"][6] == "目标（5 月，时间进度 93.5%）：实收达成 45.0%，还差 220.00 元；新客达成 10.0%，还差 9"
+
+
 def test_a_past_day_says_nothing_of_today(session: Session) -> None:
     [day] = prepare(day="2026-05-29")
     assert day["lines"][1].startswith("实收 60.00 元，前日为 0，")

@@ -43,12 +43,12 @@ def sale(number: int, **changes: Any) -> Sale:
     )
 
 
-def from_nothing(database: Database, session: Session) -> dict[str, list[tuple[Any, ...]]]:
+def from_nothing(database: Database, session: Session, today: datetime = TODAY) -> dict[str, list[tuple[Any, ...]]]:
     """What the marts hold when everything is recomputed."""
     for table in MARTS:
         session.execute(f"DELETE FROM {table}")
     session.commit()
-    refresh(SHOP, TODAY, rebuild=True)
+    refresh(SHOP, today, rebuild=True)
     return content(database)
 
 
@@ -81,6 +81,9 @@ found = st.builds(
     quantity=st.sampled_from([None, 1, 2]),
     client_type=st.sampled_from([None, 1, 10]),
     order_type=st.sampled_from([None, "", "2", "2,70"]),
+    order_type_text=st.sampled_from([None, "普通", "普通,优惠券"]),
+    coupon_id=st.sampled_from([None, "c1"]),
+    discount_price=st.sampled_from([None, Decimal(5)]),
 )
 steps = st.one_of(
     st.tuples(
@@ -90,6 +93,7 @@ steps = st.one_of(
     st.tuples(
         st.just("users"),
         st.dictionaries(st.sampled_from(["u1", "u2"]), st.sampled_from([None, "微信", "抖音"]), min_size=1),
+        st.dictionaries(st.sampled_from(["u1", "u2"]), moments),
     ),
     st.tuples(st.just("refresh")),
 )
@@ -108,13 +112,15 @@ def test_whatever_happens_the_marts_are_what_they_would_be_from_nothing(
         elif kind == "lose":
             lose(session, what[0])
         elif kind == "users":
-            merge_users(session, SHOP, what[0], SEEN)
+            merge_users(session, SHOP, what[0], SEEN, what[1])
         else:
             refresh(SHOP, TODAY)
     refresh(SHOP, TODAY)
+    tomorrow = TODAY + timedelta(days=1)
+    refresh(SHOP, tomorrow)
     kept = content(database)
     assert database.value("SELECT COUNT(*) FROM mart_queue") == 0
-    assert kept == from_nothing(database, session)
+    assert kept == from_nothing(database, session, tomorrow)
 
 
 # --- what moves ----------------------------------------------------------------------------------------
@@ -229,7 +235,7 @@ def test_no_view_needs_rights_on_what_it_reads(database: Database) -> None:
         " WHERE table_schema = DATABASE() AND table_name LIKE 'bi\\_%%'",
         (),
     )
-    assert len(views) == 12
+    assert len(views) == 17
     assert {row["runs_as"] for row in views} == {"DEFINER"}
 
 

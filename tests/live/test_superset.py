@@ -71,6 +71,12 @@ BY_AGE = (
 PENDING = "SELECT COUNT(*) FROM benefit_decisions WHERE decision = 'pending'"
 STREAMS = "FROM live_streams WHERE absent_since IS NULL AND start_at >= %(begin)s AND start_at < %(end)s"
 REFUND_RATE = f"SELECT SUM({BACK}) / SUM(price) {PAID}"
+EVER = f"FROM orders WHERE {SOLD} AND pay_time IS NOT NULL AND user_id > ''"
+EACH = f"(SELECT COUNT(*) AS n, DATEDIFF(MAX(pay_time), MIN(pay_time)) AS span {EVER} GROUP BY user_id) AS t"
+SECOND = (
+    "(SELECT MIN(pay_time) AS first, MIN(IF(n = 2, pay_time, NULL)) AS second FROM (SELECT user_id, pay_time,"
+    f" ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY pay_time) AS n {EVER}) AS r GROUP BY user_id) AS t"
+)
 TILES: dict[str, dict[str, str]] = {
     "overview": {
         "实收金额": f"SELECT SUM(price) / 10000 {PAID}",
@@ -109,6 +115,20 @@ TILES: dict[str, dict[str, str]] = {
         "新客实收": f"SELECT new / 10000 FROM ({BY_AGE}) AS t",
         "老客实收": f"SELECT old / 10000 FROM ({BY_AGE}) AS t",
         "老客实收占比": f"SELECT old / (new + old) FROM ({BY_AGE}) AS t",
+    },
+    "customers": {
+        "付款用户数": f"SELECT COUNT(DISTINCT user_id) {EVER}",
+        "复购率": f"SELECT SUM(n > 1) / COUNT(*) FROM {EACH}",
+        "30 天复购率": f"SELECT SUM(DATEDIFF(second, first) <= 30) / COUNT(*) FROM {SECOND}"
+        " WHERE LAST_DAY(first) + INTERVAL 31 DAY <= DATE(UTC_TIMESTAMP() + INTERVAL 8 HOUR)",
+        "人均购买次数": f"SELECT COUNT(*) / COUNT(DISTINCT user_id) {EVER}",
+        "平均复购间隔（天）": f"SELECT SUM(span) / SUM(n - 1) FROM {EACH}",
+        "人均累计净收入（元）": f"SELECT (SUM(price) - SUM({BACK})) / COUNT(DISTINCT user_id) {EVER}",
+        "注册用户数": "SELECT COUNT(*) FROM users WHERE registered_at >= %(begin)s",
+        "首购转化率": f"SELECT SUM(user_id IN (SELECT user_id {EVER})) / COUNT(*) FROM users"
+        " WHERE registered_at >= %(begin)s",
+        "用券订单占比": f"SELECT SUM(COALESCE(coupon_id, '') > '' OR COALESCE(coupon_price, 0) > 0) / COUNT(*) {PAID}",
+        "售后申请数": "SELECT COUNT(*) FROM refunds WHERE absent_since IS NULL AND created_at >= %(begin)s",
     },
     "lives": {
         "直播场次": f"SELECT COUNT(*) {STREAMS}",
@@ -198,7 +218,7 @@ def superset(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> I
     with ThreadPoolExecutor() as pool:
         applied = pool.submit(superset.apply)
         bi_shop.fill(warehouse, tmp_path_factory.mktemp("pages"))
-        assert re.fullmatch(r"dashboards 6  charts \d+  datasets 19  databases 1", applied.result())
+        assert re.fullmatch(r"dashboards 7  charts \d+  datasets 26  databases 1", applied.result())
     superset.start()
     try:
         superset.wait_healthy()
@@ -273,7 +293,7 @@ def test_staff_may_look_and_nothing_else(superset: Superset) -> None:
     staff = session(superset, VIEWER, superset.secrets["viewer_password"])
     shown = staff.get(f"{superset.url}/api/v1/dashboard/", timeout=60).json()
     assert {page["dashboard_title"] for page in shown["result"]} == {
-        "经营总览", "退款与福利", "商品分析", "用户分析", "直播分析", "同步监控",
+        "经营总览", "退款与福利", "商品分析", "用户分析", "复购与客户", "直播分析", "同步监控",
     }  # fmt: skip
     number = shown["result"][0]["id"]
     forbidden = [

@@ -540,6 +540,7 @@ FLOORS: list[set[str]] = [
     {"resources", "exports", "maintenance", "backup", "notify"},
     {"api", "merge"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
+    {"targets"},
     {"sync", "monitor", "reports"},
     {"tasks", "foreground", "hook", "operators"},
     {"cli"},

@@ -2,7 +2,8 @@
     definitions. Runs in one transaction, READ COMMITTED. One statement reads the orders, so the marts agree with
     each other; what is committed after it stands in mart_queue and is worked out with the next run. -#}
 {%- from "merge/macros.jinja" import numbers -%}
-{%- from "marts/bi_macros.jinja" import product_type, channel, counted, unread, refunded, full, measures -%}
+{%- from "marts/bi_macros.jinja" import product_type, channel, counted, unread, refunded, full, measures,
+    order_type, discount, coupon -%}
 {%- set counts = counted(count_imported) -%}
 
 {#- What sums lack: no amount, or one that cannot be read, or no day to add it to. -#}
@@ -22,12 +23,21 @@
     "refund_amount_by_pay_day": "IF(" ~ counts ~ " AND " ~ refunded ~ ", COALESCE(o.refund_money, 0), 0)",
     "age_days": "IF(" ~ counts ~ " AND " ~ refunded ~ ", GREATEST(DATEDIFF(o.refund_time, o.pay_time), 0), NULL)",
 } %}
+{%- set bought = {
+    "order_type": order_type,
+    "discount": discount,
+    "coupon": coupon,
+    "coupon_amount": "COALESCE(o.coupon_price, 0)",
+    "discount_amount": "GREATEST(COALESCE(o.discount_price, 0), COALESCE(o.coupon_price, 0))",
+} %}
 {%- set returned = {
     "refund_orders": "COUNT(*)", "full_refund_orders": "SUM(" ~ full ~ ")",
     "refund_amount": "SUM(COALESCE(o.refund_money, 0))",
     "refunds_without_amount": "SUM(o.refund_money IS NULL OR " ~ unread("refund_money") ~ ")",
 } %}
-INSERT INTO mart_facts (day, product_type, resource_id, channel, user_id, {{ measures | join(", ") }}, age_days)
+INSERT INTO mart_facts (
+    day, product_type, resource_id, channel, user_id, {{ measures | join(", ") }}, {{ bought | join(", ") }}, age_days
+)
 {%- for time, found in [("created_time", created), ("pay_time", paid), ("refund_time", returned)] %}
 {{ "UNION ALL" if not loop.first }}
 SELECT
@@ -38,6 +48,9 @@ SELECT
     {{ "COALESCE(o.user_id, '')" if found is sameas paid else "''" }} AS user_id,
     {%- for measure in measures %}
     {{ found.get(measure, "0") }} AS {{ measure }},
+    {%- endfor %}
+    {%- for column, value in bought.items() %}
+    {{ value if found is sameas paid else "0" if column.endswith("amount") else "''" }} AS {{ column }},
     {%- endfor %}
     {{ found.get("age_days", "NULL") }} AS age_days
 FROM orders AS o
@@ -161,17 +174,30 @@ WHERE
         OR IF(k.number = 1, n.old_day, n.new_day) >= {{ end }}
     );
 
-{#- Who belongs to another month of first purchase counts differently in each month in which they bought. -#}
+{#- Who belongs to another month of first purchase counts differently in each month, and on each other day, on which
+    they bought. -#}
 INSERT INTO mart_queue (shop_id, kind, day)
 SELECT DISTINCT
     o.shop_id,
-    'month' AS kind,
-    DATE(o.pay_time) - INTERVAL DAYOFMONTH(o.pay_time) - 1 DAY AS day
+    IF(k.number = 1, 'month', 'sales') AS kind,
+    DATE(o.pay_time) - INTERVAL IF(k.number = 1, DAYOFMONTH(o.pay_time) - 1, 0) DAY AS day
 FROM mart_moved AS n
 INNER JOIN orders AS o FORCE INDEX (idx_orders_user) ON o.shop_id = {{ shop }} AND n.user_id = o.user_id
+CROSS JOIN {{ numbers(2) }} AS k
 WHERE
     n.old_day IS NOT NULL AND o.pay_time IS NOT NULL
-    AND EXTRACT(YEAR_MONTH FROM n.old_day) <> EXTRACT(YEAR_MONTH FROM n.new_day);
+    AND EXTRACT(YEAR_MONTH FROM n.old_day) <> EXTRACT(YEAR_MONTH FROM n.new_day)
+    AND (k.number = 1 OR o.pay_time < {{ first }} OR o.pay_time >= {{ end }});
+
+{#- Who has bought first on another day than before counts differently among those who registered with them. -#}
+INSERT INTO mart_queue (shop_id, kind, day)
+SELECT DISTINCT
+    u.shop_id,
+    'signup' AS kind,
+    DATE(u.registered_at) AS day
+FROM mart_moved AS n
+INNER JOIN users AS u ON u.shop_id = {{ shop }} AND n.user_id = u.user_id
+WHERE u.registered_at IS NOT NULL;
 
 DELETE FROM bi_buyers_daily
 WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }};
@@ -201,3 +227,47 @@ FROM (
 ) AS b
 INNER JOIN buyer_firsts AS f ON f.shop_id = {{ shop }} AND b.user_id = f.user_id
 GROUP BY b.day, b.channel;
+
+{#- Money by month of first purchase -#}
+DELETE FROM mart_cohorts_daily
+WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }};
+
+INSERT INTO mart_cohorts_daily (shop_id, day, cohort_month, channel, orders_paid, paid_amount, refund_amount)
+SELECT
+    {{ shop }} AS shop_id,
+    m.day,
+    f.first_day - INTERVAL DAYOFMONTH(f.first_day) - 1 DAY AS cohort_month,
+    m.channel,
+    COUNT(*) AS orders_paid,
+    SUM(m.paid_amount) AS paid_amount,
+    SUM(m.refund_amount_by_pay_day) AS refund_amount
+FROM mart_facts AS m
+INNER JOIN buyer_firsts AS f ON f.shop_id = {{ shop }} AND m.user_id = f.user_id
+WHERE m.orders_paid = 1 AND m.user_id > ''
+GROUP BY 2, 3, 4;
+
+{#- Coupons and types of orders -#}
+DELETE FROM mart_promotions_daily
+WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }};
+
+INSERT INTO mart_promotions_daily (
+    shop_id, day, order_type, discount, coupon, orders_paid, paid_amount, coupon_amount, discount_amount, new_orders,
+    refund_orders_by_pay_day, refund_amount_by_pay_day
+)
+SELECT
+    {{ shop }} AS shop_id,
+    m.day,
+    m.order_type,
+    m.discount,
+    m.coupon,
+    COUNT(*) AS orders_paid,
+    SUM(m.paid_amount) AS paid_amount,
+    SUM(m.coupon_amount) AS coupon_amount,
+    SUM(m.discount_amount) AS discount_amount,
+    SUM(COALESCE(f.first_day = m.day, 0)) AS new_orders,
+    SUM(m.refund_orders_by_pay_day) AS refund_orders_by_pay_day,
+    SUM(m.refund_amount_by_pay_day) AS refund_amount_by_pay_day
+FROM mart_facts AS m
+LEFT JOIN buyer_firsts AS f ON f.shop_id = {{ shop }} AND m.user_id = f.user_id
+WHERE m.orders_paid = 1
+GROUP BY m.day, m.order_type, m.discount, m.coupon;

@@ -1,4 +1,4 @@
-{#- Temporary tables of a run of bi_days.sql; made for each range of days, before the transaction begins. Each has
+{#- Temporary tables of a run of bi_days.sql and bi_buyers.sql; made for each, before the transaction begins. Each has
     a primary key: a server may require one (sql_require_primary_key). -#}
 DROP TEMPORARY TABLE IF EXISTS mart_facts;
 
@@ -23,6 +23,11 @@ CREATE TEMPORARY TABLE mart_facts (
     refund_orders_by_pay_day INT NOT NULL,
     refund_amount_by_pay_day DECIMAL(24, 2) NOT NULL,
     age_days INT NULL,
+    order_type VARCHAR(128) NOT NULL,
+    discount VARCHAR(16) NOT NULL,
+    coupon VARCHAR(128) NOT NULL,
+    coupon_amount DECIMAL(24, 2) NOT NULL,
+    discount_amount DECIMAL(24, 2) NOT NULL,
     PRIMARY KEY (id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
@@ -40,5 +45,12 @@ CREATE TEMPORARY TABLE mart_moved (
     user_id VARCHAR(128) NOT NULL,
     old_day DATE NULL,
     new_day DATE NULL,
+    PRIMARY KEY (user_id)
+) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+DROP TEMPORARY TABLE IF EXISTS mart_due;
+
+CREATE TEMPORARY TABLE mart_due (
+    user_id VARCHAR(128) NOT NULL,
     PRIMARY KEY (user_id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

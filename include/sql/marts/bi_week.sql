@@ -1,5 +1,7 @@
 {#- Works out the refund curve of the week that begins on `first`, as of `today`: a day counts at an age only when
-    the day of that age is over. -#}
+    the day of that age is over. Days that are old enough for every age are added up first, as if they were one: `first`,
+    the oldest of the week. -#}
+{%- macro grown_day(day) -%}IF({{ day }} + INTERVAL 60 DAY < {{ today }}, {{ first }}, {{ day }}){%- endmacro -%}
 DELETE FROM bi_refund_curve
 WHERE shop_id = {{ shop }} AND pay_week = {{ first }};
 
@@ -13,6 +15,31 @@ WITH RECURSIVE ages (age_days) AS (
     WHERE age_days < 60
 ),
 
+sold AS (
+    SELECT
+        product_type,
+        channel,
+        CAST({{ grown_day("day") }} AS DATE) AS day,
+        SUM(orders_paid) AS orders_paid,
+        SUM(paid_amount) AS paid_amount
+    FROM bi_sales_daily
+    WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }} AND orders_paid > 0
+    GROUP BY 1, 2, 3
+),
+
+returned AS (
+    SELECT
+        product_type,
+        channel,
+        CAST({{ grown_day("pay_day") }} AS DATE) AS day,
+        age_days,
+        SUM(refund_orders) AS refund_orders,
+        SUM(refund_amount) AS refund_amount
+    FROM bi_refund_ages
+    WHERE shop_id = {{ shop }} AND pay_day >= {{ first }} AND pay_day < {{ end }} AND age_days <= 60
+    GROUP BY 1, 2, 3, 4
+),
+
 grown AS (
     SELECT
         s.product_type,
@@ -20,16 +47,16 @@ grown AS (
         n.age_days,
         s.orders_paid,
         s.paid_amount,
-        SUM(COALESCE(a.refund_orders, 0)) OVER up_to AS refund_orders,
-        SUM(COALESCE(a.refund_amount, 0)) OVER up_to AS refund_amount
-    FROM bi_sales_daily AS s
+        SUM(COALESCE(r.refund_orders, 0)) OVER up_to AS refund_orders,
+        SUM(COALESCE(r.refund_amount, 0)) OVER up_to AS refund_amount
+    FROM sold AS s
     INNER JOIN ages AS n ON s.day + INTERVAL n.age_days DAY < {{ today }}
-    LEFT JOIN bi_refund_ages AS a
-        ON
-            s.shop_id = a.shop_id AND s.day = a.pay_day AND s.product_type = a.product_type
-            AND s.channel = a.channel AND n.age_days = a.age_days
-    WHERE s.shop_id = {{ shop }} AND s.day >= {{ first }} AND s.day < {{ end }} AND s.orders_paid > 0
-    WINDOW up_to AS (PARTITION BY s.day, s.product_type, s.channel ORDER BY n.age_days)
+    LEFT JOIN returned AS r
+        ON s.day = r.day AND s.product_type = r.product_type AND s.channel = r.channel AND n.age_days = r.age_days
+    WINDOW up_to AS (
+        PARTITION BY s.day, s.product_type, s.channel ORDER BY n.age_days
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    )
 )
 
 SELECT

@@ -24,7 +24,9 @@ WHERE s.observed_at >= t.observed_at AND NOT ({{ nth(watched, "s.") }} <=> {{ nt
 {%- set same = bought ~ " AND s.resource_type <=> t.resource_type AND s.resource_type_text <=> t.resource_type_text"
     " AND s.resource_id <=> t.resource_id AND s.quantity <=> t.quantity AND s.refund_money <=> t.refund_money"
     " AND s.order_state <=> t.order_state AND s.created_time <=> t.created_time AND s.refund_time <=> t.refund_time"
-    " AND s.problem_columns <=> t.problem_columns AND t.absent_since IS NULL" %}
+    " AND s.problem_columns <=> t.problem_columns AND s.coupon_id <=> t.coupon_id AND s.coupon_name <=> t.coupon_name"
+    " AND s.coupon_price <=> t.coupon_price AND s.discount_price <=> t.discount_price"
+    " AND s.order_type_text <=> t.order_type_text AND t.absent_since IS NULL" %}
 INSERT INTO mart_queue (shop_id, kind, day)
 SELECT DISTINCT
     d.shop_id,
@@ -43,6 +45,16 @@ FROM (
     WHERE t.order_id IS NULL OR NOT ({{ same }})
 ) AS d
 WHERE d.day IS NOT NULL;
+
+{#- The buyer of the order as it was: what their orders add up to changes. One as it is now is found on its day. -#}
+INSERT INTO mart_queue (shop_id, kind, user_id)
+SELECT DISTINCT
+    t.shop_id,
+    'buyer' AS kind,
+    t.user_id
+FROM stg_orders AS s
+INNER JOIN orders AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
+WHERE t.pay_time IS NOT NULL AND t.user_id > '' AND NOT ({{ same }});
 
 {{ upsert(task.declaration) }}
 

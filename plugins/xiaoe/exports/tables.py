@@ -47,6 +47,7 @@ SOURCES = {
     "daily_sales": Source("每日销售", "bi_sales_daily", "day"),
     "daily_products": Source("每日商品销售", "mart_products_daily", "day"),
     "daily_buyers": Source("每日付款用户", "bi_buyers_daily", "day"),
+    "customers": Source("客户分层", "mart_buyers", "last_day"),
 }
 _LEFT_OUT = (
     "row_hash", "raw_hash", "batch_id", "observed_at", "is_inferred", "basis", "policy_id", "decision",

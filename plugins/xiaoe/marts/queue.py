@@ -24,6 +24,9 @@ _EXISTING = (
     "SELECT DISTINCT %s, 'deadline', deadline_day FROM bi_benefits_daily WHERE shop_id = %s",
     "SELECT DISTINCT %s, 'decided', DATE(decided_at + INTERVAL 8 HOUR) FROM benefit_decision_log WHERE shop_id = %s",
     "SELECT DISTINCT %s, 'decided', day FROM bi_benefit_changes_daily WHERE shop_id = %s",
+    "SELECT DISTINCT %s, 'signup', DATE(registered_at) FROM users WHERE shop_id = %s AND registered_at IS NOT NULL",
+    "SELECT DISTINCT %s, 'signup', day FROM bi_registrations WHERE shop_id = %s",
+    "SELECT %s, 'everyone', NULL",
 )
 
 

@@ -5,8 +5,10 @@ between stays queued and is computed again. It takes no merge lock, and READ COM
 statement reads the orders of a range of days, so the marts of a day agree, and readers see a range change at once.
 
 `buyer_firsts` is the day of each user's first paid order. A user whose first day moves queues the other day and, if
-the month changes, each month in which they bought. It holds user ids, so it is not a `bi_` table. A user whose channel
-changed queues all days of their orders.
+the month changes, each month and day on which they bought. It holds user ids, so it is not a `bi_` table, nor is
+`mart_buyers`, the sums of each buyer: worked out from all orders of those who bought on days that changed, of those
+whose older orders changed, or, after many days, of everybody (`everyone`). A user whose channel changed queues all days
+of their orders.
 
 The SQL uses CASE instead of ELT: MySQL 9.7 takes ELT(n, a, b) for NULL if any argument is, and turns a LEFT JOIN into
 an inner one.
@@ -33,11 +35,17 @@ DAY = timedelta(days=1)
 MAX_AGE = timedelta(days=60)
 """How long after its payment an order stays on the refund curve; bi_week.sql has the same number."""
 WEEK = timedelta(days=7)
-RULES = 2
+RULES = 3
 """Number of the definitions in include/sql/marts: raise it when a figure comes out otherwise than before."""
+_BUYERS_OF_A_DAY = (
+    "INSERT IGNORE INTO mart_due (user_id) SELECT DISTINCT user_id FROM orders"
+    " WHERE shop_id = %s AND pay_time >= %s AND pay_time < %s AND user_id > ''"
+)
 _ENTRIES = 20_000
 """Queue entries read at once."""
 _USERS = 2_000
+_MAX_BUYER_DAYS = 31
+"""After so many days, all buyers are worked out at once: from one reading of the orders, not one for each buyer."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Mart:
 
 
 DAYS = Mart("days", ("sales", "buyers"), "bi_days", max_days=7)
+BUYERS = Mart("buyers", ("buyer", "buyer_day", "everyone"), "bi_buyers")
 COVERAGE = Mart("coverage", ("covered",), None, max_days=31)
 MARTS = (
     DAYS,
@@ -66,17 +75,21 @@ MARTS = (
     Mart("decided", ("decided",), "bi_decided", max_days=31),
     Mart("weeks", ("week",), "bi_week"),
     COVERAGE,
+    BUYERS,
+    Mart("signups", ("signup",), "bi_signups", max_days=7),
+    Mart("customers", ("customers",), "bi_customers"),
 )
-"""In order of execution: days queue months and weeks."""
+"""In order of execution: days queue months, weeks, buyers and signups; buyers queue customers, once a day."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of `mart_queue`."""
+    """An entry of `mart_queue`; the kinds `buyer` and `everyone` have no day."""
 
     number: int
     kind: str
     day: date
+    user_id: str | None = None
 
 
 class Refresher:
@@ -100,6 +113,7 @@ class Refresher:
             mart.name: split_statements(render(f"marts/{mart.template}.sql", **names)) if mart.template else []
             for mart in MARTS
         }
+        self._sql["everyone"] = split_statements(render("marts/bi_buyers.sql", **names, everyone=True))
 
     def refresh(self, *, rebuild: bool = False) -> Counter[str]:
         """Compute everything that is queued or has aged; return the numbers of days, months, ….
@@ -156,10 +170,12 @@ class Refresher:
 
     def _compute(self, session: Session, mart: Mart) -> int:
         """Compute the first queued range; return the number of days, months or weeks."""
-        if mart is DAYS:
+        if mart in (DAYS, BUYERS):
             for statement in self._tables:
                 session.execute(statement)
             session.commit()
+        if mart is BUYERS:
+            return self._compute_buyers(session)
         entries = first_range(self._queued(session, mart), mart.max_days)
         if not entries:
             return 0
@@ -172,9 +188,34 @@ class Refresher:
             write_coverage(session, self._shop_id, first, min(end, self._today))
         if mart is DAYS:
             queue_days(session, self._shop_id, "month", {month_of(one.day) for one in entries if one.kind == "buyers"})
+            queue_days(session, self._shop_id, "buyer_day", {one.day for one in entries if one.kind == "buyers"})
             queue_days(session, self._shop_id, "week", {week_of(one.day) for one in entries})
         self._done(session, [one.number for one in entries])
         return (last - first).days + 1
+
+    def _compute_buyers(self, session: Session) -> int:
+        """Work out the buyers that are queued; return the number of entries."""
+        entries = self._queued(session, BUYERS)
+        if not entries:
+            return 0
+        values: Any = {"shop": self._shop_id}
+        days = everyone_or_days(entries)
+        if days is not None:
+            users = {one.user_id for one in entries if one.user_id}
+            session.insert_many("INSERT IGNORE INTO mart_due (user_id) VALUES (%s)", [(one,) for one in sorted(users)])
+            for day in days:
+                session.execute(_BUYERS_OF_A_DAY, (self._shop_id, day, end_of(BUYERS, day)))
+        for statement in self._sql["everyone" if days is None else BUYERS.name]:
+            session.execute(statement, values)
+        if days is None or self._customers_as_of(session) != self._today:
+            queue_days(session, self._shop_id, "customers", {self._today})
+        self._done(session, [one.number for one in entries])
+        return len(entries)
+
+    def _customers_as_of(self, session: Session) -> date | None:
+        """The day on which customers were counted last; None: never."""
+        [(as_of,)] = session.query("SELECT MAX(as_of) FROM bi_customers WHERE shop_id = %s", (self._shop_id,))
+        return as_of
 
     @staticmethod
     def _done(session: Session, numbers: list[int]) -> None:
@@ -182,13 +223,13 @@ class Refresher:
 
     def _queued(self, session: Session, mart: Mart) -> list[Entry]:
         rows = session.query(
-            "SELECT id, kind, day FROM mart_queue WHERE shop_id = %s AND kind IN %s ORDER BY day, id LIMIT %s",
+            "SELECT id, kind, day, user_id FROM mart_queue WHERE shop_id = %s AND kind IN %s ORDER BY day, id LIMIT %s",
             (self._shop_id, mart.kinds, _ENTRIES),
         )
         return [Entry(*row) for row in rows]
 
     def _queue_aged(self, session: Session) -> None:
-        """Queue what the passing of a day changes: the refund curves of young weeks, and the coverage of new days."""
+        """Queue what the passing of a day changes: refund curves of young weeks, coverage of new days, segments."""
         queue_days(session, self._shop_id, "covered", unknown_days(session, self._shop_id, self._today))
         weeks = session.query(
             "SELECT s.week, c.as_of FROM (SELECT DISTINCT day - INTERVAL WEEKDAY(day) DAY AS week FROM bi_sales_daily"
@@ -198,6 +239,8 @@ class Refresher:
         )
         done = {week for week, as_of in weeks if as_of and (as_of >= self._today or as_of > week + WEEK + MAX_AGE)}
         queue_days(session, self._shop_id, "week", {week for week, _ in weeks} - done)
+        if self._customers_as_of(session) not in (None, self._today):
+            queue_days(session, self._shop_id, "customers", {self._today})
 
 
 def first_range(entries: list[Entry], max_days: int) -> list[Entry]:
@@ -208,6 +251,14 @@ def first_range(entries: list[Entry], max_days: int) -> list[Entry]:
             break
         found.append(entry)
     return found
+
+
+def everyone_or_days(entries: list[Entry]) -> list[date] | None:
+    """The days whose buyers are queued; None where all buyers of the shop are worked out."""
+    days = {one.day for one in entries if one.kind == "buyer_day"}
+    if len(days) > _MAX_BUYER_DAYS or any(one.kind == "everyone" for one in entries):
+        return None
+    return sorted(days)
 
 
 def end_of(mart: Mart, last: date) -> date:

@@ -23,9 +23,15 @@ def copies(resource: Resource) -> tuple[Copy, ...]:
 
 
 def queue_rows(session: Session, resource: Resource, shop_id: str, keys: Sequence[str]) -> None:
-    """Queue what depends on these rows: decisions, if the key names an order, and the marts' days."""
+    """Queue what depends on these rows: decisions, if the key names an order, the marts' days, and buyers."""
     queue_decisions(session, resource, shop_id, keys)
     for start in range(0, len(keys), 1000):
+        if buyer := resource.feeds.mart_buyer:
+            session.execute(
+                f"INSERT INTO mart_queue (shop_id, kind, user_id) SELECT DISTINCT shop_id, 'buyer', {buyer}"
+                f" FROM {resource.table} WHERE shop_id = %s AND {resource.key} IN %s AND {buyer} > ''",
+                (shop_id, tuple(keys[start : start + 1000])),
+            )
         for kind, columns in resource.feeds.mart_days.items():
             for column in columns:
                 session.execute(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from xiaoe.api import shop_names
@@ -14,6 +15,7 @@ from xiaoe.reports import kpi, periods, text
 from xiaoe.reports.kpi import Kpi
 from xiaoe.reports.periods import Period
 from xiaoe.reports.text import ShopFigures, Today
+from xiaoe.targets.metrics import METRICS
 
 TOGETHER = "全部店铺"
 
@@ -80,6 +82,7 @@ def _figures(session: Session, shop_id: str, name: str, period: Period, moment: 
         month and (kpi.of_period(days, month[0]), kpi.of_period(days, month[1])),
         _today(session, shop_id, moment) if moment else None,
         [days.get(day) for day in usual],
+        kpi.targets(session, shop_id, period.first.replace(day=1)) if period.kind != "week" else {},
     )
 
 
@@ -105,7 +108,14 @@ def _together(found: Sequence[ShopFigures]) -> ShopFigures:
         if todays
         else None,
         [_sum(same) for same in zip(*(shop.usual for shop in found), strict=True)],
+        _sum_of_targets([shop.targets for shop in found]),
     )
+
+
+def _sum_of_targets(found: Sequence[Mapping[str, Decimal]]) -> dict[str, Decimal]:
+    """The targets that every shop has: against those of some, the sum of all would look good."""
+    common = [metric for metric in METRICS if all(metric in targets for targets in found)]
+    return {metric: sum((targets[metric] for targets in found), Decimal(0)) for metric in common}
 
 
 def _sum(found: Sequence[Kpi | None]) -> Kpi | None:

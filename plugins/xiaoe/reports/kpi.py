@@ -15,6 +15,7 @@ from xiaoe.mysql.session import Session
 from xiaoe.mysql.templates import render
 from xiaoe.reports.periods import Period
 from xiaoe.resources.orders import ORDERS
+from xiaoe.targets.metrics import METRICS
 
 _DAY = timedelta(days=1)
 
@@ -107,6 +108,13 @@ def unread_days(session: Session, shop_id: str, period: Period) -> list[date]:
     seen = seen_days(segments(looks), first, period.end)
     over = midnight(period.end)
     return [day for day, look in seen.items() if look is None or (day >= rescanned and look < over)]
+
+
+def targets(session: Session, shop_id: str, month: date) -> dict[str, Decimal]:
+    """The targets of a shop for the month that begins on a day: key of `METRICS` → value."""
+    sql = "SELECT metric, value FROM targets WHERE shop_id = %s AND month = %s"
+    held = dict(session.query(sql, (shop_id, month)))
+    return {metric: held[metric] for metric in METRICS if metric in held}
 
 
 def same_hours(moment: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from xiaoe.reports.kpi import Kpi
 from xiaoe.reports.periods import Period
+from xiaoe.targets.metrics import METRICS
 
 _TITLES = {"day": "经营早报", "week": "经营周报", "month": "经营月报"}
 _WEEKDAYS = "一二三四五六日"
@@ -39,6 +41,7 @@ class ShopFigures(NamedTuple):
         month: Paid amount of the month so far, and of as much of the month before; of a day's report only.
         today: Of the report on yesterday only.
         usual: Of the same weekday of the four weeks before; None: not covered. Of a day's report only.
+        targets: Key of `METRICS` → target of the month; of all shops together those that each of them has.
     """
 
     name: str
@@ -48,6 +51,7 @@ class ShopFigures(NamedTuple):
     month: tuple[Kpi | None, Kpi | None] | None = None
     today: Today | None = None
     usual: Sequence[Kpi | None] = ()
+    targets: Mapping[str, Decimal] = {}
 
 
 def title(period: Period, shops: Sequence[ShopFigures], together: ShopFigures | None) -> str:
@@ -98,6 +102,8 @@ def _of_shop(period: Period, shop: ShopFigures) -> list[str]:
     ]
     if shop.month or shop.today:
         found.append("；".join(filter(None, [_month(shop), _today(shop)])))
+    if shop.targets:
+        found.append(targets(period, shop.month[0] if shop.month else kpi, shop.targets))
     if period.kind == "day":
         found.append(f"异常：{unusual(kpi, shop.usual)}")
     return found
@@ -115,6 +121,31 @@ def _month(shop: ShopFigures) -> str:
         return "本月累计：有日期未读全"
     amount = now.paid_amount
     return f"本月累计实收 {_yuan(amount)}，{compared(amount, '上月同期', before and before.paid_amount)}"
+
+
+def targets(period: Period, so_far: Kpi | None, wanted: Mapping[str, Decimal]) -> str:
+    """How far a month's targets are reached when a period, a day or the month, is over.
+
+    Args:
+        period: Its last day is the last one that counts.
+        so_far: The figures of the month up to and with that day; None: not all of its days are covered.
+        wanted: Key of `METRICS` → target.
+    """
+    last = period.days[-1]
+    share = Decimal(last.day) / monthrange(last.year, last.month)[1] * 100
+    head = f"目标（{last.month} 月，时间进度 {share:.1f}%）："
+    if so_far is None:
+        return f"{head}有日期未读全"
+    return head + "；".join(_target(metric, getattr(so_far, metric), wanted[metric]) for metric in wanted)
+
+
+def _target(metric: str, value: Decimal | int, target: Decimal) -> str:
+    text, is_money = METRICS[metric]
+    missing = target - value
+    attained = f"{text}达成 {value / target * 100:.1f}%"
+    if missing <= 0:
+        return attained
+    return f"{attained}，还差 {_yuan(missing) if is_money else f'{missing:,.0f}'}"
 
 
 def _today(shop: ShopFigures) -> str:

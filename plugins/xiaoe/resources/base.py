@@ -133,10 +133,12 @@ class Feeds:
     Args:
         decisions: Column with the order whose benefit is decided again (`benefit_queue`).
         mart_days: Kind of `mart_queue` → time columns of the row: the figures of these days are computed again.
+        mart_buyer: Column with the user whose sums are computed again when the row is no longer theirs, or is lost.
     """
 
     decisions: str | None = None
     mart_days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mart_buyer: str | None = None
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ ORDERS = Resource(
     feeds=Feeds(
         decisions="order_id",
         mart_days={"buyers": ("pay_time",), "sales": ("created_time", "refund_time")},
+        mart_buyer="user_id",
     ),
     fresh_within={
         "incremental": timedelta(hours=1),

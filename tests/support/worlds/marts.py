@@ -30,6 +30,11 @@ MARTS = {
     "bi_refund_curve": "shop_id, pay_week, product_type, channel, age_days",
     "bi_benefits_daily": "shop_id, deadline_day, decision, reason, product_type",
     "bi_benefit_changes_daily": "shop_id, day, old_decision, new_decision",
+    "mart_buyers": "shop_id, user_id",
+    "mart_cohorts_daily": "shop_id, day, cohort_month, channel",
+    "mart_promotions_daily": "shop_id, day, order_type, discount, coupon",
+    "bi_customers": "shop_id, cohort_month, channel, segment, times, interval_text",
+    "bi_registrations": "shop_id, day, channel, interval_text",
 }
 """Table → its key."""
 
@@ -54,6 +59,11 @@ class Sale:
     client_type: int | None = None
     order_type: str | None = None
     problem_columns: str | None = None
+    order_type_text: str | None = None
+    coupon_id: str | None = None
+    coupon_name: str | None = None
+    coupon_price: Decimal | None = None
+    discount_price: Decimal | None = None
 
 
 def sales(table: str) -> list[Sale]:
@@ -111,14 +121,20 @@ def merge(session: Session, found: Iterable[Sale], observed_at: datetime) -> Non
     session.commit()
 
 
-def merge_users(session: Session, shop_id: str, sources: Mapping[str, str | None], observed_at: datetime) -> None:
-    """Write users as a merge of their list does, with what the list says of where they come from."""
-    columns = ("shop_id", "user_id", "source", "row_hash", "raw_hash", "observed_at", "batch_id")
+def merge_users(
+    session: Session,
+    shop_id: str,
+    sources: Mapping[str, str | None],
+    observed_at: datetime,
+    registered: Mapping[str, datetime | None] | None = None,
+) -> None:
+    """Write users as a merge of their list does, with what the list says of where they come from and since when."""
+    columns = ("shop_id", "user_id", "source", "registered_at", "row_hash", "raw_hash", "observed_at", "batch_id")
     session.execute("DROP TEMPORARY TABLE IF EXISTS stg_users")
     session.execute("CREATE TEMPORARY TABLE stg_users (PRIMARY KEY (shop_id, user_id)) SELECT * FROM users LIMIT 0")
     session.insert_many(
-        f"INSERT INTO stg_users ({', '.join(columns)}) VALUES (%s, %s, %s, 1, 1, %s, 'b')",
-        [(shop_id, user, source, observed_at) for user, source in sources.items()],
+        f"INSERT INTO stg_users ({', '.join(columns)}) VALUES (%s, %s, %s, %s, 1, 1, %s, 'b')",
+        [(shop_id, user, source, (registered or {}).get(user), observed_at) for user, source in sources.items()],
     )
     for statement in _statements("users"):
         session.execute(statement)

@@ -1,0 +1,1 @@
+"""Monthly targets of shops, as staff write them into a workbook."""
