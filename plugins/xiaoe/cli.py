@@ -234,6 +234,7 @@ def _sync(options: argparse.Namespace) -> int:
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
 
+    from xiaoe.clock import parse_time
     from xiaoe.tasks import defaults
 
     initdb()
@@ -252,6 +253,8 @@ def _sync(options: argparse.Namespace) -> int:
             )
             return 1
         window = {}
+    # The form takes dates and times as RFC 3339 has them.
+    window = {name: parse_time(name, text).isoformat() for name, text in window.items() if text}
     return 0 if foreground.run_dag(dag, watch, window) else 1
 
 
