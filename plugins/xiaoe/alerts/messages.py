@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from xiaoe.alerts import explain
 from xiaoe.alerts.events import Event
 from xiaoe.alerts.state import Alert
 from xiaoe.alerts.wording import Style
 from xiaoe.clock import BEIJING, in_words
+from xiaoe.notify.addresses import opens_elsewhere
 from xiaoe.notify.channels import Message
 from xiaoe.vocabulary import DAGS, LANGUAGES, dag_name, task_name
 
@@ -24,7 +25,6 @@ _PAGES = {
 }
 """Language → page of the documentation, its section on errors, and that on alerts."""
 _RUN = re.compile(r"(\w+?)__(\d{4}-\d\d-\d\dT[\d:.]+(?:\+00:00|Z))")
-_LOOPBACK = ("localhost", "0.0.0.0", "::1")  # noqa: S104 - not bound, recognised
 
 
 def failed(alert: Alert, others: Sequence[Alert], style: Style) -> Message:
@@ -150,13 +150,6 @@ def run_in_words(run_id: str, style: Style) -> str:
     if not found or found[1] not in ("scheduled", "manual", "backfill", "asset_triggered"):
         return run_id
     return style.say("runs", found[1], beijing(datetime.fromisoformat(found[2].replace("Z", "+00:00"))))
-
-
-def opens_elsewhere(address: str | None) -> bool:
-    """Whether people on other machines can open an address: Airflow's own is `localhost` until it is set."""
-    parts = urlsplit(address or "")
-    host = parts.hostname or ""
-    return parts.scheme in ("http", "https") and bool(host) and host not in _LOOPBACK and not host.startswith("127.")
 
 
 def _title_name(alert: Alert, style: Style) -> str:
