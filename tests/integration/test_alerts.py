@@ -434,7 +434,7 @@ def test_a_warehouse_that_is_down_is_one_mail_and_one_when_it_is_back(
     airflow.is_late("incremental")
     airflow.succeeds(dag_id="report")
     assert subjects(inbox) == ["【失败】数据库用不了"]
-    assert "rescan · merge" in body(inbox.mails[0])
+    assert "最先发现：rescan · 入库" in body(inbox.mails[0])
     assert "unknown-password" not in body(inbox.mails[0])
     down(False)
     airflow.fails(MYSQL_DOWN, dag_id="benefits")
