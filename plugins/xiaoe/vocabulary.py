@@ -5,7 +5,6 @@ The Airflow UI, alerts and the monitoring page take their names from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -216,6 +215,10 @@ MODES = {
     "refresh": Text("刷新", "refresh"),
 }
 """`sync_status.mode` → its name."""
+
+
+GROUPS = {"shop": Text("店铺", "shop"), "order": Text("订单", "order"), **RESOURCES}
+"""Group of tasks → its name: what it is mapped over, or the list it reads."""
 
 
 def dag_name(dag_id: str, language: str) -> str:

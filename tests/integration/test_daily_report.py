@@ -370,7 +370,10 @@ def test_the_page_says_what_the_report_says(session: Session, monkeypatch: pytes
             r"本月累计实收 (.*) 元，(.*)；今日至 08:00 实收 (.*) 元，(.*)", lines[4]
         ).groups()  # type: ignore[union-attr]
         assert f"今日至 08:00 ¥{today} {against_today} " in shown[name]
-        assert f"昨日 05-31（周日） ¥{paid} {against} 支付订单 {orders} 单 净收入 ¥{net} 付款人数 {buyers} 人" in shown[name]
+        assert (
+            f"昨日 05-31（周日） ¥{paid} {against} 支付订单 {orders} 单 净收入 ¥{net} 付款人数 {buyers} 人"
+            in shown[name]
+        )
         assert f"其中新客 {new} 人 客单价（按人） ¥{per_buyer} 笔单价（按单） ¥{per_order}" in shown[name]
         assert f"退款 ¥{refund} 退款订单 {refunds} 单" in shown[name]
         assert f"5 月累计（至 31 日） ¥{month} {against_month}" in shown[name]

@@ -259,7 +259,8 @@ SMALL = """() => [...document.querySelectorAll('body *')].filter(one => one.chec
   && [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
   && parseFloat(getComputedStyle(one).fontSize) < 12).map(one => one.outerHTML.slice(0, 80))"""
 """Elements with a text of less than 12 pixels."""
-WIDE = """() => [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > innerWidth + 0.5)
+WIDE = """() => [...document.querySelectorAll('body *')]
+  .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5)
   .map(one => one.outerHTML.slice(0, 80))"""
 """Elements that reach beyond the screen."""
 

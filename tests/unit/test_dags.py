@@ -16,7 +16,7 @@ from typing import Any
 import MySQLdb
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG, CronDataIntervalTimetable, DeltaDataIntervalTimetable, RetryAction
+from airflow.sdk import DAG, CronDataIntervalTimetable, DeltaDataIntervalTimetable, RetryAction, TaskGroup
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineReference
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
@@ -139,6 +139,8 @@ def test_staff_read_chinese_names(any_dag: DAG) -> None:
     assert any_dag.doc_md.startswith(f"### {any_dag.dag_display_name} · ")
     for task in any_dag.tasks:
         assert re.fullmatch("[\u4e00-\u9fff]+", task.task_display_name), task.task_id
+    for group in (one for one in any_dag.task_group.children.values() if isinstance(one, TaskGroup)):
+        assert re.fullmatch("[\u4e00-\u9fff]+", group.label or ""), group.group_id
 
 
 def test_the_names_follow_the_language(monkeypatch: pytest.MonkeyPatch) -> None:

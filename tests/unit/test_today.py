@@ -103,7 +103,12 @@ def test_the_trend_is_drawn_to_the_highest_day_and_missing_days_are_told() -> No
     [shop] = view(SHOP, trend=[None, *TREND[1:]])["shops"]
     bars, trend = shop["trend"]["bars"], shop["trend"]
     assert (len(bars), bars[-1].height, bars[6].height, bars[0].is_missing) == (14, 38, 19, True)
-    assert (trend["first"], trend["last"], trend["most"], trend["missing"]) == ("11-16", "11-29", "最高 ¥1,400.00", "缺 1 天")
+    assert (trend["first"], trend["last"], trend["most"], trend["missing"]) == (
+        "11-16",
+        "11-29",
+        "最高 ¥1,400.00",
+        "缺 1 天",
+    )
     [shop] = view(SHOP, trend=[Decimal(0)] * 14)["shops"]
     assert {bar.height for bar in shop["trend"]["bars"]} == {0}
     [shop] = view(SHOP, trend=[None] * 14)["shops"]

@@ -1,4 +1,4 @@
-"""What an error's text means for staff: its code, advice in both languages, and the text without what is private. Pure."""
+"""What an error's text means for staff: its code, advice, and the text without what is private. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ _BY_ITSELF = "会自动重试；反复出现请看处理说明"
 _CLEAR_STAGE = "到店铺后台核对报错里的编号：还在，就清除“读取”重新读；确已删除，按处理说明接受缺失"
 
 _BY_TEXT = (
-    (
-        r"Unknown column|doesn't exist|run `make migrate`",
-        Advice(Text("缺表或缺字段", "the schema is old"), mysql_errors.ADVICE[1146].fix),
-    ),
+    (r"run `make migrate`", mysql_errors.ADVICE[1146]),
     (r"no answer from|HTTP 5\d\d|HTTP 408|not the API's JSON", Advice(
         Text("小鹅通接口没有应答", "the API does not answer"),
-        Text("会自动重试，先等一小时；还不行就检查服务器的网络和代理，或联系小鹅通", str(api_errors.PASSING[1001].fix.en)),
+        Text("会自动重试，先等一小时；还不行就检查服务器的网络和代理，或联系小鹅通", api_errors.PASSING[1001].fix.en),
     )),
     (r"HTTP 429", api_errors.PASSING[2053]),
     (r"HTTP \d{3}", api_errors.ADVICE[2052]),
@@ -37,7 +34,7 @@ _BY_TEXT = (
         Text("数据检查未通过", "checks of the data failed"),
         Text("打开监控页，按“未通过的检查”里每一项的说明处理", "the monitoring page has each check and its advice"),
     )),
-    (r"cannot be read in|without a key|XIAOE_MAX_UNREADABLE|XIAOE_MAX_REFUSED", Advice(
+    (r"cannot be read in|without a key|XIAOE_MAX_UNREADABLE_PERCENT|XIAOE_MAX_REFUSED_PERCENT", Advice(
         Text("接口的数据格式变了", "the form of the API's fields changed"),
         Text("能读的都已入库；把报错转给维护者修正", "what could be read is stored; give the error to the maintainers"),
     )),
@@ -54,7 +51,7 @@ _BY_TEXT = (
     )),
     (r"killed, or its worker was lost", Advice(
         Text("任务被中断", "the task was killed"),
-        Text("看任务日志和服务器的内存；清除任务会从中断处接着做", "see its log and the machine's memory; clear the task"),
+        Text("看任务日志和服务器的内存；清除后从中断处接着做", "see its log and the machine's memory; clear the task"),
     )),
     (r"smtp_default|_MAIL_TO=|chat service", Advice(
         Text("邮件或群消息发不出去", "mail or chat is refused"),
@@ -79,7 +76,9 @@ _API_CODE = re.compile(r"answered code (-?\d+)\b")
 _MYSQL_CODE = re.compile(r"MySQL says (\d+):|^\w*Error: \((\d+),")
 _QUOTED = re.compile(r"(?<!\w)'.*?'(?!\w)|(?<!\w)\".*?\"(?!\w)")
 _LOGIN = re.compile(r"[^\s'\"(),，（]+@[^\s'\"(),，）]+")
-_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]{0,4}(?![\w:])")
+_ADDRESS = re.compile(
+    r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]{0,4}(?![\w:])"
+)
 _LONG_NUMBER = re.compile(r"\d{7,}")
 
 

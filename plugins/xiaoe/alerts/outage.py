@@ -53,9 +53,7 @@ def begin(event: Event, reason: str, deliver: Callable[[Message], bool]) -> None
     _write(mine)
     if _read().get("by") != mine["by"]:
         log.info("another task reports that the warehouse is not reached")
-    elif deliver(
-        messages.warehouse_gone(event, reason, datetime.fromisoformat(mine["since"]), wording.configured())
-    ):
+    elif deliver(messages.warehouse_gone(event, reason, datetime.fromisoformat(mine["since"]), wording.configured())):
         _write({**mine, "is_told": True})
 
 

@@ -34,9 +34,7 @@ FEW_ATTEMPTS = 3
 """For codes that may be our fault (1002, undocumented ones): eight attempts would hide it."""
 MAX_RETRY_AFTER = 600.0
 
-_NO_API = Text(
-    "检查连接的主机一栏：填的是不是小鹅通接口的地址", "is the connection's Host really the Xiaoe API?"
-)
+_NO_API = Text("检查连接的主机一栏：填的是不是小鹅通接口的地址", "is the connection's Host really the Xiaoe API?")
 ADVICE = {
     2001: Advice(
         Text("缺少 app_id", "app_id is missing"),

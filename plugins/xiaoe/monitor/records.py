@@ -1,5 +1,7 @@
-"""What the page shows, as its queries return it. Times are naive, as stored: bookkeeping times in UTC, windows and
-watermarks in Beijing time."""
+"""What the page shows, as its queries return it.
+
+Times are naive, as stored: bookkeeping times in UTC, windows and watermarks in Beijing time.
+"""
 
 from __future__ import annotations
 

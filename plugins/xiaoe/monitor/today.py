@@ -47,7 +47,7 @@ class Bar(NamedTuple):
     title: str
 
 
-class Span(NamedTuple):
+class SpanFigures(NamedTuple):
     """A span of time: its paid amount, how that compares, what is missing, and further figures by name."""
 
     kind: str
@@ -143,30 +143,32 @@ class _Words:
         return self._texts.join(compared(value, name, base, self.language) for name, base in named.items())
 
 
-def _spans(shop: ShopFigures, day: date, words: _Words) -> list[Span]:
+def _spans(shop: ShopFigures, day: date, words: _Words) -> list[SpanFigures]:
     found = []
     if shop.today:
         before = {"昨日同时段": shop.today.before.paid_amount}
         found.append(_span("now", words.say("today", shop.today.until), shop.today.kpi, before, words))
     if not shop.unread:
         weekday = _WEEKDAYS[words.language][day.weekday()]
-        label = words.say("yesterday", f"{day:%m-%d}（周{weekday}）" if words.language == "zh" else f"{day:%m-%d} {weekday}")
+        label = words.say(
+            "yesterday", f"{day:%m-%d}（周{weekday}）" if words.language == "zh" else f"{day:%m-%d} {weekday}"
+        )
         bases = {name: base and base.paid_amount for name, base in shop.bases.items()}
         found.append(_span("yesterday", label, shop.kpi, bases, words))
     if shop.month:
         now, before_month = shop.month
         label = words.say("month", day.month, day.day)
         if now is None:
-            found.append(Span("month", label, "", "", words.say("unread_month"), []))
+            found.append(SpanFigures("month", label, "", "", words.say("unread_month"), []))
         else:
             text = words.against(now.paid_amount, {"上月同期": before_month and before_month.paid_amount})
-            found.append(Span("month", label, words.yuan(now.paid_amount), text, "", []))
+            found.append(SpanFigures("month", label, words.yuan(now.paid_amount), text, "", []))
     return found
 
 
-def _span(kind: str, label: str, figures: Kpi, bases: Mapping[str, Decimal | None], words: _Words) -> Span:
+def _span(kind: str, label: str, figures: Kpi, bases: Mapping[str, Decimal | None], words: _Words) -> SpanFigures:
     say, missing = words.say, figures.orders_without_amount
-    return Span(
+    return SpanFigures(
         kind,
         label,
         words.yuan(figures.paid_amount),

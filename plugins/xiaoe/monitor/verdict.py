@@ -40,7 +40,7 @@ class Todo(NamedTuple):
     href: str
 
 
-class Verdict(NamedTuple):
+class Conclusion(NamedTuple):
     """The page in one line. `state`: `good`, `warn` or `bad`."""
 
     state: str
@@ -58,15 +58,15 @@ class Card(NamedTuple):
     href: str = ""
 
 
-def of(data: PageData, texts: Texts, limits: Limits) -> Verdict:
+def of(data: PageData, texts: Texts, limits: Limits) -> Conclusion:
     """What has to be done, the most urgent first."""
     todos = sorted(_todos(data, texts, limits), key=lambda one: ("bad", "warn", "").index(one.state))
     counts = {state: sum(one.state == state for one in todos) for state in ("bad", "warn")}
     if counts["bad"]:
-        return Verdict("bad", texts("to_do", counts["bad"]), todos)
+        return Conclusion("bad", texts("to_do", counts["bad"]), todos)
     if counts["warn"]:
-        return Verdict("warn", texts("to_note", counts["warn"]), todos)
-    return Verdict("good", texts("all_is_well"), todos)
+        return Conclusion("warn", texts("to_note", counts["warn"]), todos)
+    return Conclusion("good", texts("all_is_well"), todos)
 
 
 def _todos(data: PageData, texts: Texts, limits: Limits) -> Iterator[Todo]:

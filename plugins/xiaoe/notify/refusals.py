@@ -26,7 +26,9 @@ from xiaoe.vocabulary import Text
 log = logging.getLogger(__name__)
 
 _NAMES = {"mail": Text("邮件", "mail"), "chat": Text("群消息", "chat")}
-_IN_CHAT = Text("注意：邮件有 {} 个地址发不到，见监控页。", "Note: {} mail addresses are not reached, see the monitoring page.")
+_IN_CHAT = Text(
+    "注意：邮件有 {} 个地址发不到，见监控页。", "Note: {} mail addresses are not reached, see the monitoring page."
+)
 _IN_MAIL = Text(
     "注意：{}发不到 {}，自 {} 起拒收 {} 次，请修复。对方的说法：{}",
     "Note: {} does not reach {}: refused since {} (Beijing time), {} times. Mend it. It says: {}",

@@ -10,8 +10,8 @@ from xiaoe.tasks.defaults import named, switch
 DRILL_PARAM = {
     "drill": switch(
         "恢复演练 drill",
-        "不论上一次是什么时候，把新备份恢复到临时库核对一遍。 Restore the new backup into a scratch database and compare"
-        " it, even if the last drill was less than a week ago.",
+        "不论上一次是什么时候，把新备份恢复到临时库核对一遍。 Restore the new backup into a scratch database and"
+        " compare it, even if the last drill was less than a week ago.",
     ),
 }
 

@@ -15,13 +15,13 @@ from xiaoe.benefits.operators import (
     XiaoeBenefitReportOperator,
     XiaoeBenefitsOperator,
 )
-from xiaoe.tasks.defaults import ASSETS, named
+from xiaoe.tasks.defaults import ASSETS, named, named_group
 
 
 def decide_benefits(*, timeout: timedelta) -> None:
     """Decide and notify staff of what cannot wait, for each shop; one shop's failure does not stop the others."""
 
-    @task_group(group_id="shop")
+    @task_group(**named_group("shop"))
     def shop(xiaoe_conn_id: str) -> None:
         decide = XiaoeBenefitsOperator(
             **named("decide"),
@@ -48,7 +48,7 @@ def report_benefits(*, timeout: timedelta) -> None:
         timeout: Time-out of the export.
     """
 
-    @task_group(group_id="shop")
+    @task_group(**named_group("shop"))
     def shop(xiaoe_conn_id: str) -> None:
         export = XiaoeBenefitExportOperator(
             **named("export"),
@@ -86,7 +86,7 @@ def review_benefits(*, patience: timedelta) -> None:
         execution_timeout=timedelta(minutes=15),
     )
 
-    @task_group(group_id="order")
+    @task_group(**named_group("order"))
     def order(subject: str, body: str, about: dict[str, str]) -> None:
         ask = HITLOperator(
             **named("ask"),

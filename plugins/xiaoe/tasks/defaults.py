@@ -86,6 +86,11 @@ def named(task_id: str) -> dict[str, Any]:
     return {"task_id": task_id, "task_display_name": vocabulary.task_name(task_id, settings.language())}
 
 
+def named_group(group_id: str) -> dict[str, Any]:
+    """Arguments of a group of tasks: its id, and what staff call it."""
+    return {"group_id": group_id, "group_display_name": vocabulary.GROUPS[group_id].to(settings.language())}
+
+
 def dag_defaults(*tags: str, params: dict[str, Any], overdue_after: timedelta) -> dict[str, Any]:
     """Arguments that every DAG shares.
 

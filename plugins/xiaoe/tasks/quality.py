@@ -15,7 +15,7 @@ from xiaoe.quality.operators import (
     XiaoeQueryChecksOperator,
     XiaoeRowChecksOperator,
 )
-from xiaoe.tasks.defaults import POOL, named
+from xiaoe.tasks.defaults import POOL, named, named_group
 
 
 def check_quality(*, timeout: timedelta) -> None:
@@ -25,7 +25,7 @@ def check_quality(*, timeout: timedelta) -> None:
         timeout: Time-out of each task.
     """
 
-    @task_group(group_id="shop")
+    @task_group(**named_group("shop"))
     def shop(xiaoe_conn_id: str) -> None:
         XiaoeColumnChecksOperator(
             **named("columns"),

@@ -8,7 +8,7 @@ from airflow.sdk import task_group
 
 from xiaoe import settings
 from xiaoe.shop_check.operators import XiaoeShopCheckOperator
-from xiaoe.tasks.defaults import POOL, named
+from xiaoe.tasks.defaults import POOL, named, named_group
 
 
 def check_shops(*, timeout: timedelta) -> None:
@@ -18,7 +18,7 @@ def check_shops(*, timeout: timedelta) -> None:
         timeout: Of each check.
     """
 
-    @task_group(group_id="shop")
+    @task_group(**named_group("shop"))
     def shop(xiaoe_conn_id: str) -> None:
         XiaoeShopCheckOperator(
             **named("check"),

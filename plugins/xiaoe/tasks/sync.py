@@ -9,13 +9,13 @@ from airflow.sdk import Param, task_group
 
 from xiaoe import settings
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.tasks.defaults import ASSETS, POOL, named, switch
+from xiaoe.tasks.defaults import ASSETS, POOL, named, named_group, switch
 
 ACCEPT_MISSING = {
     "accept_missing": switch(
         "接受缺失 accept_missing",
-        "只在店铺后台核实数据确已删除之后勾选：接口不再返回的行标为缺失，任务不再失败。 Rows that the API no longer lists are"
-        " marked absent instead of failing the run. Tick it only after checking in the shop's console.",
+        "只在店铺后台核实数据确已删除之后勾选：接口不再返回的行标为缺失，任务不再失败。 Rows that the API no longer"
+        " lists are marked absent instead of failing the run. Tick it only after checking in the shop's console.",
     ),
 }
 
@@ -52,7 +52,7 @@ def sync_shops(
         look_up_orders: Afterwards look up the orders that these after-sales name.
     """
 
-    @task_group(group_id=group_id)
+    @task_group(**named_group(group_id))
     def shop(xiaoe_conn_id: str) -> None:
         stage, merge = _stage_and_merge(resource, mode, xiaoe_conn_id, timeout)
         if look_up_orders:
