@@ -369,14 +369,14 @@ def test_the_page_says_what_the_report_says(session: Session, monkeypatch: pytes
         month, against_month, today, against_today = re.fullmatch(
             r"本月累计实收 (.*) 元，(.*)；今日至 08:00 实收 (.*) 元，(.*)", lines[4]
         ).groups()  # type: ignore[union-attr]
-        assert f"今日至 08:00 ¥{today} {against_today} " in shown[name]
+        assert f"今日至 08:00 · 实收 ¥{today} {against_today} " in shown[name]
         assert (
-            f"昨日 05-31（周日） ¥{paid} {against} 支付订单 {orders} 单 净收入 ¥{net} 付款人数 {buyers} 人"
+            f"昨日 05-31（周日） · 实收 ¥{paid} {against} 支付订单 {orders} 单 净收入 ¥{net} 付款人数 {buyers} 人"
             in shown[name]
         )
         assert f"其中新客 {new} 人 客单价（按人） ¥{per_buyer} 笔单价（按单） ¥{per_order}" in shown[name]
         assert f"退款 ¥{refund} 退款订单 {refunds} 单" in shown[name]
-        assert f"5 月累计（至 31 日） ¥{month} {against_month}" in shown[name]
+        assert f"5 月累计（至 31 日） · 实收 ¥{month} {against_month}" in shown[name]
 
 
 def test_the_trend_of_the_page_is_the_mart_s(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,7 +403,7 @@ def test_a_day_that_was_not_read_has_no_figures_on_the_page(
     assert "暂无数字：05-18、05-19、05-20、05-21、05-22 等 14 天的订单尚未读全" in shown["appB"]
     assert "昨日" not in shown["appB"]
     assert "昨日" not in shown["全部店铺"]
-    assert "昨日 05-31（周日） ¥210.00" in shown["琴行"]
+    assert "昨日 05-31（周日） · 实收 ¥210.00" in shown["琴行"]
 
 
 def test_the_page_is_an_error_in_words_where_every_connection_is_wrong(
