@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv today-link import-targets demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ rebuild: install  ## merge all stored pages, e.g. after a restore [RESOURCE=orde
 export: install  ## export a table as xlsx with Chinese headings: TABLE=orders|refunds|users|products|daily_sales|… [FROM= TO= FORMAT=csv]
 	@: $(or $(TABLE),$(error TABLE is missing: make export TABLE=orders [FROM=2026-11-01 TO=2026-12-01] [FORMAT=csv]))
 	@$(PYTHON_BIN) -m xiaoe.cli export --table '$(TABLE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(if $(FORMAT),--format '$(FORMAT)')
+
+today-link: install  ## print a link that opens the phone page 今日经营 without a log-in; needs AIRFLOW__API__SECRET_KEY and AIRFLOW__API__BASE_URL
+	@$(PYTHON_BIN) -m xiaoe.cli today-link
 
 import-csv: install  ## check the import of orders from a CSV or xlsx (APPLY=1 writes): FILE=path [SHOP=app_id]
 	@: $(or $(FILE),$(error FILE is missing: make import-csv FILE=old.csv [SHOP=app_id] [APPLY=1]))

@@ -1,16 +1,26 @@
-"""### Nightly backup of the warehouse, weekly restore drill · 每日备份与每周恢复演练
+"""### 每日备份 · Nightly backup of the warehouse, weekly restore drill
+
+每天凌晨把整个数据库从同一快照备份到 `XIAOE_BACKUP_STORE`：压缩、带校验，配置了密钥就加密，不妨碍其他任务。
+然后清理过期备份（留最近 14 天和 6 个月），每周把最新一份恢复到临时库逐表核对，再删掉临时库。
+
+**失败时**：“备份”失败：今天没有新备份，旧的不受影响，多半是备份盘满了。“恢复演练”失败：**那份备份不可靠**，
+看下一份能不能恢复（docs/backup.zh-CN.md）。
+
+**影响**：今天没有新备份，其他照常；数据库出事时只能恢复到上一份。
+
+**手动触发**：随时可以触发；勾选“恢复演练”立即做一次。
+
+---
 
 Dumps the whole warehouse from one snapshot into `XIAOE_BACKUP_STORE`: compressed, with a checksum, encrypted if a
 key is configured. No other task waits for it. Then it removes old backups (the last 14 days and 6 months stay) and,
 once a week, restores the newest one into a scratch database, compares every table with the dump, and drops it again.
-每天凌晨备份整个数据库，按保留期清理，每周把最新备份恢复到临时库并逐表核对。
 
 **When it fails** in `dump`, there is no backup of today; older ones are unchanged. The message names the fix; mostly
 the store's disk is full. In `drill`: **do not rely on that backup**; check whether the next one restores.
 See docs/backup.md.
 
-**Who is hurt**: nobody today; everyone on the day the database is lost. Only a backup can restore benefit decisions,
-answers of staff and change logs; everything else can be read from 小鹅通 again.
+**Who is hurt**: nobody today; everyone on the day the database is lost.
 
 **By hand**: trigger it at any time, with `drill` to run a restore drill now. `make backup` does the same without a
 scheduler, `make restore FILE=…` restores a backup.
@@ -24,10 +34,11 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from xiaoe.tasks.backup import DRILL_PARAM, back_up
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
 
 with DAG(
     dag_id="xiaoe_backup",
+    dag_display_name=dag_name("xiaoe_backup"),
     description="A dump of the warehouse, daily; a restore drill, weekly",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 4 * * *", timezone=TIMEZONE),

@@ -1,15 +1,26 @@
-"""### Manual review of benefits · 福利人工复核
+"""### 福利复核 · Manual review of benefits
+
+逐单询问待复核的订单：每店每次最多 50 单。在 Airflow 的“待操作的任务实例”里答复；答复立即存进 `benefit_reviews`，
+写明谁、何时，“福利判定”照此执行。订单之后又变了，答复就作废，重新判定或再问。20 小时内没有答复的，第二天再问。
+
+**失败时**：“列出待复核”失败：看数据库。“记录答复”失败：清除这一个任务，答复不会丢。已经答复的“询问”不要清除：
+那会丢掉答复再问一遍。
+
+**影响**：待复核的订单没有人问，这些买家要继续等。
+
+**手动触发**：随时可以触发。同一时间只有一次运行：上一次的问题全部答复（或过期）之后才会开始。
+
+---
 
 Asks about every order in review that has no answer to its current state: at most 50 per shop and run, earliest
-deadline first. Answer in the UI under *Required Actions*: 发放, 取消 or 稍后. Each answer is stored at once in
+deadline first. Answer in the UI under *Required Actions*. Each answer is stored at once in
 `benefit_reviews`, with who and when; `xiaoe_benefits` then decides by it and logs the person as `decided_by`. If the
 order changes after the answer, the answer no longer holds: the order is decided, or asked about, again.
-请在页面的 Required Actions 中逐单答复；20 小时内未答复视为“稍后”，次日再问。
 
 **When it fails** in `questions`: check the warehouse. In `answer`: clear that one task; the answer is not lost.
 Never clear an answered `ask`: that drops the answer and asks again.
 
-**Who is hurt**: customers whose order is in review; they keep waiting.
+**Who is hurt**: customers whose order is in review: they keep waiting.
 
 **By hand**: trigger it at any time. One run at a time: it starts when every question of the previous run is answered,
 even with 稍后.
@@ -23,10 +34,11 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from xiaoe.tasks.benefits import review_benefits
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
 
 with DAG(
     dag_id="xiaoe_benefits_review",
+    dag_display_name=dag_name("xiaoe_benefits_review"),
     description="Asks a person about the orders that the rule cannot settle",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("30 9 * * *", timezone=TIMEZONE),

@@ -1,13 +1,24 @@
-"""### Users, products and live streams, complete, daily · 用户、商品、直播
+"""### 用户、商品、直播 · Users, products and live streams, complete, daily
+
+每天把三个列表各完整读一遍。列表里不再出现的记录标上 `absent_since`，不删除；此前只从订单里知道的用户和商品补全信息；
+直播的观看数按天记在 `live_stream_days`。
+
+**失败时**：表里停在昨天的样子，新用户、新商品先按订单里的名字显示。报错说少了一半以上时，先到店铺后台核对。
+
+**影响**：按用户、商品、直播的统计停在昨天；订单和福利判定不受影响。
+
+**手动触发**：随时可以触发，没有时间段。“接受缺失”只在后台核实之后勾选。
+
+---
 
 Reads each list completely. Rows that a list no longer has get `absent_since`; nothing is deleted.
 Products and users that so far were known only from orders are filled in. The views of live streams are
-stored by day in `live_stream_days`. 每日完整读取三个列表；列表中不再出现的记录标记 absent_since，不删除。
+stored by day in `live_stream_days`.
 
 **When it fails** the tables keep yesterday's state; new users and products stay as orders name them. If the
 message says that more than half is missing, check the shop's console first.
 
-**Who is hurt**: reports by user, product and live stream. Orders and benefits are not affected.
+**Who is hurt**: reports by user, product and live stream. Orders and benefit decisions go on.
 
 **By hand**: trigger it at any time; it has no window. Tick `accept_missing` only after checking the console.
 """
@@ -19,11 +30,12 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
 from xiaoe.tasks.sync import ACCEPT_MISSING, sync_shops
 
 with DAG(
     dag_id="xiaoe_dimensions_daily",
+    dag_display_name=dag_name("xiaoe_dimensions_daily"),
     description="Users, products, live streams, complete",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 3 * * *", timezone=TIMEZONE),

@@ -1,13 +1,23 @@
-"""### Rescan of the orders of the last `XIAOE_DEEP_RESCAN_DAYS`, daily · 深度复查
+"""### 90 天复查 · Rescan of the orders of the last `XIAOE_DEEP_RESCAN_DAYS`, daily
+
+订单在 15 天之后还会变：发货、结算、迟到的退款。每晚把近 `XIAOE_DEEP_RESCAN_DAYS` 天（默认 90）的订单重读一遍，
+没变化的不解析也不写入。
+
+**失败时**：较早的订单停在旧状态，第二天的运行会全部补上。
+
+**影响**：较早订单的发货、结算、退款晚一天更新；福利判定不受影响。
+
+**手动触发**：填“开始”“结束”可重读任意时间段。
+
+---
 
 Orders still change after the days that the hourly rescan covers: shipping, settlement, late refunds.
 Once a night every order of the last `XIAOE_DEEP_RESCAN_DAYS` (default 90) is read again; unchanged rows are
 neither parsed nor written.
-每晚复查近 `XIAOE_DEEP_RESCAN_DAYS` 天（默认 90）的订单，补上每小时复查范围之外的发货、结算等变化。
 
 **When it fails** older orders show an old state until the next day's run, which covers everything again.
 
-**Who is hurt**: finance, if it settles by order. Benefit decisions depend on the hourly rescan, not on this.
+**Who is hurt**: finance, if it settles by order: older orders show an old state. Benefit decisions go on.
 
 **By hand**: trigger with `from` and `to` to read any window again.
 """
@@ -19,11 +29,12 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
 from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_deep_rescan",
+    dag_display_name=dag_name("xiaoe_orders_deep_rescan"),
     description="Changes of older orders",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 2 * * *", timezone=TIMEZONE),

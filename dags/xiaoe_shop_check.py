@@ -1,10 +1,21 @@
-"""### Check of a shop's API and rows · 店铺检查（手动运行）
+"""### 店铺检查 · Check of a shop's API and rows
+
+接入新店铺、开通新接口或接口改版之后运行：每店约 40 次只读调用，一分钟内说明开通了哪些接口、各字段是什么形式、
+每一行能不能入库。结论在日志、监控页、`shop_checks` 和 `XIAOE_EXPORT_DIR` 的文件里，不含个人信息。
+
+**失败时**：店铺不合要求，报错写着原因和改法（权限、白名单、时钟、读不了的字段）；没有提到的列表没有问题。
+字段读不了时，把 JSON 文件发给维护者。
+
+**影响**：眼下没有；未通过的列表在同步时会失败或不全。
+
+**手动触发**：需要时手动触发；它不会自己运行。
+
+---
 
 About 40 calls to each shop's API, all read-only, under a minute: what is granted, how the API behaves where its
 documentation is silent, in which forms the fields come, and whether every row can be read into its table. The findings
 are in the log in Chinese, in `shop_checks`, on the monitoring page, and as JSON and Markdown, without personal data, in
 `XIAOE_EXPORT_DIR`. `make check-shop` does the same before there is a database.
-接入新店铺、开通新接口或接口改版后运行：约 40 次只读调用，一分钟内给出结论；结果文件不含个人信息，可发给维护者。
 
 **When it fails** the shop does not fit: the message names the reasons and what to do about each (rights, whitelist,
 clock, fields that cannot be read). Tables that are not named are right. Send the JSON file to the maintainers where a
@@ -22,11 +33,12 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
 from xiaoe.tasks.shop_check import check_shops
 
 with DAG(
     dag_id="xiaoe_shop_check",
+    dag_display_name=dag_name("xiaoe_shop_check"),
     description="What a shop's API grants, how it behaves, and whether its rows fit",
     doc_md=__doc__,
     schedule=None,

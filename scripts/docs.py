@@ -246,10 +246,10 @@ def _key(key: Key) -> str:
 
 
 def _title(dag: Any, language: str) -> str:
-    """`### English · 中文` is the first line of every DAG's page."""
+    """`### 中文 · English` is the first line of every DAG's page."""
     first_line = (dag.doc_md or dag.description or "").strip().partition("\n")[0]
-    english, _, chinese = first_line.lstrip("# ").partition(" · ")
-    return (chinese or english) if language == "zh" else english
+    chinese, _, english = first_line.lstrip("# ").partition(" · ")
+    return chinese if language == "zh" else english or chinese
 
 
 def _schedule(dag: Any, language: str) -> str:

@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
     export.add_argument("--to", dest="end", help="Beijing time, exclusive")
     export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
+    command("today-link", _today_link, "a link that opens the page 今日经营 without a log-in, for some days")
     old = command("import-csv", _import_csv, "import orders from a CSV file of an older script")
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
     old.add_argument("--shop", help="app_id of the shop; required if there are several")
@@ -217,6 +218,15 @@ def _export(options: argparse.Namespace) -> int:
     from xiaoe.exports.tables import export_table
 
     print(f"wrote {export_table(options.table, options.begin, options.end, options.format)}")
+    return 0
+
+
+def _today_link(_: argparse.Namespace) -> int:
+    from xiaoe import clock, settings
+    from xiaoe.reports import links
+
+    print(links.address(clock.now()))
+    print(f"opens for {settings.today_link_days().days} days, for whoever has it", file=sys.stderr)
     return 0
 
 

@@ -7,6 +7,7 @@ So it is compared with the API's and the server's.
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
@@ -28,7 +29,7 @@ def parse_time(name: str, value: str) -> datetime:
         XiaoeConfigError: It is neither; names the field and the value.
     """
     try:
-        moment = datetime.fromisoformat(value.strip())
+        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value.strip()))  # Python 3.10 reads no Z
         return moment.replace(tzinfo=BEIJING) if moment.tzinfo is None else moment.astimezone(BEIJING)
     except (ValueError, OverflowError):
         raise XiaoeConfigError(

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from xiaoe.clock import parse_time
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.vocabulary import LANGUAGES
 
 Value = TypeVar("Value")
 _PACKAGE = Path(__file__).resolve().parent
@@ -121,6 +122,19 @@ def _parse_addresses(text: str) -> list[str]:
     return addresses
 
 
+def _parse_language(text: str) -> str:
+    if text not in LANGUAGES:
+        raise ValueError(f"give one of {', '.join(LANGUAGES)}")
+    return text
+
+
+def _parse_web_address(text: str) -> str:
+    address = text.strip().rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ValueError("give an address that begins with https:// or http://; empty: no links")
+    return address
+
+
 _TEXT = Kind(str.strip)
 _PLAIN = Kind(str)
 _MAYBE_CONNECTION: Kind[str | None] = Kind(lambda text: text.strip() or None)
@@ -214,6 +228,15 @@ alerts_on = Setting(
     "XIAOE_ALERTS", Kind(_parse_switch), "on", "`off`: no alerts, not even in the table",
     "`on`; with `make sync`, `off`",
 )  # fmt: skip
+language = Setting(
+    "XIAOE_LANGUAGE", Kind(_parse_language), "zh",
+    "language of alerts, of `make health`, and of the names of DAGs and tasks: `zh` or `en`",
+)  # fmt: skip
+docs_url = Setting(
+    "XIAOE_DOCS_URL", Kind(_parse_web_address), "",
+    "where staff can open these pages, e.g. `https://git.example.com/xiaoe/blob/main/docs`: alerts link to them; empty:"
+    " no links",
+)  # fmt: skip
 count_imported = Setting(
     "XIAOE_COUNT_IMPORTED", Kind(_parse_switch), "off",
     "`on`: [imported orders](bi.md#definitions--口径) count in figures of sales and buyers. The next run of"
@@ -230,6 +253,10 @@ report_chat_conn_id = Setting(
     "XIAOE_REPORT_CHAT_CONN_ID", _MAYBE_CONNECTION, "",
     "connection of type `apprise` for the morning report; a separate setting, since takings are not for every group;"
     " empty: no chat",
+)  # fmt: skip
+today_link_days = Setting(
+    "XIAOE_TODAY_LINK_DAYS", _days(1), "7",
+    "how long a [link to the page 今日经营](monitoring.md#the-page-for-phones) opens it without a log-in",
 )  # fmt: skip
 quality_sample_days = Setting(
     "XIAOE_QUALITY_SAMPLE_DAYS", _whole(1, int), "2",

@@ -125,6 +125,7 @@ def start_airflow(dsn: str, url: str) -> Standalone:
     airflow = Standalone(FOLDER / "airflow")
     airflow.start(
         {
+            "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
             "AIRFLOW_CONN_XIAOE_MYSQL": dsn,
             "XIAOE_CONN_IDS": ",".join(SHOPS),
             "XIAOE_HISTORY_INTERVAL_DAYS": str(HISTORY_INTERVAL_DAYS),

@@ -41,7 +41,7 @@ class Standalone:
         self.url = f"http://127.0.0.1:{self.port}"
         self._headers: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
-        self._jwt_secret = secrets.token_urlsafe(64)
+        self._jwt_secret, self._secret_key = secrets.token_urlsafe(64), secrets.token_urlsafe(64)
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Start it in a new process group; `wait_healthy` waits until it is up."""
@@ -137,6 +137,7 @@ class Standalone:
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__SECRET_KEY": self._secret_key,
             "AIRFLOW__API_AUTH__JWT_SECRET": self._jwt_secret,
             # While everything starts at once, the api-server answers workers late.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",

@@ -115,13 +115,13 @@ def test_one_mail_when_it_begins_and_one_when_it_is_over(
     airflow.fails()
     airflow.fails(run="2", after=HOUR)
     airflow.fails(dag_id="refunds")
-    assert subjects(inbox) == ["【失败】rescan · merge"]
+    assert subjects(inbox) == ["【失败】rescan"]
     assert open_alerts(database) == [("failed", "rescan", 2), ("failed", "refunds", 1)]
     airflow.succeeds(run="3", after=HOUR)
-    assert subjects(inbox) == ["【失败】rescan · merge"], "after-sales still fail"
+    assert subjects(inbox) == ["【失败】rescan"], "after-sales still fail"
     airflow.succeeds(dag_id="refunds")
     airflow.succeeds(dag_id="refunds", run="2")
-    assert subjects(inbox) == ["【失败】rescan · merge", "【恢复】rescan 等 2 个 DAG"]
+    assert subjects(inbox) == ["【失败】rescan", "【恢复】rescan 等 2 项"]
     assert "历时 2 小时 2 分" in body(inbox.mails[1])
     rows = database.rows("SELECT * FROM alerts ORDER BY id")
     assert [(row["closed_at"] is None, row["closed_told_at"] is None) for row in rows] == [(False, False)] * 2
@@ -132,8 +132,8 @@ def test_one_mail_when_it_begins_and_one_when_it_is_over(
 def test_a_new_cause_is_told(database: Database, inbox: MailServer, airflow: Airflow) -> None:
     airflow.fails()
     airflow.fails(WRONG)
-    assert subjects(inbox) == ["【失败】rescan · merge"] * 2
-    assert "the secret is wrong" in inbox.mails[1]["Subject"]
+    assert subjects(inbox) == ["【失败】rescan"] * 2
+    assert inbox.mails[1]["Subject"] == "【失败】rescan：设置或连接填错"
     airflow.succeeds()
     assert subjects(inbox)[2:] == ["【恢复】rescan"] * 2
     assert open_alerts(database) == []
@@ -175,7 +175,7 @@ def test_each_failed_week_of_the_history_has_to_succeed_itself(
     airflow.succeeds(run="week_1", **history)
     airflow.succeeds(run="week_2", kind="backfill", **history)
     assert open_alerts(database) == []
-    assert subjects(inbox) == ["【失败】history · merge", "【恢复】history"]
+    assert subjects(inbox) == ["【失败】history", "【恢复】history"]
 
 
 def test_a_backfill_neither_opens_an_alert_nor_ends_that_of_another_run(
@@ -195,7 +195,7 @@ def test_what_joins_hours_later_is_told_again(database: Database, inbox: MailSer
     airflow.fails(dag_id="rescan", after=HOUR)
     airflow.fails(dag_id="refunds", after=3 * HOUR)
     airflow.fails(dag_id="refunds", run="2", after=HOUR)
-    assert subjects(inbox) == ["【失败】dimensions · merge", "【失败】refunds · merge"]
+    assert subjects(inbox) == ["【失败】dimensions", "【失败】refunds"]
 
 
 # --- late runs -----------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_what_is_late_together_is_one_outage(database: Database, inbox: MailServ
     assert subjects(inbox) == ["【超时】incremental", "【超时】deep_rescan"]
     for dag_id in ("incremental", "rescan", "deep_rescan"):
         airflow.run_succeeds(dag_id=dag_id, run="2")
-    assert subjects(inbox)[2:] == ["【恢复】incremental 等 2 个 DAG", "【恢复】deep_rescan"]
+    assert subjects(inbox)[2:] == ["【恢复】incremental 等 2 项", "【恢复】deep_rescan"]
 
 
 def test_a_dag_that_fails_is_not_told_to_be_late_as_well(
@@ -229,10 +229,10 @@ def test_a_dag_that_fails_is_not_told_to_be_late_as_well(
 ) -> None:
     airflow.fails()
     airflow.is_late(run="2", after=HOUR)
-    assert subjects(inbox) == ["【失败】rescan · merge"]
+    assert subjects(inbox) == ["【失败】rescan"]
     airflow.succeeds(run="2")
     airflow.run_succeeds(run="3", after=HOUR)
-    assert subjects(inbox) == ["【失败】rescan · merge", "【恢复】rescan"]
+    assert subjects(inbox) == ["【失败】rescan", "【恢复】rescan"]
 
 
 def test_lateness_that_turns_out_a_failure_ends_with_it(
@@ -242,10 +242,10 @@ def test_lateness_that_turns_out_a_failure_ends_with_it(
     airflow.is_late("incremental")
     airflow.is_late("rescan")
     airflow.fails(dag_id="incremental")
-    assert subjects(inbox) == ["【超时】incremental", "【失败】incremental · merge"]
+    assert subjects(inbox) == ["【超时】incremental", "【失败】incremental"]
     for dag_id in ("incremental", "rescan"):
         airflow.run_succeeds(dag_id=dag_id, run="2")
-    assert subjects(inbox)[2:] == ["【恢复】incremental 等 2 个 DAG"]
+    assert subjects(inbox)[2:] == ["【恢复】incremental 等 2 项"]
 
 
 def test_a_late_backfill_and_a_run_that_ended_are_nothing(
@@ -268,8 +268,8 @@ def test_what_could_not_be_told_is_told_with_the_next_event(
     assert database.value("SELECT told_at FROM alerts") is None
     inbox.refusals.clear()
     airflow.succeeds(dag_id="refunds", after=HOUR)
-    assert subjects(inbox) == ["【失败】rescan · merge"]
-    assert "自 since 2026-11-20 12:01 起" in body(inbox.mails[0])
+    assert subjects(inbox) == ["【失败】rescan"]
+    assert "从 2026-11-20 12:01 起" in body(inbox.mails[0])
     assert database.value("SELECT told_at FROM alerts") == datetime(2026, 11, 20, 5, 1)
 
 
@@ -281,7 +281,7 @@ def test_an_end_that_could_not_be_told_is_told_with_the_next_event(
     airflow.succeeds()
     inbox.refusals.clear()
     airflow.run_succeeds(dag_id="refunds")
-    assert subjects(inbox) == ["【失败】rescan · merge", "【恢复】rescan"]
+    assert subjects(inbox) == ["【失败】rescan", "【恢复】rescan"]
 
 
 def test_without_an_address_alerts_are_noted_all_the_same(
@@ -336,7 +336,7 @@ def test_an_outage_that_the_only_channel_refuses_stays_to_be_told(
     group.answers.clear()
     airflow.succeeds(dag_id="refunds", after=HOUR)
     assert database.value("SELECT told_at FROM alerts") == datetime(2026, 11, 20, 5, 1)
-    assert [text.partition("：")[0] for text in group.texts["dingtalk"]] == ["【失败】rescan · merge"]
+    assert [text.partition("：")[0] for text in group.texts["dingtalk"]] == ["【失败】rescan"]
     assert refusals(database) == []
 
 
@@ -397,8 +397,8 @@ def test_many_outages_at_once_are_one_message(
     group.answers.clear()
     airflow.succeeds(dag_id="refunds")
     [text] = group.texts["dingtalk"]
-    assert text.startswith("【30 条通知】【失败】dag_0 · merge")
-    assert all(f"dag_{number} · merge" in text for number in range(30))
+    assert text.startswith("【30 条通知】【失败】dag_0")
+    assert all(f"【失败】dag_{number}：" in text for number in range(30))
     assert database.value("SELECT COUNT(*) FROM alerts WHERE told_at IS NULL") == 0
 
 
@@ -411,7 +411,7 @@ def test_a_warehouse_without_the_table_holds_up_no_message(
         airflow.fails()
     finally:
         database.rows("RENAME TABLE not_migrated_yet TO channel_refusals")
-    assert subjects(inbox) == ["【失败】rescan · merge"]
+    assert subjects(inbox) == ["【失败】rescan"]
     assert database.value("SELECT told_at FROM alerts") is not None
 
 
@@ -433,15 +433,15 @@ def test_a_warehouse_that_is_down_is_one_mail_and_one_when_it_is_back(
     airflow.fails(MYSQL_DOWN, dag_id="refunds")
     airflow.is_late("incremental")
     airflow.succeeds(dag_id="report")
-    assert subjects(inbox) == ["【失败】数据库用不了 warehouse down"]
-    assert "rescan · merge" in body(inbox.mails[0])
+    assert subjects(inbox) == ["【失败】数据库用不了"]
+    assert "最先发现：rescan · 入库" in body(inbox.mails[0])
     assert "unknown-password" not in body(inbox.mails[0])
     down(False)
     airflow.fails(MYSQL_DOWN, dag_id="benefits")
     assert len(inbox.mails) == 1, "it failed on the same outage, a moment before that was over"
     airflow.succeeds(after=HOUR)
     airflow.succeeds(dag_id="refunds")
-    assert subjects(inbox)[1:] == ["【恢复】数据库可用了 warehouse is back，历时 1 小时 4 分"]
+    assert subjects(inbox)[1:] == ["【恢复】数据库可用了，历时 1 小时 4 分"]
     assert database.rows("SELECT * FROM alerts") == []
 
 
@@ -454,8 +454,8 @@ def test_a_warehouse_that_is_down_with_the_mail_server_is_told_when_that_is_back
     assert json.loads(variable[outage.VARIABLE])["is_told"] is False
     inbox.refusals.clear()
     airflow.fails(MYSQL_DOWN, after=HOUR)
-    assert subjects(inbox) == ["【失败】数据库用不了 warehouse down"]
-    assert "自 since 2026-11-20 12:01 起" in body(inbox.mails[0])
+    assert subjects(inbox) == ["【失败】数据库用不了"]
+    assert "从 2026-11-20 12:01 起" in body(inbox.mails[0])
 
 
 def test_a_schema_that_is_too_old_for_alerts_says_so(database: Database, inbox: MailServer, airflow: Airflow) -> None:
@@ -528,12 +528,10 @@ def test_health_names_what_is_stale(database: Database, airflow: Airflow) -> Non
     is_fresh, lines = check_freshness()
     assert not is_fresh
     assert lines == [
-        "过期 STALE：app1 orders history：最近成功 last success 2026-10-11 12:00（北京时间 Beijing），"
-        "已 40 天 0 小时，时限 limit 8 天 0 小时",
-        "过期 STALE：app1 orders incremental：最近成功 last success 2026-11-20 09:00（北京时间 Beijing），"
-        "已 3 小时 0 分，时限 limit 1 小时 0 分",
-        "过期 STALE：app1 users whole：最近成功 last success 无 never，时限 limit 1 天 6 小时",
-        "未结束的告警 open alerts：0",
+        "过期：app1 orders history：最近成功 2026-10-11 12:00（北京时间），已 40 天 0 小时，时限 8 天 0 小时",
+        "过期：app1 orders incremental：最近成功 2026-11-20 09:00（北京时间），已 3 小时 0 分，时限 1 小时 0 分",
+        "过期：app1 users whole：最近成功 无，时限 1 天 6 小时",
+        "未结束的告警：0",
     ]
 
 
@@ -544,5 +542,5 @@ def test_health_is_good_when_all_is_fresh_and_bad_when_nothing_ever_ran(database
     synced(database, "orders", "incremental", HOUR)
     assert check_freshness() == (
         True,
-        ["正常 OK：1 项同步均在时限内 every sync is fresh", "未结束的告警 open alerts：0"],
+        ["正常：1 项同步均在时限内", "未结束的告警：0"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace
@@ -17,9 +18,10 @@ from xiaoe import clock
 from xiaoe.api import shop_names
 from xiaoe.clock import BEIJING, midnight
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.monitor import today, web
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.reports import kpi
+from xiaoe.reports import kpi, links
 from xiaoe.reports.operators import XiaoeReportOperator, XiaoeReportSendOperator
 from xiaoe.reports.periods import Period
 
@@ -357,3 +359,94 @@ def test_a_day_that_is_not_over_has_no_figures(session: Session) -> None:
     [day] = prepare(day="2026-06-01")
     assert day["is_complete"] is False
     assert day["lines"][1].startswith("数据不完整，暂无数字：05-19、")
+
+
+# --- the page 今日经营 ---------------------------------------------------------------------------------
+
+
+def sections(html: str) -> dict[str, str]:
+    """Name of a shop → the text of its part of the page."""
+    found = {}
+    for part in re.findall(r'<section class="panel shop".*?</section>', html, re.S):
+        text = " ".join(re.sub(r"<[^>]*>", " ", re.sub("<svg.*?</svg>", "", part, flags=re.S)).split())
+        found[re.findall("<h2>(.*?)</h2>", part)[0]] = text
+    return found
+
+
+def test_the_page_says_what_the_report_says(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XIAOE_CONN_IDS", "xiaoe_first,xiaoe_second")
+    prepare("xiaoe_first", "xiaoe_second")
+    status, html = web.render_today("zh", has_monitor=True)
+    assert status == 200
+    assert "数据截至 06-01 08:00（北京时间）" in html
+    shown = sections(html)
+    assert [*shown] == ["全部店铺", "琴行", "appB"]
+    for name, lines in (("全部店铺", DAY_OF_ALL), ("琴行", DAY_OF_A), ("appB", DAY_OF_B)):
+        paid, against, net = re.fullmatch(r"实收 (.*) 元，(.*)；净收入 (.*) 元", lines[0]).groups()  # type: ignore[union-attr]
+        orders, buyers, new = re.fullmatch(r"支付 (\d+) 单，.*付款 (\d+) 人，其中新客 (\d+) 人", lines[1]).groups()  # type: ignore[union-attr]
+        per_buyer, per_order = re.findall(r"[\d,.]+(?= 元)", lines[2])
+        refund, refunds = re.match(r"退款 (.*) 元，(\d+) 单", lines[3]).groups()  # type: ignore[union-attr]
+        month, against_month, today, against_today = re.fullmatch(
+            r"本月累计实收 (.*) 元，(.*)；今日至 08:00 实收 (.*) 元，(.*)", lines[4]
+        ).groups()  # type: ignore[union-attr]
+        assert f"今日至 08:00 · 实收 ¥{today} {against_today} " in shown[name]
+        assert (
+            f"昨日 05-31（周日） · 实收 ¥{paid} {against} 支付订单 {orders} 单 净收入 ¥{net} 付款人数 {buyers} 人"
+            in shown[name]
+        )
+        assert f"其中新客 {new} 人 客单价（按人） ¥{per_buyer} 笔单价（按单） ¥{per_order}" in shown[name]
+        assert f"退款 ¥{refund} 退款订单 {refunds} 单" in shown[name]
+        assert f"5 月累计（至 31 日） · 实收 ¥{month} {against_month}" in shown[name]
+
+
+def test_the_trend_of_the_page_is_the_mart_s(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XIAOE_CONN_IDS", "xiaoe_first")
+    prepare()
+    data = today.read(session, NOW)
+    days = [date(2026, 5, 18) + DAY * number for number in range(14)]
+    covered = kpi.covered_days(session, A, days)
+    assert data.trends == [[covered[day].paid_amount for day in days]]
+    assert [f"{amount}" for amount in data.trends[0] if amount] == ["120.00", "60.00", "90.00", "210.00"]
+
+
+def test_a_day_that_was_not_read_has_no_figures_on_the_page(
+    session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XIAOE_CONN_IDS", "xiaoe_first,xiaoe_second")
+    database.rows("DELETE FROM sync_windows WHERE shop_id = 'appB'")
+    read(session, B, midnight(date(2026, 4, 1)), datetime(2026, 5, 31, 20, tzinfo=BEIJING), datetime(2026, 5, 31, 12))
+    prepare("xiaoe_first", "xiaoe_second")
+    _, html = web.render_today("zh", has_monitor=False)
+    shown = sections(html)
+    assert "今天的订单还没有读到" in html
+    assert "数据截至 05-31 20:00（北京时间）" in html
+    assert "暂无数字：05-18、05-19、05-20、05-21、05-22 等 14 天的订单尚未读全" in shown["appB"]
+    assert "昨日" not in shown["appB"]
+    assert "昨日" not in shown["全部店铺"]
+    assert "昨日 05-31（周日） · 实收 ¥210.00" in shown["琴行"]
+
+
+def test_the_page_is_an_error_in_words_where_every_connection_is_wrong(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XIAOE_CONN_IDS", "xiaoe_first")
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_FIRST", shop_connection("http://127.0.0.1:1", app_id=""))
+    status, html = web.render_today("zh", has_monitor=False)
+    assert status == 503
+    assert "xiaoe_first" in html
+    assert "Traceback" not in html
+
+
+def test_a_chat_gets_a_link_to_the_page_that_opens_it_and_a_mail_none(
+    session: Session, inbox: MailServer, group: ChatService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__SECRET_KEY", "the-key-of-this-airflow")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    reports = prepare(day="2026-05-29")
+    send("mail", reports)
+    send("chat", reports)
+    assert "/link/" not in body(inbox.mails[0])
+    [text] = group.texts["wecombot"]
+    [token] = re.findall(r"https://airflow\.example\.com/xiaoe-monitor/link/(\S+)/today$", text)
+    assert links.state(token, NOW + 7 * DAY) == "valid"
+    assert links.state(token, NOW + 8 * DAY) == "expired"

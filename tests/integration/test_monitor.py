@@ -20,7 +20,7 @@ from support.fixtures import servers
 from support.worlds.shop import APP_ID, END, START, Database, Sync
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
-from xiaoe.monitor import calendar, queries, storage, web
+from xiaoe.monitor import calendar, queries, records, storage, web
 from xiaoe.monitor.operators import XiaoeStorageOperator
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.registry import RESOURCES
@@ -33,7 +33,7 @@ DAY = timedelta(days=1)
 FIGURES = ("staged", "inserted", "updated", "unchanged", "rejected")
 
 
-def read(shop: str | None = None) -> queries.PageData:
+def read(shop: str | None = None) -> records.PageData:
     with Warehouse().session() as session:
         return queries.read_page_data(session, shop, datetime.now(BEIJING))
 
@@ -131,10 +131,14 @@ def test_the_page_says_what_the_tables_hold(sync: Sync, database: Database, monk
     names = ("staged", "inserted", "updated", "rejected", "api_calls", "api_retries")
     assert [line[3:9] for line in cells(html, "runs")] == [[f"{row[name]:,}" for name in names] for row in runs]
     states = database.rows("SELECT * FROM sync_status ORDER BY shop_id, resource, mode")
-    assert [line[5] for line in cells(html, "syncs")] == [
-        f"{row['watermark']:%Y-%m-%d %H:%M}" if row["watermark"] else "–" for row in states
+    assert [line[4] for line in cells(html, "syncs")] == [
+        "整表" if row["mode"] == "whole" else f"{row['watermark']:%Y-%m-%d %H:%M}" if row["watermark"] else "–"
+        for row in states
     ]
-    assert [line[0] for line in cells(html, "syncs")] == [APP_ID] * 4
+    assert [line[:2] for line in cells(html, "syncs")] == [
+        ["订单", "历史"], ["订单", "增量"], ["售后", "增量"], ["用户", "全量"],
+    ]  # fmt: skip
+    assert html.count(f'title="{APP_ID}"') == 1, "a shop is named once, above its syncs"
     assert f"缺口：{START + 20 * DAY:%Y-%m-%d} – {START + 24 * DAY:%Y-%m-%d}" in html
 
 

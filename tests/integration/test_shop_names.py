@@ -110,7 +110,7 @@ def test_mails_questions_and_the_page_use_the_name(
     assert question["about"]["shop_id"] == A
     status, html = web.render("zh", None)
     assert status == 200
-    assert '<td title="appA">学院 &amp; 琴行</td>' in html
+    assert '<th colspan="7" scope="rowgroup" title="appA">学院 &amp; 琴行</th>' in html
 
 
 def test_an_alert_names_the_shop_and_its_connection(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,8 @@ def test_an_alert_names_the_shop_and_its_connection(database: Database, monkeypa
         monkeypatch.setenv("XIAOE_ALERT_MAIL_TO", "ops@example.com")
         report_event(event)
         [mail] = server.mails
-        assert "琴行（xiaoe_first）" in body(mail)
+        assert mail["Subject"].startswith("【失败】售后同步 · 琴行：")
+        assert "店铺：琴行（xiaoe_first）" in body(mail)
         database.rows("RENAME TABLE shops TO not_migrated_yet")
         try:
             report_event(Event("failed", "xiaoe_marts", "run2", "bad", "c2", task_id="refresh", shop="xiaoe_first"))

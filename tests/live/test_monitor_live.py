@@ -20,8 +20,12 @@ from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.servers.browser import Visit, chromium
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from xiaoe.api import shop_names
 from xiaoe.clock import BEIJING
+from xiaoe.marts.refresh import Refresher
 from xiaoe.monitor.operators import XiaoeStorageOperator
+from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.reports import links
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.windows import EVER, Window
 
@@ -37,6 +41,10 @@ NOW = datetime.now(BEIJING).replace(microsecond=0)
 HISTORY = timedelta(days=60)
 CONN_ID = "kept_in_airflow"
 USER, PASSWORD = "operator", "known-to-the-test-only"
+NOT_LISTED = (
+    "connection xiaoe_default: this server's IP address is not on the whitelist: add its outgoing address in"
+    " 小鹅通 → IP白名单 (/xe.order.list.get/1.0.1 answered code 2051: ip not in whitelist)"
+)
 EVIL = "<script>document.title = 'run'</script><img src=x onerror=\"document.title='run'\"> 接口拒绝"
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -77,7 +85,11 @@ def warehouse(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Databa
         sync.run(Window(begin, NOW), resource=RESOURCES["refunds"], mode="incremental", moves=True)
         sync.run(Window(EVER, NOW), resource=RESOURCES["products"], mode="whole")
         XiaoeStorageOperator(task_id="storage").execute({})
-    note_alert(database, "IP 不在白名单 (connection xiaoe_default: code 2004)", "http://127.0.0.1/log")
+        Refresher(Warehouse(), APP_ID, now=NOW).refresh()
+        with Warehouse().session() as session:
+            shop_names.remember(session, APP_ID, "一店", "xiaoe_default")
+            session.commit()
+    note_alert(database, NOT_LISTED, "http://127.0.0.1/log")
     database.rows(
         "INSERT INTO backups (url, started_at, finished_at, encrypted, status, drilled_at, drill_status)"
         " VALUES ('file:///b', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), 1, 'success', UTC_TIMESTAMP(3), 'success')"
@@ -107,7 +119,13 @@ class Guarded(Standalone):
 @pytest.fixture(scope="module")
 def airflow(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     airflow = Guarded(tmp_path_factory.mktemp("airflow"))
-    airflow.start({"XIAOE_MYSQL_CONN_ID": CONN_ID, "XIAOE_HISTORY_START": f"{NOW - HISTORY:%Y-%m-%d}"})
+    airflow.start(
+        {
+            "XIAOE_MYSQL_CONN_ID": CONN_ID,
+            "XIAOE_HISTORY_START": f"{NOW - HISTORY:%Y-%m-%d}",
+            "AIRFLOW_CONN_XIAOE_DEFAULT": shop_connection("http://127.0.0.1:1"),
+        }
+    )
     try:
         airflow.wait_healthy()
         parts = urlsplit(warehouse.url)
@@ -133,9 +151,9 @@ def visit(airflow: Standalone, browser: Any, scheme: str = "light", size: dict[s
     return guest
 
 
-def keep(visit: Visit, name: str) -> None:
+def keep(visit: Visit, name: str, *, whole: bool = False) -> None:
     if folder := os.environ.get("SCREENSHOTS"):
-        visit.page.screenshot(path=ROOT / folder / f"{name}.png")
+        visit.page.screenshot(path=ROOT / folder / f"{name}.png", full_page=whole)
 
 
 def token(airflow: Standalone) -> dict[str, str]:
@@ -163,7 +181,7 @@ def figures(page: Any) -> dict[str, str]:
 
 
 def test_nobody_sees_the_page_without_logging_in(airflow: Standalone) -> None:
-    for path in ("page", "page?lang=en&shop=" + APP_ID, "monitor.css"):
+    for path in ("page", "page?lang=en&shop=" + APP_ID, "today", "monitor.css"):
         for headers in ({}, {"Authorization": "Bearer not-a-token"}, {"Cookie": "_token=not-a-token"}):
             answer = requests.get(f"{airflow.url}/xiaoe-monitor/{path}", headers=headers, timeout=60)
             assert answer.status_code in (401, 403), (path, headers)
@@ -193,15 +211,16 @@ def test_the_page_opens_from_airflow_s_menu_and_says_what_the_tables_say(
     frame = guest.page.frame_locator("iframe")
     assert frame.locator("h1").inner_text() == "小鹅通同步监控"
     assert figures(frame)["未关闭告警"] == f"{warehouse.value('SELECT COUNT(*) FROM alerts'):,}"
+    keep(guest, "monitor-light")
+    frame.locator("#windows summary").click()
     shown = frame.locator("#windows tbody tr").all()
     stored = warehouse.rows("SELECT * FROM sync_windows ORDER BY id DESC LIMIT 20")
     assert len(shown) == len(stored) > 5
     for line, row in zip(shown, stored, strict=True):
         names = ("api_total", "staged", "inserted", "updated", "unchanged", "rejected", "passes")
         assert [cell.inner_text() for cell in line.locator("td").all()[4:]] == [f"{row[name]:,}" for name in names]
-    keep(guest, "monitor-light")
     frame.get_by_text("English").click()
-    frame.get_by_text("Coverage calendar").wait_for()
+    frame.get_by_role("heading", name="Coverage calendar").wait_for()
     assert frame.locator("h1").inner_text() == "Xiaoe sync monitor"
     assert guest.strangers == set()
     guest.close()
@@ -244,6 +263,71 @@ def test_it_follows_theme_and_size(
     guest.close()
 
 
+SMALL = """() => [...document.querySelectorAll('body *')].filter(one => one.checkVisibility() && !one.closest('svg')
+  && [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
+  && parseFloat(getComputedStyle(one).fontSize) < 12).map(one => one.outerHTML.slice(0, 80))"""
+"""Elements with a text of less than 12 pixels."""
+WIDE = """() => [...document.querySelectorAll('body *')]
+  .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5)
+  .map(one => one.outerHTML.slice(0, 80))"""
+"""Elements that reach beyond the screen."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_today_opens_on_a_phone_by_its_link_without_a_log_in(
+    airflow: Standalone, browser: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    for name in ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API__BASE_URL"):
+        monkeypatch.setenv(name, airflow.settings()[name])
+    guest = Visit(browser, color_scheme=scheme, viewport=PHONE, locale="zh-CN", device_scale_factor=2)
+    answer = guest.page.goto(links.address(datetime.now(BEIJING)))
+    assert answer.status == 200
+    assert guest.page.locator("h1").inner_text() == "今日经营"
+    for kind in ("now", "yesterday", "month"):
+        amount = guest.page.locator(f"#shop-0-{kind} .amount")
+        assert amount.inner_text().startswith("¥")
+        assert amount.bounding_box()["height"] < 40, "in one line"
+    assert guest.page.locator(".spark rect").count() == 14
+    assert guest.page.evaluate(SMALL) == []
+    assert guest.page.evaluate(WIDE) == []
+    assert overflow(guest.page) == 0
+    assert (background(guest.page) < 200) == (scheme == "dark")
+    assert guest.complaints == []
+    assert guest.strangers == set()
+    keep(guest, f"today-{scheme}", whole=True)
+    guest.page.goto(f"{airflow.url}/xiaoe-monitor/page")
+    assert guest.page.locator("h1").count() == 0, "the link opens that page only"
+    guest.close()
+
+
+def test_a_forged_or_expired_link_is_refused_in_words(airflow: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API__BASE_URL"):
+        monkeypatch.setenv(name, airflow.settings()[name])
+    old = links.address(datetime.now(BEIJING) - timedelta(days=8))
+    for address, said in ((old, "链接已过期"), (old[:-10] + "AAAA/today", "链接无效")):
+        answer = requests.get(address, headers={"Accept-Language": "zh-CN"}, timeout=60)
+        assert answer.status_code == 403
+        assert said in answer.text
+        assert APP_ID not in answer.text
+        assert requests.get(address.replace("/today", "/monitor.css"), timeout=60).status_code == 403
+
+
+def test_dags_have_chinese_names_and_their_forms_date_pickers(airflow: Standalone, browser: Any) -> None:
+    airflow.wait_for_dags("xiaoe_orders_rescan")
+    guest = visit(airflow, browser)
+    guest.page.goto(f"{airflow.url}/dags")
+    guest.page.get_by_role("link", name="15 天复查").wait_for()
+    guest.page.goto(f"{airflow.url}/dags/xiaoe_orders_rescan")  # without the buttons of the list
+    guest.page.get_by_text("店铺").first.wait_for()
+    guest.page.get_by_text("失败的任务").first.wait_for()
+    guest.page.get_by_role("button", name="触发").first.click()
+    form = guest.page.get_by_role("dialog")
+    form.get_by_text("接受缺失 accept_missing").wait_for()
+    assert form.get_by_text("选择日期与时间").count() == 2
+    assert "*" not in form.inner_text(), "nothing is required"
+    guest.close()
+
+
 def test_what_a_message_says_is_text(airflow: Standalone, warehouse: Database, browser: Any) -> None:
     warehouse.rows("DELETE FROM alerts")
     note_alert(warehouse, EVIL, "javascript:alert(1)")
@@ -265,4 +349,4 @@ def test_without_the_warehouse_it_says_so(airflow: Standalone, browser: Any) -> 
     assert CONN_ID in answer.text
     assert "Traceback" not in answer.text
     log = airflow.home / "standalone.log"
-    wait_until(lambda: "the monitoring page cannot be shown" in log.read_text("utf-8", "replace"), 60, "no log of it")
+    wait_until(lambda: "the page page.html cannot be shown" in log.read_text("utf-8", "replace"), 60, "no log of it")

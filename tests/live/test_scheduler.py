@@ -102,7 +102,7 @@ def test_a_dag_triggered_over_the_api_brings_its_window(
         "dags/xiaoe_orders_rescan/dagRuns",
         dag_run_id="by-hand",
         logical_date=None,
-        conf={"from": f"{window.begin:%Y-%m-%d}", "to": f"{window.end:%Y-%m-%d}"},
+        conf={"from": window.begin.isoformat(), "to": window.end.isoformat()},
     )
     assert finished(airflow, "xiaoe_orders_rescan", run["dag_run_id"])["state"] == "success"
     assert differences(warehouse, shop, window) == []

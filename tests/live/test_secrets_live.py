@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.parametrize("migrated", servers()[:1], indirect=True),
 ]
 
-SPAN = {"from": "2026-11-15", "to": "2026-11-20"}
+SPAN = {"from": "2026-11-15T00:00:00+08:00", "to": "2026-11-20T00:00:00+08:00"}
 WRONG_SECRET, MYSQL_PASSWORD, MAIL_PASSWORD = "a-wrong-secret/of+the=shop", "a-wrong-mysql-pass", "a-mail-password-here"
 PERSONAL_KEY = "key-of-hashed-columns-0123456789"
 FAULTS = ["http_500", "non_json", "cut", "code_1001", "code_2008", "http_502"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,16 +20,25 @@ from airflow.sdk.log import mask_secret
 
 from support.servers.inbox import ChatService, MailServer, body, chat_service, mail_server
 from xiaoe import settings
-from xiaoe.alerts import callbacks, events, messages
+from xiaoe.alerts import callbacks, events, explain, messages, wording
 from xiaoe.alerts.delivery import MAX_NEWS_AGE, deliver, news
 from xiaoe.alerts.events import cause_of, message_of, overdue_run
 from xiaoe.alerts.state import TOGETHER, Alert
+from xiaoe.alerts.wording import Style
+from xiaoe.api import errors as api_errors
+from xiaoe.api.errors import error_for
+from xiaoe.api.shop import Shop
 from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeNetworkError, XiaoeQuotaError
+from xiaoe.mysql import errors as mysql_errors
+from xiaoe.mysql.errors import meaning_of
 from xiaoe.notify.channels import Message
+from xiaoe.resources.orders import ORDERS
+from xiaoe.rows.envelope import Envelope
 from xiaoe.tasks.benefits import review_benefits
 from xiaoe.tasks.defaults import dag_defaults
 from xiaoe.tasks.marts import refresh_marts
 from xiaoe.tasks.sync import sync_shops
+from xiaoe.vocabulary import DAGS, texts_beside
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -101,7 +112,7 @@ def test_the_window_is_the_form_s_else_the_staged_one_else_the_interval(dag: DAG
     interval = {"data_interval_start": NOW - HOUR, "data_interval_end": NOW}
     stage = context(dag, "shop.stage", params={"from": None, "to": None}, **interval)
     assert events.time_window(stage) == "2026-11-20 11:00 → 2026-11-20 12:00", "Beijing"
-    assert events.time_window({**stage, "params": {"from": "2026-01-01", "to": None}}) == "2026-01-01 → 现在"
+    assert events.time_window({**stage, "params": {"from": "2026-01-01", "to": None}}) == "2026-01-01 00:00 → …"
     folder = "file:///pages/app1/orders/20261105T000000_20261120T120000/rescan-x.1234"
     merge = {**stage, "task": SimpleNamespace(folder=folder)}
     assert events.time_window(merge) == "2026-11-05 00:00 → 2026-11-20 12:00"
@@ -144,7 +155,7 @@ def test_a_late_run_is_named_by_its_dag_run_id_and_its_deadline() -> None:
     event = overdue_run(late_context())
     assert event
     assert (event.kind, event.dag_id, event.run_id) == ("late", "any", "scheduled__1")
-    assert "2026-11-20 12:00（北京时间）" in event.message
+    assert event.message == "到 2026-11-20 12:00（北京时间）应已完成，目前正在运行。"
 
 
 @pytest.mark.parametrize("state", ["success", "failed"])
@@ -200,7 +211,7 @@ def test_another_error_is_another_cause() -> None:
 def told(*alerts: Alert, now: datetime = NOW) -> list[tuple[str | None, str, list[int]]]:
     return [
         (item.message.title[:4] if item.message else None, item.column, [alert.id for alert in item.alerts])
-        for item in news(alerts, now)
+        for item in news(alerts, now, ZH)
     ]
 
 
@@ -235,40 +246,165 @@ def test_lateness_is_news_unless_people_know_of_the_outage() -> None:
 
 def test_the_end_of_what_nobody_could_be_told_is_news_for_a_day() -> None:
     closed = replace(ALERT, closed_at=NOW)
-    [(message, *_)] = news([closed], NOW + MAX_NEWS_AGE)
+    [(message, *_)] = news([closed], NOW + MAX_NEWS_AGE, ZH)
     assert message
-    assert any("未能发出" in line for line in message.lines)
+    assert any("没能发出" in line for line in message.lines)
     assert told(closed, now=NOW + MAX_NEWS_AGE + HOUR) == [(None, "closed_told_at", [1])]
     assert told(replace(closed, told_at=NOW), now=NOW + 9 * MAX_NEWS_AGE) == [("【恢复】", "closed_told_at", [1])]
 
 
 # --- how it reads --------------------------------------------------------------------------------------
 
+# What the package really says of these four, as it reaches the alert.
+WHERE = "connection xiaoe_mysql, xiaoe_load@10.1.2.3:3306"
+DENIED = meaning_of(
+    MySQLdb.OperationalError(1045, "Access denied for user 'xiaoe_load'@'10.1.2.3' (using password: YES)"), WHERE
+)
+UNREACHED = meaning_of(MySQLdb.OperationalError(2003, "Can't connect to MySQL server on '10.1.2.3:3306' (111)"), WHERE)
+SHOP = Shop("xiaoe_second", "https://api.xiaoe-tech.com", "app1", "xop1", "secret-of-the-test")
+SECRET_WRONG = error_for(Envelope(code=2004, msg="secret_key错误"), None, SHOP)
+NOT_LISTED = error_for(Envelope(code=2051, msg="the ip 203.0.113.7 is not in the whitelist"), ORDERS, SHOP)
+REAL = {1045: DENIED, 2003: UNREACHED, 2004: SECRET_WRONG, 2051: NOT_LISTED}
+TITLES = {
+    1045: (
+        "【失败】15 天复查 · 二店：登录被拒（1045）",
+        "[failed] 15-day rescan · 二店: MySQL refuses the login (1045)",
+    ),
+    2003: (
+        "【失败】15 天复查 · 二店：连不上数据库（2003）",
+        "[failed] 15-day rescan · 二店: MySQL is not reached (2003)",
+    ),
+    2004: ("【失败】15 天复查 · 二店：密钥不对（2004）", "[failed] 15-day rescan · 二店: the secret is wrong (2004)"),
+    2051: (
+        "【失败】15 天复查 · 二店：IP 不在白名单（2051）",
+        "[failed] 15-day rescan · 二店: this server's IP address is not on the whitelist (2051)",
+    ),
+}
+SAID = replace(
+    ALERT, shop="xiaoe_second", shop_name="二店", run_id="scheduled__2026-11-20T03:00:00+00:00", seen_count=3,
+    log_url="https://airflow.example.com/log",
+)  # fmt: skip
+DOCS = "https://git.example.com/xiaoe/blob/main/docs"
+ZH, EN = Style("zh", DOCS), Style("en", DOCS)
+IDS = re.compile(
+    r"`[^`]*`|https?://\S+|\b(?:xiaoe_\w+|app_id|client_id|user_id|grant_type|ssl_mode|ssl|max_connections|TLS|IP"
+    r"|Airflow)\b"
+)
+"""What may stand in a Chinese text as it is: commands, addresses, names of fields and settings."""
+
+
+def english(message: Message) -> list[str]:
+    """English words of a message, besides ids and quoted errors."""
+    lines = [message.title, *(line for line in message.lines if not line.startswith("报错："))]
+    return re.findall(r"[A-Za-z]{2,}", "\n".join(IDS.sub("", line) for line in lines))
+
+
+def chinese(message: Message) -> list[str]:
+    """Chinese of a message, besides the shop's own name and what errors quote."""
+    lines = [message.title, *(line for line in message.lines if not line.startswith("Error: "))]
+    own = "二店|小鹅通|应用设置|开放平台|白名单"  # the shop's name, and what 小鹅通 calls its pages
+    return re.findall("[\u4e00-\u9fff]+", re.sub(own, "", "\n".join(lines)))
+
+
+def every_message(style: Style) -> Iterator[Message]:
+    """A message of each kind, and one of a failure for each error that has advice."""
+    late = replace(SAID, kind="late", task_id="", shop="", shop_name="", message="state")
+    errors = [f"/xe answered code {code}: x" for code in api_errors.ADVICE | api_errors.PASSING]
+    errors += [f"(connection xiaoe_mysql: MySQL says {code}: x)" for code in mysql_errors.ADVICE]
+    for dag_id in DAGS:
+        yield messages.failed(replace(SAID, dag_id=dag_id, message=errors[0]), [SAID], style)
+        yield messages.overdue(replace(late, dag_id=dag_id, message=""), [late], style)
+    for error in errors:
+        yield messages.failed(replace(SAID, message=error), [], style)
+    yield messages.over([replace(SAID, closed_at=NOW + HOUR), replace(late, closed_at=NOW + HOUR)], style)
+    event = events.Event("failed", "xiaoe_refunds", "run", "m", "c", task_id="shop.stage")
+    yield messages.warehouse_gone(event, str(DENIED), NOW, style)
+    yield messages.warehouse_back(NOW, NOW + HOUR, style)
+    yield messages.digest([messages.failed(replace(SAID, message=errors[0]), [], style)] * 2, style)
+
+
+@pytest.mark.parametrize("code", REAL)
+def test_a_subject_says_what_which_shop_and_the_code(code: int) -> None:
+    alert = replace(SAID, message=message_of(REAL[code]))
+    assert (messages.failed(alert, [], ZH).title, messages.failed(alert, [], EN).title) == TITLES[code]
+
+
+@pytest.mark.parametrize("code", REAL)
+@pytest.mark.parametrize("style", [ZH, EN], ids=["zh", "en"])
+def test_no_user_and_no_address_of_a_server_shows(code: int, style: Style) -> None:
+    message = messages.failed(replace(SAID, message=message_of(REAL[code])), [], style)
+    for shown in (message, messages.for_chat(message)):
+        text = "\n".join([shown.title, *shown.lines])
+        assert not re.search(r"xiaoe_load|10\.1\.2\.3|203\.0\.113\.7|secret-of-the-test", text)
+        assert str(code) in text
+        assert any(line.startswith(style.say("labels", "error")) for line in shown.lines), "the error's line"
+
 
 def test_a_failure_reads_as_promised() -> None:
-    message = messages.failed(ALERT, [replace(ALERT, dag_id="xiaoe_refunds")])
-    assert message.title == "【失败】xiaoe_orders_rescan · shop.merge · xiaoe_default：the disk is full"
-    said = "\n".join(message.lines)
-    for part in (
-        "第 4 次尝试",
-        "2026-11-05 00:00 → 2026-11-20 12:00",
-        "自 since 2026-11-20 12:00 起",
-        "报错 error：the disk is full",
-        "https://airflow.example.com/log",
-        "xiaoe_refunds · shop.merge · xiaoe_default",
-        "docs/operations.zh-CN.md",
-        "数据不会丢",
-        "Nothing is lost",
-    ):
-        assert part in said
+    message = messages.failed(
+        replace(SAID, message=message_of(NOT_LISTED)), [replace(SAID, dag_id="xiaoe_refunds")], ZH
+    )
+    assert message.lines == [
+        "从 2026-11-20 12:00 起（北京时间），已失败 3 次。",
+        "影响：退款、发货的更新停了，福利判定顺延；新订单照常。",
+        "怎么办：查出这台服务器的出口 IP（在服务器上运行 `curl ifconfig.me`），加进小鹅通后台 → 开放平台 → IP 白名单",
+        "改好后打开任务，点“清除”，任务会重跑；不清除，下一次运行也会再试。",
+        "任务：15 天复查 · 入库",
+        "店铺：二店（xiaoe_second）",
+        "运行：2026-11-20 11:00 定时",
+        "时间段（北京时间）：2026-11-05 00:00 → 2026-11-20 12:00",
+        "同一原因的还有：售后同步 · 二店",
+        "报错：connection xiaoe_second: this server's IP address is not on the whitelist: add its outgoing address in"
+        " 小鹅通 → IP白名单 (/xe.order.list.get/1.0.1 answered code 2051: the ip … is not in the whitelist)",
+        "任务日志：https://airflow.example.com/log",
+        f"处理说明：{DOCS}/operations.zh-CN.md#%E6%8A%A5%E9%94%99%E5%AF%B9%E7%85%A7%E8%A1%A8",
+        "数据不会丢。同一原因再失败不再通知，恢复后通知一次。",
+    ]
 
 
-def test_the_end_says_since_when_and_for_how_long() -> None:
-    alerts = [replace(ALERT, told_at=NOW, closed_at=NOW + 2 * HOUR), replace(ALERT, id=2, dag_id="xiaoe_refunds")]
-    message = messages.over([replace(one, closed_at=one.closed_at or NOW + HOUR) for one in alerts])
-    assert message.title == "【恢复】xiaoe_orders_rescan 等 2 个 DAG：故障已结束，历时 2 小时 0 分"
-    assert "自 since 2026-11-20 12:00 至 until 2026-11-20 14:00" in message.lines[0]
-    assert "xiaoe_refunds" in message.lines[1]
+def test_a_failed_week_of_the_history_has_to_be_cleared() -> None:
+    lines = messages.failed(replace(SAID, dag_id=messages.HISTORY), [], ZH).lines
+    assert "改好后一定要打开任务，点“清除”：后面的运行不会补读这一周。" in lines
+
+
+def test_a_late_run_and_the_end_of_an_outage_read_as_promised() -> None:
+    event = overdue_run(late_context(dag_id="xiaoe_orders_incremental"))
+    assert event
+    late = replace(SAID, kind="late", dag_id=event.dag_id, task_id="", shop="", shop_name="", message=event.message)
+    message = messages.overdue(late, [], ZH)
+    assert message.title == "【超时】增量订单：到时间仍未完成"
+    assert message.lines[0] == (
+        "从 2026-11-20 12:00 起（北京时间）：到 2026-11-20 12:00（北京时间）应已完成，目前正在运行。"
+    )
+    ended = [replace(SAID, told_at=NOW, closed_at=NOW + 2 * HOUR, message=message_of(UNREACHED))]
+    message = messages.over([*ended, replace(ended[0], id=2, dag_id="xiaoe_refunds")], ZH)
+    assert message.title == "【恢复】15 天复查 等 2 项：故障已结束，历时 2 小时 0 分"
+    assert message.lines[:2] == [
+        "从 2026-11-20 12:00 到 2026-11-20 14:00（北京时间），历时 2 小时 0 分。",
+        "涉及：15 天复查 · 二店、售后同步 · 二店",
+    ]
+    assert message.lines[-1] == "不用处理。"
+
+
+def test_a_message_is_in_one_language() -> None:
+    for message in every_message(ZH):
+        assert english(message) == [], message
+    for message in every_message(EN):
+        assert chinese(message) == [], message
+
+
+def test_every_code_that_is_known_is_in_subject_and_chat_and_has_advice_in_both_languages() -> None:
+    texts = {str(code): f"x answered code {code}: y" for code in api_errors.ADVICE | api_errors.PASSING}
+    texts |= {f"MySQL {code}": f"x MySQL says {code}: y" for code in mysql_errors.ADVICE}
+    for code, text in texts.items():
+        for style in (ZH, EN):
+            message = messages.for_chat(messages.failed(replace(SAID, message=text), [], style))
+            assert code.split()[-1] in message.title
+            advice = explain.meaning_of(text).advice
+            assert advice
+            assert all((*advice.what, *advice.fix))
+            assert style.say("labels", "fix", advice.fix.to(style.language)) in message.lines
+    assert api_errors.TOKEN_CODES[0] in api_errors.PASSING
 
 
 @pytest.mark.parametrize(
@@ -276,16 +412,71 @@ def test_the_end_says_since_when_and_for_how_long() -> None:
     [
         ("first line\nsecond", "first line"),
         ("Duplicate entry '13800000000' for key \"x\"", "Duplicate entry '…' for key '…'"),
+        ("correct the connection's login ('xiaoe_load'@'10.1.2.3')", "correct the connection's login ('…'@'…')"),
+        ("the user's name 'O'Brien' is odd", "the user's name '…' is odd"),
+        ("at 10.1.2.3:3306 and fe80::1:2:3, me@host.example", "at … and …, …"),
+        ("order 2026113012345678 at 12:30:45", "order … at 12:30:45"),
         ("x" * 200, "x" * 79 + "…"),
     ],
 )
-def test_a_subject_is_short_and_quotes_no_values(message: str, expected: str) -> None:
-    assert messages.headline(message) == expected
+def test_an_error_that_nothing_is_known_of_is_quoted_short_and_without_values(message: str, expected: str) -> None:
+    assert explain.without_values(message, explain.MAX_HEADLINE) == expected
+    assert explain.problem(message, "zh") == expected
+
+
+@pytest.mark.parametrize(
+    ("run_id", "expected"),
+    [
+        ("scheduled__2026-11-30T01:00:00+00:00", "2026-11-30 09:00 定时"),
+        ("manual__2026-11-30T01:00:00.123456+00:00_a1", "2026-11-30 09:00 手动触发"),
+        ("asset_triggered__2026-11-30T17:30:00+00:00_x", "2026-12-01 01:30 数据更新后自动运行"),
+        ("by-hand", "by-hand"),
+    ],
+)
+def test_a_run_is_named_by_its_time_in_beijing(run_id: str, expected: str) -> None:
+    assert messages.run_in_words(run_id, ZH) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "linked"),
+    [
+        ("https://airflow.example.com/dags/x", True),
+        ("http://10.0.0.5:8080/dags/x", True),
+        ("http://localhost:8080/dags/x", False),
+        ("http://127.0.0.1:8080/dags/x", False),
+        ("http://[::1]:8080/dags/x", False),
+        ("javascript:alert(1)", False),
+        (None, False),
+    ],
+)
+def test_a_log_is_linked_only_where_people_can_open_it(address: str | None, linked: bool) -> None:
+    lines = messages.failed(replace(SAID, log_url=address), [], Style()).lines
+    assert (f"任务日志：{address}" in lines) == linked
+    assert not any(line.startswith("处理说明") for line in lines), "no address of the documentation is set"
+
+
+def test_a_wrong_language_holds_up_no_alert(
+    clean_environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clean_environment.setenv("XIAOE_LANGUAGE", "de")
+    assert wording.configured() == Style()
+    assert "XIAOE_LANGUAGE='de': give one of zh, en" in caplog.text
+    clean_environment.setenv("XIAOE_LANGUAGE", "en")
+    clean_environment.setenv("XIAOE_DOCS_URL", f"{DOCS}/")
+    assert wording.configured() == EN
+
+
+def test_no_text_of_the_alerts_is_missing_or_unused() -> None:
+    code = "".join(file.read_text("utf-8") for file in Path(wording.__file__).parent.glob("*.py"))
+    for group, texts in texts_beside(wording.__file__).items():
+        for key, both in texts.items():
+            assert both["zh"].count("{}") == both["en"].count("{}"), key
+            assert group in ("runs", "states") or re.search(f"[\"']{key}[\"']", code), f"{group}.{key}"
 
 
 def test_a_long_list_is_counted() -> None:
-    alerts = [replace(ALERT, id=number, task_id=f"t{number}") for number in range(20)]
-    assert messages.named(alerts).endswith("t11 · xiaoe_default 等 20 项")
+    alerts = [replace(ALERT, id=number, dag_id=f"t{number}") for number in range(20)]
+    assert messages.named(alerts, ZH).endswith("t11 · xiaoe_default 等 20 项")
 
 
 # --- telling -------------------------------------------------------------------------------------------
@@ -309,13 +500,13 @@ def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatService]:
 
 def test_mail_and_chat_are_told_and_the_text_is_no_template(inbox: MailServer, group: ChatService) -> None:
     alert = replace(ALERT, message="{{ 7*7 }} {% raw %} <b>o_1</b>")
-    assert deliver(messages.failed(alert, []))
+    assert deliver(messages.failed(alert, [], ZH))
     [mail], [talk] = inbox.mails, group.said
     assert mail["To"] == "ops@example.com, boss@example.com"
     assert "{{ 7*7 }} {% raw %} &lt;b&gt;o_1&lt;/b&gt;" in body(mail)
     assert "{{ 7*7 }}" in mail["Subject"]
     assert talk["title"] == mail["Subject"]
-    assert "报错 error" not in talk["message"], "an error may quote a customer's data"
+    assert "报错：{{ 7*7 }} {% raw %} <b>o_1</b>" in talk["message"]
     assert "https://airflow.example.com/log" in talk["message"]
 
 

@@ -14,6 +14,7 @@ from xiaoe.api.errors import (
     ADVICE,
     FEW_ATTEMPTS,
     MAX_RETRY_AFTER,
+    PASSING,
     TOKEN_CODES,
     check_http,
     check_token_answer,
@@ -94,6 +95,7 @@ def test_a_code_that_somebody_has_to_act_on_stops_and_names_the_field(code: int,
 
 def test_the_documentation_and_the_table_of_advice_name_the_same_codes() -> None:
     assert set(ADVICE) == set(STOP)
+    assert set(PASSING) == set(RETRY)
     assert set(TOKEN_CODES) == {code for code, kind in RETRY.items() if kind is XiaoeTokenError}
 
 

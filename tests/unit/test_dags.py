@@ -16,10 +16,11 @@ from typing import Any
 import MySQLdb
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG, CronDataIntervalTimetable, DeltaDataIntervalTimetable, RetryAction
+from airflow.sdk import DAG, CronDataIntervalTimetable, DeltaDataIntervalTimetable, RetryAction, TaskGroup
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineReference
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
+from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DataInterval, TimeRestriction
 
@@ -27,11 +28,12 @@ from support.worlds.shop import merge_sql
 from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
 from xiaoe.cli import SYNC_DAGS
-from xiaoe.clock import BEIJING
+from xiaoe.clock import BEIJING, parse_time
 from xiaoe.resources.base import BOOKKEEPING, Scope
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.tasks.defaults import dag_defaults
+from xiaoe.tasks.defaults import dag_defaults, dag_name, named
+from xiaoe.vocabulary import DAGS, TASKS
 
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 
@@ -120,10 +122,37 @@ def test_a_dag_file_is_wiring(file: Path) -> None:
 
 def test_a_person_at_night_finds_what_to_do(any_dag: DAG) -> None:
     assert any_dag.doc_md
+    chinese, english = any_dag.doc_md.split("\n---\n")
+    for part in ("**失败时**", "**影响**", "**手动触发**"):
+        assert part in chinese
     for part in ("**When it fails**", "**Who is hurt**", "**By hand**"):
-        assert part in any_dag.doc_md
-    assert re.search("[\u4e00-\u9fff]", any_dag.doc_md), "operators read Chinese"
+        assert part in english
+    hurt = DAGS[any_dag.dag_id].hurt
+    assert f"**影响**：{hurt.zh}\n" in chinese, "what an alert says of it"
+    assert f"**Who is hurt**: {hurt.en}\n" in english
     assert any_dag.description
+
+
+def test_staff_read_chinese_names(any_dag: DAG) -> None:
+    assert any_dag.dag_display_name == DAGS[any_dag.dag_id].name.zh
+    assert any_dag.doc_md
+    assert any_dag.doc_md.startswith(f"### {any_dag.dag_display_name} · ")
+    for task in any_dag.tasks:
+        assert re.fullmatch("[\u4e00-\u9fff]+", task.task_display_name), task.task_id
+    for group in (one for one in any_dag.task_group.children.values() if isinstance(one, TaskGroup)):
+        assert re.fullmatch("[\u4e00-\u9fff]+", group.label or ""), group.group_id
+
+
+def test_the_names_follow_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XIAOE_LANGUAGE", "en")
+    assert dag_name("xiaoe_orders_rescan") == "15-day rescan"
+    assert named("merge") == {"task_id": "merge", "task_display_name": "merge"}
+
+
+def test_every_task_that_has_a_name_is_there(bag: DagBag) -> None:
+    found = {task.task_id.rpartition(".")[2] for dag in bag.dags.values() for task in dag.tasks}
+    assert found == TASKS.keys()
+    assert bag.dags.keys() == DAGS.keys()
 
 
 def test_every_dag_is_tagged_and_owned(any_dag: DAG) -> None:
@@ -200,8 +229,25 @@ def test_the_form_offers_a_window_where_there_is_one_and_needs_none(dag: DAG) ->
     assert {name: dag.params[name] for name in dag.params} == {**window, "accept_missing": False}
     for name in dag.params:
         about = dag.params.get_param(name)
-        assert about.schema["title"]
-        assert re.search("[\u4e00-\u9fff]", about.description or "")
+        assert about.schema["format"] == "date-time" if name in window else about.value is False
+
+
+def test_a_form_reads_chinese_first_and_requires_nothing(any_dag: DAG) -> None:
+    for name in any_dag.params:
+        about = any_dag.params.get_param(name)
+        assert "null" in about.schema["type"], "without it the form marks the field as required"
+        assert re.match("[\u4e00-\u9fff]", about.schema["title"])
+        assert about.schema["title"].endswith(f" {name}"), "the name on the command line"
+        assert re.match("[\u4e00-\u9fff]", about.description or "")
+        about.resolve()
+
+
+def test_a_form_takes_what_a_date_picker_sends_and_what_a_person_types(bag: DagBag) -> None:
+    begin = bag.dags["xiaoe_orders_rescan"].params.get_param("from")
+    for value in ("2026-10-31T16:00:00.000Z", "2026-11-01T00:00:00+08:00", "2026-11-01", "2026-11-01 00:00"):
+        assert parse_time("from", begin.resolve(value)).isoformat() == "2026-11-01T00:00:00+08:00"
+    with pytest.raises(ParamValidationError):
+        begin.resolve(20261101)
 
 
 def test_the_command_line_knows_every_dag() -> None:
@@ -532,7 +578,7 @@ def test_windows_are_pure() -> None:
 
 
 FLOORS: list[set[str]] = [
-    {"exceptions", "provider_info"},
+    {"exceptions", "provider_info", "vocabulary"},
     {"clock", "connections"},
     {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
@@ -541,7 +587,8 @@ FLOORS: list[set[str]] = [
     {"api", "merge"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
     {"targets"},
-    {"sync", "monitor", "reports"},
+    {"sync", "reports"},
+    {"monitor"},
     {"tasks", "foreground", "hook", "operators"},
     {"cli"},
 ]

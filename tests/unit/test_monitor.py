@@ -18,17 +18,21 @@ from pygal.etree import etree as drawing
 from xiaoe import coverage
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.monitor import calendar, charts, i18n, queries, view, web
+from xiaoe.merge.freshness import FRESH_WITHIN
+from xiaoe.monitor import calendar, charts, i18n, problems, records, verdict, view, web
 from xiaoe.monitor.i18n import Texts, all_texts, choose_language
 from xiaoe.monitor.plugin import URL_PREFIX, XiaoeMonitorPlugin
 from xiaoe.monitor.storage import Sample, TableSize, check_free_disk
+from xiaoe.notify.refusals import Refusal
+from xiaoe.quality.catalogue import CHECKS
+from xiaoe.vocabulary import LANGUAGES
 
 FOLDER = Path(i18n.__file__).parent
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
 UTC = NOW.astimezone(timezone.utc).replace(tzinfo=None)
 FIRST = date(2026, 11, 1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-LIMITS = view.Limits(free_disk=5 * 10**9, page_store=50 * 10**9, binlog=20 * 10**9)
+LIMITS = verdict.Limits(free_disk=5 * 10**9, page_store=50 * 10**9, binlog=20 * 10**9)
 EVIL = "</td><script>alert(1)</script>\"'"
 
 
@@ -54,19 +58,19 @@ def states(*windows: Any) -> dict[int, str]:
     return {cell.day.day: cell.state for cell in calendar.cells(looks(*windows), FIRST, NOW)}
 
 
-def page_data(**changes: Any) -> queries.PageData:
-    data = queries.PageData(
+def page_data(**changes: Any) -> records.PageData:
+    data = records.PageData(
         shops=[], shop_id=None, syncs=[], alerts=[], checks=[], runs=[], days=[], windows=[], looks={}, tables=[],
         storage=[], growth=[], backup=None,
     )  # fmt: skip
     return data._replace(**changes)
 
 
-def build(data: queries.PageData, language: str = "en") -> dict[str, Any]:
+def build(data: records.PageData, language: str = "en") -> dict[str, Any]:
     return view.build(data, Texts(language, UTC), NOW, first=FIRST, limits=LIMITS)
 
 
-def cards(data: queries.PageData) -> dict[str, view.Card]:
+def cards(data: records.PageData) -> dict[str, verdict.Card]:
     return {card.label: card for card in build(data)["cards"]}
 
 
@@ -193,7 +197,7 @@ def test_every_text_is_there_in_both_languages(texts: tuple[str, dict[str, str]]
 
 def test_no_text_is_unused() -> None:
     code = "".join(file.read_text("utf-8") for file in (*FOLDER.glob("*.py"), *FOLDER.glob("templates/*.html")))
-    assert [key for key in all_texts() if f'"{key}"' not in code] == []
+    assert [key for key in all_texts() if not re.search(f"[\"']{key}[\"']", code)] == []
 
 
 @pytest.mark.parametrize(
@@ -224,16 +228,19 @@ def test_numbers_times_and_sizes() -> None:
     assert zh.ago(None) == "从未"
     assert en.beijing(UTC) == "2026-11-20 12:00"
     assert [en.seconds(Decimal("3.26")), en.seconds(Decimal(7_300)), en.seconds(None)] == ["3.3 s", "2 h 1 min", "–"]
-    assert en.name("resources", "something_new") == "something_new"
+    assert (en.resource("marts"), zh.mode("rescan"), en.resource("something_new")) == (
+        "Marts", "15 天复查", "something_new",
+    )  # fmt: skip
+    assert (zh.ago(UTC - timedelta(seconds=59)), en.ago(UTC)) == ("刚刚", "just now")
 
 
 # --- states --------------------------------------------------------------------------------------------
 
 
-def sync(status: str = "success", mode: str = "incremental", ago: timedelta | None = HOUR) -> queries.SyncStatus:
+def sync(status: str = "success", mode: str = "incremental", ago: timedelta | None = HOUR) -> records.SyncStatus:
     resource = "products" if mode == "whole" else "orders"
     last = None if ago is None else UTC - ago
-    return queries.SyncStatus("s", resource, mode, day(20.25), last, UTC, status, "m")
+    return records.SyncStatus("s", resource, mode, day(20.25), last, UTC, status, "m")
 
 
 @pytest.mark.parametrize(
@@ -251,37 +258,143 @@ def sync(status: str = "success", mode: str = "incremental", ago: timedelta | No
         (sync(mode="by_hand", ago=900 * DAY), "ok"),
     ],
 )
-def test_a_sync_is_ok_late_or_failed(one: queries.SyncStatus, expected: str) -> None:
-    assert view.health(one, UTC) == expected
+def test_a_sync_is_ok_late_or_failed(one: records.SyncStatus, expected: str) -> None:
+    assert problems.health(one, UTC) == expected
 
 
-def test_the_lag_is_now_less_the_watermark() -> None:
-    [row] = build(page_data(syncs=[sync()]))["syncs"]
-    assert row["lag"] == "6 h 0 min"
-    [row] = build(page_data(syncs=[sync()._replace(watermark=None)]))["syncs"]
-    assert row["lag"] == "–"
+def test_the_lag_is_now_less_the_watermark_and_a_whole_list_has_none() -> None:
+    [shop] = build(page_data(syncs=[sync(), sync()._replace(watermark=None), sync(mode="whole")]))["syncs"]
+    assert [(row["watermark"], row["lag"]) for row in shop["rows"]] == [
+        ("2026-11-20 06:00", "6 h 0 min"),
+        ("–", "–"),
+        ("whole list", "–"),
+    ]
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(30, "good"), (59, "good"), (61, "bad"), (90, "bad")])
+def test_the_page_is_red_when_the_incremental_has_stopped(minutes: int, state: str) -> None:
+    """Within 90 minutes at the latest; not while the next run is still to come."""
+    found = build(page_data(syncs=[sync(ago=timedelta(minutes=minutes))], backup=records.LastBackup(UTC, None)))
+    assert found["verdict"].state == state
+    [row] = found["syncs"][0]["rows"]
+    assert row["badge"] == state
+
+
+def test_what_a_run_counted_is_in_the_page_s_language_and_an_error_is_quoted() -> None:
+    counted = sync()._replace(message="staged 1498, inserted 2, updated 0, unchanged 1496, rejected 0")
+    marts = sync()._replace(resource="marts", mode="refresh", message="sales 3, buyers 4")
+    broken = sync("failed")._replace(message="connection xiaoe_default: 2 errors")
+    [shop] = build(page_data(syncs=[counted, marts, broken]), "zh")["syncs"]
+    assert [(row["note"], row["is_quoted"]) for row in shop["rows"]] == [
+        ("读取 1,498，新增 2，更新 0，未变化 1,496，无法解析 0", False),
+        ("重算 7 项", False),
+        ("connection xiaoe_default: 2 errors", True),
+    ]
 
 
 def test_cards_add_up_the_shops() -> None:
-    shops = [queries.ShopBacklog("a", 2, 0, timedelta(), 0), queries.ShopBacklog("b", 3, 4, 5 * HOUR, 1)]
+    shops = [records.ShopBacklog("a", 2, 0, timedelta(), 0), records.ShopBacklog("b", 3, 4, 5 * HOUR, 1)]
     found = cards(page_data(shops=shops))
     assert found["Orders in review"].value == "5"
     assert found["Orders to be seen again"][1:3] == ("4", "longest 5 h 0 min")
-    assert found["Rows and fields not readable"].state == "bad"
-    assert found["Open alerts"] == ("Open alerts", "0", "", "good")
+    assert found["Rows and fields not readable"].state == "warn"
+    assert found["Open alerts"][:4] == ("Open alerts", "0", "", "good")
+
+
+def check(name: str, severity: str, measured: int | None = 2, expected: str = "无") -> records.FailedCheck:
+    return records.FailedCheck(
+        "s", name, severity, Decimal(measured) if measured else None, expected, "x_state = 12", UTC
+    )
+
+
+def test_severe_faults_and_warnings_are_apart_and_only_severe_is_red() -> None:
+    found = cards(page_data(checks=[check("unknown_codes", "warning"), check("item_sums", "critical")]))
+    assert found["Severe faults"][1:4] == ("1", "", "bad")
+    assert found["Warnings"][1:4] == ("1", "", "warn")
+    found = cards(page_data(checks=[check("unknown_codes", "warning")] * 2))
+    assert (found["Severe faults"].state, found["Warnings"].state) == ("good", "warn")
+
+
+def test_a_check_is_named_in_chinese_with_what_to_do() -> None:
+    rows = build(
+        page_data(checks=[check("unknown_codes", "warning"), check("order_quantity", "warning", 3, "q >= 1")]), "zh"
+    )
+    first, second = rows["checks"]
+    assert (first["title"], first["found"], first["expected"]) == ("没有中文说明的代码", "发现 2 项，应为 0 项", "")
+    assert first["advice"] == "查明含义后写入 include/codes/；受影响的行会自动重新解析"
+    assert (second["found"], second["expected"], second["badge"]) == ("实测 3", "q >= 1", "warn")
+
+
+# --- the first line ------------------------------------------------------------------------------------
+
+SAVED = records.LastBackup(UTC - HOUR, "success")
+OPEN = records.OpenAlert("failed", "xiaoe_refunds", "shop.stage", "x", "m answered code 2051: n", None, UTC, UTC, 1)
+SHOPS = [records.ShopBacklog("s", 7, 1, HOUR, 3)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "headline", "todos"),
+    [
+        ({}, "good", "一切正常", []),
+        ({"shops": SHOPS}, "good", "一切正常", [("", "7 单福利等人工复核")]),
+        (
+            {"checks": [check("unknown_codes", "warning")], "backup": None},
+            "warn",
+            "一切正常，2 项可以留意",
+            [("warn", "1 项数据检查有警告，不需要消到 0"), ("warn", "尚未备份：请启用“每日备份”")],
+        ),
+        (
+            {"alerts": [OPEN], "checks": [check("item_sums", "critical"), check("unknown_codes", "warning")]},
+            "bad",
+            "有 2 项要处理",
+            [
+                ("bad", "1 个告警没有结束"),
+                ("bad", "1 项数据检查不通过"),
+                ("warn", "1 项数据检查有警告，不需要消到 0"),
+                ("", "修好之后，清除失败的任务"),
+            ],
+        ),
+        ({"backup": records.LastBackup(UTC - 40 * HOUR, None)}, "bad", "有 1 项要处理", None),
+        ({"storage": [records.StorageFigure("free_disk", 1, None, UTC)]}, "bad", "有 1 项要处理", None),
+        ({"storage": [records.StorageFigure("binlog", 21 * 10**9, None, UTC)]}, "warn", "一切正常，1 项可以留意", None),
+        (
+            {"refusals": [Refusal("mail", "a@b", "no", UTC, UTC, 1)]},
+            "bad",
+            "有 1 项要处理",
+            [("bad", "通知发不到：a@b")],
+        ),
+    ],
+)
+def test_the_first_line_says_whether_somebody_has_to_do_something(
+    changes: dict[str, Any], state: str, headline: str, todos: list[tuple[str, str]] | None
+) -> None:
+    found = build(page_data(**{"syncs": [sync(ago=timedelta(minutes=5))], "backup": SAVED, **changes}), "zh")["verdict"]
+    assert (found.state, found.headline) == (state, headline)
+    assert todos is None or [(one.state, one.text) for one in found.todos] == todos
+
+
+def test_each_thing_to_do_leads_to_where_it_is_done() -> None:
+    data = page_data(shops=SHOPS, alerts=[OPEN], checks=[check("a", "critical")], syncs=[sync(ago=3 * HOUR)])
+    html = web._template("page.html").render(build(data, "zh"))
+    hrefs = [todo.href for todo in build(data, "zh")["verdict"].todos]
+    assert "../required_actions?response_received=false" in hrefs
+    assert "../dags?last_dag_run_state=failed" in hrefs
+    for anchor in (href for href in hrefs if href.startswith("#")):
+        assert f'id="{anchor[1:]}"' in html
+    assert re.findall(r'<nav class="anchors".*?</nav>', html, re.S)
 
 
 @pytest.mark.parametrize(
     ("backup", "state", "note"),
     [
-        (None, "bad", "no successful backup"),
-        (queries.LastBackup(UTC - 8 * HOUR, "success"), "good", "restore drill: passed"),
-        (queries.LastBackup(UTC - 8 * HOUR, None), "good", ""),
-        (queries.LastBackup(UTC - 8 * HOUR, "failed"), "bad", "restore drill: failed"),
-        (queries.LastBackup(UTC - 40 * HOUR, "success"), "bad", "restore drill: passed"),
+        (None, "warn", "no backup yet: switch Backup on"),
+        (records.LastBackup(UTC - 8 * HOUR, "success"), "good", "restore drill: passed"),
+        (records.LastBackup(UTC - 8 * HOUR, None), "good", ""),
+        (records.LastBackup(UTC - 8 * HOUR, "failed"), "bad", "restore drill: failed"),
+        (records.LastBackup(UTC - 40 * HOUR, "success"), "bad", "restore drill: passed"),
     ],
 )
-def test_an_old_backup_or_a_failed_drill_shows(backup: queries.LastBackup | None, state: str, note: str) -> None:
+def test_an_old_backup_or_a_failed_drill_shows(backup: records.LastBackup | None, state: str, note: str) -> None:
     card = cards(page_data(backup=backup))["Last backup"]
     assert (card.state, card.note) == (state, note)
 
@@ -292,18 +405,18 @@ def test_an_old_backup_or_a_failed_drill_shows(backup: queries.LastBackup | None
         ("free_disk", 5 * 10**9, "good"),
         ("free_disk", 5 * 10**9 - 1, "bad"),
         ("page_store", 50 * 10**9, "good"),
-        ("page_store", 50 * 10**9 + 1, "bad"),
-        ("binlog", 21 * 10**9, "bad"),
+        ("page_store", 50 * 10**9 + 1, "warn"),
+        ("binlog", 21 * 10**9, "warn"),
         ("binlog", None, ""),
         ("database", 10**15, ""),
     ],
 )
 def test_storage_is_held_against_its_limit(metric: str, size: int | None, state: str) -> None:
     note = "no_right" if size is None else None
-    [row] = build(page_data(storage=[queries.StorageFigure(metric, size, note, UTC)]))["storage"]
+    [row] = build(page_data(storage=[records.StorageFigure(metric, size, note, UTC)]))["storage"]
     assert row["state"] == state
     if size is None:
-        assert row["value"] == "this MySQL user may not see them"
+        assert (row["value"], row["note"]) == ("–", "this MySQL user may not see them")
 
 
 def test_too_little_free_disk_names_value_setting_and_place() -> None:
@@ -334,7 +447,7 @@ def test_a_chart_brings_no_script_style_or_address_and_says_its_values() -> None
 
 
 def test_a_retry_is_drawn_once_although_it_is_a_call_too() -> None:
-    data = page_data(days=[queries.SyncDay(NOW.date(), 5, 6, 10, 3)])
+    data = page_data(days=[records.SyncDay(NOW.date(), 5, 6, 10, 3)])
     rows, calls = (chart["svg"] for chart in build(data)["charts"])
     assert "<title>11-20 5</title>" in rows
     assert "<title>11-20 7</title>" in calls
@@ -346,7 +459,7 @@ def test_without_data_a_chart_says_so() -> None:
 
 
 def test_growth_begins_with_the_first_sample_and_is_in_gigabytes() -> None:
-    growth = [queries.StorageDay(NOW.date() - back * DAY, "database", (10 - back) * 10**9) for back in (2, 0)]
+    growth = [records.StorageDay(NOW.date() - back * DAY, "database", (10 - back) * 10**9) for back in (2, 0)]
     svg = build(page_data(growth=growth))["growth"]["svg"]
     assert re.findall(r"<title>(11-\d\d [\d.]+)</title>", svg) == ["11-18 8", "11-20 10"]
 
@@ -354,23 +467,23 @@ def test_growth_begins_with_the_first_sample_and_is_in_gigabytes() -> None:
 # --- the page ------------------------------------------------------------------------------------------
 
 
-def everything(text: str) -> queries.PageData:
+def everything(text: str) -> records.PageData:
     """A page with this text wherever one comes from outside."""
     return page_data(
-        shops=[queries.ShopBacklog(text, 0, 0, timedelta(), 0), queries.ShopBacklog("other", 0, 0, timedelta(), 0)],
+        shops=[records.ShopBacklog(text, 0, 0, timedelta(), 0), records.ShopBacklog("other", 0, 0, timedelta(), 0)],
         shop_id=text,
-        syncs=[queries.SyncStatus(text, text, text, None, None, UTC, text, text)],
-        alerts=[queries.OpenAlert(text, text, text, text, text, f"https://h/{text}", UTC, UTC, 2)],
-        checks=[queries.FailedCheck(text, text, text, None, text, text, UTC)],
-        runs=[queries.SyncRun(text, text, text, UTC, UTC, None, Decimal(1), *[1] * 6, Decimal(0))],
-        windows=[queries.LedgerWindow(text, text, day(1), day(2), *[1] * 7, UTC)],
+        syncs=[records.SyncStatus(text, text, text, None, None, UTC, text, text)],
+        alerts=[records.OpenAlert(text, text, text, text, text, f"https://h/{text}", UTC, UTC, 2)],
+        checks=[records.FailedCheck(text, text, text, None, text, text, UTC)],
+        runs=[records.SyncRun(text, text, text, UTC, UTC, None, Decimal(1), *[1] * 6, Decimal(0))],
+        windows=[records.LedgerWindow(text, text, day(1), day(2), *[1] * 7, UTC)],
         looks={text: looks((1, 2, HOUR))},
         tables=[TableSize(text, 1, 2, 3)],
-        storage=[queries.StorageFigure("binlog", None, text, UTC)],
+        storage=[records.StorageFigure("binlog", None, text, UTC)],
     )
 
 
-@pytest.mark.parametrize("language", i18n.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_what_comes_from_outside_is_text_everywhere(language: str) -> None:
     html = web._template("page.html").render(build(everything(EVIL), language))
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 15
@@ -382,9 +495,14 @@ def test_what_comes_from_outside_is_text_everywhere(language: str) -> None:
 
 def test_only_a_web_address_becomes_a_link() -> None:
     alert = everything("x").alerts[0]
-    for address, linked in (("https://a/b", True), ("javascript:alert(1)", False), (None, False)):
+    for address, linked in (
+        ("https://a/b?try=1", True),
+        ("https://a//b", False),
+        ("javascript:alert(1)", False),
+        (None, False),
+    ):
         html = web._template("page.html").render(build(page_data(alerts=[alert._replace(log_url=address)])))
-        assert ('<a href="https://a/b">' in html) == linked
+        assert ('<a href="/b?try=1">' in html) == linked, "a path: the host of the address opens on few machines"
         assert "javascript:" not in html
 
 
@@ -400,23 +518,72 @@ def test_an_empty_warehouse_shows() -> None:
     assert "No sample yet" in html
 
 
+TAG = re.compile(r"<(code|samp|style|svg)\b.*?</\1>|<a [^>]*id=\"language\".*?</a>|<title>.*?</title>", re.S)
+
+
+def shown_words(html: str) -> list[str]:
+    """Latin words of four letters and more that a reader sees, besides ids and quoted errors."""
+    body = TAG.sub("", html.partition("<body>")[2])
+    titles = re.findall(r' (?:title|aria-label|data-label)="([^"]*)"', body)
+    return re.findall(r"[A-Za-z]{4,}", re.sub(r"<[^>]*>", " ", body) + " ".join(titles))
+
+
+def test_the_chinese_page_has_no_english() -> None:
+    """Except ids, and what errors and checks quote."""
+    failing = [
+        records.FailedCheck(
+            "店", one.name, one.severity, Decimal(2), getattr(one, "expected", "无"), "x_state = 12", UTC
+        )
+        for one in CHECKS
+    ]
+    syncs = [
+        records.SyncStatus("店", resource, mode, day(20.25), UTC - HOUR, UTC, "success", "staged 1, inserted 2")
+        for resource, mode in FRESH_WITHIN
+    ]
+    data = everything("店")._replace(
+        alerts=[OPEN, OPEN._replace(kind="late", dag_id="xiaoe_marts", task_id="", message="到点未完成")],
+        checks=failing,
+        syncs=syncs,
+        refusals=[Refusal("mail", "运维", "550 no such user", UTC, UTC, 1)],
+        shops=SHOPS,
+        looks={"orders": looks((1, 2, HOUR)), "refunds": []},
+        storage=[
+            records.StorageFigure(metric, size, note, UTC)
+            for metric, size, note in (
+                ("database", 10**9, None),
+                ("page_store", 10**12, None),
+                ("binlog", None, "no_right"),
+                ("free_disk", 10, None),
+            )
+        ],
+        shop_checks=[records.LatestShopCheck("店", UTC, "fits", "[]")],
+        runs=[records.SyncRun("orders", "rescan", "scheduled__1", UTC, UTC, None, Decimal(1), *[1] * 6, Decimal(0))],
+        windows=[records.LedgerWindow("users", "whole", day(1), day(2), *[1] * 7, UTC)],
+    )
+    assert shown_words(web._template("page.html").render(build(data, "zh"))) == []
+    assert shown_words(web._template("page.html").render(build(page_data(), "zh"))) == []
+
+
 def test_every_route_asks_who_is_there() -> None:
     app = web.create_app()
     routes: dict[str, Any] = {route.path: route for route in app.routes}  # type: ignore[attr-defined]
-    assert routes.keys() == {"/page", "/monitor.css"}
-    for route in routes.values():
-        [check] = route.dependencies
-        assert "requires_access_view" in check.dependency.__qualname__
+    pages = {"/page", "/today", "/monitor.css"}
+    by_link = {"/link/{token}/today", "/link/{token}/monitor.css"}
+    assert routes.keys() == pages | by_link
+    for path, route in routes.items():
+        [guard] = route.dependencies
+        expected = "requires_access_view" if path in pages else "requires_valid_link"
+        assert expected in guard.dependency.__qualname__
 
 
 # --- the plugin ----------------------------------------------------------------------------------------
 
 
-def test_the_menu_leads_to_a_route_of_the_page() -> None:
-    [app], [entry] = XiaoeMonitorPlugin.fastapi_apps, XiaoeMonitorPlugin.external_views
+def test_the_menu_leads_to_routes_of_the_pages() -> None:
+    [app], entries = XiaoeMonitorPlugin.fastapi_apps, XiaoeMonitorPlugin.external_views
     assert app["url_prefix"] == URL_PREFIX
-    assert entry["href"] == f"{URL_PREFIX}/page"
-    assert entry["destination"] == "nav"
+    assert [entry["href"] for entry in entries] == [f"{URL_PREFIX}/page", f"{URL_PREFIX}/today"]
+    assert {entry["destination"] for entry in entries} == {"nav"}
 
 
 def test_registering_it_loads_neither_fastapi_nor_the_database_driver() -> None:

@@ -18,9 +18,10 @@ from airflow.sdk.log import redact
 from MySQLdb import Error
 
 from xiaoe import clock, settings
-from xiaoe.alerts import messages, outage, state
+from xiaoe.alerts import messages, outage, state, wording
 from xiaoe.alerts.events import Event, is_warehouse_gone
 from xiaoe.alerts.state import Alert
+from xiaoe.alerts.wording import Style
 from xiaoe.api import shop_names
 from xiaoe.exceptions import XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.session import Session, retry_conflicts
@@ -100,12 +101,12 @@ def _deliver_news(session: Session, wait: int) -> None:
     try:
         with session.lock("alerts", timeout=wait):
             outage.end(partial(deliver, session=session))
-            now, found = clock.now(), _channels()
+            now, found, style = clock.now(), _channels(), wording.configured()
             names = shop_names.names_of_connections(session)
-            found_alerts = [replace(one, shop=names.get(one.shop, one.shop)) for one in state.unfinished(session)]
-            items = list(news(found_alerts, now))
+            alerts = [replace(one, shop_name=names.get(one.shop, "")) for one in state.unfinished(session)]
+            items = list(news(alerts, now, style))
             texts = [item.message for item in items if item.message]
-            together = _send(messages.digest(texts), found, session) if len(texts) > MAX_SEPARATE else None
+            together = _send(messages.digest(texts, style), found, session) if len(texts) > MAX_SEPARATE else None
             for item in items:
                 is_settled = item.message is None or (not found and item.column == "closed_told_at")
                 if item.message and not is_settled:
@@ -117,12 +118,13 @@ def _deliver_news(session: Session, wait: int) -> None:
         log.info("another task sends the messages, or the next event does: %s", error)
 
 
-def news(alerts: Sequence[Alert], now: datetime) -> Iterator[News]:
+def news(alerts: Sequence[Alert], now: datetime, style: Style) -> Iterator[News]:
     """What is still to be reported; alerts with the same cause are one outage.
 
     Args:
         alerts: Of outages that are not over or whose end was not reported; oldest first.
         now: The present moment.
+        style: How messages are worded.
     """
     outages: dict[str, list[Alert]] = {}
     for alert in alerts:
@@ -130,17 +132,17 @@ def news(alerts: Sequence[Alert], now: datetime) -> Iterator[News]:
     for group in outages.values():
         open_ones = [alert for alert in group if alert.closed_at is None]
         if not open_ones:
-            yield _end(group, now)
+            yield _end(group, now, style)
         elif failures := _unreported([alert for alert in open_ones if alert.kind == "failed"], group):
-            yield News(messages.failed(failures[0], failures[1:]), "told_at", open_ones)
+            yield News(messages.failed(failures[0], failures[1:], style), "told_at", open_ones)
         elif not any(alert.told_at for alert in group):
-            yield News(messages.overdue(open_ones[0], open_ones[1:]), "told_at", open_ones)
+            yield News(messages.overdue(open_ones[0], open_ones[1:], style), "told_at", open_ones)
 
 
-def _end(group: list[Alert], now: datetime) -> News:
+def _end(group: list[Alert], now: datetime, style: Style) -> News:
     ended = max(alert.closed_at for alert in group if alert.closed_at)
     is_old = now - ended > MAX_NEWS_AGE and not any(alert.told_at for alert in group)
-    return News(None if is_old else messages.over(group), "closed_told_at", group)
+    return News(None if is_old else messages.over(group, style), "closed_told_at", group)
 
 
 def _unreported(failures: list[Alert], group: list[Alert]) -> list[Alert]:
@@ -164,7 +166,8 @@ def _send(message: Message, found: Mapping[str, Channel], session: Session | Non
     done = False
     for name, channel in sorted(found.items()):
         try:
-            refusals.send(session, channel, messages.for_chat(message) if name == "chat" else message)
+            said = messages.for_chat(message) if name == "chat" else message
+            refusals.send(session, channel, said, wording.configured().language)
             done = True
             log.info("%s: %s", name, message.title)
         except XiaoeError as error:

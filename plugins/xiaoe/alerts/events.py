@@ -15,7 +15,8 @@ from typing import Any
 
 from airflow.sdk.log import redact
 
-from xiaoe.clock import BEIJING
+from xiaoe.alerts import wording
+from xiaoe.clock import BEIJING, parse_time
 from xiaoe.exceptions import XiaoeError, XiaoeNetworkError
 from xiaoe.shop_operator import run_kind
 from xiaoe.windows import parse_span
@@ -84,11 +85,13 @@ def overdue_run(context: Mapping[str, Any]) -> Event | None:
     if run["run_type"] == "backfill" or run["state"] in ("success", "failed"):
         return None
     due = datetime.fromisoformat(str(deadline["deadline_time"])).astimezone(BEIJING)
+    say = wording.configured().say
+    state = say("states", run["state"]) if run["state"] in ("running", "queued") else run["state"]
     return Event(
         kind="late",
         dag_id=run["dag_id"],
         run_id=run["dag_run_id"],
-        message=f"到 {due:%Y-%m-%d %H:%M}（北京时间）应已完成 should have finished by then；state: {run['state']}",
+        message=say("lines", "due", f"{due:%Y-%m-%d %H:%M}", state),
         cause="",
     )
 
@@ -149,13 +152,23 @@ def time_window(context: Mapping[str, Any]) -> str | None:
     """The window the run was to read: the one given by hand, else the staged one, else the run's interval."""
     params = context.get("params") or {}
     if params.get("from"):
-        return f"{params['from']} → {params.get('to') or '现在'}"[:64]
+        return " → ".join(_as_typed(name, params.get(name)) for name in ("from", "to"))[:64]
     begin, end = context.get("data_interval_start"), context.get("data_interval_end")
     folders = str(getattr(context["task"], "folder", "")).split("/")
     if window := next(filter(None, map(parse_span, folders)), None):
         begin, end = window.begin, window.end
     ends = (begin, end) if begin and end else ()
     return " → ".join(f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M}" for moment in ends) or None
+
+
+def _as_typed(name: str, value: str | None) -> str:
+    """A field of the form in Beijing time; as it is, where it cannot be read: that is why the task failed."""
+    if not value:
+        return "…"
+    try:
+        return f"{parse_time(name, value):%Y-%m-%d %H:%M}"
+    except XiaoeError:
+        return value
 
 
 def is_backfill(context: Mapping[str, Any]) -> bool:

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from xiaoe import clock
+from xiaoe.alerts import wording
 from xiaoe.alerts.messages import beijing
+from xiaoe.alerts.wording import Style
 from xiaoe.clock import in_words, utc_text
-from xiaoe.merge.freshness import FRESH_WITHIN
+from xiaoe.merge.freshness import FRESH_WITHIN, is_late
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 
@@ -28,15 +30,15 @@ class SyncFreshness(NamedTuple):
 
 def check_freshness() -> tuple[bool, list[str]]:
     """Whether all syncs are fresh, and the lines to print."""
-    now = clock.now()
+    now, style = clock.now(), wording.configured()
     with Warehouse().session(any_schema=True) as session:
         syncs = read_syncs(session, now)
         [(alerts,)] = session.query("SELECT COUNT(*) FROM alerts WHERE closed_at IS NULL")
-    stale = stale_lines(syncs, now)
-    known = f"未结束的告警 open alerts：{alerts}"
+    stale = stale_lines(syncs, now, style)
+    known = style.say("health", "alerts", alerts)
     if not syncs:
-        return False, ["过期 STALE：从未同步过，或 30 天没有同步 nothing was ever synced, or not for 30 days", known]
-    return not stale, [*(stale or [f"正常 OK：{len(syncs)} 项同步均在时限内 every sync is fresh"]), known]
+        return False, [style.say("health", "nothing"), known]
+    return not stale, [*(stale or [style.say("health", "fresh", len(syncs))]), known]
 
 
 def read_syncs(session: Session, now: datetime) -> list[SyncFreshness]:
@@ -52,14 +54,16 @@ def read_syncs(session: Session, now: datetime) -> list[SyncFreshness]:
     ]
 
 
-def stale_lines(syncs: Sequence[SyncFreshness], now: datetime) -> list[str]:
+def stale_lines(syncs: Sequence[SyncFreshness], now: datetime, style: Style) -> list[str]:
     """A line for each stale sync."""
     found = []
     for one in syncs:
-        limit, last = FRESH_WITHIN[one.resource, one.mode], one.last_success_at
-        if last is not None and now - last <= limit:
+        last = one.last_success_at
+        if not is_late(one.resource, one.mode, last, now):
             continue
-        when = f"{beijing(last)}（北京时间 Beijing），已 {in_words(now - last)}" if last else "无 never"
+        age = in_words(now - last, style.language) if last else ""
+        when = style.say("health", "last", beijing(last), age) if last else style.say("health", "never")
         name = f"{one.shop_id} {one.resource} {one.mode}"
-        found.append(f"过期 STALE：{name}：最近成功 last success {when}，时限 limit {in_words(limit)}")
+        limit = in_words(FRESH_WITHIN[one.resource, one.mode], style.language)
+        found.append(style.say("health", "stale", name, when, limit))
     return found

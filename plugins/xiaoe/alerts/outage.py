@@ -17,7 +17,7 @@ from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowException
 
 from xiaoe import clock
-from xiaoe.alerts import messages
+from xiaoe.alerts import messages, wording
 from xiaoe.alerts.events import Event
 from xiaoe.notify.channels import Message
 
@@ -53,7 +53,7 @@ def begin(event: Event, reason: str, deliver: Callable[[Message], bool]) -> None
     _write(mine)
     if _read().get("by") != mine["by"]:
         log.info("another task reports that the warehouse is not reached")
-    elif deliver(messages.warehouse_gone(event, reason, datetime.fromisoformat(mine["since"]))):
+    elif deliver(messages.warehouse_gone(event, reason, datetime.fromisoformat(mine["since"]), wording.configured())):
         _write({**mine, "is_told": True})
 
 
@@ -62,7 +62,8 @@ def end(deliver: Callable[[Message], bool]) -> None:
     known = _read()
     if not known:
         return
-    delivered = deliver(messages.warehouse_back(datetime.fromisoformat(known["since"]), clock.now()))
+    since = datetime.fromisoformat(known["since"])
+    delivered = deliver(messages.warehouse_back(since, clock.now(), wording.configured()))
     if delivered or not known["is_told"]:
         _write({})
 

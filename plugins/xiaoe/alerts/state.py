@@ -27,7 +27,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Alert:
-    """A row of `alerts`; times are UTC."""
+    """A row of `alerts`; times are UTC. `shop` is a connection, `shop_name` what staff call its shop, if known."""
 
     id: int
     kind: str
@@ -45,6 +45,7 @@ class Alert:
     seen_count: int
     told_at: datetime | None
     closed_at: datetime | None
+    shop_name: str = ""
 
 
 def record(session: Session, event: Event, now: datetime) -> None:

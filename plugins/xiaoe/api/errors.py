@@ -21,6 +21,7 @@ from xiaoe.exceptions import (
 )
 from xiaoe.rows import values
 from xiaoe.rows.envelope import Envelope, open_envelope
+from xiaoe.vocabulary import Advice, Text
 
 if TYPE_CHECKING:
     import requests
@@ -33,22 +34,89 @@ FEW_ATTEMPTS = 3
 """For codes that may be our fault (1002, undocumented ones): eight attempts would hide it."""
 MAX_RETRY_AFTER = 600.0
 
+_NO_API = Text("检查连接的主机一栏：填的是不是小鹅通接口的地址", "is the connection's Host really the Xiaoe API?")
 ADVICE = {
-    2001: "app_id is missing: fill in the connection's Extra field app_id",
-    2002: "app_id is wrong: compare the connection's Extra field app_id with 小鹅通 → 应用设置",
-    2003: "the secret is missing: fill in the connection's Secret (password)",
-    2004: "the secret is wrong: compare the connection's Secret (password) with 小鹅通 → 应用设置",
-    2005: "grant_type is missing: is the connection's Host really the Xiaoe API?",
-    2006: "grant_type is wrong: is the connection's Host really the Xiaoe API?",
-    2009: "user_id is missing",
-    2010: "user_id is not valid",
-    2017: "the client has no permission for this interface: have it granted in 小鹅通 → 开放平台",
-    2020: "client_id is not valid: correct the connection's Client id (login)",
-    2051: "this server's IP address is not on the whitelist: add its outgoing address in 小鹅通 → IP白名单",
-    2052: "the API does not know this interface: is the connection's Host really the Xiaoe API?",
-    2055: "the API refuses the HTTP method: is the connection's Host really the Xiaoe API?",
+    2001: Advice(
+        Text("缺少 app_id", "app_id is missing"),
+        Text("在连接的 app_id 一栏填上店铺的 app_id", "fill in the connection's Extra field app_id"),
+    ),
+    2002: Advice(
+        Text("app_id 不对", "app_id is wrong"),
+        Text(
+            "把连接的 app_id 与小鹅通后台的应用设置核对",
+            "compare the connection's Extra field app_id with 小鹅通 → 应用设置",
+        ),
+    ),
+    2003: Advice(
+        Text("缺少密钥", "the secret is missing"),
+        Text("在连接的密钥（密码）一栏填上应用的密钥", "fill in the connection's Secret (password)"),
+    ),
+    2004: Advice(
+        Text("密钥不对", "the secret is wrong"),
+        Text(
+            "把连接的密钥（密码）与小鹅通后台的应用设置核对：可能有人重置过密钥",
+            "compare the connection's Secret (password) with 小鹅通 → 应用设置",
+        ),
+    ),
+    2005: Advice(Text("应答的不像小鹅通接口（缺 grant_type）", "grant_type is missing"), _NO_API),
+    2006: Advice(Text("应答的不像小鹅通接口（grant_type 不对）", "grant_type is wrong"), _NO_API),
+    2009: Advice(
+        Text("缺少 user_id", "user_id is missing"), Text("程序的问题，请反馈给维护者", "report it to the maintainers")
+    ),
+    2010: Advice(
+        Text("user_id 无效", "user_id is not valid"), Text("程序的问题，请反馈给维护者", "report it to the maintainers")
+    ),
+    2017: Advice(
+        Text("没有接口权限", "the client has no permission for this interface"),
+        Text("在小鹅通后台 → 开放平台为应用开通报错里的接口；其他数据照常同步", "have it granted in 小鹅通 → 开放平台"),
+    ),
+    2020: Advice(
+        Text("client_id 无效", "client_id is not valid"),
+        Text("改正连接的 client_id（登录名）", "correct the connection's Client id (login)"),
+    ),
+    2051: Advice(
+        Text("IP 不在白名单", "this server's IP address is not on the whitelist"),
+        Text(
+            "查出这台服务器的出口 IP（在服务器上运行 `curl ifconfig.me`），加进小鹅通后台 → 开放平台 → IP 白名单",
+            "add its outgoing address in 小鹅通 → IP白名单",
+        ),
+    ),
+    2052: Advice(Text("接口不存在", "the API does not know this interface"), _NO_API),
+    2055: Advice(Text("请求方式被拒", "the API refuses the HTTP method"), _NO_API),
 }
 """Code → what somebody has to change; not retried."""
+
+_WAIT_AND_ASK = Text(
+    "会自动重试，先等一小时；还不行就联系小鹅通",
+    "it is tried again by itself; after an hour, ask 小鹅通",
+)
+PASSING = {
+    1001: Advice(Text("接口系统错误", "the API has a fault"), _WAIT_AND_ASK),
+    1002: Advice(
+        Text("接口不接受参数", "the API does not accept a parameter"),
+        Text(
+            "会自动重试；一直不好就反馈给维护者，可能是程序的参数有错",
+            "it is tried again by itself; report it if it stays, it may be our fault",
+        ),
+    ),
+    2007: Advice(
+        Text("令牌无效", "the token is not valid"),
+        Text(
+            "会自动换新；反复出现说明别的程序也在用这个应用取令牌：给它单独建一个应用",
+            "it is renewed by itself; if it keeps coming back, give the other program a client of its own",
+        ),
+    ),
+    2008: Advice(Text("令牌过期", "the token has expired"), Text("会自动换新，不用处理", "it is renewed by itself")),
+    2053: Advice(
+        Text("调用次数用完", "the call quota is used up"),
+        Text(
+            "会自动等待再试；反复出现就调低连接里的每秒调用次数，或查还有谁在用这个应用",
+            "it waits by itself; if it keeps coming back, lower Calls per second, or find who else uses this client",
+        ),
+    ),
+    2054: Advice(Text("接口繁忙", "the API is busy"), _WAIT_AND_ASK),
+}
+"""Code → what it means where retries did not help."""
 
 
 def error_for(envelope: Envelope, resource: Resource | None, shop: Shop, token: str = "") -> XiaoeError | None:

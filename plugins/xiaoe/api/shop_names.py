@@ -41,7 +41,7 @@ def name_of(session: Session, shop_id: str) -> str:
 
 
 def names_of_connections(session: Session) -> dict[str, str]:
-    """Connection → the name of its shop and the connection in brackets; shops without a name are left out.
+    """Connection → the name of its shop; shops without a name are left out.
 
     For alerts, which must not wait for a table: where it cannot be read, there are none.
     """
@@ -50,4 +50,4 @@ def names_of_connections(session: Session) -> dict[str, str]:
     except (Error, XiaoeError) as error:
         log.warning("shops cannot be read: %s", redact(str(error)))
         return {}
-    return {conn_id: f"{name}（{conn_id}）" for conn_id, name in rows}
+    return dict(rows)

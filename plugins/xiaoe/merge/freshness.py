@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from xiaoe.resources.registry import RESOURCES
 
@@ -16,3 +16,16 @@ FRESH_WITHIN: FreshWithin = {
     ("marts", "refresh"): timedelta(hours=2),
 }
 """As the resources declare it, and for what is downstream of them."""
+
+
+def is_late(resource: str, mode: str, last_success_at: datetime | None, now: datetime) -> bool:
+    """Whether a sync has not succeeded for too long; one that has no limit never is.
+
+    Args:
+        resource: As in `sync_status`.
+        mode: As in `sync_status`.
+        last_success_at: None: never.
+        now: Naive like the former, or with an offset like it.
+    """
+    limit = FRESH_WITHIN.get((resource, mode))
+    return limit is not None and (last_success_at is None or now - last_success_at > limit)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from xiaoe import settings
 from xiaoe.clock import midnight
 from xiaoe.coverage import Span, days, gaps, latest
-from xiaoe.monitor.queries import EPOCH, Looks
+from xiaoe.monitor.records import EPOCH, Looks
 
 DAY = timedelta(days=1)
 GAPS = ("gap", "part")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from xiaoe.clock import in_words
+from xiaoe.vocabulary import LANGUAGES, MODES, RESOURCES, texts_beside
 
-LANGUAGES = ("zh", "en")
 _EIGHT_HOURS = timedelta(hours=8)
 
 
@@ -37,11 +34,9 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-@cache
 def all_texts() -> dict[str, Any]:
     """The content of `texts.yaml`: key → language → text; some keys are groups of such."""
-    found: dict[str, Any] = msgspec.yaml.decode(Path(__file__).with_name("texts.yaml").read_bytes())
-    return found
+    return texts_beside(__file__)
 
 
 class Texts:
@@ -64,6 +59,18 @@ class Texts:
         """The name of a code; the code itself if it has none."""
         names = all_texts()[group].get(code)
         return str(names[self.language] if names else code or "")
+
+    def resource(self, code: str) -> str:
+        """What the data of a sync are called."""
+        return RESOURCES[code].to(self.language) if code in RESOURCES else code
+
+    def mode(self, code: str) -> str:
+        """What a way of reading is called."""
+        return MODES[code].to(self.language) if code in MODES else code
+
+    def join(self, parts: Iterable[str]) -> str:
+        """A list in one line."""
+        return ("，" if self.language == "zh" else ", ").join(parts)
 
     def number(self, value: int | Decimal | None) -> str:
         """A number with thousands separators and no trailing zeros."""
@@ -90,7 +97,10 @@ class Texts:
 
     def ago(self, moment: datetime | None) -> str:
         """The time since a bookkeeping time."""
-        return self("ago", in_words(self.now - moment, self.language)) if moment else self("never")
+        if moment is None:
+            return self("never")
+        age = self.now - moment
+        return self("ago", in_words(age, self.language)) if age >= timedelta(minutes=1) else self("just_now")
 
     def seconds(self, value: Decimal | None) -> str:
         """A duration of a task."""

@@ -1,4 +1,4 @@
-"""Registers the page with Airflow, by the entry point `airflow.plugins` in pyproject.toml.
+"""Registers the pages with Airflow, by the entry point `airflow.plugins` in pyproject.toml.
 
 Only by the entry point: the loader of the plugins folder would import the modules a second time as loose files.
 """
@@ -39,12 +39,19 @@ _VIEWS: list[Any] = [
         "destination": "nav",
         "url_route": "xiaoe-monitor",
         "category": "browse",
-    }
+    },
+    {
+        "name": "今日经营 Today",
+        "href": f"{URL_PREFIX}/today",
+        "destination": "nav",
+        "url_route": "xiaoe-today",
+        "category": "browse",
+    },
 ]
 
 
 class XiaoeMonitorPlugin(AirflowPlugin):
-    """*Browse → 小鹅通 Xiaoe* in the Airflow UI."""
+    """*Browse → 小鹅通 Xiaoe* and *今日经营 Today* in the Airflow UI."""
 
     name = "xiaoe_monitor"
     fastapi_apps = _APPS

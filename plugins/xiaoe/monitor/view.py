@@ -4,43 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from xiaoe.clock import BEIJING, in_words
-from xiaoe.merge.freshness import FRESH_WITHIN
-from xiaoe.monitor import calendar, charts
-from xiaoe.monitor.i18n import LANGUAGES, Texts
-from xiaoe.monitor.queries import (
-    CHART_DAYS,
-    GROWTH_DAYS,
-    LatestShopCheck,
-    Looks,
-    PageData,
-    StorageFigure,
-    SyncDay,
-    SyncStatus,
-)
-from xiaoe.shop_check.report import remarks
+from xiaoe.clock import BEIJING
+from xiaoe.monitor import calendar, charts, problems, verdict
+from xiaoe.monitor.i18n import Texts
+from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS
+from xiaoe.monitor.records import Looks, PageData, StorageFigure, SyncDay
+from xiaoe.monitor.verdict import METRICS, Limits
+from xiaoe.vocabulary import LANGUAGES
 
 SHOWN_GAPS = 8
-METRICS = ("database", "page_store", "binlog", "free_disk")
-
-
-class Limits(NamedTuple):
-    """Thresholds of the settings, in bytes."""
-
-    free_disk: int
-    page_store: int
-    binlog: int
-
-
-class Card(NamedTuple):
-    """A figure at the top of the page. `state`: `good`, `bad` or empty."""
-
-    label: str
-    value: str
-    note: str = ""
-    state: str = ""
 
 
 def build(data: PageData, texts: Texts, now: datetime, *, first: date, limits: Limits) -> dict[str, Any]:
@@ -57,86 +31,16 @@ def build(data: PageData, texts: Texts, now: datetime, *, first: date, limits: L
         "texts": texts,
         "data": data,
         "other": next(one for one in LANGUAGES if one != texts.language),
-        "cards": _cards(data, texts, limits),
-        "syncs": [_sync(one, texts, now) for one in data.syncs],
-        "shop_checks": [_shop_check(one, texts) for one in data.shop_checks],
+        "verdict": verdict.of(data, texts, limits),
+        "cards": verdict.cards(data, texts, limits),
+        "syncs": problems.syncs(data, texts, now),
+        "alerts": [problems.alert(one, data, texts) for one in data.alerts],
+        "checks": [problems.check(one, texts) for one in data.checks],
+        "shop_checks": [problems.shop_check(one, texts) for one in data.shop_checks],
         "calendars": [_calendar(name, looks, texts, first, now) for name, looks in data.looks.items()],
         "charts": _charts(data, texts, now),
         "storage": [_storage(one, texts, limits) for one in _in_order(data.storage)],
         "growth": _growth(data, texts, now),
-    }
-
-
-# --- the top -------------------------------------------------------------------------------------------
-
-
-def _cards(data: PageData, texts: Texts, limits: Limits) -> list[Card]:
-    reviews, waiting, rejected = (
-        sum(getattr(one, name) for one in data.shops) for name in ("in_review", "waiting", "rejected")
-    )
-    longest = max((one.longest for one in data.shops if one.waiting), default=None)
-    return [
-        _count(texts, "open_alerts", len(data.alerts), good=0),
-        _count(texts, "failed_checks", len(data.checks), good=0),
-        _count(texts, "in_review", reviews),
-        _count(texts, "waiting", waiting, note=texts("longest", in_words(longest, texts.language)) if longest else ""),
-        _count(texts, "rejected_rows", rejected, good=0),
-        *(
-            Card(texts("free_disk"), texts.size(one.bytes), texts.name("notes", one.note), _storage_state(one, limits))
-            for one in data.storage
-            if one.metric == "free_disk"
-        ),
-        _backup(data, texts),
-    ]
-
-
-def _count(texts: Texts, key: str, value: int, *, note: str = "", good: int | None = None) -> Card:
-    state = "" if good is None else "good" if value == good else "bad"
-    return Card(texts(key), texts.number(value), note, state)
-
-
-def _backup(data: PageData, texts: Texts) -> Card:
-    if data.backup is None:
-        return Card(texts("last_backup"), texts("none"), texts("backup_none"), "bad")
-    drill = texts("drill", texts.name("drills", data.backup.drill_status)) if data.backup.drill_status else ""
-    fresh = texts.now - data.backup.finished_at < timedelta(hours=30) and data.backup.drill_status != "failed"
-    return Card(texts("last_backup"), texts.ago(data.backup.finished_at), drill, "good" if fresh else "bad")
-
-
-# --- syncs ---------------------------------------------------------------------------------------------
-
-
-def health(sync: SyncStatus, now: datetime) -> str:
-    """`failed`: the last run failed; `late`: the last success is too old; else `ok`.
-
-    Args:
-        sync: Its state.
-        now: Naive UTC.
-    """
-    if sync.status == "failed":
-        return "failed"
-    limit = FRESH_WITHIN.get((sync.resource, sync.mode))
-    last = sync.last_success_at
-    return "late" if limit and (last is None or now - last > limit) else "ok"
-
-
-def _sync(sync: SyncStatus, texts: Texts, now: datetime) -> dict[str, Any]:
-    lag = now.replace(tzinfo=None) - sync.watermark if sync.watermark else None
-    return {
-        "sync": sync,
-        "health": health(sync, texts.now),
-        "lag": in_words(lag, texts.language) if lag is not None else "–",
-    }
-
-
-_VERDICTS = {"fits": "ok", "fits_with_remarks": "late"}
-
-
-def _shop_check(check: LatestShopCheck, texts: Texts) -> dict[str, Any]:
-    return {
-        "check": check,
-        "state": _VERDICTS.get(check.verdict, "failed"),
-        "lines": remarks(check.findings, texts.language),
     }
 
 
@@ -152,7 +56,7 @@ def _calendar(name: str, looks: Looks, texts: Texts, first: date, now: datetime)
     read = sum(cell.state not in calendar.GAPS for cell in past)
     summary = (first, len(past), read) if texts.language == "zh" else (first, read, len(past))
     return {
-        "name": texts.name("resources", name),
+        "name": texts.resource(name),
         "months": calendar.months(days),
         "summary": texts("covered_days", *summary),
         "gaps": texts("gaps", ", ".join(shown) + more) if missing else "",
@@ -230,18 +134,11 @@ def _in_order(figures: Iterable[StorageFigure]) -> list[StorageFigure]:
 
 def _storage(figure: StorageFigure, texts: Texts, limits: Limits) -> dict[str, Any]:
     limit = getattr(limits, figure.metric, None)
+    words = texts("at_least" if figure.metric == "free_disk" else "at_most", texts.size(limit)) if limit else ""
     return {
         "name": texts.name("metrics", figure.metric),
-        "value": texts.size(figure.bytes) if figure.bytes is not None else texts.name("notes", figure.note),
-        "limit": texts("at_least" if figure.metric == "free_disk" else "at_most", texts.size(limit)) if limit else "",
-        "state": _storage_state(figure, limits),
+        "value": texts.size(figure.bytes),
+        "note": words if figure.bytes is not None else texts.name("notes", figure.note),
+        "state": verdict.storage_state(figure, limits),
         "sampled_at": texts("sampled", texts.ago(figure.sampled_at)),
     }
-
-
-def _storage_state(figure: StorageFigure, limits: Limits) -> str:
-    limit = getattr(limits, figure.metric, None)
-    if limit is None or figure.bytes is None:
-        return ""
-    fits = figure.bytes >= limit if figure.metric == "free_disk" else figure.bytes <= limit
-    return "good" if fits else "bad"

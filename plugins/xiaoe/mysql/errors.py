@@ -11,37 +11,116 @@ from contextlib import contextmanager
 from MySQLdb import Error
 
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
+from xiaoe.vocabulary import Advice, Text
 
 _NO_DATABASE = (1049, 1044)
 """The second is sent to a user without rights on a database, whether it exists or not."""
 _SCHEMA = (1146, 1054, 1049)
 """No such table, column, database."""
 _NO_SPACE = "error: 28 -", "errno: 28 ", "No space left"
-_LOG_IN = (
-    "correct the connection's login and password; a user that has to come over TLS (ssl_mode) is refused like this, too"
+_SCHEMA_OLD = Advice(
+    Text("缺表或缺字段", "the schema is missing or old"),
+    Text("在服务器上运行 `make migrate`，再清除任务", "run `make migrate`"),
 )
-_RIGHTS = "the user lacks a right: `make grants` tells which ones each user needs"
-_START = "start the server, or correct host and port; trying again later"
-_BUSY = "the server takes no more connections: raise max_connections, or see in SHOW PROCESSLIST who holds them"
-_DISK = "the server's disk or a limit of its tables is full: free some space there; trying again later"
-_READ_ONLY = "the server or the session is read-only: is it a replica? Name the primary in host; trying again later"
-_TLS = "correct ssl_mode and ssl in the connection's extra (docs/configuration.md)"
+_LOG_IN = Advice(
+    Text("登录被拒", "MySQL refuses the login"),
+    Text(
+        "改正连接的登录名和密码；必须走 TLS 的用户没走 TLS 也是这个报错（ssl_mode）",
+        "correct the connection's login and password; a user that has to come over TLS (ssl_mode) is refused like this,"
+        " too",
+    ),
+)
+_RIGHTS = Advice(
+    Text("数据库用户权限不够", "the MySQL user lacks a right"),
+    Text(
+        "运行 `make grants` 查看每个用户需要的权限，请数据库管理员授权",
+        "the user lacks a right: `make grants` tells which ones each user needs",
+    ),
+)
+_START = Advice(
+    Text("连不上数据库", "MySQL is not reached"),
+    Text(
+        "启动数据库，或改正连接的主机和端口；之后会自动重试",
+        "start the server, or correct host and port; trying again later",
+    ),
+)
+_HOST = Advice(
+    Text("找不到数据库主机", "MySQL's host is not found"),
+    Text(
+        "没有这台主机，或域名解析出了问题：改正连接的主机；之后会自动重试",
+        "there is no such host, or the name service is down: correct host; trying again later",
+    ),
+)
+_BUSY = Advice(
+    Text("数据库连接数用完", "MySQL takes no more connections"),
+    Text(
+        "调大 max_connections，或用 `SHOW PROCESSLIST` 看谁占着；之后会自动重试",
+        "the server takes no more connections: raise max_connections, or see in SHOW PROCESSLIST who holds them",
+    ),
+)
+_DISK = Advice(
+    Text("数据库磁盘已满", "MySQL's disk is full"),
+    Text(
+        "清理数据库服务器的磁盘；之后会自动重试",
+        "the server's disk or a limit of its tables is full: free some space there; trying again later",
+    ),
+)
+_READ_ONLY = Advice(
+    Text("数据库只读", "MySQL is read-only"),
+    Text(
+        "连接的主机是不是从库？改成主库的地址；之后会自动重试",
+        "the server or the session is read-only: is it a replica? Name the primary in host; trying again later",
+    ),
+)
+_TLS = Advice(
+    Text("加密连接不成立", "TLS does not work"),
+    Text(
+        "改正连接扩展字段里的 ssl_mode 和 ssl",
+        "correct ssl_mode and ssl in the connection's extra (docs/configuration.md)",
+    ),
+)
+_TLS_ONLY = Advice(
+    Text("数据库只接受加密连接", "MySQL takes TLS only"),
+    Text(_TLS.fix.zh, f"the server takes connections over TLS only: {_TLS.fix.en}"),
+)
+_ADDRESS = Advice(
+    Text("数据库不接受这台服务器的地址", "MySQL does not let this machine in"),
+    Text(
+        "按这台服务器的地址建用户：`make grants HOST=…`",
+        "the server does not let this machine's address in: make the user for it, `make grants HOST=…`",
+    ),
+)
+_EXPIRED = Advice(
+    Text("数据库用户的密码已过期", "the MySQL user's password has expired"),
+    Text("给该用户换一个新密码", "the user's password has expired: give it a new one"),
+)
+_LOCKED = Advice(
+    Text("数据库用户被锁定", "the MySQL user is locked"),
+    Text("在数据库里解锁该用户", "the account is locked: unlock it on the server"),
+)
+_CONFLICT = Advice(
+    Text("数据库忙，互相等待", "tasks waited for each other in MySQL"),
+    Text(
+        "会自动重试；反复出现就用 `SHOW PROCESSLIST` 看谁占着锁",
+        "it is tried again; if it keeps coming back, see in SHOW PROCESSLIST who holds the lock",
+    ),
+)
 
 _STOP = {
     1044: _RIGHTS,
     1045: _LOG_IN,
-    1130: "the server does not let this machine's address in: make the user for it, `make grants HOST=…`",
+    1130: _ADDRESS,
     1142: _RIGHTS,
     1143: _RIGHTS,
     1227: _RIGHTS,
     1370: _RIGHTS,
     1410: _RIGHTS,
     1698: _LOG_IN,
-    1862: "the user's password has expired: give it a new one",
+    1862: _EXPIRED,
     2026: _TLS,
-    3118: "the account is locked: unlock it on the server",
-    3159: f"the server takes connections over TLS only: {_TLS}",
-    4151: "the account is locked: unlock it on the server",
+    3118: _LOCKED,
+    3159: _TLS_ONLY,
+    4151: _LOCKED,
 }
 _WAIT = {
     1021: _DISK,
@@ -55,12 +134,21 @@ _WAIT = {
     1927: _START,
     2002: _START,
     2003: _START,
-    2005: "there is no such host, or the name service is down: correct host; trying again later",
+    2004: _START,
+    2005: _HOST,
     2006: _START,
     2013: _START,
     2055: _START,
     4031: _START,
 }
+ADVICE = {
+    **_STOP,
+    **_WAIT,
+    **dict.fromkeys(_SCHEMA, _SCHEMA_OLD),
+    **dict.fromkeys((1020, 1205, 1213, 1467), _CONFLICT),
+    1290: _READ_ONLY,
+}
+"""Code → what it means and what a person does; of 1290, only where the text says read-only."""
 
 
 class NoDatabaseError(XiaoeConfigError):
@@ -97,13 +185,13 @@ def meaning_of(error: Error, where: str) -> XiaoeError | None:
     said = f"({where}: MySQL says {code}: {text})"
     stop = NoDatabaseError if code in _NO_DATABASE else XiaoeConfigError
     if code in _SCHEMA:
-        return stop(f"the warehouse's schema is missing or old {said}: run `make migrate`")
+        return stop(f"the warehouse's schema is missing or old {said}: {_SCHEMA_OLD.fix.en}")
     if code in _STOP:
-        return stop(f"{_STOP[code]} {said}")
+        return stop(f"{_STOP[code].fix.en} {said}")
     if code in _WAIT:
-        return XiaoeRetriableError(f"{_WAIT[code]} {said}")
+        return XiaoeRetriableError(f"{_WAIT[code].fix.en} {said}")
     if any(sign in str(text) for sign in _NO_SPACE):
-        return XiaoeRetriableError(f"{_DISK} {said}")
+        return XiaoeRetriableError(f"{_DISK.fix.en} {said}")
     if code == 1290 and "read" in str(text) and "only" in str(text):  # the same code stands for many options
-        return XiaoeRetriableError(f"{_READ_ONLY} {said}")
+        return XiaoeRetriableError(f"{_READ_ONLY.fix.en} {said}")
     return None

@@ -21,10 +21,18 @@ from xiaoe.clock import BEIJING, utc_text
 from xiaoe.exceptions import XiaoeError
 from xiaoe.mysql.session import Session
 from xiaoe.notify.channels import Channel, Message
+from xiaoe.vocabulary import Text
 
 log = logging.getLogger(__name__)
 
-NAMES = {"mail": "邮件", "chat": "群消息"}
+_NAMES = {"mail": Text("邮件", "mail"), "chat": Text("群消息", "chat")}
+_IN_CHAT = Text(
+    "注意：邮件有 {} 个地址发不到，见监控页。", "Note: {} mail addresses are not reached, see the monitoring page."
+)
+_IN_MAIL = Text(
+    "注意：{}发不到 {}，自 {} 起拒收 {} 次，请修复。对方的说法：{}",
+    "Note: {} does not reach {}: refused since {} (Beijing time), {} times. Mend it. It says: {}",
+)
 _MAX_REASON = 1000
 _FORGOTTEN = timedelta(days=30)
 """A target that was not tried for this long was removed from the settings."""
@@ -41,18 +49,19 @@ class Refusal(NamedTuple):
     refused_count: int
 
 
-def send(session: Session | None, channel: Channel, message: Message) -> None:
+def send(session: Session | None, channel: Channel, message: Message, language: str = "zh") -> None:
     """Send a message; refusals are logged and remembered.
 
     Args:
         session: The warehouse, with nothing uncommitted; None while it is down.
         channel: Where to.
         message: It also gets the refusals that stand: a mail in full, a chat how many mail addresses.
+        language: The message's, `zh` or `en`.
 
     Raises:
         XiaoeError: Nobody accepted it; what `channel.send` raised.
     """
-    message = replace(message, lines=[*message.lines, *notes(channel.name, open_refusals(session))])
+    message = replace(message, lines=[*message.lines, *notes(channel.name, open_refusals(session), language)])
     try:
         refused = channel.send(message)
     except XiaoeError as error:
@@ -79,16 +88,19 @@ def open_refusals(session: Session | None) -> list[Refusal]:
     return [Refusal(*row) for row in rows]
 
 
-def notes(channel: str, refusals: Sequence[Refusal]) -> list[str]:
+def notes(channel: str, refusals: Sequence[Refusal], language: str) -> list[str]:
     """What a message says about refusals; an address is not for a chat."""
     if channel == "chat":
         count = sum(one.channel == "mail" for one in refusals)
-        return [f"注意：邮件有 {count} 个地址发不到，见监控页。"] if count else []
+        return [_IN_CHAT.to(language).format(count)] if count else []
+    names = {name: text.to(language) for name, text in _NAMES.items()}
     return [
-        f"注意：{NAMES.get(one.channel, one.channel)}发不到 {one.target}，自 {_beijing(one.first_refused_at)} 起拒收"
-        f" {one.refused_count} 次，请修复。对方的说法 it refuses: {one.reason}"
+        _IN_MAIL.to(language).format(
+            names.get(one.channel, one.channel), one.target, _beijing(one.first_refused_at), one.refused_count,
+            one.reason,
+        )
         for one in refusals
-    ]
+    ]  # fmt: skip
 
 
 def _beijing(moment: datetime) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from xiaoe.api import shop_names
+from xiaoe.api.shop import app_id_of
 from xiaoe.clock import midnight
+from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
 from xiaoe.reports import kpi, periods, text
@@ -16,6 +19,8 @@ from xiaoe.reports.kpi import Kpi
 from xiaoe.reports.periods import Period
 from xiaoe.reports.text import ShopFigures, Today
 from xiaoe.targets.metrics import METRICS
+
+log = logging.getLogger(__name__)
 
 TOGETHER = "全部店铺"
 
@@ -35,11 +40,7 @@ def report(
     Returns:
         `period` and `first_day`, the key of `report_sends`; `title` and `lines`; `is_complete`.
     """
-    named = shop_names.names(session)
-    moment = _read_until(session, shop_ids, period, now)
-    found = [_figures(session, shop_id, named.get(shop_id, shop_id), period, moment) for shop_id in shop_ids]
-    found += [ShopFigures(f"连接 {conn_id}", "连接配置有误", Kpi(), {}) for conn_id in unusable]
-    together = _together(found) if len(found) > 1 else None
+    found, together = figures(session, shop_ids, period, now, unusable=unusable)
     return {
         "period": period.kind,
         "first_day": f"{period.first}",
@@ -49,13 +50,48 @@ def report(
     }
 
 
-def _read_until(session: Session, shop_ids: Sequence[str], period: Period, now: datetime) -> datetime | None:
-    """The minute of today up to which the orders of all shops were read; None if the period is not yesterday."""
+def figures(
+    session: Session, shop_ids: Sequence[str], period: Period, now: datetime, *, unusable: Sequence[str] = ()
+) -> tuple[list[ShopFigures], ShopFigures | None]:
+    """What `report` says of each shop, and of all of them together; None if there is only one."""
+    named = shop_names.names(session)
+    moment = _today_until(read_until(session, shop_ids), period, now)
+    found = [_figures(session, shop_id, named.get(shop_id, shop_id), period, moment) for shop_id in shop_ids]
+    found += [ShopFigures(f"连接 {conn_id}", "连接配置有误", Kpi(), {}) for conn_id in unusable]
+    return found, _together(found) if len(found) > 1 else None
+
+
+def shops_of(conn_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The shop ids of connections, and those of them that are wrong.
+
+    Raises:
+        XiaoeConfigError: All of them are; the last one's.
+    """
+    found, unusable, problem = list[str](), list[str](), None
+    for conn_id in conn_ids:
+        try:
+            found.append(app_id_of(conn_id))
+        except XiaoeConfigError as error:
+            log.warning("no figures of a shop: %s", error)
+            unusable.append(conn_id)
+            problem = error
+    if problem and not found:
+        raise problem
+    return found, unusable
+
+
+def read_until(session: Session, shop_ids: Sequence[str]) -> datetime | None:
+    """The moment up to which new orders of all these shops were read; None: one was never read."""
+    watermarks = [read_watermark(session, shop_id, "orders", "incremental") for shop_id in shop_ids]
+    known = [moment for moment in watermarks if moment]
+    return min(known) if known and len(known) == len(watermarks) else None
+
+
+def _today_until(read: datetime | None, period: Period, now: datetime) -> datetime | None:
+    """The minute of today up to which orders were read; None if the period is not yesterday."""
     if period.kind != "day" or not midnight(period.end) < now < midnight(period.end + (period.end - period.first)):
         return None
-    watermarks = [read_watermark(session, shop_id, "orders", "incremental") for shop_id in shop_ids]
-    read = min((moment for moment in watermarks if moment), default=None)
-    if read is None or None in watermarks or read <= midnight(period.end):
+    if read is None or read <= midnight(period.end):
         return None
     return min(read, now).replace(second=0, microsecond=0)
 
@@ -68,19 +104,20 @@ def _figures(session: Session, shop_id: str, name: str, period: Period, moment: 
     wanted = {day for one in (period, *bases.values(), *(month or ())) for day in one.days}.union(usual)
     days = kpi.covered_days(session, shop_id, sorted(wanted))
     unread = text.unread_in_words(kpi.unread_days(session, shop_id, period))
-    figures = kpi.of_period(days, period)
-    if figures is None or unread:
-        return ShopFigures(name, unread or "汇总尚未完成", Kpi(), dict.fromkeys(bases))
+    today = _today(session, shop_id, moment) if moment else None
+    found = kpi.of_period(days, period)
+    if found is None or unread:
+        return ShopFigures(name, unread or "汇总尚未完成", Kpi(), dict.fromkeys(bases), today=today)
     if not is_day:  # who buys on two days is one buyer
         buyers = kpi.between(session, shop_id, midnight(period.first), midnight(period.end)).buyers
-        figures = figures._replace(buyers=buyers)
+        found = found._replace(buyers=buyers)
     return ShopFigures(
         name,
         "",
-        figures,
+        found,
         {base: kpi.of_period(days, one) for base, one in bases.items()},
         month and (kpi.of_period(days, month[0]), kpi.of_period(days, month[1])),
-        _today(session, shop_id, moment) if moment else None,
+        today,
         [days.get(day) for day in usual],
         kpi.targets(session, shop_id, period.first.replace(day=1)) if period.kind != "week" else {},
     )
@@ -93,20 +130,23 @@ def _today(session: Session, shop_id: str, moment: datetime) -> Today:
 
 def _together(found: Sequence[ShopFigures]) -> ShopFigures:
     """All shops as one; without figures if one has none. A user of two shops is two buyers."""
+    todays = [shop.today for shop in found if shop.today]
+    today = (
+        Today(todays[0].until, kpi.total(t.kpi for t in todays), kpi.total(t.before for t in todays))
+        if len(todays) == len(found)
+        else None
+    )
     if unread := [f"{shop.name}：{shop.unread}" for shop in found if shop.unread]:
-        return ShopFigures(TOGETHER, "；".join(unread), Kpi(), {})
+        return ShopFigures(TOGETHER, "；".join(unread), Kpi(), {}, today=today)
     bases = {name: _sum([shop.bases[name] for shop in found]) for name in found[0].bases}
     months = [shop.month for shop in found if shop.month]
-    todays = [shop.today for shop in found if shop.today]
     return ShopFigures(
         TOGETHER,
         "",
         kpi.total(shop.kpi for shop in found),
         bases,
         (_sum([now for now, _ in months]), _sum([before for _, before in months])) if months else None,
-        Today(todays[0].until, kpi.total(t.kpi for t in todays), kpi.total(t.before for t in todays))
-        if todays
-        else None,
+        today,
         [_sum(same) for same in zip(*(shop.usual for shop in found), strict=True)],
         _sum_of_targets([shop.targets for shop in found]),
     )

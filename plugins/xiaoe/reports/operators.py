@@ -11,7 +11,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from xiaoe import clock, settings
-from xiaoe.exceptions import XiaoeConfigError, XiaoeError
+from xiaoe.exceptions import XiaoeError
 from xiaoe.shop_operator import reported_day
 
 _SETTINGS: dict[str, settings.Setting[Any]] = {"mail": settings.report_mail_to, "chat": settings.report_chat_conn_id}
@@ -37,12 +37,12 @@ class XiaoeReportOperator(BaseOperator):
         """Return the reports that are due, as `reports.build.report` makes them."""
         from xiaoe.marts.refresh import Refresher
         from xiaoe.mysql.warehouse import Warehouse
-        from xiaoe.reports.build import report
+        from xiaoe.reports.build import report, shops_of
         from xiaoe.reports.periods import due_after
 
         warehouse, now = Warehouse(), clock.now()
         day = reported_day(context, now)
-        shop_ids, unusable = self._shops()
+        shop_ids, unusable = shops_of(self.xiaoe_conn_ids)
         for shop_id in shop_ids:
             Refresher(warehouse, shop_id, now=now).refresh()
         with warehouse.session() as session:
@@ -51,25 +51,11 @@ class XiaoeReportOperator(BaseOperator):
             self.log.info("%s", "\n".join([one["title"], *one["lines"]]))
         return reports
 
-    def _shops(self) -> tuple[list[str], list[str]]:
-        """Shop ids, and the connections that are wrong; if all of them are, the last one's error."""
-        from xiaoe.api.shop import app_id_of
-
-        found, unusable, problem = list[str](), list[str](), None
-        for conn_id in self.xiaoe_conn_ids:
-            try:
-                found.append(app_id_of(conn_id))
-            except XiaoeConfigError as error:
-                self.log.warning("no figures in the report: %s", error)
-                unusable.append(conn_id)
-                problem = error
-        if problem and not found:
-            raise problem
-        return found, unusable
-
 
 class XiaoeReportSendOperator(BaseOperator):
     """Send the reports over one channel; if it is not configured, log that and succeed.
+
+    A chat also gets a link to the page 今日经营, where people on other machines can open it.
 
     `report_sends` records what a channel was sent, so a run that is repeated sends nothing twice. A report that was
     sent without figures is sent once more when they are complete.
@@ -92,7 +78,7 @@ class XiaoeReportSendOperator(BaseOperator):
         from xiaoe.mysql.warehouse import Warehouse
         from xiaoe.notify import refusals
         from xiaoe.notify.channels import Message, configured_channels
-        from xiaoe.reports import sends
+        from xiaoe.reports import links, sends
 
         channel = configured_channels(
             settings.report_mail_to(),
@@ -105,13 +91,14 @@ class XiaoeReportSendOperator(BaseOperator):
             )
             return []
         sent, failure = list[str](), None
+        more = links.lines(clock.now()) if self.channel == "chat" else []
         with Warehouse().session() as session, session.lock("report_sends", self.channel):
             for report in self.reports:
                 if sends.was_sent(session, report, self.channel):
                     self.log.info("%s: sent before: %s", self.channel, report["title"])
                     continue
                 try:
-                    refusals.send(session, channel, Message(report["title"], report["lines"]))
+                    refusals.send(session, channel, Message(report["title"], [*report["lines"], *more]))
                 except XiaoeError as error:
                     self.log.error("%s: not sent: %s: %s", self.channel, report["title"], error)
                     failure = failure or error

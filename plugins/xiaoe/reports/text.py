@@ -20,6 +20,11 @@ _MIN_USUAL = 3
 _MIN_ORDERS = 10
 """Fewer orders than this are no reason to call a day unusual."""
 _SHOWN_DAYS = 5
+_COMPARED = {
+    "zh": ("{}无数据", "与{}持平", "{}为 {}", "较{} {:+}%"),
+    "en": ("{}: no data", "equal to {}", "{}: {}", "{1:+}% against {0}"),
+}
+"""Language → how a figure compares: base unknown, equal, base not above zero, else."""
 
 
 class Today(NamedTuple):
@@ -160,16 +165,17 @@ def _against(value: Decimal | int, bases: Mapping[str, Decimal | None]) -> str:
     return "，".join(compared(value, name, base) for name, base in bases.items())
 
 
-def compared(value: Decimal | int, name: str, base: Decimal | int | None) -> str:
+def compared(value: Decimal | int, name: str, base: Decimal | int | None, language: str = "zh") -> str:
     """How a figure compares with what is called `name`: a percentage with one decimal and a sign, else words."""
+    unknown, equal, not_positive, differs = _COMPARED[language]
     if base is None:
-        return f"{name}无数据"
+        return unknown.format(name)
     if value == base:
-        return f"与{name}持平"
+        return equal.format(name)
     if base <= 0:
-        return f"{name}为 {_plain(base)}"
+        return not_positive.format(name, plain(base))
     percent = round((Decimal(value) - base) / base * 100, 1)
-    return f"较{name} {percent:+}%" if percent else f"与{name}持平"
+    return differs.format(name, percent) if percent else equal.format(name)
 
 
 def unusual(kpi: Kpi, same_weekday: Sequence[Kpi | None]) -> str:
@@ -192,9 +198,9 @@ def unusual(kpi: Kpi, same_weekday: Sequence[Kpi | None]) -> str:
         if max(getattr(kpi, orders), median(getattr(one, orders) for one in usual)) < _MIN_ORDERS:
             continue
         if value > 2 * middle:
-            found.append(f"{name}超过前四周同日中位数（{_plain(middle)}）的两倍")
+            found.append(f"{name}超过前四周同日中位数（{plain(middle)}）的两倍")
         elif value * 2 < middle and figure != "refund_amount":
-            found.append(f"{name}不到前四周同日中位数（{_plain(middle)}）的一半")
+            found.append(f"{name}不到前四周同日中位数（{plain(middle)}）的一半")
     return "；".join(found) or "无"
 
 
@@ -202,5 +208,6 @@ def _yuan(amount: Decimal | None) -> str:
     return "–" if amount is None else f"{amount:,.2f} 元"
 
 
-def _plain(value: Decimal | float) -> str:
+def plain(value: Decimal | float) -> str:
+    """A number with thousands separators; cents only where there are any."""
     return f"{value:,.2f}".removesuffix(".00")

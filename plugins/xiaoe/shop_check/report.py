@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from xiaoe import __version__
 from xiaoe.shop_check.findings import FieldReport, Finding, Level, ShopCheck
+from xiaoe.vocabulary import texts_beside
 
-LANGUAGES = ("zh", "en")
 FORMAT = 1
 """Of the JSON file; raised when a reader of it would have to know."""
 MARKS = {Level.OK: "✓", Level.UNKNOWN: "?", Level.REMARK: "!", Level.BAD: "✗"}
 
 
-@cache
 def all_texts() -> dict[str, dict[Any, dict[str, str]]]:
     """`texts.yaml`: group → key → language → text."""
-    found: dict[str, dict[Any, dict[str, str]]] = msgspec.yaml.decode(
-        Path(__file__).with_name("texts.yaml").read_bytes()
-    )
-    return found
+    return texts_beside(__file__)
 
 
 def say(group: str, key: Any, language: str, **facts: Any) -> str:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import Param
-
 from xiaoe.backup.operators import XiaoeBackupDrillOperator, XiaoeBackupOperator, XiaoeBackupRetentionOperator
+from xiaoe.tasks.defaults import named, switch
 
 DRILL_PARAM = {
-    "drill": Param(
-        False,
-        type="boolean",
-        title="Drill 恢复演练",
-        description="Restore the new backup into a scratch database and compare it, even if the last drill was less"
-        " than a week ago. 立即做一次恢复演练。",
+    "drill": switch(
+        "恢复演练 drill",
+        "不论上一次是什么时候，把新备份恢复到临时库核对一遍。 Restore the new backup into a scratch database and"
+        " compare it, even if the last drill was less than a week ago.",
     ),
 }
 
@@ -26,17 +23,17 @@ def back_up(*, timeout: timedelta) -> None:
         timeout: Time-out of the dump and of the drill.
     """
     dump = XiaoeBackupOperator(
-        task_id="dump",
+        **named("dump"),
         doc_md="MySQL → backup store, from one snapshot. Safe to clear: that makes one more backup.",
         execution_timeout=timeout,
     )
     retention = XiaoeBackupRetentionOperator(
-        task_id="retention",
+        **named("retention"),
         doc_md="Removes backups beyond retention. Safe to clear. 清理过期备份。",
         execution_timeout=timedelta(minutes=30),
     )
     drill = XiaoeBackupDrillOperator(
-        task_id="drill",
+        **named("drill"),
         doc_md="Restores the newest backup into a scratch database and compares it, once a week; else skipped."
         " Safe to clear. 每周一次恢复演练；其余日子跳过。",
         execution_timeout=timeout,

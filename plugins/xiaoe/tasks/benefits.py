@@ -15,23 +15,23 @@ from xiaoe.benefits.operators import (
     XiaoeBenefitReportOperator,
     XiaoeBenefitsOperator,
 )
-from xiaoe.tasks.defaults import ASSETS
+from xiaoe.tasks.defaults import ASSETS, named, named_group
 
 
 def decide_benefits(*, timeout: timedelta) -> None:
     """Decide and notify staff of what cannot wait, for each shop; one shop's failure does not stop the others."""
 
-    @task_group(group_id="shop")
+    @task_group(**named_group("shop"))
     def shop(xiaoe_conn_id: str) -> None:
         decide = XiaoeBenefitsOperator(
-            task_id="decide",
+            **named("decide"),
             doc_md="Decides for every order that may have changed. Safe to clear: it is idempotent.",
             xiaoe_conn_id=xiaoe_conn_id,
             outlets=[ASSETS["benefits"]],
             execution_timeout=timeout,
         )
         XiaoeBenefitNoticeOperator(
-            task_id="notify",
+            **named("notify"),
             doc_md="Mail and chat about grants taken back and orders long not observed. Safe to clear:"
             " `benefit_notices` records what was sent. 发放后取消、待观测过久的即时通知；重跑不会重复发送。",
             decided=decide.output,
@@ -48,17 +48,17 @@ def report_benefits(*, timeout: timedelta) -> None:
         timeout: Time-out of the export.
     """
 
-    @task_group(group_id="shop")
+    @task_group(**named_group("shop"))
     def shop(xiaoe_conn_id: str) -> None:
         export = XiaoeBenefitExportOperator(
-            task_id="export",
+            **named("export"),
             doc_md="MySQL → CSV and xlsx in `XIAOE_EXPORT_DIR`. Safe to clear: it writes the same files again.",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
         )
         for channel in ("mail", "chat"):
             XiaoeBenefitReportOperator(
-                task_id=channel,
+                **named(channel),
                 doc_md=f"Sends the report by {channel}. Clear it to send it again. 重跑会再发送一次。",
                 channel=channel,
                 report=export.output,
@@ -80,16 +80,16 @@ def review_benefits(*, patience: timedelta) -> None:
     from xiaoe.benefits.names import LATER, OPTIONS
 
     questions = XiaoeBenefitQuestionsOperator(
-        task_id="questions",
+        **named("questions"),
         doc_md="Lists the orders in review without an answer: at most 50 per shop, earliest deadline first.",
         xiaoe_conn_ids=settings.conn_ids(),
         execution_timeout=timedelta(minutes=15),
     )
 
-    @task_group(group_id="order")
+    @task_group(**named_group("order"))
     def order(subject: str, body: str, about: dict[str, str]) -> None:
         ask = HITLOperator(
-            task_id="ask",
+            **named("ask"),
             doc_md="Waits for a person: *Required Actions*. No answer in time counts as 稍后."
             " 请在此答复；超时视为稍后。",
             subject=subject,
@@ -100,7 +100,7 @@ def review_benefits(*, patience: timedelta) -> None:
             execution_timeout=timedelta(minutes=15),
         )
         XiaoeBenefitAnswerOperator(
-            task_id="answer",
+            **named("answer"),
             doc_md="Stores the answer, with who and when, for the next decision. Skipped for 稍后. Safe to clear.",
             about=about,
             response=ask.output,

@@ -9,7 +9,7 @@ from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRu
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from xiaoe import settings
+from xiaoe import settings, vocabulary
 from xiaoe.alerts import callbacks
 from xiaoe.resources.registry import RESOURCES
 
@@ -63,11 +63,32 @@ DAY_PARAM = {
     "day": Param(
         None,
         type=["null", "string"],
-        title="Day 日期",
-        description="Beijing day, 2026-11-20. Empty: the day before the run. 北京日期；留空则为前一天。",
+        format="date",
+        title="日期 day",
+        description="北京日期；留空为前一天。 Beijing day; empty: the day before the run.",
     ),
 }
 """The form of the DAGs that report on a day."""
+
+
+def switch(title: str, description: str) -> Param:
+    """A switch of a form, off by default; `null` among its types, or the form would mark it as required."""
+    return Param(False, type=["boolean", "null"], title=title, description=description)
+
+
+def dag_name(dag_id: str) -> str:
+    """What staff call a DAG, in the language of the settings."""
+    return vocabulary.dag_name(dag_id, settings.language())
+
+
+def named(task_id: str) -> dict[str, Any]:
+    """Arguments of a task: its id, and what staff call it."""
+    return {"task_id": task_id, "task_display_name": vocabulary.task_name(task_id, settings.language())}
+
+
+def named_group(group_id: str) -> dict[str, Any]:
+    """Arguments of a group of tasks: its id, and what staff call it."""
+    return {"group_id": group_id, "group_display_name": vocabulary.GROUPS[group_id].to(settings.language())}
 
 
 def dag_defaults(*tags: str, params: dict[str, Any], overdue_after: timedelta) -> dict[str, Any]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import Param
-
 from xiaoe.maintenance.operators import XiaoeMaintenanceOperator
+from xiaoe.tasks.defaults import named, switch
 
 DRY_RUN_PARAM = {
-    "dry_run": Param(
-        False,
-        type="boolean",
-        title="Dry run 只看不删",
-        description="Log what would be removed, and remove nothing. 仅在日志中列出将被清理的内容。",
+    "dry_run": switch(
+        "只看不删 dry_run",
+        "只在日志里列出会清理什么。 Log what would be removed, and remove nothing.",
     ),
 }
 STEPS = {
@@ -37,7 +34,7 @@ def maintain(*, timeout: timedelta) -> None:
     """
     for step, what in STEPS.items():
         XiaoeMaintenanceOperator(
-            task_id=step,
+            **named(step),
             step=step,
             doc_md=f"{what} Safe to clear.",
             execution_timeout=timeout,

@@ -15,7 +15,7 @@ from xiaoe.quality.operators import (
     XiaoeQueryChecksOperator,
     XiaoeRowChecksOperator,
 )
-from xiaoe.tasks.defaults import POOL
+from xiaoe.tasks.defaults import POOL, named, named_group
 
 
 def check_quality(*, timeout: timedelta) -> None:
@@ -25,22 +25,22 @@ def check_quality(*, timeout: timedelta) -> None:
         timeout: Time-out of each task.
     """
 
-    @task_group(group_id="shop")
+    @task_group(**named_group("shop"))
     def shop(xiaoe_conn_id: str) -> None:
         XiaoeColumnChecksOperator(
-            task_id="columns",
+            **named("columns"),
             doc_md="NULLs and negative amounts. Safe to clear: it only reads, and records results.",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
         )
         XiaoeRowChecksOperator(
-            task_id="rows",
+            **named("rows"),
             doc_md="Inconsistent amounts and times within a row. Safe to clear. 金额、时间互相矛盾的行。",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
         )
         XiaoeQueryChecksOperator(
-            task_id="queries",
+            **named("queries"),
             doc_md="Inconsistent tables, unknown codes, gaps in the ledger, stale syncs. Safe to clear."
             " 表间关系、未知代码、台账缺口、同步时效。",
             xiaoe_conn_id=xiaoe_conn_id,
@@ -48,7 +48,7 @@ def check_quality(*, timeout: timedelta) -> None:
             execution_timeout=timeout,
         )
         XiaoeDayTotalsOperator(
-            task_id="day_totals",
+            **named("day_totals"),
             doc_md="Compares the API's totals of some past days. Safe to clear. 抽查过去几天的接口总数。",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,
@@ -57,7 +57,7 @@ def check_quality(*, timeout: timedelta) -> None:
 
     shop.expand(xiaoe_conn_id=settings.conn_ids())
     XiaoeStorageOperator(
-        task_id="storage",
+        **named("storage"),
         doc_md="Measures database, pages, binary logs and free disk for the monitoring page; fails below"
         " `XIAOE_MIN_FREE_DISK_GB`. Safe to clear. 存储取样；磁盘不足时失败。",
         execution_timeout=timeout,

@@ -8,7 +8,7 @@ from airflow.sdk import task_group
 
 from xiaoe import settings
 from xiaoe.shop_check.operators import XiaoeShopCheckOperator
-from xiaoe.tasks.defaults import POOL
+from xiaoe.tasks.defaults import POOL, named, named_group
 
 
 def check_shops(*, timeout: timedelta) -> None:
@@ -18,10 +18,10 @@ def check_shops(*, timeout: timedelta) -> None:
         timeout: Of each check.
     """
 
-    @task_group(group_id="shop")
+    @task_group(**named_group("shop"))
     def shop(xiaoe_conn_id: str) -> None:
         XiaoeShopCheckOperator(
-            task_id="check",
+            **named("check"),
             doc_md="About 40 calls that only read. Safe to clear: it checks again. 只读，重跑即再检查一次。",
             xiaoe_conn_id=xiaoe_conn_id,
             execution_timeout=timeout,

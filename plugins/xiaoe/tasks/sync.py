@@ -9,32 +9,39 @@ from airflow.sdk import Param, task_group
 
 from xiaoe import settings
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.tasks.defaults import ASSETS, POOL
+from xiaoe.tasks.defaults import ASSETS, POOL, named, named_group, switch
 
 ACCEPT_MISSING = {
-    "accept_missing": Param(
-        False,
-        type="boolean",
-        title="Accept missing rows 接受缺失",
-        description="Rows that the API no longer lists are marked absent instead of failing"
-        " the run. Tick it only after checking in the shop's console. 仅在店铺后台核实数据确已删除后勾选。",
+    "accept_missing": switch(
+        "接受缺失 accept_missing",
+        "只在店铺后台核实数据确已删除之后勾选：接口不再返回的行标为缺失，任务不再失败。 Rows that the API no longer"
+        " lists are marked absent instead of failing the run. Tick it only after checking in the shop's console.",
     ),
 }
 
 
+_A_PICKER_THAT_TAKES_ANY_TEXT: dict[str, Any] = {
+    "type": ["null", "string"],
+    "format": "date-time",
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "$ref": "#/definitions/text",
+    "definitions": {"text": {"type": ["null", "string"]}},
+}
+"""The UI draws a date picker by `format`. Validation does not see it: in draft 7, what stands beside `$ref` is ignored.
+So a date such as 2025-03-01 from the command line or the API passes, and `windows` reads it as Beijing time."""
+
 WINDOW_PARAMS = {
     "from": Param(
         None,
-        type=["null", "string"],
-        title="From 开始",
-        description="Beijing time, 2025-01-01 or 2025-01-01 08:30:00. Empty: the run's own window."
-        " 北京时间；留空则按计划窗口。",
+        title="开始 from",
+        description="留空则按计划的时间段。 Empty: the run's own window.",
+        **_A_PICKER_THAT_TAKES_ANY_TEXT,
     ),
     "to": Param(
         None,
-        type=["null", "string"],
-        title="To 结束",
-        description="Exclusive. Empty with a From: now. 不含该时刻；填了开始而留空则到现在。",
+        title="结束 to",
+        description="不含这一刻；填了开始而留空，就读到现在。 Exclusive; empty with a start: now.",
+        **_A_PICKER_THAT_TAKES_ANY_TEXT,
     ),
     **ACCEPT_MISSING,
 }
@@ -53,7 +60,7 @@ def sync_shops(
         look_up_orders: Afterwards look up the orders that these after-sales name.
     """
 
-    @task_group(group_id=group_id)
+    @task_group(**named_group(group_id))
     def shop(xiaoe_conn_id: str) -> None:
         stage, merge = _stage_and_merge(resource, mode, xiaoe_conn_id, timeout)
         if look_up_orders:
@@ -69,7 +76,7 @@ def _stage_and_merge(
     resource: str, mode: str, xiaoe_conn_id: str, timeout: timedelta, *, suffix: str = "", named_by: Any = None
 ) -> tuple[XiaoeStageOperator, XiaoeMergeOperator]:
     stage = XiaoeStageOperator(
-        task_id=f"stage{suffix}",
+        **named(f"stage{suffix}"),
         doc_md="API → page store. Clear it to ask the API again; a retry continues where it stopped.",
         resource=resource,
         mode=mode,
@@ -79,7 +86,7 @@ def _stage_and_merge(
         pool=POOL,
     )
     merge = XiaoeMergeOperator(
-        task_id=f"merge{suffix}",
+        **named(f"merge{suffix}"),
         doc_md="Page store → MySQL, one transaction. Safe to clear at any time: it is idempotent.",
         resource=resource,
         mode=mode,

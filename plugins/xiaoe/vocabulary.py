@@ -1,0 +1,245 @@
+"""What staff call things, in Chinese and English: DAGs, tasks, data, ways of reading. One name each, everywhere.
+
+The Airflow UI, alerts and the monitoring page take their names from here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+LANGUAGES = ("zh", "en")
+
+
+class Text(NamedTuple):
+    """A text in both languages."""
+
+    zh: str
+    en: str
+
+    def to(self, language: str) -> str:
+        """The text in `zh` or `en`."""
+        return self.zh if language == "zh" else self.en
+
+
+class Advice(NamedTuple):
+    """What an error means and what a person does about it.
+
+    Args:
+        what: A few words, for the subject of a mail.
+        fix: What to do, and where.
+    """
+
+    what: Text
+    fix: Text
+
+    def __str__(self) -> str:
+        """As English messages have it."""
+        return f"{self.what.en}: {self.fix.en}"
+
+
+class DagName(NamedTuple):
+    """What a DAG is called, and who is hurt while it fails; its page in the Airflow UI says the same."""
+
+    name: Text
+    hurt: Text
+
+
+DAGS = {
+    "xiaoe_orders_incremental": DagName(
+        Text("增量订单", "New orders"),
+        Text(
+            "看板缺最新的订单；每小时的 15 天复查也会补读。",
+            "dashboards lack the newest orders. The hourly rescan also reads them.",
+        ),
+    ),
+    "xiaoe_orders_rescan": DagName(
+        Text("15 天复查", "15-day rescan"),
+        Text(
+            "退款、发货的更新停了，福利判定顺延；新订单照常。",
+            "staff who hand out or take back benefits: decisions wait. New orders still come.",
+        ),
+    ),
+    "xiaoe_orders_deep_rescan": DagName(
+        Text("90 天复查", "90-day rescan"),
+        Text(
+            "较早订单的发货、结算、退款晚一天更新；福利判定不受影响。",
+            "finance, if it settles by order: older orders show an old state. Benefit decisions go on.",
+        ),
+    ),
+    "xiaoe_orders_history": DagName(
+        Text("历史订单", "Order history"),
+        Text(
+            "缺这一周的历史数据；新订单和福利判定不受影响。",
+            "reports on the past lack that week. New orders and benefit decisions go on.",
+        ),
+    ),
+    "xiaoe_refunds": DagName(
+        Text("售后同步", "After-sales"),
+        Text(
+            "退款晚到，福利判定随之顺延；新订单照常。",
+            "staff who hand out or take back benefits, and finance: refunds arrive late.",
+        ),
+    ),
+    "xiaoe_dimensions_daily": DagName(
+        Text("用户、商品、直播", "Users, products, live streams"),
+        Text(
+            "按用户、商品、直播的统计停在昨天；订单和福利判定不受影响。",
+            "reports by user, product and live stream. Orders and benefit decisions go on.",
+        ),
+    ),
+    "xiaoe_benefits": DagName(
+        Text("福利判定", "Benefit decisions"),
+        Text(
+            "发放、收回的名单不再更新，直到恢复；不会按旧数据发放。",
+            "staff who hand out or take back benefits: decisions wait. Nothing is granted on old data.",
+        ),
+    ),
+    "xiaoe_benefits_report": DagName(
+        Text("福利日报", "Benefit report"),
+        Text(
+            "福利专员今天收不到名单；判定本身不受影响。",
+            "staff who hand out benefits have no list for the day. Decisions are made all the same.",
+        ),
+    ),
+    "xiaoe_benefits_review": DagName(
+        Text("福利复核", "Benefit review"),
+        Text(
+            "待复核的订单没有人问，这些买家要继续等。",
+            "customers whose order is in review: they keep waiting.",
+        ),
+    ),
+    "xiaoe_daily_report": DagName(
+        Text("经营早报", "Morning report"),
+        Text(
+            "等早报的人收不到数字；看板和“今日经营”页照常。",
+            "whoever waits for the figures; the dashboards show them, too.",
+        ),
+    ),
+    "xiaoe_marts": DagName(
+        Text("报表汇总", "Marts"),
+        Text(
+            "看板停在上一次刷新的数字；同步、福利判定、导出照常。",
+            "people who read dashboards: they stand still. Syncs, decisions and exports go on.",
+        ),
+    ),
+    "xiaoe_quality": DagName(
+        Text("数据质量检查", "Quality checks"),
+        Text(
+            "失败说明有数据不对或不全：先不要引用相关数字；同步照常。",
+            "everyone who trusts the numbers. The syncs continue meanwhile.",
+        ),
+    ),
+    "xiaoe_backup": DagName(
+        Text("每日备份", "Backup"),
+        Text(
+            "今天没有新备份，其他照常；数据库出事时只能恢复到上一份。",
+            "nobody today; everyone on the day the database is lost.",
+        ),
+    ),
+    "xiaoe_maintenance": DagName(
+        Text("每日清理", "Cleanup"),
+        Text(
+            "眼下没有；几周不清理会占满磁盘，同步随之停止。",
+            "nobody for weeks, then everyone: a full disk stops the syncs.",
+        ),
+    ),
+    "xiaoe_shop_check": DagName(
+        Text("店铺检查", "Shop check"),
+        Text(
+            "眼下没有；未通过的列表在同步时会失败或不全。",
+            "nobody at once; the syncs of the tables that are named would fail or be incomplete.",
+        ),
+    ),
+}
+"""DAG → its name; docs/operations.md lists them."""
+
+TASKS = {
+    "stage": Text("读取", "read"),
+    "merge": Text("入库", "merge"),
+    "stage_orders": Text("旧单读取", "read old orders"),
+    "merge_orders": Text("旧单入库", "merge old orders"),
+    "decide": Text("判定", "decide"),
+    "notify": Text("通知", "notify"),
+    "export": Text("导出名单", "export"),
+    "mail": Text("发邮件", "mail"),
+    "chat": Text("发群消息", "chat"),
+    "questions": Text("列出待复核", "list questions"),
+    "ask": Text("询问", "ask"),
+    "answer": Text("记录答复", "store answer"),
+    "prepare": Text("汇总数字", "prepare"),
+    "refresh": Text("刷新", "refresh"),
+    "columns": Text("字段检查", "columns"),
+    "rows": Text("逐行检查", "rows"),
+    "queries": Text("关联检查", "queries"),
+    "day_totals": Text("总数抽查", "day totals"),
+    "storage": Text("存储采样", "storage"),
+    "dump": Text("备份", "dump"),
+    "retention": Text("清理过期备份", "retention"),
+    "drill": Text("恢复演练", "restore drill"),
+    "check": Text("检查", "check"),
+    "pages": Text("清理接口原文", "old pages"),
+    "ledger": Text("清理台账", "old ledger rows"),
+    "rejected_rows": Text("清理已解决的行", "old rejected rows"),
+    "results": Text("清理检查结果", "old results"),
+    "exports": Text("清理导出文件", "old exports"),
+    "logs": Text("清理日志", "old logs"),
+    "airflow_db": Text("清理运行记录", "old runs of Airflow"),
+    "statistics": Text("更新表统计", "table statistics"),
+}
+"""Task, without the group it is in → its name."""
+
+RESOURCES = {
+    "orders": Text("订单", "Orders"),
+    "refunds": Text("售后", "After-sales"),
+    "users": Text("用户", "Users"),
+    "products": Text("商品", "Products"),
+    "live_streams": Text("直播", "Live streams"),
+    "benefits": Text("福利判定", "Benefits"),
+    "marts": Text("报表汇总", "Marts"),
+}
+"""`sync_status.resource` → its name."""
+
+MODES = {
+    "incremental": Text("增量", "incremental"),
+    "history": Text("历史", "history"),
+    "rescan": Text("15 天复查", "15-day rescan"),
+    "deep_rescan": Text("90 天复查", "90-day rescan"),
+    "late": Text("旧单补查", "old orders"),
+    "whole": Text("全量", "whole list"),
+    "csv": Text("旧文件导入", "old file"),
+    "decide": Text("判定", "decide"),
+    "refresh": Text("刷新", "refresh"),
+}
+"""`sync_status.mode` → its name."""
+
+
+GROUPS = {"shop": Text("店铺", "shop"), "order": Text("订单", "order"), **RESOURCES}
+"""Group of tasks → its name: what it is mapped over, or the list it reads."""
+
+
+def dag_name(dag_id: str, language: str) -> str:
+    """What a DAG is called; a DAG of somebody else is called by its id."""
+    return DAGS[dag_id].name.to(language) if dag_id in DAGS else dag_id
+
+
+def task_name(task_id: str, language: str) -> str:
+    """What a task is called, with the list it reads where its group is one: `users.stage` is 用户 · 读取."""
+    group, _, own = task_id.rpartition(".")
+    plain, bracket, index = own.partition("[")
+    name = TASKS[plain].to(language) if plain in TASKS else plain
+    return " · ".join([*([RESOURCES[group].to(language)] if group in RESOURCES else []), f"{name}{bracket}{index}"])
+
+
+@cache
+def texts_beside(module_file: str) -> dict[str, Any]:
+    """`texts.yaml` in the folder of a module: key → language → text; some keys are groups of such.
+
+    Args:
+        module_file: The module's `__file__`.
+    """
+    found: dict[str, Any] = msgspec.yaml.decode(Path(module_file).with_name("texts.yaml").read_bytes())
+    return found
