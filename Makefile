@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy import-reviews backup restore rebuild export import-csv demo demo-stop bi bi-stop env bench bench-growth bench-rest stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ replay: install  ## serve what `make check-shop RECORD=1` kept as a shop on this
 
 benefit-policy: install  ## show the effect of a changed include/benefit_policy.yaml on past decisions (APPLY=1 puts it in force)
 	@$(PYTHON_BIN) -m xiaoe.cli benefit-policy $(if $(APPLY),--apply)
+
+import-reviews: install  ## check the answers of a daily report's sheet 人工复核 (APPLY=1 stores them): FILE=福利判定-….xlsx [BY=name]
+	@: $(or $(FILE),$(error FILE is missing: make import-reviews FILE=福利判定-….xlsx [BY=name] [APPLY=1]))
+	@$(PYTHON_BIN) -m xiaoe.cli import-reviews --file '$(FILE)' $(if $(BY),--by '$(BY)') $(if $(APPLY),--apply)
 
 backup: install  ## dump the warehouse into XIAOE_BACKUP_STORE now
 	@$(PYTHON_BIN) -m xiaoe.cli backup

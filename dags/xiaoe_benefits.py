@@ -6,7 +6,7 @@ cannot settle waits for a person. The rule is in `include/benefit_policy.yaml`, 
 `benefit_decision_log`. Then `notify` sends mail and chat, if configured: grants taken back (【紧急】), and orders not
 observed for too long after their deadline (【提醒】, once a day, again when their number has doubled).
 订单、售后入库或人工答复后自动判定，另每小时一次：截止前退款的取消福利，截止后再次观测且无退款的发放，其余转人工复核。
-发放后取消立即通知；截止后久未再次观测每天提醒一次。
+早于福利起算日的订单不适用。发放后收回立即通知；截止后久未再次观测每天提醒一次。
 
 **When it fails** in `decide`, decisions stay unchanged; nothing is granted on old data, and the next run decides
 everything that waits. In `notify`, decisions are made but a notice was not sent: the message names the connection or

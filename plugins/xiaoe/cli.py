@@ -67,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--port", type=int, default=0, help="default: a free one")
     policy = command("benefit-policy", _benefit_policy, "show the effect of a changed include/benefit_policy.yaml")
     policy.add_argument("--apply", action="store_true", help="put it in force")
+    reviews = command("import-reviews", _import_reviews, "take back the answers filled in on a daily report's xlsx")
+    reviews.add_argument("--file", required=True, help="path of the report, with the column 答复 filled in")
+    reviews.add_argument("--by", help="who answers; default: the user of this machine")
+    reviews.add_argument("--apply", action="store_true", help="store them")
     command("backup", _backup, "dump the warehouse into XIAOE_BACKUP_STORE")
     restore = command("restore", _restore, "restore a backup into a database")
     restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")
@@ -167,6 +171,15 @@ def _benefit_policy(options: argparse.Namespace) -> int:
 
     print(change_policy(apply=options.apply))
     return 0
+
+
+def _import_reviews(options: argparse.Namespace) -> int:
+    """Import answers; the exit code is 1 if the file is refused."""
+    from xiaoe.benefits.answer_sheet import import_reviews
+
+    accepted, text = import_reviews(options.file, apply=options.apply, by=options.by)
+    print(text)
+    return 0 if accepted else 1
 
 
 def _backup(_: argparse.Namespace) -> int:
