@@ -96,9 +96,9 @@ restore: install  ## restore a backup: FILE=path or URL [INTO=another_database] 
 rebuild: install  ## merge all stored pages, e.g. after a restore [RESOURCE=orders] [ACCEPT_MISSING=1]
 	@$(PYTHON_BIN) -m xiaoe.cli rebuild $(if $(RESOURCE),--resource '$(RESOURCE)') $(if $(ACCEPT_MISSING),--accept-missing)
 
-export: install  ## export a table as xlsx with Chinese headings: TABLE=orders|refunds|users|products|daily_sales|… [FROM= TO= FORMAT=csv]
-	@: $(or $(TABLE),$(error TABLE is missing: make export TABLE=orders [FROM=2026-11-01 TO=2026-12-01] [FORMAT=csv]))
-	@$(PYTHON_BIN) -m xiaoe.cli export --table '$(TABLE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(if $(FORMAT),--format '$(FORMAT)')
+export: install  ## export a table as xlsx with Chinese headings: TABLE=orders|order_items|refunds|users|daily_sales|… [FROM= TO= FORMAT=csv PERSONAL=0 CODES=1 LANG=en]
+	@: $(or $(TABLE),$(error TABLE is missing: make export TABLE=orders [FROM=2026-11-01 TO=2026-12-01] [FORMAT=csv] [PERSONAL=0 leaves out names, phones, addresses] [CODES=1]))
+	@$(PYTHON_BIN) -m xiaoe.cli export --table '$(TABLE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(if $(FORMAT),--format '$(FORMAT)') $(if $(filter 0,$(PERSONAL)),--no-personal) $(if $(CODES),--codes) $(if $(filter zh en,$(LANG)),--lang $(filter zh en,$(LANG)))
 
 import-csv: install  ## check the import of orders from a CSV or xlsx (APPLY=1 writes): FILE=path [SHOP=app_id]
 	@: $(or $(FILE),$(error FILE is missing: make import-csv FILE=old.csv [SHOP=app_id] [APPLY=1]))

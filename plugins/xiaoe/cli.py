@@ -29,16 +29,21 @@ SYNC_DAGS = {
 }
 
 
+_ERROR = {"zh": "错误：", "en": "error: "}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
     prepare_airflow(quiet=options.command == "sync")
     from xiaoe.exceptions import XiaoeError
 
     try:
         return int(options.run(options))
     except XiaoeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{_ERROR[getattr(options, 'lang', 'en')]}{error}", file=sys.stderr)
         return 1
 
 
@@ -89,10 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     grants.add_argument("--fresh", action="store_true", help="revoke all other rights first")
     grants.add_argument("--only", help="only this user, e.g. bi_reader after a migration")
     export = command("export", _export, "export a table as CSV or xlsx, with Chinese headings")
-    export.add_argument("--table", required=True, help="orders, refunds, users, products, daily_sales, …")
+    export.add_argument("--table", required=True, help="orders, order_items, refunds, users, daily_sales, …")
     export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
     export.add_argument("--to", dest="end", help="Beijing time, exclusive")
     export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
+    export.add_argument("--no-personal", action="store_true", help="without names, phones, addresses")
+    export.add_argument("--codes", action="store_true", help="with the codes of the API beside their texts")
+    export.add_argument("--lang", choices=("zh", "en"), default="zh", help="of messages; default zh")
     old = command("import-csv", _import_csv, "import orders from a CSV file of an older script")
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
     old.add_argument("--shop", help="app_id of the shop; required if there are several")
@@ -223,9 +231,17 @@ def _grants(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from xiaoe.exports.tables import export_table
+    from xiaoe.exports.files import export_of, export_table
 
-    print(f"wrote {export_table(options.table, options.begin, options.end, options.format)}")
+    export = export_of(
+        options.table,
+        options.begin,
+        options.end,
+        with_personal=not options.no_personal,
+        with_codes=options.codes,
+        language=options.lang,
+    )
+    print(export_table(export, options.format).told(options.lang))
     return 0
 
 
@@ -240,7 +256,6 @@ def _sync(options: argparse.Namespace) -> int:
     """Run the DAG once in this process; the exit code is 0 if it succeeded."""
     from xiaoe import foreground
 
-    warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
     home = os.environ["AIRFLOW_HOME"]
     foreground.end_at_once_on_signals(home)
     watch = foreground.Watch(home, retries=options.retry)

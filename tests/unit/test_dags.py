@@ -298,7 +298,8 @@ def test_decide_and_report_run_once_for_each_shop(bag: DagBag) -> None:
 def test_a_question_waits_for_a_person_and_is_over_before_the_next_day(bag: DagBag) -> None:
     dag = bag.dags["xiaoe_benefits_review"]
     ask, answer = dag.get_task("order.ask"), dag.get_task("order.answer")
-    assert (ask.options, ask.defaults, ask.multiple) == (["发放", "取消", "稍后"], ["稍后"], False)
+    assert (ask.options, ask.defaults, ask.multiple) == (["发放福利", "不发放福利", "稍后再定"], ["稍后再定"], False)
+    assert ask.map_index_template == "{{ task.subject }}", "else a list of questions shows numbers"
     assert ask.execution_timeout + ask.response_timeout < dag.dagrun_timeout < timedelta(days=1)
     assert "order.ask" in answer.upstream_task_ids
     assert [asset.name for asset in answer.outlets] == ["xiaoe_benefit_answers"]
@@ -537,8 +538,8 @@ FLOORS: list[set[str]] = [
     {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
     {"mysql"},
-    {"resources", "exports", "maintenance", "backup", "notify"},
-    {"api", "merge"},
+    {"resources", "maintenance", "backup", "notify"},
+    {"api", "merge", "exports"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
     {"sync", "monitor", "reports"},
     {"tasks", "foreground", "hook", "operators"},

@@ -403,7 +403,7 @@ def test_an_empty_warehouse_shows() -> None:
 def test_every_route_asks_who_is_there() -> None:
     app = web.create_app()
     routes: dict[str, Any] = {route.path: route for route in app.routes}  # type: ignore[attr-defined]
-    assert routes.keys() == {"/page", "/monitor.css"}
+    assert routes.keys() == {"/page", "/monitor.css", "/export", "/export/file"}
     for route in routes.values():
         [check] = route.dependencies
         assert "requires_access_view" in check.dependency.__qualname__

@@ -18,7 +18,7 @@ from MySQLdb import Error
 
 from xiaoe import clock, settings
 from xiaoe.exceptions import XiaoeError
-from xiaoe.monitor import queries, view
+from xiaoe.monitor import export_page, queries, view
 from xiaoe.monitor.i18n import Texts, choose_language
 from xiaoe.mysql.warehouse import Warehouse
 
@@ -60,6 +60,7 @@ def create_app() -> FastAPI:
     def style() -> Response:
         return Response((_HERE / "templates" / "monitor.css").read_bytes(), media_type="text/css", headers=HEADERS)
 
+    app.include_router(export_page.router)
     return app
 
 
