@@ -129,11 +129,13 @@ def _store(session: Session, rows: Sequence[FilledRow], person: str, now: dateti
 def read_rows(path: Path) -> Iterator[FilledRow]:
     """The rows of the sheet 人工复核 and its continuations; `word` is empty where nothing was filled in.
 
+    A formula is read as its text, and so refused: its result may be missing, or out of date.
+
     Raises:
         XiaoeConfigError: See `import_reviews`.
     """
     try:
-        with closing(load_workbook(path, read_only=True, data_only=True)) as book:
+        with closing(load_workbook(path, read_only=True)) as book:
             sheets = [one for one in book.worksheets if re.fullmatch(rf"{SHEET}\d*", one.title)]
             if not sheets:
                 raise XiaoeConfigError(f"FILE={path} 没有“{SHEET}”表：请用每日福利判定日报的 xlsx")

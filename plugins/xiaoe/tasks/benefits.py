@@ -74,10 +74,9 @@ def review_benefits(*, patience: timedelta) -> None:
     Args:
         patience: How long a question stays open; then it counts as answered with 稍后再定.
     """
-    # Imported here, because only one DAG file needs this provider.
-    from airflow.providers.standard.operators.hitl import HITLOperator
-
+    # Imported here, because only one DAG file needs Airflow's standard provider.
     from xiaoe.benefits.names import LATER, OPTIONS
+    from xiaoe.benefits.question import XiaoeBenefitAskOperator
 
     questions = XiaoeBenefitQuestionsOperator(
         task_id="questions",
@@ -89,7 +88,7 @@ def review_benefits(*, patience: timedelta) -> None:
 
     @task_group(group_id="order")
     def order(subject: str, body: str, about: dict[str, str]) -> None:
-        ask = HITLOperator(
+        ask = XiaoeBenefitAskOperator(
             task_id="ask",
             doc_md="Waits for a person: *Required Actions*. No answer in time counts as 稍后再定."
             " 请在“待操作的任务实例”中答复；超时视为稍后再定。",
