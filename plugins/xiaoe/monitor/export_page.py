@@ -100,7 +100,7 @@ def export_file(
                 return again(400, texts("export_too_many", texts.number(rows), texts.number(MAX_ROWS)))
             rows = write_export(session, export, kind, folder / "file")
             record(session, export, kind, rows, by=user.get_name(), place=PAGE)
-    except (ValueError, XiaoeError, Error, AirflowException) as error:
+    except (ValueError, OverflowError, XiaoeError, Error, AirflowException) as error:
         shutil.rmtree(folder)
         return _refused(error, texts, again)
     except BaseException:
@@ -126,7 +126,7 @@ def may_see_personal(user: Any) -> bool:
 def _refused(error: Exception, texts: Texts, again: Any) -> HTMLResponse:
     if isinstance(error, XiaoeConfigError):
         return again(400, str(error))  # type: ignore[no-any-return]
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | OverflowError):
         return again(400, texts("export_day"))  # type: ignore[no-any-return]
     log.warning("a table cannot be exported", exc_info=True)
     return again(503, texts("export_failed"))  # type: ignore[no-any-return]
