@@ -604,7 +604,8 @@ def test_orders_put_off_get_half_of_the_places_the_longest_ago_first(
     shop: Shop, decide: Callable[[], dict[str, Any]]
 ) -> None:
     for number in range(8):
-        in_review(shop, f"o_{number}", created_time=DAY - timedelta(days=20 + number))
+        made = DAY - timedelta(days=20 + number)
+        in_review(shop, f"o_{number}", created_time=made, refund_time=made + HOUR)
     decide()
     about = {one["about"]["order_id"]: one["about"] for one in questions()}
     assert list(about) == [f"o_{number}" for number in range(8)]

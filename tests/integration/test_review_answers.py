@@ -47,6 +47,7 @@ MADE = datetime(2026, 11, 1, 10)
 NOW = (MADE + 16 * DAY).replace(tzinfo=BEIJING)
 RULE = Rule()
 STORED = ("benefit_reviews", "benefit_postponements", "benefit_queue", "benefit_decisions", "benefit_decision_log")
+"""At most one row of a shop and an order in each but the log, which begins with its number."""
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def session(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ses
 def shop(session: Session, database: Database) -> Shop:
     """Ten orders in review, o_0 to o_9, and one that is granted."""
     shop = Shop({f"o_{number}": order(f"o_{number}") for number in range(10)})
-    shop.orders["o_granted"] = order("o_granted", refund_money=None, refund_time=None)
+    shop.orders["o_granted"] = order("o_granted", order_state=1, refund_money=None, refund_time=None)
     shop.looks = [benefits.Look(MADE - DAY, MADE + DAY, utc(MADE + 15 * DAY))]
     shop.save(session)
     shop.save_looks(session)
@@ -97,7 +98,7 @@ def fill(path: Path, answers: dict[str, str], change: Callable[[Cells], None] = 
 
 
 def stored(database: Database) -> dict[str, list[dict[str, Any]]]:
-    return {table: database.rows(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in STORED}
+    return {table: database.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in STORED}
 
 
 def test_a_thousand_answers_against_the_oracle(
@@ -171,6 +172,7 @@ def test_who_and_when_is_kept(shop: Shop, session: Session, database: Database, 
         (lambda cells: cells["o_1"]["核对码（请勿改动）"].__setattr__("value", None), "（核对码）=：已被改动"),
         (lambda cells: cells["o_1"]["订单ID"].__setattr__("value", "o_2"), "订单 o_2 有两种答复，请只留一种"),
     ],
+    ids=["word", "formula", "order", "shop", "check code", "no check code", "two answers"],
 )
 def test_one_wrong_cell_refuses_the_file_and_is_named(
     shop: Shop, session: Session, database: Database, tmp_path: Path, change: Callable[[Cells], None], said: str
@@ -253,6 +255,7 @@ def test_a_column_offers_the_three_words(shop: Shop, session: Session, tmp_path:
         (lambda path: openpyxl.Workbook().save(path), "没有“人工复核”表"),
         (lambda path: _renamed(path), "“人工复核”表缺少列：答复"),
     ],
+    ids=["no xlsx", "no file", "no sheet", "no column"],
 )
 def test_another_file_is_refused_by_name(
     shop: Shop, session: Session, database: Database, tmp_path: Path, write: Callable[[Path], Any], said: str

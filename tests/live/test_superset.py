@@ -383,7 +383,7 @@ def test_excel_opens_a_csv_of_any_size(superset: Superset, warehouse: Database, 
     [dataset] = admin.get(f"{superset.url}/api/v1/dataset/?q={query}", timeout=60).json()["result"]
     asked = {
         "datasource": {"id": dataset["id"], "type": "table"},
-        "queries": [{"columns": ["product_type"], "metrics": ["orders_paid"], "row_limit": limit}],
+        "queries": [{"columns": ["product_type"], "metrics": ["orders"], "row_limit": limit}],
         "form_data": {"row_limit": limit},
         "result_format": "csv",
         "result_type": "full",

@@ -64,7 +64,7 @@ class FilledRow(NamedTuple):
         return self.shop_id, self.order_id
 
 
-class Survey(NamedTuple):
+class SheetFindings(NamedTuple):
     """What becomes of the rows of a file.
 
     Args:
@@ -98,12 +98,12 @@ def import_reviews(file: str, *, apply: bool, by: str | None = None) -> tuple[bo
     person = f"{(by or getpass.getuser()).strip()}（表格）"[:MAX_NAME]
     now = clock.now()
 
-    def work() -> Survey:
+    def work() -> SheetFindings:
         with Warehouse().session() as session, ExitStack() as stack:
             if apply:  # nothing may be decided between the check and the answers
                 for shop_id in sorted({row.shop_id for row in filled}):
                     stack.enter_context(merges_locked(session, shop_id))
-            found = survey(session, filled)
+            found = check(session, filled)
             if apply and not found.refused:
                 _store(session, found.accepted, person, now)
                 session.commit()
@@ -172,9 +172,9 @@ def _plain(value: Any) -> str:
 # --- its rows against the warehouse --------------------------------------------------------------------
 
 
-def survey(session: Session, rows: Sequence[FilledRow]) -> Survey:
+def check(session: Session, rows: Sequence[FilledRow]) -> SheetFindings:
     """Sort the rows into those to store, those that have moved on, and those that are wrong."""
-    found = Survey([], [], [])
+    found = SheetFindings([], [], [])
     decisions, answers = _states(session, rows)
     words = defaultdict(set)
     for row in rows:
@@ -230,7 +230,7 @@ def _states(
 # --- the report ----------------------------------------------------------------------------------------
 
 
-def _report(file: str, rows: int, filled: int, found: Survey, person: str, *, apply: bool) -> Iterator[str]:
+def _report(file: str, rows: int, filled: int, found: SheetFindings, person: str, *, apply: bool) -> Iterator[str]:
     yield f"{file}：“{SHEET}”{rows:,} 行，填了答复 {filled:,} 行"
     if found.refused:
         yield f"有 {len(found.refused):,} 处要改正，未写入任何答复："
