@@ -117,8 +117,9 @@ _OBSERVED = "observed_at"
 """Left out of every table but the log of changes, whose time it is."""
 _KINDS = {"datetime": "time", "date": "day", "int": "count", "bigint": "count", "tinyint": "count"}
 _WIDTHS = {"money": 14, "time": 20, "day": 12, "count": 12, "number": 12}
-_EXPLAINED = re.compile("[；：]|，如|（接口|，接口|（原始值|（app_id|（北京|（UTC|，元）")
-_CODE = re.compile("代码|（原始值）|（接口原值）|无法解析的列")
+_EXPLAINED = re.compile("[；：]|，如|，从|（逗号|（接口|，接口|（原始值|（app_id|（北京|（UTC|，元）")
+_CODE = re.compile("（原始值）|（接口原值）|^无法解析的列")
+"""In the comment of a column that says something to developers only."""
 
 
 @dataclass(frozen=True)
