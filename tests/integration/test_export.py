@@ -168,7 +168,8 @@ def test_products_have_names_beside_their_ids(session: Session) -> None:
 
 def test_a_decision_names_the_product_and_the_amount_and_its_time_is_beijing_s(session: Session) -> None:
     session.execute(
-        "INSERT INTO benefit_decisions (shop_id, order_id, decision, decision_text, reason, basis, policy_id, decided_at)"
+        "INSERT INTO benefit_decisions"
+        " (shop_id, order_id, decision, decision_text, reason, basis, policy_id, decided_at)"
         " VALUES ('appA', 'a01', 'grant', '发放', 'r', 'b', 1, '2026-03-31 16:00:00.000')"
     )
     session.execute("UPDATE orders SET title = '三天精通' WHERE order_id = 'a01'")
@@ -182,7 +183,9 @@ def test_a_decision_names_the_product_and_the_amount_and_its_time_is_beijing_s(s
 def test_without_personal_data_no_column_says_who_somebody_is(session: Session) -> None:
     merge_users(session, "appA", {"ua": "微信"}, SEEN)
     session.execute("UPDATE users SET nickname = '张三', phone = '13800138000', collect_phone = '13800138001'")
-    session.execute("UPDATE orders SET receiver_name = '张三', receiver_phone = '13800138000', receiver_detail = '北京'")
+    session.execute(
+        "UPDATE orders SET receiver_name = '张三', receiver_phone = '13800138000', receiver_detail = '北京'"
+    )
     session.commit()
     for name in SOURCES:
         text = Path(exported(name, with_personal=False)).read_text("utf-8-sig")
@@ -237,7 +240,11 @@ def test_rows_are_counted_as_they_are_exported(session: Session) -> None:
 @pytest.mark.parametrize(
     ("arguments", "chinese", "english"),
     [
-        (("order", None, None), "TABLE='order'：请给出 orders, order_items", "TABLE='order': give one of orders, order"),
+        (
+            ("order", None, None),
+            "TABLE='order'：请给出 orders, order_items",
+            "TABLE='order': give one of orders, order",
+        ),
         (("orders", "03-01", None), "FROM='03-01'：请写北京日期", "FROM='03-01': give a date like"),
         (("orders", "2026-03-02", "2026-03-02"), "FROM 必须早于 TO", "FROM must be before TO"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ SignIn = Callable[[str], TestClient]
 
 
 @pytest.fixture
-def sign_in(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SignIn]:
+def sign_in(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SignIn:
     """A browser of somebody with a role of Airflow; its own access checks are at work."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -56,7 +56,7 @@ def sign_in(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username=f"王芳-{role}", role=role)
         return TestClient(app)
 
-    yield browser
+    return browser
 
 
 def files_left(tmp_path: Path) -> list[Path]:

@@ -302,9 +302,7 @@ def test_a_right_that_is_missing_is_the_error_that_is_shown(
 # --- rows of earlier versions ---------------------------------------------------------------------------
 
 
-def test_a_shop_with_decisions_keeps_every_one_of_them_when_benefits_get_a_first_day(
-    place: Place, sync: Sync
-) -> None:
+def test_a_shop_with_decisions_keeps_every_one_of_them_when_benefits_get_a_first_day(place: Place, sync: Sync) -> None:
     place.point()
     migrate()
     sync.merge(*StagedRun([(at(0), [raw_order(number) for number in range(4)])]).write(sync.store))
@@ -320,7 +318,9 @@ def test_a_shop_with_decisions_keeps_every_one_of_them_when_benefits_get_a_first
         database.rows(f"DROP TABLE {table}")
     database.rows("DELETE FROM _yoyo_migration WHERE migration_id = '0027-golive'")
     assert migrate() == ["0027-golive"]
-    [start] = database.rows("SELECT shop_id, since, (SELECT DATE(MIN(created_time)) FROM orders) AS first FROM benefit_starts")
+    [start] = database.rows(
+        "SELECT shop_id, since, (SELECT DATE(MIN(created_time)) FROM orders) AS first FROM benefit_starts"
+    )
     assert (start["shop_id"], start["since"]) == (APP_ID, start["first"])
     database.rows("INSERT INTO benefit_queue SELECT shop_id, order_id FROM orders")
     Decider(Warehouse(), APP_ID, policy, number, now=at(2)).decide()

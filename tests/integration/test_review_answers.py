@@ -164,9 +164,15 @@ def test_who_and_when_is_kept(shop: Shop, session: Session, database: Database, 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda cells: cells["o_1"]["答复"].__setattr__("value", "取消"), "{A}（答复）=取消：请填 发放福利、不发放福利、稍后再定"),
+        (
+            lambda cells: cells["o_1"]["答复"].__setattr__("value", "取消"),
+            "{A}（答复）=取消：请填 发放福利、不发放福利、稍后再定",
+        ),
         (lambda cells: cells["o_1"]["答复"].__setattr__("value", "=1+1"), "{A}（答复）==1+1：请填"),
-        (lambda cells: cells["o_1"]["订单ID"].__setattr__("value", "o_x"), "{B}（订单ID）=o_x：店铺 apptest1 没有这个订单"),
+        (
+            lambda cells: cells["o_1"]["订单ID"].__setattr__("value", "o_x"),
+            "{B}（订单ID）=o_x：店铺 apptest1 没有这个订单",
+        ),
         (lambda cells: cells["o_1"]["店铺ID"].__setattr__("value", "app_x"), "（订单ID）=o_1：店铺 app_x 没有这个订单"),
         (lambda cells: cells["o_1"]["核对码（请勿改动）"].__setattr__("value", "abc"), "（核对码）=abc：已被改动"),
         (lambda cells: cells["o_1"]["核对码（请勿改动）"].__setattr__("value", None), "（核对码）=：已被改动"),
@@ -277,7 +283,9 @@ def _renamed(path: Path) -> None:
 def test_an_import_that_is_killed_leaves_all_answers_or_none(
     shop: Shop, session: Session, database: Database, tmp_path: Path
 ) -> None:
-    file = fill(daily_report(session, tmp_path), {f"o_{number}": "发放福利" for number in range(9)} | {"o_9": "稍后再定"})
+    file = fill(
+        daily_report(session, tmp_path), {f"o_{number}": "发放福利" for number in range(9)} | {"o_9": "稍后再定"}
+    )
     states = set()
     for point in killed_everywhere(lambda: import_reviews(file, apply=True, by="王芳"), KillSwitch.at_each_statement):
         found = [

@@ -98,7 +98,11 @@ def test_a_csv_that_a_spreadsheet_opens_right(tmp_path: Path) -> None:
     first, second = read_csv(path)
     assert list(first) == list(HEADERS)
     assert (first["订单ID"], first["手机号"], first["商品"]) == ("o_1", "\t013800138000", 'A "B", C\nD')
-    assert (first["实付金额（元）"], first["退款金额（元）"], first["支付时间"]) == ("99.90", "0.00", "2026-11-20 09:00:00")
+    assert (first["实付金额（元）"], first["退款金额（元）"], first["支付时间"]) == (
+        "99.90",
+        "0.00",
+        "2026-11-20 09:00:00",
+    )
     assert (second["订单ID"], second["实付金额（元）"], second["退款金额（元）"]) == ("", "", "1234567.05")
     assert (second["商品"], second["支付时间"]) == ("🙂", "")
 

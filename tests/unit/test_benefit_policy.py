@@ -53,9 +53,7 @@ def test_without_a_first_day_a_policy_reads_as_before_there_was_one(tmp_path: Pa
     for since in (None, ""):
         policy = read_policy(written(tmp_path, since=since))
         assert policy.since is None
-        assert policy.to_json() == (
-            '{"days":14,"anchor":"created_time","partial_refund":"review","resource_types":[]}'
-        )
+        assert policy.to_json() == ('{"days":14,"anchor":"created_time","partial_refund":"review","resource_types":[]}')
 
 
 @pytest.mark.parametrize(

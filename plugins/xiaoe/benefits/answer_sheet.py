@@ -178,33 +178,43 @@ def check(session: Session, rows: Sequence[FilledRow]) -> SheetFindings:
     decisions, answers = _states(session, rows)
     words = defaultdict(set)
     for row in rows:
-        if row.word in WORDS:
-            words[row.key].add(WORDS[row.word])
+        words[row.key].add(WORDS.get(row.word, row.word))
     seen = set()
     for row in rows:
-        held = decisions.get(row.key)
-        if row.word not in WORDS:
-            found.refused.append(f"{row.places[ANSWER]}（{ANSWER}）={row.word}：请填 {'、'.join((*OPTIONS, LATER))}")
-        elif held is None:
-            found.refused.append(f"{row.places['订单ID']}（订单ID）={row.order_id}：店铺 {row.shop_id} 没有这个订单")
-        elif not _CHECK_CODE.fullmatch(row.basis):
-            found.refused.append(f"{row.places[CHECK]}（核对码）={row.basis}：已被改动，请从原文件复制")
-        elif len(words[row.key]) > 1:
-            found.refused.append(f"{row.places[ANSWER]}（{ANSWER}）={row.word}：订单 {row.order_id} 有两种答复，请只留一种")
-        elif row.key in seen:
+        held, state = decisions.get(row.key), (*row.key, row.basis)
+        if wrong := _wrong(row, is_known=held is not None, is_contradicted=len(words[row.key]) > 1):
+            found.refused.append(wrong)
+        elif row.key in seen:  # the same answer twice
             continue
-        elif held[0] != "review":
-            found.skipped.append(f"{row.places['订单ID']} 订单 {row.order_id}：已判定为“{NAMES[held[0]]}”")
-        elif held[1] != row.basis:
-            found.skipped.append(f"{row.places['订单ID']} 订单 {row.order_id}：导出后订单有变化，请按新的日报答复")
-        elif (*row.key, row.basis) in answers:
-            found.skipped.append(
-                f"{row.places['订单ID']} 订单 {row.order_id}：{answers[(*row.key, row.basis)]} 已答复，等待下一次判定"
-            )
+        elif moved_on := _moved_on(row, held, answers.get(state)):
+            found.skipped.append(f"{row.places['订单ID']} 订单 {row.order_id}：{moved_on}")
         else:
             found.accepted.append(row)
         seen.add(row.key)
     return found
+
+
+def _wrong(row: FilledRow, *, is_known: bool, is_contradicted: bool) -> str | None:
+    """The cell that is wrong, its value and the fix."""
+    if row.word not in WORDS:
+        return f"{row.places[ANSWER]}（{ANSWER}）={row.word}：请填 {'、'.join((*OPTIONS, LATER))}"
+    if not is_known:
+        return f"{row.places['订单ID']}（订单ID）={row.order_id}：店铺 {row.shop_id} 没有这个订单"
+    if not _CHECK_CODE.fullmatch(row.basis):
+        return f"{row.places[CHECK]}（核对码）={row.basis}：已被改动，请从原文件复制"
+    if is_contradicted:
+        return f"{row.places[ANSWER]}（{ANSWER}）={row.word}：订单 {row.order_id} 有两种答复，请只留一种"
+    return None
+
+
+def _moved_on(row: FilledRow, held: tuple[str, str] | None, answered_by: str | None) -> str | None:
+    """Why an order needs no answer, or another one; `held` is its decision and basis now."""
+    decision, basis = held or ("", "")
+    if decision != "review":
+        return f"已判定为“{NAMES[decision]}”"
+    if basis != row.basis:
+        return "导出后订单有变化，请按新的日报答复"
+    return f"{answered_by} 已答复，等待下一次判定" if answered_by else None
 
 
 def _states(

@@ -14,7 +14,7 @@ from xiaoe.exports.sheets import SheetColumn, SheetTable
 from xiaoe.mysql.session import Session
 
 ANSWER, CHECK = "答复", "核对码（请勿改动）"
-"""Columns of the sheet 人工复核 that `make import-reviews` reads: the answer, and the state of the order it is about."""
+"""Columns of the sheet 人工复核 that `make import-reviews` reads: the answer, and the order's `basis`."""
 TEXT_WIDTHS = {
     "店铺ID": 22, "订单ID": 34, "判定": 10, "原因": 26, "原判定": 10, "用户ID": 30, "昵称": 18, "手机号": 16,
     "商品": 36, ANSWER: 14, CHECK: 36,

@@ -25,8 +25,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         anchor: Column of `orders` that the days count from; if it is empty, the time of creation.
         partial_refund: What a partial refund before the deadline means.
         resource_types: Codes of the product types that carry a benefit; empty: all.
-        since: Beijing day from which benefits are given (福利起算日): an order whose days count from an earlier moment is
-            not applicable. None: each shop's day in `benefit_starts`, that of its first decision.
+        since: Beijing day from which benefits are given (福利起算日): an order whose days count from an earlier moment
+            is not applicable. None: each shop's day in `benefit_starts`, that of its first decision.
     """
 
     days: Annotated[int, msgspec.Meta(ge=1, le=365)]
@@ -54,7 +54,8 @@ def read_policy(path: Path = POLICY_FILE) -> Policy:
     except (msgspec.MsgspecError, ValueError) as error:
         raise XiaoeConfigError(
             f"{path}: {error}. Give days: 1 to 365, anchor: created_time or pay_time,"
-            " partial_refund: review or revoke, resource_types: a list of codes, since: a day like 2026-11-01 or nothing"
+            " partial_refund: review or revoke, resource_types: a list of codes, since: a day like 2026-11-01 or"
+            " nothing"
         ) from None
 
 

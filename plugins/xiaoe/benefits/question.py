@@ -19,6 +19,4 @@ class XiaoeBenefitAskOperator(HITLOperator):
         Raises:
             ValueError: It is not.
         """
-        super().validate_chosen_options(
-            [one for one in chosen_options if one not in (*FORMER_OPTIONS, FORMER_LATER)]
-        )
+        super().validate_chosen_options([one for one in chosen_options if one not in (*FORMER_OPTIONS, FORMER_LATER)])

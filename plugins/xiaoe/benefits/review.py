@@ -88,7 +88,9 @@ def _body(shop_name: str, row: tuple[Any, ...]) -> str:
         "福利截止": deadline,
     }
     lines = [f"- **{name}**：{markdown_text('—' if value is None else str(value))}" for name, value in fields.items()]
-    return "\n".join([*lines, "", f"请在店铺后台核实后选择，选择后立即生效。选“{LATER}”或不答复：以后再问，福利暂不变动。"])
+    return "\n".join(
+        [*lines, "", f"请在店铺后台核实后选择，选择后立即生效。选“{LATER}”或不答复：以后再问，福利暂不变动。"]
+    )
 
 
 def _yuan(amount: Decimal | None) -> str | None:

@@ -61,7 +61,12 @@ class Source(NamedTuple):
 
 _ORDER = "JOIN orders AS o ON o.shop_id = t.shop_id AND o.order_id = t.order_id"
 _PRODUCT = "LEFT JOIN products AS p ON p.shop_id = t.shop_id AND p.resource_id = t.resource_id"
-_CHANGES = {"order_state": "订单状态", "ship_state": "发货状态", "refund_money": "退款金额（元）", "refund_time": "退款时间"}
+_CHANGES = {
+    "order_state": "订单状态",
+    "ship_state": "发货状态",
+    "refund_money": "退款金额（元）",
+    "refund_time": "退款时间",
+}
 
 
 def _change_in_words(row: dict[str, Any]) -> dict[str, Any]:

@@ -125,11 +125,11 @@ def may_see_personal(user: Any) -> bool:
 
 def _refused(error: Exception, texts: Texts, again: Any) -> HTMLResponse:
     if isinstance(error, XiaoeConfigError):
-        return again(400, str(error))  # type: ignore[no-any-return]
+        return again(400, str(error))
     if isinstance(error, ValueError | OverflowError):
-        return again(400, texts("export_day"))  # type: ignore[no-any-return]
+        return again(400, texts("export_day"))
     log.warning("a table cannot be exported", exc_info=True)
-    return again(503, texts("export_failed"))  # type: ignore[no-any-return]
+    return again(503, texts("export_failed"))
 
 
 def _texts(request: Request, lang: str | None) -> Texts:
@@ -140,7 +140,9 @@ def _texts(request: Request, lang: str | None) -> Texts:
 def _form(texts: Texts, user: Any, filled: dict[str, str], status: int = 200, message: str = "") -> HTMLResponse:
     today = clock.now().date()
     values = {"table": "orders", "first": f"{today - timedelta(days=DAYS - 1)}", "last": f"{today}", "kind": "xlsx"}
-    names = {name: source.title if texts.language == "zh" else name.replace("_", " ") for name, source in SOURCES.items()}
+    names = {
+        name: source.title if texts.language == "zh" else name.replace("_", " ") for name, source in SOURCES.items()
+    }
     html = _ENVIRONMENT.get_template("export.html").render(
         texts=texts, names=names, values=values | filled, message=message, may_see_personal=may_see_personal(user)
     )

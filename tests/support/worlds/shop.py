@@ -40,7 +40,8 @@ EVERYTHING = Window(START, END)
 TABLES = (
     "order_items", *(resource.table for resource in RESOURCES.values()), "order_state_log", "live_stream_days",
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
-    "benefit_notices", "benefit_starts", "benefit_postponements", "export_log", "alerts", "channel_refusals", "quality_results",
+    "benefit_notices", "benefit_starts", "benefit_postponements", "export_log", "alerts",
+    "channel_refusals", "quality_results",
     "sync_runs", "storage_samples", "backups", "shop_checks", "shops", "report_sends",
     "mart_queue", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
     "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
