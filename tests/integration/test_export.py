@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import openpyxl
 import pytest
@@ -260,17 +262,18 @@ def test_what_is_wrong_is_named_in_the_language_asked_for(
 def test_the_command_speaks_chinese_or_english_and_nothing_of_python(
     session: Session, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["export", "--table", "orders", "--format", "csv"]) == 0
-    out, err = capfd.readouterr()
-    assert re.fullmatch(r"已导出 3 行：file:///.*/订单-全部.csv\n", out)
-    assert main(["export", "--table", "orders", "--lang", "en", "--no-personal", "--codes"]) == 0
-    assert re.fullmatch(r"wrote 3 rows: file:///.*/订单-全部-不含个人信息.xlsx\n", capfd.readouterr().out)
-    assert main(["export", "--table", "order"]) == main(["export", "--table", "order", "--lang", "en"]) == 1
-    assert capfd.readouterr().err.splitlines() == [
-        f"错误：TABLE='order'：请给出 {', '.join(SOURCES)} 中的一个",
-        f"error: TABLE='order': give one of {', '.join(SOURCES)}",
-    ]
-    assert err == ""
+    with mock.patch.dict(os.environ):  # the command sets an Airflow home
+        assert main(["export", "--table", "orders", "--format", "csv"]) == 0
+        out, err = capfd.readouterr()
+        assert re.fullmatch(r"已导出 3 行：file:///.*/订单-全部.csv\n", out)
+        assert main(["export", "--table", "orders", "--lang", "en", "--no-personal", "--codes"]) == 0
+        assert re.fullmatch(r"wrote 3 rows: file:///.*/订单-全部-不含个人信息.xlsx\n", capfd.readouterr().out)
+        assert main(["export", "--table", "order"]) == main(["export", "--table", "order", "--lang", "en"]) == 1
+        assert capfd.readouterr().err.splitlines() == [
+            f"错误：TABLE='order'：请给出 {', '.join(SOURCES)} 中的一个",
+            f"error: TABLE='order': give one of {', '.join(SOURCES)}",
+        ]
+        assert err == ""
 
 
 def test_an_exact_amount_stays_exact(session: Session) -> None:
