@@ -4,8 +4,8 @@ Asks about orders in review that have no answer to their current state: at most 
 first; orders put off get half of the places. Answer in the UI under *Required Actions* (待操作的任务实例): 发放福利,
 不发放福利 or 稍后再定; or fill in the column 答复 of the daily report's sheet 人工复核, then `make import-reviews`.
 Each answer is stored in `benefit_reviews`, with who and when; `xiaoe_benefits` then decides by it and logs the person
-as `decided_by`. If the order changes after the answer, the answer no longer holds: the order is decided, or asked about,
-again.
+as `decided_by`. If the order changes after the answer, the answer no longer holds: the order is decided, or asked
+about, again.
 请在“待操作的任务实例”中逐单答复，或在日报“人工复核”表的“答复”列填好后导入；20 小时内未答复视为“稍后再定”，以后再问。
 
 **When it fails** in `questions`: check the warehouse. In `answer`: clear that one task; the answer is not lost.
