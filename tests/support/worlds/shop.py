@@ -49,15 +49,8 @@ TABLES = (
 )  # fmt: skip
 WHOLE_LISTS = [name for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE]
 NOT_COMPARED = {
-    "sync_runs",
-    "export_log",
-    "storage_samples",
-    "backups",
-    "shop_checks",
-    "shops",
-    "api_tokens",
-    "api_fields",
-}
+    "sync_runs", "export_log", "storage_samples", "backups", "shop_checks", "shops", "api_tokens", "api_fields",
+}  # fmt: skip
 """What work cost and where it stands, not what came of it."""
 CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}
 """Columns that tell when the test ran, and what the last merge of several did."""
