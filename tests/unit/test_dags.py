@@ -305,6 +305,15 @@ def test_a_question_waits_for_a_person_and_is_over_before_the_next_day(bag: DagB
     assert [asset.name for asset in answer.outlets] == ["xiaoe_benefit_answers"]
 
 
+@pytest.mark.parametrize("word", ["发放福利", "不发放福利", "稍后再定", "发放", "取消", "稍后"])
+def test_a_question_asked_before_an_update_may_be_answered_after_it(bag: DagBag, word: str) -> None:
+    """Airflow holds an answer against the options that the task has now."""
+    ask = bag.dags["xiaoe_benefits_review"].get_task("order.ask")
+    ask.validate_chosen_options([word])
+    with pytest.raises(ValueError, match="好"):
+        ask.validate_chosen_options(["好"])
+
+
 def test_what_a_customer_wrote_is_not_run_as_a_template(bag: DagBag) -> None:
     """Airflow renders subject and body of a question; what comes from another task is not rendered again."""
     ask = copy.copy(bag.dags["xiaoe_benefits_review"].get_task("order.ask"))
