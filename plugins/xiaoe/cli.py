@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
-    prepare_airflow(quiet=options.command == "sync")
+    prepare_airflow(quiet=options.command in ("sync", "export", "import-reviews"))
     from xiaoe.exceptions import XiaoeError
 
     try:
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     reviews.add_argument("--file", required=True, help="path of the report, with the column 答复 filled in")
     reviews.add_argument("--by", help="who answers; default: the user of this machine")
     reviews.add_argument("--apply", action="store_true", help="store them")
+    reviews.set_defaults(lang="zh")
     command("backup", _backup, "dump the warehouse into XIAOE_BACKUP_STORE")
     restore = command("restore", _restore, "restore a backup into a database")
     restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")

@@ -142,7 +142,8 @@ def read_rows(path: Path) -> Iterator[FilledRow]:
             for sheet in sheets:
                 yield from _rows_of(path, sheet)
     except (InvalidFileException, BadZipFile, KeyError, OSError) as error:
-        raise XiaoeConfigError(f"FILE={path} 读不出来（{error}）：请给出福利判定日报的 .xlsx 文件") from None
+        why = getattr(error, "strerror", None) or error
+        raise XiaoeConfigError(f"FILE={path} 读不出来（{why}）：请给出福利判定日报的 .xlsx 文件") from None
 
 
 def _rows_of(path: Path, sheet: Any) -> Iterator[FilledRow]:
