@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy backup restore rebuild export import-csv today-link import-targets demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy import-reviews backup restore rebuild export import-csv today-link import-targets demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,10 @@ replay: install  ## serve what `make check-shop RECORD=1` kept as a shop on this
 benefit-policy: install  ## show the effect of a changed include/benefit_policy.yaml on past decisions (APPLY=1 puts it in force)
 	@$(PYTHON_BIN) -m xiaoe.cli benefit-policy $(if $(APPLY),--apply)
 
+import-reviews: install  ## check the answers of a daily report's sheet 人工复核 (APPLY=1 stores them): FILE=福利判定-….xlsx [BY=name]
+	@: $(or $(FILE),$(error FILE is missing: make import-reviews FILE=福利判定-….xlsx [BY=name] [APPLY=1]))
+	@$(PYTHON_BIN) -m xiaoe.cli import-reviews --file '$(FILE)' $(if $(BY),--by '$(BY)') $(if $(APPLY),--apply)
+
 backup: install  ## dump the warehouse into XIAOE_BACKUP_STORE now
 	@$(PYTHON_BIN) -m xiaoe.cli backup
 
@@ -92,9 +96,9 @@ restore: install  ## restore a backup: FILE=path or URL [INTO=another_database] 
 rebuild: install  ## merge all stored pages, e.g. after a restore [RESOURCE=orders] [ACCEPT_MISSING=1]
 	@$(PYTHON_BIN) -m xiaoe.cli rebuild $(if $(RESOURCE),--resource '$(RESOURCE)') $(if $(ACCEPT_MISSING),--accept-missing)
 
-export: install  ## export a table as xlsx with Chinese headings: TABLE=orders|refunds|users|products|daily_sales|… [FROM= TO= FORMAT=csv]
-	@: $(or $(TABLE),$(error TABLE is missing: make export TABLE=orders [FROM=2026-11-01 TO=2026-12-01] [FORMAT=csv]))
-	@$(PYTHON_BIN) -m xiaoe.cli export --table '$(TABLE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(if $(FORMAT),--format '$(FORMAT)')
+export: install  ## export a table as xlsx with Chinese headings: TABLE=orders|order_items|refunds|users|daily_sales|… [FROM= TO= FORMAT=csv PERSONAL=0 CODES=1 LANG=en]
+	@: $(or $(TABLE),$(error TABLE is missing: make export TABLE=orders [FROM=2026-11-01 TO=2026-12-01] [FORMAT=csv] [PERSONAL=0 leaves out names, phones, addresses] [CODES=1]))
+	@$(PYTHON_BIN) -m xiaoe.cli export --table '$(TABLE)' $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)') $(if $(FORMAT),--format '$(FORMAT)') $(if $(filter 0,$(PERSONAL)),--no-personal) $(if $(CODES),--codes) $(if $(filter zh en,$(LANG)),--lang $(filter zh en,$(LANG)))
 
 today-link: install  ## print a link that opens the phone page 今日经营 without a log-in; needs AIRFLOW__API__SECRET_KEY and AIRFLOW__API__BASE_URL
 	@$(PYTHON_BIN) -m xiaoe.cli today-link

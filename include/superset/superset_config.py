@@ -28,6 +28,8 @@ from flask_login import current_user
 from superset.config import TALISMAN_CONFIG as _SHIPPED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from flask import Flask
     from werkzeug.wrappers import Response
 
@@ -74,6 +76,8 @@ TALISMAN_CONFIG |= {"force_https": False, "session_cookie_secure": _HTTPS}  # th
 
 ROW_LIMIT = 10_000
 SQL_MAX_ROW = 100_000
+# A CSV that Superset streams does not escape what begins like a formula, so that no chart's is streamed.
+CSV_STREAMING_ROW_THRESHOLD = SQL_MAX_ROW + 1
 SUPERSET_WEBSERVER_TIMEOUT = 60
 _CACHE = {
     "CACHE_TYPE": "FileSystemCache",  # shared by the workers
@@ -119,8 +123,16 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:
 
 def mark_csv(response: Response) -> Response:
     """Add a byte order mark to a CSV: without one, Excel assumes the local code page."""
-    if response.mimetype == "text/csv" and not response.is_streamed:
-        body = response.get_data()
-        if not body.startswith(_UTF8_MARK):
-            response.set_data(_UTF8_MARK + body)
+    if response.mimetype != "text/csv":
+        return response
+    if response.is_streamed:  # from CSV_STREAMING_ROW_THRESHOLD rows on; never with a mark
+        response.response = _marked(response.response)
+    elif not (body := response.get_data()).startswith(_UTF8_MARK):
+        response.set_data(_UTF8_MARK + body)
     return response
+
+
+def _marked(parts: Iterable[bytes | str]) -> Iterator[bytes | str]:
+    """A stream with the mark in front; ending it early ends the query behind it."""
+    yield _UTF8_MARK
+    yield from parts

@@ -29,16 +29,21 @@ SYNC_DAGS = {
 }
 
 
+_ERROR = {"zh": "错误：", "en": "error: "}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    prepare_airflow(quiet=options.command == "sync")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
+    prepare_airflow(quiet=options.command in ("sync", "export", "import-reviews"))
     from xiaoe.exceptions import XiaoeError
 
     try:
         return int(options.run(options))
     except XiaoeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{_ERROR[getattr(options, 'lang', 'en')]}{error}", file=sys.stderr)
         return 1
 
 
@@ -67,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--port", type=int, default=0, help="default: a free one")
     policy = command("benefit-policy", _benefit_policy, "show the effect of a changed include/benefit_policy.yaml")
     policy.add_argument("--apply", action="store_true", help="put it in force")
+    reviews = command("import-reviews", _import_reviews, "take back the answers filled in on a daily report's xlsx")
+    reviews.add_argument("--file", required=True, help="path of the report, with the column 答复 filled in")
+    reviews.add_argument("--by", help="who answers; default: the user of this machine")
+    reviews.add_argument("--apply", action="store_true", help="store them")
+    reviews.set_defaults(lang="zh")
     command("backup", _backup, "dump the warehouse into XIAOE_BACKUP_STORE")
     restore = command("restore", _restore, "restore a backup into a database")
     restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")
@@ -85,10 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     grants.add_argument("--fresh", action="store_true", help="revoke all other rights first")
     grants.add_argument("--only", help="only this user, e.g. bi_reader after a migration")
     export = command("export", _export, "export a table as CSV or xlsx, with Chinese headings")
-    export.add_argument("--table", required=True, help="orders, refunds, users, products, daily_sales, …")
+    export.add_argument("--table", required=True, help="orders, order_items, refunds, users, daily_sales, …")
     export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
     export.add_argument("--to", dest="end", help="Beijing time, exclusive")
     export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
+    export.add_argument("--no-personal", action="store_true", help="without names, phones, addresses")
+    export.add_argument("--codes", action="store_true", help="with the codes of the API beside their texts")
+    export.add_argument("--lang", choices=("zh", "en"), default="zh", help="of messages; default zh")
     command("today-link", _today_link, "a link that opens the page 今日经营 without a log-in, for some days")
     old = command("import-csv", _import_csv, "import orders from a CSV file of an older script")
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
@@ -174,6 +187,15 @@ def _benefit_policy(options: argparse.Namespace) -> int:
     return 0
 
 
+def _import_reviews(options: argparse.Namespace) -> int:
+    """Import answers; the exit code is 1 if the file is refused."""
+    from xiaoe.benefits.answer_sheet import import_reviews
+
+    accepted, text = import_reviews(options.file, apply=options.apply, by=options.by)
+    print(text)
+    return 0 if accepted else 1
+
+
 def _backup(_: argparse.Namespace) -> int:
     from xiaoe.backup.service import back_up_now
 
@@ -215,9 +237,17 @@ def _grants(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from xiaoe.exports.tables import export_table
+    from xiaoe.exports.files import export_of, export_table
 
-    print(f"wrote {export_table(options.table, options.begin, options.end, options.format)}")
+    export = export_of(
+        options.table,
+        options.begin,
+        options.end,
+        with_personal=not options.no_personal,
+        with_codes=options.codes,
+        language=options.lang,
+    )
+    print(export_table(export, options.format).told(options.lang))
     return 0
 
 
@@ -251,7 +281,6 @@ def _sync(options: argparse.Namespace) -> int:
     """Run the DAG once in this process; the exit code is 0 if it succeeded."""
     from xiaoe import foreground
 
-    warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
     home = os.environ["AIRFLOW_HOME"]
     foreground.end_at_once_on_signals(home)
     watch = foreground.Watch(home, retries=options.retry)

@@ -89,6 +89,11 @@ def database() -> str:
             connection.query("DROP DATABASE IF EXISTS xiaoe_demo")
     os.environ["AIRFLOW_CONN_XIAOE_MYSQL"] = dsn
     _output([sys.executable, "-m", "xiaoe.cli", "migrate"])
+    with connected(dsn) as connection, connection.cursor() as cursor:  # else benefits would begin today
+        cursor.executemany(
+            "INSERT IGNORE INTO benefit_starts (shop_id, since, recorded_at) VALUES (%s, %s, UTC_TIMESTAMP(3))",
+            [(shop.app_id, f"{HISTORY_START:%Y-%m-%d}") for shop in SHOPS.values()],
+        )
     [[version]] = query(dsn, "SELECT VERSION()")
     say(f"database    MySQL/MariaDB {version}, schema is up to date")
     return dsn

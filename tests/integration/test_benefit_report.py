@@ -17,6 +17,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
 from support.fixtures import shop_connection
+from support.oracles.benefits import begin_long_ago
 from support.servers.inbox import ChatService, MailServer, attachments, body, chat_service, mail_server
 from support.worlds.shop import APP_ID, Database
 from xiaoe import clock
@@ -48,7 +49,7 @@ SCHEDULED: Any = {
 }
 TABLES = (
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
-    "benefit_notices",
+    "benefit_notices", "benefit_starts", "benefit_postponements",
 )  # fmt: skip
 
 
@@ -98,6 +99,7 @@ class Shop:
 def shop(database: Database, tmp_path: Path, clean_env: pytest.MonkeyPatch) -> Shop:
     for table in TABLES:
         database.rows(f"DELETE FROM {table}")
+    begin_long_ago()
     clean_env.setenv("XIAOE_EXPORT_DIR", f"file://{tmp_path}/exports")
     return Shop(database)
 
@@ -166,20 +168,21 @@ def test_the_files_hold_what_became_of_each_order_that_day(shop: Shop, tmp_path:
     said = export()
     rows = csv_rows(said)
     assert [(row["订单ID"], row["判定"], row["原判定"], row["原因"]) for row in rows] == [
+        ("twice", "收回", "发放", "原因2"),
         ("last", "取消", "待定", "原因1"),
-        ("twice", "取消", "发放", "原因2"),
         ("first", "发放", "", "原因0"),
         ("again", "发放", "人工复核", "原因2"),
         ("unknown", "发放", "", "原因0"),
     ]
-    assert rows[2]["判定时间(北京时间)"] == "2026-11-20 00:00:00"
-    assert (said["grant"], said["revoke"], said["taken_back"], said["review"]) == (3, 2, 1, 1)
+    assert rows[2]["判定时间"] == "2026-11-20 00:00:00"
+    assert (said["grant"], said["revoke"], said["taken_back"], said["review"]) == (3, 1, 1, 1)
     folder = tmp_path / "exports" / APP_ID / "2026-11-20"
     assert said["files"] == [f"file://{folder}/福利判定-{APP_ID}-2026-11-20.{kind}" for kind in ("csv", "xlsx")]
     book = openpyxl.load_workbook(folder / f"福利判定-{APP_ID}-2026-11-20.xlsx")
     assert [row[1].value for row in book["判定"].iter_rows(min_row=2)] == [row["订单ID"] for row in rows]
     [row] = book["人工复核"].iter_rows(min_row=2, values_only=True)
-    assert row[:5] == (APP_ID, "back", "人工复核", "现因", "发放")
+    assert row[:8] == (None, "back", "课程", 99.9, None, "现因", DAY - timedelta(days=1), "发放")
+    assert row[-1] == "facts", "the state that an answer is about"
     assert sorted(path.name for path in folder.iterdir()) == sorted(name.rpartition("/")[2] for name in said["files"])
 
 
@@ -189,14 +192,14 @@ def test_every_fact_of_an_order_is_in_the_files(shop: Shop) -> None:
     shop.decide("0000123", "grant", "revoke")
     said = export()
     assert list(csv_rows(said)[0].values()) == [
-        APP_ID, "\t0000123", "取消", "原因1", "发放", "2026-11-19 00:00:00", "2026-11-20 09:00:00", "u_0000123",
+        APP_ID, "\t0000123", "收回", "原因1", "发放", "2026-11-19 00:00:00", "2026-11-20 09:00:00", "u_0000123",
         "张\n三🙂", "\t013800138000", "'=cmd|' /C calc'!A0", "99.90", "0.05", "2026-11-05 00:00:00",
         "2026-11-05 00:00:00", "2026-11-20 01:00:00",
     ]  # fmt: skip
     sheet = openpyxl.load_workbook(said["files"][1].removeprefix("file://"))["判定"]
     [cells] = sheet.iter_rows(min_row=2)
     assert [cell.value for cell in cells] == [
-        APP_ID, "0000123", "取消", "原因1", "发放", DAY - timedelta(days=1), DAY + 9 * HOUR, "u_0000123", "张\n三🙂",
+        APP_ID, "0000123", "收回", "原因1", "发放", DAY - timedelta(days=1), DAY + 9 * HOUR, "u_0000123", "张\n三🙂",
         "013800138000", "=cmd|' /C calc'!A0", 99.9, 0.05, DAY - timedelta(days=15), DAY - timedelta(days=15),
         DAY + HOUR,
     ]  # fmt: skip
@@ -239,6 +242,25 @@ def test_a_wrong_day_is_named(shop: Shop, typed: str, text: str) -> None:
         export(SCHEDULED | {"params": {"day": typed}})
 
 
+def test_the_first_report_of_a_shop_holds_no_order_from_before(
+    shop: Shop, decide: Callable[[], dict[str, Any]], clean_env: pytest.MonkeyPatch
+) -> None:
+    """Two years of orders are read on the day that the shop is connected."""
+    shop.database.rows("DELETE FROM benefit_starts")
+    clean_env.setattr(clock, "now", lambda: DAY.replace(hour=12, tzinfo=BEIJING))
+    for days in (700, 40, 1, 0):
+        name, made = f"o_{days}", DAY - timedelta(days=days)
+        shop.order(name, created_time=made, pay_time=made, order_state=10, refund_money=Decimal("99.90"),
+                   refund_time=made + HOUR)  # fmt: skip
+        in_review(shop, f"r_{days}", created_time=made, pay_time=made, refund_time=made + HOUR)
+        shop.insert("benefit_queue", shop_id=APP_ID, order_id=name)
+    assert decide()["decided"] == {"not_applicable": 6, "revoke": 1, "review": 1}
+    said = export(SCHEDULED | {"params": {"day": "2026-11-20"}})
+    assert [row["订单ID"] for row in csv_rows(said)] == ["o_0"]
+    assert (said["grant"], said["revoke"], said["review"]) == (0, 1, 1)
+    assert [one["about"]["order_id"] for one in questions()] == ["r_0"]
+
+
 # --- the daily message ---------------------------------------------------------------------------------
 
 
@@ -258,11 +280,11 @@ def test_mail_and_chat_get_the_counts_and_only_mail_the_files(
     said = export()
     assert send("mail", said) is send("chat", said) is True
     [mail], [talk] = inbox.mails, group.said
-    assert mail["Subject"] == talk["title"] == f"福利判定日报 {APP_ID} 2026-11-20：发放 1，取消 1"
+    assert mail["Subject"] == talk["title"] == f"福利判定日报 {APP_ID} 2026-11-20：发放 1，取消 0，收回 1"
     for text in (body(mail), talk["message"]):
-        assert "取消 1 单，其中发放后取消 1" in text
+        assert "收回 1 单：此前判定为发放，请收回已发的福利" in text
         assert "待人工复核 1 单" in text
-        assert "截止后待再次观测 1 单（当前），最久 2 天 9 小时" in text
+        assert "已过截止、等待复查 1 单（当前），最久 2 天 9 小时" in text
         assert "最近一次判定：2026-11-21 00:31" in text
         assert "张三" not in text
         assert "13800138000" not in text
@@ -390,7 +412,7 @@ def test_orders_that_wait_too_long_are_told_once_a_day_and_when_twice_as_many_wa
     assert at(midnight + 2 * HOUR) == {"chat": []}
     assert at(midnight + 5 * HOUR + timedelta(minutes=20)) == {"chat": ["waiting"]}
     [talk] = group.said
-    assert talk["title"] == f"【提醒】福利待观测 {APP_ID}：2 单，最久 5 小时 20 分"
+    assert talk["title"] == f"【提醒】福利等待复查 {APP_ID}：2 单，最久 5 小时 20 分"
     assert "xiaoe_orders_rescan" in talk["message"]
     wait("o_3")
     assert at(midnight + 6 * HOUR) == {"chat": []}
@@ -449,8 +471,8 @@ def test_an_answer_becomes_the_decision_and_is_logged_with_who_and_when(
     in_review(shop, "o_2")
     assert decide()["decided"] == {"review": 2}
     first, second = questions()
-    answer(first["about"], "发放", WANG, at=NOW.isoformat())
-    answer(second["about"], "取消", {"id": "li", "name": "li"})
+    answer(first["about"], "发放福利", WANG, at=NOW.isoformat())
+    answer(second["about"], "不发放福利", {"id": "li", "name": "li"})
     assert questions() == []
     assert decide()["decided"] == {"grant": 1, "revoke": 1}
     log = shop.database.rows("SELECT * FROM benefit_decision_log WHERE old_decision = 'review' ORDER BY order_id")
@@ -462,7 +484,7 @@ def test_an_answer_becomes_the_decision_and_is_logged_with_who_and_when(
     [kept, _] = shop.database.rows("SELECT * FROM benefit_reviews ORDER BY order_id")
     assert (kept["answer"], kept["answered_by"]) == ("grant", "王芳 (7)")
     assert kept["answered_at"] == datetime(2026, 11, 21, 1), "UTC"
-    answer(first["about"], "发放", WANG)  # cleared and run again
+    answer(first["about"], "发放福利", WANG)  # cleared and run again
     assert decide()["decided"] == {"grant": 1}
     assert shop.database.value("SELECT COUNT(*) FROM benefit_decision_log WHERE order_id = 'o_1'") == 2
 
@@ -476,24 +498,59 @@ def test_an_answer_does_not_outlive_the_facts_it_was_given_for(
     shop.database.rows("UPDATE orders SET refund_money = 6")
     shop.database.rows("INSERT INTO benefit_queue VALUES (%s, 'o_1')", (APP_ID,))
     decide()
-    answer(question["about"], "发放", WANG)
+    answer(question["about"], "发放福利", WANG)
     assert decide()["decided"] == {"review": 1}
     [again] = questions()
     assert again["about"]["basis"] != question["about"]["basis"]
     assert "**退款金额**：¥6.00" in again["body"]
 
 
-@pytest.mark.parametrize(("chosen", "user"), [("稍后", WANG), ("稍后", None), ("发放", None)])
-def test_an_order_is_asked_about_again_until_somebody_decides(
+@pytest.mark.parametrize(("chosen", "decision"), [("发放", "grant"), ("取消", "revoke")])
+def test_a_question_of_an_earlier_release_may_be_answered_with_its_words(
+    shop: Shop, decide: Callable[[], dict[str, Any]], chosen: str, decision: str
+) -> None:
+    in_review(shop, "o_1")
+    decide()
+    [question] = questions()
+    answer(question["about"], chosen, WANG)
+    assert decide()["decided"] == {decision: 1}
+
+
+@pytest.mark.parametrize(("chosen", "user"), [("稍后再定", None), ("稍后", None), ("发放福利", None)])
+def test_an_order_that_nobody_answered_about_is_asked_about_again(
     shop: Shop, decide: Callable[[], dict[str, Any]], chosen: str, user: dict[str, str] | None
 ) -> None:
     in_review(shop, "o_1")
     decide()
     [question] = questions()
-    with pytest.raises(AirflowSkipException, match="o_1: 稍后"):
+    with pytest.raises(AirflowSkipException, match="o_1: nobody answered"):
         answer(question["about"], chosen, user)
     assert questions() == [question]
     assert decide()["decided"] == {}
+    assert shop.database.rows("SELECT * FROM benefit_postponements") == []
+
+
+@pytest.mark.parametrize("chosen", ["稍后再定", "稍后"])
+def test_who_puts_an_order_off_and_when_is_kept_and_it_is_asked_about_again(
+    shop: Shop, decide: Callable[[], dict[str, Any]], chosen: str
+) -> None:
+    in_review(shop, "o_1")
+    decide()
+    [question] = questions()
+    for at in (NOW - HOUR, NOW):
+        with pytest.raises(AirflowSkipException, match="o_1: 稍后再定, said 王芳"):
+            answer(question["about"], chosen, WANG, at=at)
+        assert questions() == [question]
+    [kept] = shop.database.rows("SELECT * FROM benefit_postponements")
+    assert (kept["order_id"], kept["basis"], kept["postponed_by"], kept["postponed_at"]) == (
+        "o_1", question["about"]["basis"], "王芳 (7)", datetime(2026, 11, 21, 1),
+    )  # fmt: skip
+    assert decide()["decided"] == {}
+    answer(question["about"], "发放福利", WANG)
+    assert questions() == []
+    with pytest.raises(AirflowSkipException):
+        answer(question["about"], chosen, WANG)  # a second person, later: the answer stays
+    assert decide()["decided"] == {"grant": 1}
 
 
 def test_a_question_tells_the_facts_as_text_and_nothing_personal(
@@ -503,7 +560,9 @@ def test_a_question_tells_the_facts_as_text_and_nothing_personal(
     shop.user("o_1", nickname="张三", phone="13800138000")
     decide()
     [question] = questions()
-    assert question["subject"] == f"福利复核：订单 o_1（店铺 {APP_ID}）"
+    assert question["subject"] == (
+        f"截止前部分退款 · ¥99.90 · {{{{ 7*7 }}}} ![x](http://a.b/c.png) # 头 <s… · 订单 o_1（{APP_ID}）"
+    )
     facts = dict(line.removeprefix("- **").split("**：") for line in question["body"].splitlines() if "**：" in line)
     assert facts == {
         "店铺": APP_ID,
@@ -523,18 +582,52 @@ def test_a_question_tells_the_facts_as_text_and_nothing_personal(
     assert "13800138000" not in question["body"]
 
 
-def test_the_most_urgent_orders_are_asked_about_first_and_not_too_many(
-    shop: Shop, decide: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+def test_the_latest_deadlines_are_asked_about_first_and_not_too_many(
+    shop: Shop, decide: Callable[[], dict[str, Any]]
 ) -> None:
     for number in range(5):
         made = DAY - timedelta(days=20 - number)
         in_review(shop, f"o_{4 - number}", created_time=made)
     in_review(shop, "o_without_time", created_time=None)
     decide()
+    assert asked(3) == ["o_without_time", "o_0", "o_1"]
     with Warehouse().session() as session:
-        found = review.open_questions(session, APP_ID, limit=3)
-    assert [one["about"]["order_id"] for one in found] == ["o_without_time", "o_4", "o_3"]
-    assert "**福利截止**：—" in found[0]["body"]
+        assert "**福利截止**：—" in review.open_questions(session, APP_ID, limit=1)[0]["body"]
+
+
+def asked(limit: int) -> list[str]:
+    with Warehouse().session() as session:
+        return [one["about"]["order_id"] for one in review.open_questions(session, APP_ID, limit=limit)]
+
+
+def test_orders_put_off_get_half_of_the_places_the_longest_ago_first(
+    shop: Shop, decide: Callable[[], dict[str, Any]]
+) -> None:
+    for number in range(8):
+        made = DAY - timedelta(days=20 + number)
+        in_review(shop, f"o_{number}", created_time=made, refund_time=made + HOUR)
+    decide()
+    about = {one["about"]["order_id"]: one["about"] for one in questions()}
+    assert list(about) == [f"o_{number}" for number in range(8)]
+    for place, name in enumerate(("o_2", "o_0", "o_7")):
+        with pytest.raises(AirflowSkipException):
+            answer(about[name], "稍后再定", WANG, at=NOW + place * HOUR)
+    assert asked(4) == ["o_1", "o_3", "o_2", "o_0"], "neither new orders nor those put off are lost"
+    assert asked(6) == ["o_1", "o_3", "o_4", "o_2", "o_0", "o_7"]
+    assert asked(50) == ["o_1", "o_3", "o_4", "o_5", "o_6", "o_2", "o_0", "o_7"]
+    for name in ("o_1", "o_3", "o_4", "o_5", "o_6"):
+        answer(about[name], "不发放福利", WANG)
+    assert asked(4) == ["o_2", "o_0", "o_7"], "where nothing is new, all places are theirs"
+
+
+def test_a_list_of_questions_tells_them_apart(shop: Shop, decide: Callable[[], dict[str, Any]]) -> None:
+    in_review(shop, "o_1", title="课程" * 300, price=Decimal("1234.5"))
+    in_review(shop, "o_2", title=None, price=None, refund_money=None, order_state=8)
+    decide()
+    first, second = (one["subject"] for one in sorted(questions(), key=lambda one: one["about"]["order_id"]))
+    assert first == f"截止前部分退款 · ¥1,234.50 · {('课程' * 20)[:39]}… · 订单 o_1（{APP_ID}）"
+    assert second.endswith(f" · 金额未知 · — · 订单 o_2（{APP_ID}）")
+    assert max(len(first), len(second)) <= review.MAX_SUBJECT == 250, "what Airflow's column holds"
 
 
 def test_a_shop_with_a_wrong_connection_does_not_hold_up_the_others(

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from airflow.sdk import DAG
 
+from support.oracles.benefits import LONG_AGO
 from support.worlds.shop import APP_ID, END, EVERYTHING, Database, Sync
 from xiaoe import clock, settings
 from xiaoe.benefits import decide, policy, policy_change
@@ -21,7 +22,7 @@ from xiaoe.resources.refunds import REFUNDS
 
 pytestmark = pytest.mark.mysql
 
-FORTNIGHT = Policy(days=14, anchor="created_time", partial_refund="review", resource_types=[])
+FORTNIGHT = Policy(days=14, anchor="created_time", partial_refund="review", resource_types=[], since=LONG_AGO)
 MONTH = msgspec.structs.replace(FORTNIGHT, days=30, partial_refund="revoke")
 TABLES = ("benefit_decisions", "benefit_decision_log", "benefit_policies", "benefit_queue")
 

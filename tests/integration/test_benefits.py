@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import groupby
@@ -33,6 +33,7 @@ from support.oracles.benefits import (
     GRANTED,
     HOUR,
     IN_PROGRESS,
+    LONG_AGO,
     MILLISECOND,
     NO_PARTIAL_TIME,
     NO_REFUND_TIME,
@@ -42,6 +43,7 @@ from support.oracles.benefits import (
     REFUNDED,
     SECOND,
     STALE,
+    TOO_EARLY,
     UNKNOWN,
     UNPAID,
     UNREADABLE,
@@ -192,6 +194,8 @@ REVOKES = Rule(partial_refund="revoke")
 BY_PAYMENT = Rule(anchor="pay_time")
 ONE_TYPE = Rule(resource_types=(3, 6))
 THREE_DAYS = Rule(days=3)
+NEXT_DAY = MADE.date() + DAY
+SINCE_NEXT_DAY = Rule(since=NEXT_DAY)
 LATE = 9 * DAY
 CASES = [
     Case("paid, seen after the deadline", "grant", GRANTED),
@@ -297,6 +301,30 @@ CASES = [
     Case("nobody knows what it is", "not_applicable", NOT_CARRIED, {"resource_type": None}, rule=ONE_TYPE),
     Case("three days", "grant", GRANTED, deadline=3 * DAY, seen=-11 * DAY + MILLISECOND, rule=THREE_DAYS),
     Case("three days, to the second", "pending", UNSEEN, deadline=3 * DAY, seen=-11 * DAY, now=-DAY, rule=THREE_DAYS),
+    # before benefits began
+    Case("made the day before", "not_applicable", TOO_EARLY, rule=SINCE_NEXT_DAY),
+    Case("made the second before", "not_applicable", TOO_EARLY,
+         {"created_time": MADE.replace(hour=23, minute=59, second=59)}, deadline=14 * DAY + 14 * HOUR - SECOND,
+         rule=SINCE_NEXT_DAY),
+    Case("made as they begin", "grant", GRANTED, {"created_time": MADE.replace(hour=0) + DAY}, seen=None,
+         own=14 * HOUR + MILLISECOND, deadline=14 * DAY + 14 * HOUR, rule=SINCE_NEXT_DAY),
+    Case("made on the first day", "grant", GRANTED, rule=Rule(since=MADE.date())),
+    Case("made before, refunded", "not_applicable", TOO_EARLY, refunded(), rule=SINCE_NEXT_DAY),
+    Case("made before, in progress", "not_applicable", TOO_EARLY, {"order_state": 8}, rule=SINCE_NEXT_DAY),
+    Case("made before, not seen since", "not_applicable", TOO_EARLY, seen=None, rule=SINCE_NEXT_DAY),
+    Case("made before, carries none", "not_applicable", NOT_CARRIED, {"resource_type": 25},
+         rule=Rule(resource_types=(3,), since=NEXT_DAY)),
+    Case("made before, money unreadable", "not_applicable", TOO_EARLY, {"unreadable": ("price",)}, rule=SINCE_NEXT_DAY),
+    Case("made before, if that can be read", "review", UNREADABLE["created_time"], {"unreadable": ("created_time",)},
+         rule=SINCE_NEXT_DAY),
+    Case("made at no time, whenever benefits began", "review", NO_TIME, {"created_time": None}, deadline=None,
+         rule=SINCE_NEXT_DAY),
+    Case("made before, paid after, that counts", "pending", EARLY, {"pay_time": MADE + 3 * DAY}, deadline=17 * DAY,
+         rule=Rule(anchor="pay_time", since=NEXT_DAY)),
+    Case("made before, paid after, that does not count", "not_applicable", TOO_EARLY, {"pay_time": MADE + 3 * DAY},
+         rule=SINCE_NEXT_DAY),
+    Case("made before, payment unreadable, that counts", "review", UNREADABLE["pay_time"],
+         {"unreadable": ("pay_time",)}, rule=Rule(anchor="pay_time", since=NEXT_DAY)),
     # what cannot be told
     Case("code not known", "review", UNKNOWN, {"order_state": 12, "pay_time": MADE}),
     Case("no code", "review", UNKNOWN, {"order_state": None, "pay_time": MADE}),
@@ -386,7 +414,7 @@ def test_a_refund_that_surfaces_after_the_grant_takes_it_back(session: Session, 
     assert revoked_after_grant(session, later) == ["o_1"]
     assert revoked_after_grant(session, NOW) == []
     assert revoked_after_grant(session, later, "another") == []
-    assert "发放后取消 1" in attention.summary(Counter(revoke=1), ["o_1"], 0, ZERO)
+    assert "其中发放后收回 1" in attention.summary(Counter(revoke=1), ["o_1"], 0, ZERO)
 
 
 def test_a_refund_after_the_deadline_leaves_the_grant(session: Session, database: Database) -> None:
@@ -503,7 +531,7 @@ def test_orders_that_wait_are_counted_and_the_longest_told(session: Session, dat
     assert decide(now) == {"pending": 2}
     assert attention.not_observed_since(session, APP_ID, now) == (2, timedelta(minutes=90))
     assert attention.not_observed_since(session, "another", now) == (0, ZERO)
-    assert "2 单截止后尚未再次观测，最久 1 小时 30 分" in attention.summary(Counter(), [], 2, timedelta(minutes=90))
+    assert "2 单已过截止、等待复查，最久 1 小时 30 分" in attention.summary(Counter(), [], 2, timedelta(minutes=90))
     assert {row["reason"] for row in decisions(database).values()} == {UNSEEN, EARLY}
     assert [entry["new_decision"] for entry in log_of(database)] == ["pending"] * 3
     shop.looks.append(Look(MADE, MADE + HOUR, utc(DEADLINE + HOUR)))  # seen again: the first one only
@@ -541,6 +569,64 @@ def test_another_policy_decides_anew(session: Session, database: Database) -> No
     assert steps(database, "o_2") == [(None, "grant", GRANTED)]
     assert {row["policy_id"] for row in decisions(database).values()} == {number}
     assert disagreements(database, shop.verdicts(REVOKES, NOW + HOUR)) == []
+
+
+# --- the first day of benefits -------------------------------------------------------------------------
+
+AS_IT_COMES = Rule(since=None)
+
+
+def first_days(session: Session) -> list[tuple[str, date]]:
+    session.rollback()
+    return session.query("SELECT shop_id, since FROM benefit_starts ORDER BY shop_id")
+
+
+def test_benefits_begin_on_the_day_of_the_first_decision_and_that_day_stays(
+    session: Session, database: Database
+) -> None:
+    """A shop of fifty days is connected in the middle of them; then weeks pass, and everything is decided again."""
+    shop = saved(session, generated(2000))
+    go_live = beijing(benefits.FIRST_DAY + 25 * DAY + 23 * HOUR)
+    shop.first_decided = go_live.date()
+    decide(go_live, AS_IT_COMES)
+    verdicts = shop.verdicts(AS_IT_COMES, go_live)
+    assert disagreements(database, verdicts) == []
+    reasons = Counter(verdict.reason == TOO_EARLY for verdict in verdicts.values())
+    assert min(reasons.values()) > 500
+    for later in (go_live + HOUR, go_live + 40 * DAY):
+        enqueue(session, shop.orders)
+        decide(later, AS_IT_COMES)
+        assert disagreements(database, shop.verdicts(AS_IT_COMES, later)) == []
+    assert first_days(session) == [(APP_ID, go_live.date())]
+    moved = Rule(since=shop.first_decided - 5 * DAY)
+    enqueue(session, shop.orders)
+    decide(later, moved)
+    assert disagreements(database, shop.verdicts(moved, later)) == []
+    assert first_days(session) == [(APP_ID, go_live.date())]
+
+
+def test_the_first_day_is_each_shop_s_own_and_beijing_s(session: Session, database: Database) -> None:
+    enqueue(session, ["o_not_there_yet"])
+    decide(NOW, AS_IT_COMES)
+    assert first_days(session) == [], "nothing was decided"
+    other = saved(session, Shop({"o_1": order()}, shop_id="another"))
+    late_at_night = beijing(datetime(2026, 11, 20, 0, 30))  # still the day before in UTC
+    decide(late_at_night, AS_IT_COMES, shop_id="another")
+    saved(session, shop_of(order()))
+    decide(late_at_night + DAY, AS_IT_COMES)
+    assert first_days(session) == [("another", date(2026, 11, 20)), (APP_ID, date(2026, 11, 21))]
+    other.first_decided = date(2026, 11, 20)
+    assert disagreements(database, other.verdicts(AS_IT_COMES, NOW), "another") == []
+
+
+def test_a_look_at_a_new_rule_begins_nothing(session: Session, database: Database) -> None:
+    shop = saved(session, shop_of(order()))
+    decider = deciding.Decider(Warehouse(), APP_ID, AS_IT_COMES.policy, 1, now=NOW)
+    assert decider.effect() == {}
+    assert first_days(session) == []
+    decide(NOW, Rule(since=LONG_AGO))
+    assert decider.effect() == {("grant", "not_applicable"): 1}
+    assert disagreements(database, shop.verdicts(Rule(), NOW)) == []
 
 
 # --- a hundred thousand orders -------------------------------------------------------------------------
@@ -607,6 +693,8 @@ RULES = [
     Rule(anchor="pay_time"),
     Rule(days=30, resource_types=(3, 6)),
     Rule(days=1, anchor="pay_time", partial_refund="revoke", resource_types=(25,)),
+    Rule(since=date(2026, 9, 20)),
+    Rule(anchor="pay_time", resource_types=(3, 6), since=date(2026, 10, 1)),
 ]
 
 
@@ -746,6 +834,7 @@ RUNS = st.builds(
     anchor=st.sampled_from(["created_time", "pay_time"]),
     partial_refund=st.sampled_from(["review", "revoke"]),
     resource_types=st.sampled_from([(), (3,), (6, 25)]),
+    since=st.sampled_from([LONG_AGO, LONG_AGO, MADE.date(), NEXT_DAY]),
 )
 
 

@@ -20,6 +20,7 @@ from msgspec import structs
 from openpyxl.cell import WriteOnlyCell
 
 from support.fixtures import servers, shop_connection
+from support.oracles.benefits import LONG_AGO
 from support.worlds.marts import refresh
 from support.worlds.shop import APP_ID, START, Database, Sync, days, differences, merge_sql
 from support.worlds.staged import DAY_ONE, StagedRun, at, raw_order
@@ -30,7 +31,7 @@ from xiaoe.clock import BEIJING
 from xiaoe.csv_import import command
 from xiaoe.csv_import.command import import_csv
 from xiaoe.exceptions import XiaoeConfigError, XiaoeReconciliationError
-from xiaoe.exports.tables import export_table
+from xiaoe.exports.files import export_of, export_table
 from xiaoe.merge import merger
 from xiaoe.merge.merger import Merger
 from xiaoe.mysql.warehouse import Warehouse
@@ -401,7 +402,7 @@ def test_imported_then_synced_is_the_shop(sync: Sync, api: Any, database: Databa
 def exported(folder: Path, kind: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XIAOE_EXPORT_DIR", f"file://{folder}")
-        return export_table("orders", None, None, kind).removeprefix("file://")
+        return export_table(export_of("orders", None, None, with_codes=True), kind).address.removeprefix("file://")
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
@@ -423,7 +424,7 @@ def test_our_own_export_comes_back_as_it_went(
     assert "无法解析 " not in told
     unknown = re.search("不导入的列：(.*)", told)
     assert unknown is not None
-    assert unknown[1] == "是否导入订单、接口不再返回该订单的时间（UTC）、无法解析的列（逗号分隔）"
+    assert unknown[1] == "是否导入订单、接口不再返回该订单的时间、无法解析的列"
     assert alike(database.content()) == alike(before)
     assert database.wrong_lines() == []
 
@@ -523,7 +524,7 @@ def test_no_benefit_rests_on_a_file(database: Database, tmp_path: Path) -> None:
 
 
 def decide() -> dict[str, tuple[str, str]]:
-    warehouse, policy = Warehouse(), read_policy()
+    warehouse, policy = Warehouse(), structs.replace(read_policy(), since=LONG_AGO)
     with warehouse.session() as session:
         number = apply_policy(session, policy, by="test", shop_ids=[APP_ID])
         session.commit()

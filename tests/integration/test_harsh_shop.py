@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from support.fixtures import servers, shop_connection
+from support.oracles.benefits import LONG_AGO
 from support.worlds.harsh_shop import BEGIN, EVERY, NOW, HarshShop, open_shop
 from support.worlds.runs import unhurried
 from support.worlds.shop import APP_ID, Database, Sync, merge_sql
@@ -206,7 +207,7 @@ def test_a_benefit_is_reviewed_where_a_decisive_field_cannot_be_read(
     database: Database, shop: HarshShop, sync: Sync
 ) -> None:
     read_everything(sync)
-    policy, warehouse = Policy(14, "created_time", "review", []), Warehouse()
+    policy, warehouse = Policy(14, "created_time", "review", [], LONG_AGO), Warehouse()
     with warehouse.session() as session:
         number = apply_policy(session, policy, by="test", shop_ids=[APP_ID])
         session.commit()

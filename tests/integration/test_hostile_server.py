@@ -27,7 +27,7 @@ from xiaoe import clock
 from xiaoe.backup import service
 from xiaoe.backup.dump import Incomplete
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.exports.tables import export_table
+from xiaoe.exports.files import export_of, export_table
 from xiaoe.monitor.queries import read_page_data
 from xiaoe.mysql import variables
 from xiaoe.mysql.migrate import migrate
@@ -199,7 +199,7 @@ def whole_way(place: Database, store: Path) -> dict[str, object]:
     """Migrations, all resources twice, decisions, marts, an export, a backup and its drill; what came of them."""
     migrate()
     bi_shop.fill(Unlimited(place.url), store / "pages")
-    exported = Path(export_table("orders", None, None, "csv").removeprefix("file://")).read_bytes()
+    exported = Path(export_table(export_of("orders", None, None), "csv").address.removeprefix("file://")).read_bytes()
     with Warehouse().session() as session:
         page = read_page_data(session, APP_ID, clock.now())
     _, manifest = service.back_up_now()

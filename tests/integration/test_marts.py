@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.oracles.benefits import LONG_AGO
 from support.worlds.marts import merge, refresh, sales
 from support.worlds.shop import Database
 from support.worlds.small_shop import NOW, ORDERS, SEEN, A, B, fill
@@ -303,7 +304,7 @@ def test_a_curve_grows_by_the_day(session: Session, database: Database) -> None:
 @pytest.fixture
 def decided(shop: Database, session: Session) -> Database:
     """The benefits of shop A decided at `NOW`, by the rule as it comes."""
-    policy = Policy(14, "created_time", "review", [])
+    policy = Policy(14, "created_time", "review", [], LONG_AGO)
     number = apply_policy(session, policy, by="test", shop_ids=[A])
     session.commit()
     Decider(Warehouse(), A, policy, number, now=NOW.replace(tzinfo=BEIJING)).decide()
@@ -343,7 +344,7 @@ def test_changes_of_decisions(decided: Database, session: Session) -> None:
     )
     merge(session, [refunded], later)
     [(number,)] = session.query("SELECT MAX(id) FROM benefit_policies")
-    policy = Policy(14, "created_time", "review", [])
+    policy = Policy(14, "created_time", "review", [], LONG_AGO)
     Decider(Warehouse(), A, policy, number, now=later.replace(tzinfo=BEIJING)).decide()
     refresh(A, later)
     found = table(
@@ -625,7 +626,7 @@ def test_the_amount_of_imported_orders_is_no_revenue_among_benefits_either(
 ) -> None:
     """They are decided on like the others; only their money is left out, unless a setting counts it."""
     merge_imported(session, **ORIGINS)
-    policy = Policy(14, "created_time", "review", [])
+    policy = Policy(14, "created_time", "review", [], LONG_AGO)
     number = apply_policy(session, policy, by="test", shop_ids=[A])
     session.commit()
     Decider(Warehouse(), A, policy, number, now=NOW.replace(tzinfo=BEIJING)).decide()

@@ -18,8 +18,11 @@ from MySQLdb.cursors import BaseCursor
 from emulator.process import Emulator
 from support.faults.chaos import by_level
 from support.faults.processes import KillSwitch, killed_everywhere, together
-from support.worlds.shop import EVERYTHING, TABLES, Database, Sync
+from support.oracles.benefits import begin_long_ago
+from support.worlds.shop import APP_ID, EVERYTHING, TABLES, Database, Sync
 from support.worlds.staged import StagedRun, at, raw_order
+from xiaoe.benefits.decide import Decider, apply_policy
+from xiaoe.benefits.policy import Policy
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql.migrate import SCHEMA_DIR, migrate
 from xiaoe.mysql.warehouse import Warehouse
@@ -299,6 +302,32 @@ def test_a_right_that_is_missing_is_the_error_that_is_shown(
 
 
 # --- rows of earlier versions ---------------------------------------------------------------------------
+
+
+def test_a_shop_with_decisions_keeps_every_one_of_them_when_benefits_get_a_first_day(place: Place, sync: Sync) -> None:
+    place.point()
+    migrate()
+    sync.merge(*StagedRun([(at(0), [raw_order(number) for number in range(4)])]).write(sync.store))
+    database = Database(place.url)
+    begin_long_ago()
+    policy = Policy(14, "created_time", "review", [])
+    with Warehouse().session() as session:
+        number = apply_policy(session, policy, by="test", shop_ids=[APP_ID])
+        session.commit()
+    Decider(Warehouse(), APP_ID, policy, number, now=at(1)).decide()
+    before = database.rows("SELECT order_id, decision, reason FROM benefit_decisions ORDER BY order_id")
+    for table in ("benefit_starts", "benefit_postponements", "export_log"):
+        database.rows(f"DROP TABLE {table}")
+    database.rows("DELETE FROM _yoyo_migration WHERE migration_id = '0027-golive'")
+    assert migrate() == ["0027-golive"]
+    [start] = database.rows(
+        "SELECT shop_id, since, (SELECT DATE(MIN(created_time)) FROM orders) AS first FROM benefit_starts"
+    )
+    assert (start["shop_id"], start["since"]) == (APP_ID, start["first"])
+    database.rows("INSERT INTO benefit_queue SELECT shop_id, order_id FROM orders")
+    Decider(Warehouse(), APP_ID, policy, number, now=at(2)).decide()
+    assert database.rows("SELECT order_id, decision, reason FROM benefit_decisions ORDER BY order_id") == before
+    assert database.value("SELECT COUNT(*) FROM benefit_decision_log") == len(before) == 4
 
 
 def test_times_that_are_no_facts_leave_the_rows_that_hold_them(place: Place, sync: Sync) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from emulator.process import running
 from support.fixtures import shop_connection
+from support.oracles.benefits import begin_long_ago
 from support.worlds.runs import TaskRunner
 from support.worlds.shop import APP_ID, CLIENT_ID, NOW, SECRET, WHOLE_LISTS, Database
 from xiaoe.api import hook
@@ -160,6 +161,7 @@ def load(runs: TaskRunner) -> None:
     runs.refunds()
     for resource in WHOLE_LISTS:
         runs.sync(resource, "whole")
+    begin_long_ago()
     XiaoeBenefitsOperator(task_id="decide", xiaoe_conn_id="xiaoe_default").execute(runs.context())
     XiaoeMartsOperator(task_id="refresh", xiaoe_conn_id="xiaoe_default").execute(runs.context())
 

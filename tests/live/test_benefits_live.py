@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -82,6 +83,7 @@ def warehouse(migrated: str) -> Database:
             row_hash=1, raw_hash=1, observed_at=MADE, batch_id="by-hand", **facts,
         )  # fmt: skip
         insert(database, "benefit_queue", shop_id=APP_ID, order_id=name)
+    insert(database, "benefit_starts", shop_id=APP_ID, since=MADE, recorded_at=MADE)
     about: dict[str, Any] = {"shop_id": APP_ID, "order_id": "o_back", "reason": "r", "policy_id": 1}
     for day in REPORTED:
         granted_at = day + timedelta(hours=4)  # noon in Beijing
@@ -154,7 +156,7 @@ def questions(airflow: Standalone) -> dict[str, dict[str, Any]]:
     """
     path = "dags/xiaoe_benefits_review/dagRuns/~/hitlDetails?state=awaiting_input"
     found = airflow.api("GET", path)["hitl_details"]
-    return {detail["subject"].split()[1].partition("（")[0]: detail for detail in found}
+    return {re.findall(r"订单 (\w+)（", detail["subject"])[0]: detail for detail in found}
 
 
 def answer(airflow: Standalone, detail: dict[str, Any], chosen: str) -> dict[str, Any]:
@@ -230,11 +232,12 @@ def test_a_person_s_answer_over_the_api_becomes_the_decision_with_their_name(
 ) -> None:
     wait_until(lambda: len(questions(airflow)) == 2, PATIENCE, "nobody was asked")
     asked = questions(airflow)
-    assert asked["o_grant"]["options"] == ["发放", "取消", "稍后"]
+    assert asked["o_grant"]["task_instance"]["rendered_map_index"] == asked["o_grant"]["subject"]
+    assert asked["o_grant"]["options"] == ["发放福利", "不发放福利", "稍后再定"]
     assert "{{ 7\\*7 }} {% raw %} 课程" in asked["o_grant"]["body"], "data is no template"
     assert "**退款金额**：¥5.00" in asked["o_grant"]["body"]
     said = answer_until(
-        airflow, "o_grant", "发放", lambda: decided(warehouse)["o_grant"] == "grant", "the answer was not applied"
+        airflow, "o_grant", "发放福利", lambda: decided(warehouse)["o_grant"] == "grant", "the answer was not applied"
     )
     name = said["responded_by"]["name"]
     assert [run["state"] for run in runs(airflow, "xiaoe_benefits_review")] == ["running"], "o_later is still open"
@@ -250,9 +253,11 @@ def test_later_is_no_answer(airflow: Standalone, warehouse: Database) -> None:
     def is_over() -> bool:
         return [run["state"] for run in runs(airflow, "xiaoe_benefits_review")] == ["success"]
 
-    answer_until(airflow, "o_later", "稍后", is_over, "it goes on")
+    answer_until(airflow, "o_later", "稍后再定", is_over, "it goes on")
     assert decided(warehouse)["o_later"] == "review"
     assert warehouse.value("SELECT COUNT(*) FROM benefit_reviews") == 1
+    [kept] = warehouse.rows("SELECT * FROM benefit_postponements")
+    assert kept["order_id"] == "o_later"
 
 
 def test_no_secret_is_in_airflow_s_folder_or_in_the_warehouse(

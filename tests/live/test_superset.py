@@ -395,6 +395,30 @@ def test_excel_opens_what_is_exported(look: Look) -> None:
     assert float(values[names.index("实收金额（元）")]) == pytest.approx(float(row[1]))
 
 
+@pytest.mark.parametrize(("limit", "is_streamed"), [(100_000, False), (100_001, True)])
+def test_excel_opens_a_csv_of_any_size(superset: Superset, warehouse: Database, limit: int, is_streamed: bool) -> None:
+    """What Superset may have to stream, by the limit that is asked for, has the mark in front as a small one has."""
+    admin = session(superset, "admin", superset.secrets["admin_password"])
+    query = "(filters:!((col:table_name,opr:eq,value:bi_sales_daily)))"
+    [dataset] = admin.get(f"{superset.url}/api/v1/dataset/?q={query}", timeout=60).json()["result"]
+    asked = {
+        "datasource": {"id": dataset["id"], "type": "table"},
+        "queries": [{"columns": ["product_type"], "metrics": ["orders"], "row_limit": limit}],
+        "form_data": {"row_limit": limit},
+        "result_format": "csv",
+        "result_type": "full",
+    }
+    answer = admin.post(f"{superset.url}/api/v1/chart/data", json=asked, timeout=60)
+    assert answer.headers.get("Transfer-Encoding", "") == ("chunked" if is_streamed else "")
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    assert not answer.content[3:].startswith(b"\xef\xbb\xbf")
+    _, *rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    expected = warehouse.rows("SELECT product_type, SUM(orders_paid) AS n FROM bi_sales_daily GROUP BY product_type")
+    assert sorted((name, int(count)) for name, count in rows) == sorted(
+        (row["product_type"], int(row["n"])) for row in expected
+    )
+
+
 # --- how it gets there ---------------------------------------------------------------------------------
 
 

@@ -56,7 +56,7 @@ def frame(**columns: Any) -> pd.DataFrame:
     """Rows with these columns; what is not said is empty."""
     count = len(next(iter(columns.values())))
     kinds = dict.fromkeys(MONEY, "float64") | dict.fromkeys(TIMES, "datetime64[s]")
-    named = {name: columns.get(name.partition("(")[0], [None] * count) for name in HEADERS}
+    named = {name: columns.get(name.partition("（")[0], [None] * count) for name in HEADERS}
     return pd.DataFrame({name: pd.Series(values, dtype=kinds.get(name, "str")) for name, values in named.items()})
 
 
@@ -98,8 +98,12 @@ def test_a_csv_that_a_spreadsheet_opens_right(tmp_path: Path) -> None:
     first, second = read_csv(path)
     assert list(first) == list(HEADERS)
     assert (first["订单ID"], first["手机号"], first["商品"]) == ("o_1", "\t013800138000", 'A "B", C\nD')
-    assert (first["实付金额(元)"], first["退款金额(元)"], first["支付时间"]) == ("99.90", "0.00", "2026-11-20 09:00:00")
-    assert (second["订单ID"], second["实付金额(元)"], second["退款金额(元)"]) == ("", "", "1234567.05")
+    assert (first["实付金额（元）"], first["退款金额（元）"], first["支付时间"]) == (
+        "99.90",
+        "0.00",
+        "2026-11-20 09:00:00",
+    )
+    assert (second["订单ID"], second["实付金额（元）"], second["退款金额（元）"]) == ("", "", "1234567.05")
     assert (second["商品"], second["支付时间"]) == ("🙂", "")
 
 
@@ -161,11 +165,11 @@ def test_an_xlsx_with_types_header_filter_and_widths(tmp_path: Path) -> None:
         assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", f"A1:P{last}")
         assert all(10 <= sheet.column_dimensions[letter].width <= 40 for letter in "ABCDEFGHIJKLMNOP")
     values = dict(zip(HEADERS, cells(path)[0], strict=True))
-    money, when, made = (values[name] for name in ("实付金额(元)", "判定时间(北京时间)", "下单时间"))
+    money, when, made = (values[name] for name in ("实付金额（元）", "判定时间", "下单时间"))
     assert (money.value, money.data_type, money.number_format) == (99.9, "n", "¥#,##0.00")
     assert (when.value, when.number_format) == (datetime(2026, 11, 20, 9, 0, 5), "yyyy-mm-dd hh:mm:ss")
     assert (made.value, made.data_type) == ("0001-01-01 00:00:00", "s"), "a sheet knows no day before 1900"
-    assert values["退款金额(元)"].value is values["截止时间"].value is None
+    assert values["退款金额（元）"].value is values["截止时间"].value is None
     assert cells(path, "人工复核") == []
 
 
@@ -194,7 +198,7 @@ def test_more_rows_than_a_sheet_takes_go_on_in_the_next(tmp_path: Path) -> None:
 def test_a_hundred_thousand_rows_need_little_memory(tmp_path: Path) -> None:
     """The first day after the history was loaded."""
     rows = frame(订单ID=[f"{number:020d}" for number in range(100_000)])[
-        ["订单ID", "手机号", "实付金额(元)", "支付时间"]
+        ["订单ID", "手机号", "实付金额（元）", "支付时间"]
     ]
 
     def write() -> None:

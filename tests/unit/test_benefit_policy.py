@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.templates import render, split_statements
 
 GOOD = {"days": "14", "anchor": "created_time", "partial_refund": "review", "resource_types": "[]"}
+"""`since` may be left out."""
 FIX = (
     "Give days: 1 to 365, anchor: created_time or pay_time, partial_refund: review or revoke,"
-    " resource_types: a list of codes"
+    " resource_types: a list of codes, since: a day like 2026-11-01 or nothing"
 )
 
 policies = st.builds(
@@ -24,6 +26,7 @@ policies = st.builds(
     anchor=st.sampled_from(["created_time", "pay_time"]),
     partial_refund=st.sampled_from(["review", "revoke"]),
     resource_types=st.lists(st.integers(0, 100), max_size=5),
+    since=st.one_of(st.none(), st.dates()),
 )
 
 
@@ -39,8 +42,18 @@ def test_the_policy_of_the_repository() -> None:
 
 
 def test_every_value_is_read(tmp_path: Path) -> None:
-    path = written(tmp_path, days="30", anchor="pay_time", partial_refund="revoke", resource_types="[3, 6]")
-    assert read_policy(path) == Policy(30, "pay_time", "revoke", [3, 6])
+    path = written(
+        tmp_path, days="30", anchor="pay_time", partial_refund="revoke", resource_types="[3, 6]", since="2026-11-01"
+    )
+    assert read_policy(path) == Policy(30, "pay_time", "revoke", [3, 6], date(2026, 11, 1))
+
+
+def test_without_a_first_day_a_policy_reads_as_before_there_was_one(tmp_path: Path) -> None:
+    """So that the update alone is no change of the rule."""
+    for since in (None, ""):
+        policy = read_policy(written(tmp_path, since=since))
+        assert policy.since is None
+        assert policy.to_json() == ('{"days":14,"anchor":"created_time","partial_refund":"review","resource_types":[]}')
 
 
 @pytest.mark.parametrize(
@@ -64,6 +77,9 @@ def test_every_value_is_read(tmp_path: Path) -> None:
         ({"resource_types": "['3; DROP TABLE orders']"}, "resource_types"),
         ({"resource_types": None}, "resource_types"),
         ({"grace_days": "2"}, "grace_days"),
+        ({"since": "yesterday"}, "since"),
+        ({"since": "2026-11-01 08:00:00"}, "since"),
+        ({"since": "14"}, "since"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_to_write(fields: dict[str, str | None], named: str, tmp_path: Path) -> None:
@@ -102,6 +118,7 @@ def test_as_json_and_back_it_is_the_same_rule(policy: Policy) -> None:
     assert again.to_json() == policy.to_json()
     assert set(again.resource_types) == set(policy.resource_types)
     assert (again.days, again.anchor, again.partial_refund) == (policy.days, policy.anchor, policy.partial_refund)
+    assert again.since == policy.since
 
 
 def test_the_order_of_product_types_is_no_change() -> None:
@@ -116,7 +133,7 @@ def test_each_statement_of_the_templates_goes_to_the_server_alone(resource_types
     decided_at = "2026-11-20 04:00:00.000"
     texts = split_statements(render("marts/benefit_tables.sql"))
     texts += split_statements(render("marts/benefit_decisions.sql", policy=policy, policy_id=1, decided_at=decided_at))
-    assert len(texts) == 5 + 10
+    assert len(texts) == 5 + 11
     assert [text for text in texts if text.count(";") != 1 or not text.endswith(";")] == []
 
 

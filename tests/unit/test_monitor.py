@@ -567,7 +567,7 @@ def test_the_chinese_page_has_no_english() -> None:
 def test_every_route_asks_who_is_there() -> None:
     app = web.create_app()
     routes: dict[str, Any] = {route.path: route for route in app.routes}  # type: ignore[attr-defined]
-    pages = {"/page", "/today", "/monitor.css"}
+    pages = {"/page", "/today", "/monitor.css", "/export", "/export/file"}
     by_link = {"/link/{token}/today", "/link/{token}/monitor.css"}
     assert routes.keys() == pages | by_link
     for path, route in routes.items():

@@ -12,17 +12,32 @@
 {%- set _ = unread.append("FIND_IN_SET('" ~ column ~ "', r.problem_columns)") %}
 {%- endfor %}
 {%- set unread_of_refund = unread | join(" OR ") %}
-{%- set now = "CAST('" ~ decided_at ~ "' AS DATETIME(3))" -%}
+{%- set now = "CAST('" ~ decided_at ~ "' AS DATETIME(3))" %}
+{#- The moment from which the days count; whether it is known; and the first day of benefits. -#}
+{%- set begin = "COALESCE(o." ~ policy.anchor ~ ", o.created_time)" %}
+{%- set doubtful = "COALESCE(FIND_IN_SET('" ~ policy.anchor ~ "', o.problem_columns)"
+    " OR FIND_IN_SET('created_time', o.problem_columns), 0)" %}
+{%- set since = "CAST('" ~ policy.since ~ "' AS DATE)" if policy.since else "s.since" %}
+
+{#- Benefits begin on the day of the shop's first decision, for good. -#}
+INSERT IGNORE INTO benefit_starts (shop_id, since, recorded_at)
+SELECT
+    d.shop_id,
+    DATE({{ now }} + INTERVAL 8 HOUR) AS since,
+    {{ now }} AS recorded_at
+FROM benefit_due AS d
+INNER JOIN orders AS o ON d.shop_id = o.shop_id AND d.order_id = o.order_id
+GROUP BY d.shop_id;
 
 INSERT INTO benefit_facts (
-    shop_id, order_id, created_time, deadline_at, order_state, is_paid, carries, refund_money, price, refund_time,
-    observed_at, unreadable, is_stale, is_absent, is_imported, began
+    shop_id, order_id, created_time, deadline_at, order_state, is_paid, carries, is_early, refund_money, price,
+    refund_time, observed_at, unreadable, is_stale, is_absent, is_imported, began
 )
 SELECT STRAIGHT_JOIN
     o.shop_id,
     o.order_id,
     o.created_time,
-    COALESCE(o.{{ policy.anchor }}, o.created_time) + INTERVAL {{ policy.days }} DAY AS deadline_at,
+    {{ begin }} + INTERVAL {{ policy.days }} DAY AS deadline_at,
     o.order_state,
     o.pay_time IS NOT NULL OR COALESCE(o.order_state IN (1, 3, 8, 9, 10, 11), 0) AS is_paid,
     {% if policy.resource_types -%}
@@ -31,6 +46,7 @@ SELECT STRAIGHT_JOIN
     {%- else -%}
     1 AS carries,
     {%- endif %}
+    COALESCE({{ begin }} < {{ since }}, 0) AND NOT {{ doubtful }} AS is_early,
     o.refund_money,
     o.price,
     o.refund_time,
@@ -46,7 +62,8 @@ SELECT STRAIGHT_JOIN
     o.observed_at < '1971-01-01' AS is_imported,
     0 AS began
 FROM benefit_due AS d
-INNER JOIN orders AS o ON d.shop_id = o.shop_id AND d.order_id = o.order_id;
+INNER JOIN orders AS o ON d.shop_id = o.shop_id AND d.order_id = o.order_id
+LEFT JOIN benefit_starts AS s ON d.shop_id = s.shop_id;
 
 {#- An order that did not change is not written: the ledger tells when it was last seen. -#}
 UPDATE benefit_facts AS f
@@ -134,6 +151,7 @@ GROUP BY f.shop_id, f.order_id;
 {%- set rules = [
     ("f.is_imported", "not_applicable", "仅见于旧文件，接口尚未确认"),
     ("NOT f.carries", "not_applicable", "该类商品不含福利"),
+    ("f.is_early", "not_applicable", "早于福利起算日"),
 ] + unreadable + [
     ("a.is_unreadable", "review", "售后单无法解析"),
     ("NOT f.is_paid", "not_applicable", "未支付"),

@@ -19,6 +19,7 @@ CREATE TEMPORARY TABLE benefit_facts (
     order_state INT NULL,
     is_paid TINYINT NULL,
     carries TINYINT NULL,
+    is_early TINYINT NOT NULL,
     refund_money DECIMAL(12, 2) NULL,
     price DECIMAL(12, 2) NULL,
     refund_time DATETIME NULL,

@@ -224,7 +224,7 @@ class XiaoeBenefitQuestionsOperator(BaseOperator):
 class XiaoeBenefitAnswerOperator(BaseOperator):
     """Store a person's answer about an order and queue the order for decision.
 
-    Skipped if nobody decided: the next run asks again.
+    Skipped if nobody decided: a later run asks again; who put it off, and when, is kept.
 
     Args:
         about: The order, as the question names it.
@@ -241,20 +241,24 @@ class XiaoeBenefitAnswerOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Store the answer, with who gave it and when."""
-        from xiaoe.benefits.review import LATER, read_answer, record_answer
+        from xiaoe.benefits.answers import read_answer, record_answer
+        from xiaoe.benefits.names import LATER
         from xiaoe.mysql.session import retry_conflicts
         from xiaoe.mysql.warehouse import Warehouse
 
         answer = read_answer(self.response)
         order_id = self.about["order_id"]
         if answer is None:
-            raise AirflowSkipException(f"order {order_id}: {LATER}: the next run asks again")
+            raise AirflowSkipException(f"order {order_id}: nobody answered: a later run asks again")
 
         def store() -> bool:
             with Warehouse().session() as session:
                 return record_answer(session, self.about, answer)
 
-        if retry_conflicts(store):
+        is_unchanged = retry_conflicts(store)
+        if answer.decision is None:
+            raise AirflowSkipException(f"order {order_id}: {LATER}, said {answer.by}: a later run asks again")
+        if is_unchanged:
             self.log.info("order %s: %s, answered by %s at %s", order_id, answer.decision, answer.by, answer.at)
         else:
             self.log.warning(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ _FOR_A_RESCAN = timedelta(days=1)
 POLICY_FILE = INCLUDE_DIR / "benefit_policy.yaml"
 
 
-class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The parameters of a decision; docs/benefits.md explains each one.
 
     Args:
@@ -25,12 +25,15 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         anchor: Column of `orders` that the days count from; if it is empty, the time of creation.
         partial_refund: What a partial refund before the deadline means.
         resource_types: Codes of the product types that carry a benefit; empty: all.
+        since: Beijing day from which benefits are given (福利起算日): an order whose days count from an earlier moment
+            is not applicable. None: each shop's day in `benefit_starts`, that of its first decision.
     """
 
     days: Annotated[int, msgspec.Meta(ge=1, le=365)]
     anchor: Literal["created_time", "pay_time"]
     partial_refund: Literal["review", "revoke"]
     resource_types: list[Annotated[int, msgspec.Meta(ge=0)]]
+    since: date | None = None
 
     def to_json(self) -> str:
         """One line of JSON, equal for equal rules: product types are sorted."""
@@ -51,7 +54,8 @@ def read_policy(path: Path = POLICY_FILE) -> Policy:
     except (msgspec.MsgspecError, ValueError) as error:
         raise XiaoeConfigError(
             f"{path}: {error}. Give days: 1 to 365, anchor: created_time or pay_time,"
-            " partial_refund: review or revoke, resource_types: a list of codes"
+            " partial_refund: review or revoke, resource_types: a list of codes, since: a day like 2026-11-01 or"
+            " nothing"
         ) from None
 
 

@@ -33,9 +33,11 @@ def change_policy(*, apply: bool, by: str | None = None) -> str:
     with warehouse.session() as session:
         current = policy_in_force(session)
         shops = [shop for (shop,) in session.query("SELECT DISTINCT shop_id FROM benefit_decisions ORDER BY shop_id")]
+        starts = session.query("SELECT shop_id, since FROM benefit_starts ORDER BY shop_id")
+    days = [] if policy.since else [f"店铺 {shop_id} 的福利起算日：{since}" for shop_id, since in starts]
     if current and current[1].to_json() == policy.to_json():
-        return f"规则未变（编号 {current[0]}）：{policy.to_json()}"
-    lines = [f"现行规则：{current[1].to_json() if current else '无'}", f"新规则：  {policy.to_json()}"]
+        return "\n".join([f"规则未变（编号 {current[0]}）：{policy.to_json()}", *days])
+    lines = [f"现行规则：{current[1].to_json() if current else '无'}", f"新规则：  {policy.to_json()}", *days]
     if waits:
         lines.append(
             f"注意：每小时复查只读近 {settings.rescan_days().days} 天的订单（XIAOE_RESCAN_DAYS），"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from xiaoe.api import shop_names
 from xiaoe.benefits.attention import grants_taken_back, not_observed_since
-from xiaoe.benefits.names import NAMES
+from xiaoe.benefits.names import NAMES, TAKEN_BACK
 from xiaoe.clock import BEIJING, in_words, midnight, utc_text
 from xiaoe.mysql.session import Session
 from xiaoe.notify.channels import Message
@@ -47,11 +47,12 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
     from xiaoe.benefits.export import decisions_of_day, orders_in_review, table
     from xiaoe.exports.sheets import write_csv, write_xlsx
 
-    decided, review = decisions_of_day(session, shop_id, day), orders_in_review(session, shop_id)
+    begin = midnight(day)
+    taken_back = {order_id for _, order_id in grants_taken_back(session, shop_id, begin, begin + timedelta(days=1))}
+    decided = decisions_of_day(session, shop_id, day, taken_back)
+    review = orders_in_review(session, shop_id)
     counts = Counter(decided["判定"].tolist())
     waiting, longest = not_observed_since(session, shop_id, now)
-    begin = midnight(day)
-    taken_back = grants_taken_back(session, shop_id, begin, begin + timedelta(days=1))
     folder = root / shop_id / f"{day}"
     with tempfile.TemporaryDirectory() as place:
         files = [Path(place, f"福利判定-{shop_id}-{day}.{kind}") for kind in ("csv", "xlsx")]
@@ -65,7 +66,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
         "day": f"{day}",
         "grant": counts[NAMES["grant"]],
         "revoke": counts[NAMES["revoke"]],
-        "taken_back": len(taken_back),
+        "taken_back": counts[TAKEN_BACK],
         "review": len(review),
         "waiting": waiting,
         "longest": in_words(longest),
@@ -85,20 +86,25 @@ def _last_decided(session: Session, shop_id: str) -> str | None:
 
 def daily_message(report: dict[str, Any], files: Sequence[Path] = (), *more: str) -> Message:
     """The daily report with files and further lines; free of personal data, so it may go to a chat."""
-    back = f"，其中发放后取消 {report['taken_back']}" if report["taken_back"] else ""
+    back = [f"{TAKEN_BACK} {report['taken_back']} 单：此前判定为发放，请收回已发的福利"] if report["taken_back"] else []
     wait = f"，最久 {report['longest']}" if report["waiting"] else ""
     lines = [
         f"店铺 {report['shop_name']}，{report['day']} 的福利判定：",
         f"发放 {report['grant']} 单",
-        f"取消 {report['revoke']} 单{back}",
+        f"取消 {report['revoke']} 单",
+        *back,
         f"待人工复核 {report['review']} 单（当前）",
-        f"截止后待再次观测 {report['waiting']} 单（当前）{wait}",
+        f"已过截止、等待复查 {report['waiting']} 单（当前）{wait}",
         f"最近一次判定：{report['decided_at'] or '尚无'}（北京时间）",
     ]
     if report["review"]:
-        lines.append("请在 Airflow 页面的 Required Actions 中答复待复核订单（DAG xiaoe_benefits_review）。")
+        lines.append(
+            "请在 Airflow 的“待操作的任务实例”中答复待复核订单；单多时，在附件“人工复核”表的“答复”列填好，"
+            "由管理员导入（make import-reviews FILE=…）。"
+        )
     lines += more
     title = f"福利判定日报 {report['shop_name']} {report['day']}：发放 {report['grant']}，取消 {report['revoke']}"
+    title += f"，{TAKEN_BACK} {report['taken_back']}" if report["taken_back"] else ""
     return Message(title, lines, files)
 
 
@@ -156,7 +162,7 @@ def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> 
         " AND channel = %s",
         (shop_id, channel),
     )
-    found = grants_taken_back(session, shop_id, now - MAX_NEWS_AGE, now + MAX_CLOCK_SKEW, after=last_log_id)
+    found = grants_taken_back(session, shop_id, now - MAX_NEWS_AGE, now + MAX_CLOCK_SKEW, after=last_log_id, still=True)
     if not found:
         return None
     names, shop_name = list(dict.fromkeys(order_id for _, order_id in found)), shop_names.name_of(session, shop_id)
@@ -164,7 +170,7 @@ def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> 
     message = Message(
         f"【紧急】福利收回 {shop_name}：{len(names)} 单发放后退款",
         [
-            f"店铺 {shop_name}：以下订单此前判定为发放，现因退款改为取消。如福利已发出，请尽快收回。",
+            f"店铺 {shop_name}：以下订单此前判定为发放，现需收回。如福利已发出，请尽快收回。",
             f"订单：{'、'.join(names[:SHOWN_ORDERS])}{more}",
             "明细见福利判定表 benefit_decisions 及次日日报附件。",
         ],
@@ -186,11 +192,11 @@ def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patien
         return None
     shop_name = shop_names.name_of(session, shop_id)
     message = Message(
-        f"【提醒】福利待观测 {shop_name}：{waiting} 单，最久 {in_words(longest)}",
+        f"【提醒】福利等待复查 {shop_name}：{waiting} 单，最久 {in_words(longest)}",
         [
             f"店铺 {shop_name}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {in_words(longest)}。",
             "在读到最新状态之前不会发放。",
-            "请检查 DAG xiaoe_orders_rescan、xiaoe_orders_deep_rescan 是否正常运行；恢复后自动判定。",
+            "请检查 15 天复查（xiaoe_orders_rescan）、90 天复查（xiaoe_orders_deep_rescan）是否正常；恢复后自动判定。",
         ],
     )
     return Notice("waiting", message, waiting)

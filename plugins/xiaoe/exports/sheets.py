@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import chain, islice
@@ -25,11 +26,15 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
 
 MAX_ROWS = 1_048_576
 """Rows of a sheet, header included."""
 MAX_CELL = 32_767
-FORMATS = {"text": "@", "money": "¥#,##0.00", "time": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "number": "General"}
+FORMATS = {
+    "text": "@", "money": "¥#,##0.00", "time": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "count": "#,##0",
+    "number": "General",
+}  # fmt: skip
 """Kind of a column → number format of its values that are not text."""
 ERRORS = (
     "#N/A", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
@@ -50,6 +55,8 @@ _WITH_WORDS = re.compile(rf"(?:{_WORDS}|[\d\s.,:/\-+()．，：／－年月日�
 """Parts of dates and times in English and Chinese."""
 _CHINESE_DIGITS = re.compile("[一二三四五六七八九十][年月日号点时]")
 _MAX_DATE = 60
+_FILTER_BUTTON = 3
+"""Half-width characters that the button of a filter covers."""
 _NOT_SHOWN = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"} | {
     0x7F: "␡",
     **dict.fromkeys((0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), "\ufffd"),
@@ -63,12 +70,20 @@ class SheetColumn(NamedTuple):
     Args:
         name: Its heading.
         kind: A key of `FORMATS`.
-        width: Width in characters.
+        width: Width in half-width characters; a longer heading widens it.
+        choices: In xlsx, values to choose from, without commas; what is typed instead is refused.
     """
 
     name: str
     kind: str = "text"
     width: int = 20
+    choices: tuple[str, ...] = ()
+
+    @property
+    def shown_width(self) -> int:
+        """The width that shows values and the whole heading beside its filter button."""
+        heading = sum(2 if unicodedata.east_asian_width(sign) in "WFA" else 1 for sign in self.name)
+        return max(self.width, heading + _FILTER_BUTTON)
 
 
 class SheetTable(NamedTuple):
@@ -136,7 +151,7 @@ def _write_sheet(book: Workbook, title: str, columns: Sequence[SheetColumn], row
     sheet = book.create_sheet(title)
     sheet.freeze_panes = "A2"
     for number, column in enumerate(columns, 1):
-        sheet.column_dimensions[get_column_letter(number)].width = column.width
+        sheet.column_dimensions[get_column_letter(number)].width = column.shown_width
     head = [WriteOnlyCell(sheet) for _ in columns]
     for cell, column in zip(head, columns, strict=True):
         _set_text(cell, shown(column.name))
@@ -147,6 +162,23 @@ def _write_sheet(book: Workbook, title: str, columns: Sequence[SheetColumn], row
     for count, row in enumerate(rows, 1):  # noqa: B007 - `count` is used below
         sheet.append(fill(row))
     sheet.auto_filter.ref = f"A1:{get_column_letter(max(len(columns), 1))}{count + 1}"
+    for number, column in enumerate(columns, 1):
+        if column.choices and count:
+            letter = get_column_letter(number)
+            sheet.data_validations.append(_offer(column, f"{letter}2:{letter}{count + 1}"))
+
+
+def _offer(column: SheetColumn, cells: str) -> DataValidation:
+    """A list to choose from in some cells."""
+    return DataValidation(
+        "list",
+        formula1=f'"{",".join(column.choices)}"',
+        allow_blank=True,
+        showErrorMessage=True,
+        errorTitle=column.name,
+        error=f"请选择：{'、'.join(column.choices)}",
+        sqref=cells,
+    )
 
 
 def _filler(sheet: Any, columns: Sequence[SheetColumn]) -> Callable[[Sequence[Any]], list[WriteOnlyCell | None]]:

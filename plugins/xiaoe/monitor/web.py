@@ -24,7 +24,7 @@ from MySQLdb import Error
 from xiaoe import clock, settings
 from xiaoe.alerts import explain
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError
-from xiaoe.monitor import queries, today, view
+from xiaoe.monitor import export_page, queries, today, view
 from xiaoe.monitor.i18n import Texts, choose_language
 from xiaoe.monitor.verdict import Limits
 from xiaoe.mysql.session import Session
@@ -110,6 +110,7 @@ def create_app() -> FastAPI:
         html = _template("error.html").render(texts=texts, title=title, message="", hint=texts("link_hint"))
         return _answer(403, html)
 
+    guarded.include_router(export_page.router)
     app.include_router(guarded)
     app.include_router(by_link)
     return app

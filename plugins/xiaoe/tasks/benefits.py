@@ -33,7 +33,7 @@ def decide_benefits(*, timeout: timedelta) -> None:
         XiaoeBenefitNoticeOperator(
             **named("notify"),
             doc_md="Mail and chat about grants taken back and orders long not observed. Safe to clear:"
-            " `benefit_notices` records what was sent. 发放后取消、待观测过久的即时通知；重跑不会重复发送。",
+            " `benefit_notices` records what was sent. 发放后收回、等待复查过久的即时通知；重跑不会重复发送。",
             decided=decide.output,
             execution_timeout=timedelta(minutes=15),
         )
@@ -72,26 +72,26 @@ def review_benefits(*, patience: timedelta) -> None:
     """Ask a person about every order in review, of all shops, and store each answer at once.
 
     Args:
-        patience: How long a question stays open; then it counts as answered with 稍后.
+        patience: How long a question stays open; then it counts as answered with 稍后再定.
     """
-    # Imported here, because only one DAG file needs this provider.
-    from airflow.providers.standard.operators.hitl import HITLOperator
-
+    # Imported here, because only one DAG file needs Airflow's standard provider.
     from xiaoe.benefits.names import LATER, OPTIONS
+    from xiaoe.benefits.question import XiaoeBenefitAskOperator
 
     questions = XiaoeBenefitQuestionsOperator(
         **named("questions"),
-        doc_md="Lists the orders in review without an answer: at most 50 per shop, earliest deadline first.",
+        doc_md="Lists the orders in review without an answer: at most 50 per shop, latest deadline first.",
         xiaoe_conn_ids=settings.conn_ids(),
         execution_timeout=timedelta(minutes=15),
     )
 
     @task_group(**named_group("order"))
     def order(subject: str, body: str, about: dict[str, str]) -> None:
-        ask = HITLOperator(
+        ask = XiaoeBenefitAskOperator(
             **named("ask"),
-            doc_md="Waits for a person: *Required Actions*. No answer in time counts as 稍后."
-            " 请在此答复；超时视为稍后。",
+            doc_md="Waits for a person: *Required Actions*. No answer in time counts as 稍后再定."
+            " 请在“待操作的任务实例”中答复；超时视为稍后再定。",
+            map_index_template="{{ task.subject }}",
             subject=subject,
             body=body,
             options=[*OPTIONS, LATER],
@@ -101,7 +101,8 @@ def review_benefits(*, patience: timedelta) -> None:
         )
         XiaoeBenefitAnswerOperator(
             **named("answer"),
-            doc_md="Stores the answer, with who and when, for the next decision. Skipped for 稍后. Safe to clear.",
+            doc_md="Stores the answer, with who and when, for the next decision. Skipped for 稍后再定. Safe to clear.",
+            map_index_template="{{ task.about.order_id }}",
             about=about,
             response=ask.output,
             outlets=[ASSETS["benefit_answers"]],

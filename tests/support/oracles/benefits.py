@@ -11,7 +11,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -51,6 +51,9 @@ UNREADABLE = {
 UNREADABLE_APPLICATION = "售后单无法解析"
 ESSENTIAL_OF_APPLICATION = {"state", "sale_type", "refund_money", "created_at", "updated_at"}
 NOT_CARRIED = "该类商品不含福利"
+TOO_EARLY = "早于福利起算日"
+LONG_AGO = date(2000, 1, 1)
+"""A first day of benefits before every order."""
 BY_HAND = "人工复核："
 OPEN = {0, 2, 3, 6, 8, 11, 12, 16, 17, 19}
 OVER = {1, 4, 5, 7, 13, 14, 15, 18}
@@ -68,10 +71,17 @@ class Rule:
     anchor: str = "created_time"
     partial_refund: str = "review"
     resource_types: tuple[int, ...] = ()
+    since: date | None = LONG_AGO
 
     @property
     def policy(self) -> Policy:
-        return Policy(self.days, self.anchor, self.partial_refund, list(self.resource_types))  # type: ignore[arg-type]
+        return Policy(
+            self.days,
+            self.anchor,  # type: ignore[arg-type]
+            self.partial_refund,  # type: ignore[arg-type]
+            list(self.resource_types),
+            self.since,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,7 @@ def judge(
     seen: datetime,
     is_stale: bool,
     changes: Sequence[Change] = (),
+    first_day: date = LONG_AGO,
 ) -> tuple[str, str, datetime | None]:
     """Decision, reason, deadline.
 
@@ -160,6 +171,7 @@ def judge(
         seen: When the order was last seen, UTC, naive.
         is_stale: Whether its newest version could not be read.
         changes: Of its state, oldest first.
+        first_day: Of benefits.
     """
     anchor = order.pay_time if rule.anchor == "pay_time" and order.pay_time is not None else order.created_time
     deadline = None if anchor is None else anchor + timedelta(days=rule.days)
@@ -170,6 +182,9 @@ def judge(
         doubtful.remove("resource_type")
     if rule.resource_types and order.resource_type not in rule.resource_types and "resource_type" not in doubtful:
         return "not_applicable", NOT_CARRIED, deadline
+    times_doubtful = "created_time" in doubtful or (rule.anchor == "pay_time" and "pay_time" in doubtful)
+    if anchor is not None and anchor.date() < first_day and not times_doubtful:
+        return "not_applicable", TOO_EARLY, deadline
     if doubtful:
         return "review", UNREADABLE[doubtful[0]], deadline
     if any(ESSENTIAL_OF_APPLICATION & set(one.unreadable) for one in for_money):
@@ -250,6 +265,8 @@ class Shop:
     changes: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     shop_id: str = APP_ID
+    first_decided: date = LONG_AGO
+    """Beijing day of the first decision, which counts where the rule has no first day."""
 
     def verdicts(self, rule: Rule, now: datetime) -> dict[str, Verdict]:
         """What the oracle says about every order at a moment."""
@@ -272,6 +289,7 @@ class Shop:
             seen=seen,
             is_stale=order.order_id in self.rejected,
             changes=self.changes.get(order.order_id, []),
+            first_day=rule.since or self.first_decided,
         )
         if decision == "review" and order.order_id in self.answers:
             for answer in self.answers[order.order_id]:
@@ -388,6 +406,13 @@ def held_by(database: Database, shop_id: str = APP_ID) -> Shop:
 
 def _marked(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple((row["problem_columns"] or "").split(",")) if row["problem_columns"] else ()
+
+
+def begin_long_ago(shop_id: str = APP_ID) -> None:
+    """Benefits of the shop began before every order, as if it had been decided on for years."""
+    with Warehouse().session() as session:
+        session.execute("INSERT INTO benefit_starts VALUES (%s, %s, UTC_TIMESTAMP(3))", (shop_id, LONG_AGO))
+        session.commit()
 
 
 # --- deciding ------------------------------------------------------------------------------------------

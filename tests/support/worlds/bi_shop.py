@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from emulator.process import running
 from support.fixtures import shop_connection
+from support.oracles.benefits import LONG_AGO
 from support.worlds.runs import unhurried
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
 from xiaoe.benefits.decide import Decider, apply_policy
@@ -66,7 +68,7 @@ def _read(sync: Sync, now: datetime) -> None:
 
 
 def _decide(now: datetime) -> None:
-    policy = read_policy()
+    policy = structs.replace(read_policy(), since=LONG_AGO)
     warehouse = Warehouse()
     with warehouse.session() as session:
         number = apply_policy(session, policy, by="test", shop_ids=[APP_ID])
