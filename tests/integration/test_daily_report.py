@@ -19,9 +19,9 @@ from xiaoe.clock import BEIJING, midnight
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.reports import kpi
+from xiaoe.marts import kpi
 from xiaoe.reports.operators import XiaoeReportOperator, XiaoeReportSendOperator
-from xiaoe.reports.periods import Period
+from xiaoe.marts.periods import Period
 
 pytestmark = pytest.mark.mysql
 

@@ -18,7 +18,7 @@ from xiaoe.clock import BEIJING, midnight
 from xiaoe.merge.status import write_done
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.reports.kpi import between
+from xiaoe.marts.kpi import between
 
 pytestmark = pytest.mark.mysql
 

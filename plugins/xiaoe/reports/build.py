@@ -10,9 +10,10 @@ from xiaoe.api import shop_names
 from xiaoe.clock import midnight
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
-from xiaoe.reports import kpi, periods, text
-from xiaoe.reports.kpi import Kpi
-from xiaoe.reports.periods import Period
+from xiaoe.marts import kpi, periods
+from xiaoe.reports import text
+from xiaoe.marts.kpi import Kpi
+from xiaoe.marts.periods import Period
 from xiaoe.reports.text import ShopFigures, Today
 
 TOGETHER = "全部店铺"

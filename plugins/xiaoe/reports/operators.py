@@ -38,7 +38,7 @@ class XiaoeReportOperator(BaseOperator):
         from xiaoe.marts.refresh import Refresher
         from xiaoe.mysql.warehouse import Warehouse
         from xiaoe.reports.build import report
-        from xiaoe.reports.periods import due_after
+        from xiaoe.marts.periods import due_after
 
         warehouse, now = Warehouse(), clock.now()
         day = reported_day(context, now)

@@ -13,7 +13,7 @@ from xiaoe.coverage import seen_days, segments
 from xiaoe.merge.ledger import observations
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.templates import render
-from xiaoe.reports.periods import Period
+from xiaoe.marts.periods import Period
 from xiaoe.resources.orders import ORDERS
 
 _DAY = timedelta(days=1)
