@@ -51,58 +51,59 @@ READY = """() => document.querySelectorAll('.chart-container').length > 0
     && document.querySelectorAll('[data-test=loading-indicator], .loading').length === 0"""
 BEIJING = timezone(timedelta(hours=8))
 SHOTS = os.environ.get("SUPERSET_SCREENSHOTS")
+SPAN = ">= %(begin)s AND {0} < %(end)s"
 SOLD = "absent_since IS NULL AND is_imported = 0"
-PAID = f"FROM orders WHERE {SOLD} AND pay_time >= %(begin)s"
-IMPORTED = "FROM orders WHERE absent_since IS NULL AND is_imported = 1 AND pay_time >= %(begin)s"
+PAID = f"FROM orders WHERE {SOLD} AND pay_time {SPAN.format('pay_time')}"
+IMPORTED = f"FROM orders WHERE absent_since IS NULL AND is_imported = 1 AND pay_time {SPAN.format('pay_time')}"
 RETURNED = (
     f"{SOLD} AND pay_time IS NOT NULL AND order_state NOT IN (8, 9) AND (refund_money > 0 OR order_state IN (3, 10)"
     " OR order_state = 11 AND refund_money IS NULL AND refund_time IS NOT NULL)"
 )
-REFUNDED = f"FROM orders WHERE {RETURNED} AND refund_time >= %(begin)s"
+REFUNDED = f"FROM orders WHERE {RETURNED} AND refund_time {SPAN.format('refund_time')}"
 BACK = f"CASE WHEN {RETURNED} THEN refund_money ELSE 0 END"
 FULL = "(order_state IN (3, 10) OR price > 0 AND refund_money >= price)"
 FIRST = f"FROM (SELECT user_id, MIN(pay_time) AS first FROM orders WHERE {SOLD} GROUP BY user_id) AS f"
-NEW = f"SELECT COUNT(*) {FIRST} WHERE f.first >= %(begin)s"
+NEW = f"SELECT COUNT(*) {FIRST} WHERE f.first {SPAN.format('f.first')}"
 BY_AGE = (
     f"SELECT SUM(IF(DATE(o.pay_time) = DATE(f.first), o.price, 0)) AS new,"
     f" SUM(IF(DATE(o.pay_time) > DATE(f.first), o.price, 0)) AS old {FIRST} JOIN orders AS o USING (user_id)"
-    " WHERE o.absent_since IS NULL AND o.is_imported = 0 AND o.pay_time >= %(begin)s"
+    f" WHERE o.absent_since IS NULL AND o.is_imported = 0 AND o.pay_time {SPAN.format('o.pay_time')}"
 )
 PENDING = "SELECT COUNT(*) FROM benefit_decisions WHERE decision = 'pending'"
-STREAMS = "FROM live_streams WHERE absent_since IS NULL AND start_at >= %(begin)s AND start_at < %(end)s"
+STREAMS = f"FROM live_streams WHERE absent_since IS NULL AND start_at {SPAN.format('start_at')}"
 REFUND_RATE = f"SELECT SUM({BACK}) / SUM(price) {PAID}"
+TAKEN_BACK = (
+    "SELECT COUNT(*) FROM (SELECT shop_id, order_id, new_decision, LAG(new_decision) OVER"
+    " (PARTITION BY shop_id, order_id ORDER BY id) AS last FROM benefit_decision_log"
+    " WHERE new_decision IN ('grant', 'revoke')) AS l JOIN benefit_decisions AS d USING (shop_id, order_id)"
+    " WHERE l.last = 'grant' AND l.new_decision = 'revoke' AND d.decision = 'revoke'"
+)
 TILES: dict[str, dict[str, str]] = {
     "overview": {
         "实收金额": f"SELECT SUM(price) / 10000 {PAID}",
         "净收入": f"SELECT ((SELECT SUM(price) {PAID}) - (SELECT SUM(refund_money) {REFUNDED})) / 10000",
         "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",
-        "退款率": REFUND_RATE,
+        "退款率（金额）": REFUND_RATE,
         "支付订单数": f"SELECT COUNT(*) {PAID}",
-        "下单数": f"SELECT COUNT(*) FROM orders WHERE {SOLD} AND created_time >= %(begin)s",
-        "客单价（元）": f"SELECT SUM(price) / COUNT(*) {PAID}",
+        "下单数": f"SELECT COUNT(*) FROM orders WHERE {SOLD} AND created_time {SPAN.format('created_time')}",
+        "笔单价（按单，元）": f"SELECT SUM(price) / COUNT(*) {PAID}",
         "新客数": NEW,
         "导入订单金额": f"SELECT COALESCE(SUM(price), 0) / 10000 {IMPORTED}",
         "导入订单数": f"SELECT COUNT(*) {IMPORTED}",
         "缺金额的支付订单数": f"SELECT COUNT(*) {PAID} AND price IS NULL",
         "缺金额的退款订单数": f"SELECT COUNT(*) {REFUNDED} AND refund_money IS NULL",
     },
-    "refunds": {
-        "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",
+    "orders": {
+        "支付订单数": f"SELECT COUNT(*) {PAID}",
+        "实收（元）": f"SELECT SUM(price) {PAID}",
         "退款订单数": f"SELECT COUNT(*) {REFUNDED}",
-        "全额退款订单数": f"SELECT COUNT(*) {REFUNDED} AND {FULL}",
-        "退款率": f"SELECT SUM({RETURNED}) / COUNT(*) {PAID}",
-        "福利待定订单数": PENDING,
-        "24 小时内到期": f"{PENDING} AND deadline_at BETWEEN UTC_TIMESTAMP() + INTERVAL 8 HOUR"
-        " AND UTC_TIMESTAMP() + INTERVAL 32 HOUR",
-        "待人工复核": "SELECT COUNT(*) FROM benefit_decisions WHERE decision = 'review'",
-        "发放后取消": "SELECT COUNT(*) FROM benefit_decision_log WHERE old_decision = 'grant'"
-        " AND new_decision = 'revoke'",
+        "退款（元）": f"SELECT SUM(refund_money) {REFUNDED}",
     },
     "products": {
         "动销商品数": f"SELECT COUNT(DISTINCT resource_id) {PAID}",
         "实收金额": f"SELECT SUM(price) / 10000 {PAID}",
         "支付件数": f"SELECT SUM(quantity) {PAID}",
-        "退款率": REFUND_RATE,
+        "退款率（金额）": REFUND_RATE,
     },
     "users": {
         "新客数": NEW,
@@ -116,17 +117,47 @@ TILES: dict[str, dict[str, str]] = {
         "打赏金额": f"SELECT SUM(reward_sum) / 10000 {STREAMS}",
         "购买次数": f"SELECT SUM(purchase_count) {STREAMS}",
     },
+    "refunds": {
+        "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",
+        "退款订单数": f"SELECT COUNT(*) {REFUNDED}",
+        "全额退款订单数": f"SELECT COUNT(*) {REFUNDED} AND {FULL}",
+        "退款率（订单）": f"SELECT SUM({RETURNED}) / COUNT(*) {PAID}",
+        "福利待定订单数": PENDING,
+        "24 小时内到期": f"{PENDING} AND deadline_at BETWEEN UTC_TIMESTAMP() + INTERVAL 8 HOUR"
+        " AND UTC_TIMESTAMP() + INTERVAL 32 HOUR",
+        "待人工复核": "SELECT COUNT(*) FROM benefit_decisions WHERE decision = 'review'",
+        "发放后收回": TAKEN_BACK,
+    },
     "sync": {
         "失败的同步": "SELECT COUNT(*) FROM sync_status WHERE status = 'failed'",
-        "订单水位线滞后（分钟）": "SELECT TIMESTAMPDIFF(MINUTE, MAX(watermark), UTC_TIMESTAMP() + INTERVAL 8 HOUR)"
-        " FROM sync_status WHERE resource = 'orders'",
+        "超时的同步": "SELECT 0",
+        "订单增量滞后（分钟）": "SELECT TIMESTAMPDIFF(MINUTE, MAX(watermark), UTC_TIMESTAMP() + INTERVAL 8 HOUR)"
+        " FROM sync_status WHERE resource = 'orders' AND mode = 'incremental'",
         "未覆盖天数": "SELECT 0",
-        "未解决的拒绝行": "SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL",
+        "无法解析的行": "SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL",
     },
 }
 """Dashboard → title of a big number → what it has to say, asked of the base tables."""
-DAYS = {"sync": 30}
-"""What the date filter shows at first; 90 where it is not named."""
+WITH_TODAY = {"refunds": 90, "lives": 90, "sync": 30}
+"""Days of the date filter where it ends with today; else it is 90 days up to yesterday."""
+MAY_BE_NOTHING = {"超时的同步", "未覆盖天数", "无法解析的行", "待人工复核"}
+UNTIL = (
+    "SELECT DATE_FORMAT(MAX(last_success_at) + INTERVAL 8 HOUR, '%m-%d %H:%i') FROM sync_status"
+    " WHERE resource = 'marts'"
+)
+SHOP_ROLE, OTHER_ROLE = "本店运营", "别店运营"
+SETTINGS = {
+    "SUPERSET_CACHE_SECONDS": "1",
+    "SUPERSET_SHOP_ROLES": f"{SHOP_ROLE}={bi_shop.APP_ID}; {OTHER_ROLE}=appother",
+}
+
+
+def default_span(slug: str) -> tuple[datetime, datetime]:
+    """What the date filter of a dashboard has at first, Beijing time."""
+    today = datetime.now(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    if days := WITH_TODAY.get(slug):
+        return today - timedelta(days=days - 1), today + timedelta(days=1)
+    return today - timedelta(days=90), today
 
 
 @dataclass
@@ -155,10 +186,8 @@ class Look:
         number = Decimal(re.sub(r"[¥万,%]", "", text))
         return number / 100 if text.endswith("%") else number
 
-    def expected(self, sql: str, days: int) -> Decimal:
-        today = datetime.now(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-        span = {"begin": today - timedelta(days=days - 1), "end": today + timedelta(days=1)}
-        return Decimal(self.database.value(sql, span) or 0)
+    def expected(self, sql: str, span: tuple[datetime, datetime]) -> Decimal:
+        return Decimal(self.database.value(sql, {"begin": span[0], "end": span[1]}) or 0)
 
 
 # --- what it takes -------------------------------------------------------------------------------------
@@ -194,11 +223,11 @@ def superset(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> I
     """Superset over a filled shop; both are made at the same time."""
     name = f"xiaoe_test_bi_{os.getpid()}"
     reader = make_reader(warehouse.url, name)
-    superset = Superset(tmp_path_factory.mktemp("superset"), reader, settings={"SUPERSET_CACHE_SECONDS": "1"})
+    superset = Superset(tmp_path_factory.mktemp("superset"), reader, settings=SETTINGS)
     with ThreadPoolExecutor() as pool:
         applied = pool.submit(superset.apply)
         bi_shop.fill(warehouse, tmp_path_factory.mktemp("pages"))
-        assert re.fullmatch(r"dashboards 6  charts \d+  datasets 19  databases 1", applied.result())
+        assert re.fullmatch(r"dashboards 7  charts \d+  datasets 24  databases 1", applied.result())
     superset.start()
     try:
         superset.wait_healthy()
@@ -269,12 +298,13 @@ def test_who_is_not_logged_in_gets_no_data(superset: Superset) -> None:
     assert "paid" not in answer.text
 
 
+TITLES = ["经营总览", "订单明细", "商品分析", "用户分析", "直播分析", "退款与福利", "同步监控"]
+
+
 def test_staff_may_look_and_nothing_else(superset: Superset) -> None:
     staff = session(superset, VIEWER, superset.secrets["viewer_password"])
     shown = staff.get(f"{superset.url}/api/v1/dashboard/", timeout=60).json()
-    assert {page["dashboard_title"] for page in shown["result"]} == {
-        "经营总览", "退款与福利", "商品分析", "用户分析", "直播分析", "同步监控",
-    }  # fmt: skip
+    assert [page["dashboard_title"] for page in shown["result"]] == TITLES
     number = shown["result"][0]["id"]
     forbidden = [
         ("PUT", f"dashboard/{number}", {"dashboard_title": "x"}),
@@ -319,13 +349,16 @@ def test_every_chart_is_drawn_and_every_big_number_is_what_the_sql_says(look: Lo
     assert refused == []
     assert look.page.locator("[role=alert]").count() == 0
     big = "[data-test-viz-type=big_number_total]"
-    assert look.page.locator(big).evaluate_all("all => all.map(e => e.dataset.testChartName)") == list(TILES[slug])
+    titles = look.page.locator(big).evaluate_all("all => all.map(e => e.dataset.testChartName)")
+    assert titles == ["数据截至", *TILES[slug]]
+    until = look.chart("数据截至").locator(".header-line").inner_text()
+    assert until == look.database.value(UNTIL)
     for title, sql in TILES[slug].items():
-        shown, exact = look.tile(title), look.expected(sql, DAYS.get(slug, 90))
+        shown, exact = look.tile(title), look.expected(sql, default_span(slug))
         places = Decimal(1).scaleb(int(shown.as_tuple().exponent))
         spare = 1 if "分钟" in title else 0  # the minute may have changed since
         assert abs(shown - exact) <= places / 2 + spare, f"{title}: the page says {shown}, the warehouse {exact}"
-        assert exact > 0 or title in {"发放后取消", "未覆盖天数", "未解决的拒绝行", "待人工复核"}, (
+        assert exact > 0 or title in MAY_BE_NOTHING, (
             f"{title} proves nothing"
         )
     if SHOTS:
@@ -347,7 +380,7 @@ def test_a_filter_changes_the_numbers(look: Look) -> None:
     )
     look.page.wait_for_function(READY)
     sql = f"SELECT COUNT(*) {PAID} AND resource_type_text = '{kind}'"
-    assert 0 < look.tile("支付订单数") == look.expected(sql, 90) < everything
+    assert 0 < look.tile("支付订单数") == look.expected(sql, default_span("overview")) < everything
 
 
 def export(look: Look, title: str, choice: str) -> bytes:
@@ -368,7 +401,7 @@ def test_excel_opens_what_is_exported(look: Look) -> None:
     assert body.startswith(b"\xef\xbb\xbf")
     header, row = csv.reader(io.StringIO(body.decode("utf-8-sig")))
     assert header[:2] == ["店铺", "实收金额（元）"]
-    assert Decimal(row[1]) == look.expected(f"SELECT SUM(price) {PAID}", 90)
+    assert Decimal(row[1]) == look.expected(f"SELECT SUM(price) {PAID}", default_span("overview"))
     sheet = openpyxl.load_workbook(io.BytesIO(export(look, "店铺对比", "导出为Excel"))).worksheets[0]
     names, values, *rest = [[cell.value for cell in row] for row in sheet.iter_rows()]
     assert ("店铺" in names, rest) == (True, [])

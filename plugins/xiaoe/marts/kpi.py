@@ -81,6 +81,13 @@ def of_period(days: Mapping[date, Kpi], period: Period) -> Kpi | None:
     return total(days[day] for day in period.days)
 
 
+def with_buyers(session: Session, shop_id: str, period: Period, figures: Kpi) -> Kpi:
+    """The same with the different users of the whole period: who buys on two days is one buyer."""
+    if len(period.days) == 1:
+        return figures
+    return figures._replace(buyers=between(session, shop_id, midnight(period.first), midnight(period.end)).buyers)
+
+
 def between(session: Session, shop_id: str, begin: datetime, end: datetime) -> Kpi:
     """The figures from one moment up to another, worked out from the orders."""
     names = {name: f"%({name})s" for name in ("shop", "first", "end")}

@@ -70,13 +70,10 @@ def _figures(session: Session, shop_id: str, name: str, period: Period, moment: 
     figures = kpi.of_period(days, period)
     if figures is None or unread:
         return ShopFigures(name, unread or "汇总尚未完成", Kpi(), dict.fromkeys(bases))
-    if not is_day:  # who buys on two days is one buyer
-        buyers = kpi.between(session, shop_id, midnight(period.first), midnight(period.end)).buyers
-        figures = figures._replace(buyers=buyers)
     return ShopFigures(
         name,
         "",
-        figures,
+        kpi.with_buyers(session, shop_id, period, figures),
         {base: kpi.of_period(days, one) for base, one in bases.items()},
         month and (kpi.of_period(days, month[0]), kpi.of_period(days, month[1])),
         _today(session, shop_id, moment) if moment else None,

@@ -11,10 +11,13 @@ from emulator.process import running
 from support.fixtures import shop_connection
 from support.worlds.runs import unhurried
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from xiaoe.api import shop_names
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.clock import BEIJING
 from xiaoe.marts.refresh import Refresher
+from xiaoe.merge.freshness import write_limits
+from xiaoe.merge.status import write_done
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.live_streams import LIVE_STREAMS
 from xiaoe.resources.orders import ORDERS
@@ -29,6 +32,7 @@ START = TODAY - timedelta(days=100)
 BEFORE = NOW - timedelta(days=2)
 """When everything was read first: what changed until NOW was seen to change."""
 ORDERS_MADE = 1200
+SHOP_NAME = "琴行"
 SOLD = "absent_since IS NULL AND is_imported = 0 AND pay_time > CURDATE() - INTERVAL 60 DAY"
 
 
@@ -52,6 +56,11 @@ def fill(database: Database, store: Path) -> None:
         _decide(NOW)
         _what_only_time_brings(database)
         Refresher(Warehouse(), APP_ID, now=NOW).refresh()
+        with Warehouse().session() as session:
+            shop_names.remember(session, APP_ID, SHOP_NAME, "xiaoe_default")
+            write_limits(session)
+            write_done(session, APP_ID, "marts", "refresh", "")
+            session.commit()
 
 
 def _clock(moment: datetime) -> str:

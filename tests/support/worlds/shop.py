@@ -41,13 +41,17 @@ TABLES = (
     "order_items", *(resource.table for resource in RESOURCES.values()), "order_state_log", "live_stream_days",
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
     "benefit_notices", "alerts", "channel_refusals", "quality_results",
-    "sync_runs", "storage_samples", "backups", "shop_checks", "shops", "report_sends",
+    "sync_runs", "storage_samples", "backups", "shop_checks", "shops", "report_sends", "sync_limits",
     "mart_queue", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
     "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
+    "mart_kpi_spans",
     "sync_status", "sync_windows", "rejected_rows", "field_problems", "api_fields", "api_tokens",
 )  # fmt: skip
 WHOLE_LISTS = [name for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE]
-NOT_COMPARED = {"sync_runs", "storage_samples", "backups", "shop_checks", "shops", "api_tokens", "api_fields"}
+NOT_COMPARED = {
+    "sync_runs", "storage_samples", "backups", "shop_checks", "shops", "api_tokens", "api_fields", "sync_limits",
+    "mart_kpi_spans",
+}  # fmt: skip
 """What work cost and where it stands, not what came of it."""
 CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}
 """Columns that tell when the test ran, and what the last merge of several did."""
