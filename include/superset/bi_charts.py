@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from bi_assets import Chart, Metric
@@ -80,7 +81,7 @@ def _moment(chart: Chart) -> dict[str, Any]:
         "metric": chart.metrics[0],
         "time_format": "%m-%d %H:%M",
         "force_timestamp_formatting": True,
-        "header_font_size": 0.4,
+        "header_font_size": 0.5,
         "subtitle": chart.subtitle,
         "subtitle_font_size": 0.125,
     }
@@ -158,16 +159,13 @@ def _curve(chart: Chart) -> dict[str, Any]:
 
 
 def _ranking(chart: Chart) -> dict[str, Any]:
+    """A table with bars in its cells: a click on a horizontal bar of Superset 6.1 filters by its length."""
     return {
-        **_series(chart),
-        "viz_type": "echarts_timeseries_bar",
-        "orientation": "horizontal",
-        "x_axis_sort": chart.metrics[0],
-        "x_axis_sort_asc": True,  # the axis begins at the bottom
-        "xAxisForceCategorical": True,
-        "y_axis_title": "",
-        "y_axis_title_margin": 0,
-        "show_value": True,
+        **_table(replace(chart, by=[str(chart.x)])),
+        "show_totals": False,
+        "page_length": 0,
+        "show_cell_bars": True,
+        "color_pn": False,
     }
 
 

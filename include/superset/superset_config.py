@@ -51,7 +51,7 @@ LANGUAGES = {"zh": {"flag": "cn", "name": "简体中文"}}
 D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["¥", "万"]}
 
 # Bars count orders, people or ten thousands of yuan: an axis without 0.5.
-_WHOLE = {"echarts_timeseries_bar": {"xAxis": {"minInterval": 1}, "yAxis": {"minInterval": 1}}}
+_WHOLE = {"echarts_timeseries_bar": {"yAxis": {"minInterval": 1}}}
 THEME_DEFAULT = {**_LIGHT, "echartsOptionsOverridesByChartType": _WHOLE}
 THEME_DARK = {**_DARK, "echartsOptionsOverridesByChartType": _WHOLE}
 # Grains to choose from: day, week from Monday, month, quarter, year.

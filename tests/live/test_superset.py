@@ -237,20 +237,26 @@ def superset(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> I
         warehouse.rows(f"DROP USER '{name}'@'%%'", ())
 
 
+def log_in(browser: Any, url: str, user: str, password: str) -> Page:
+    """A page of somebody who has just logged in, and sees the overview."""
+    page: Page = browser.new_page(locale="zh-CN", timezone_id="Asia/Shanghai")
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{url}/")
+    page.wait_for_selector("#password")
+    assert "请输入用户名和密码" in page.inner_text("body")
+    page.fill("#username", user)
+    page.fill("#password", password)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".grid-container .chart-slice")
+    assert urlsplit(page.url).path == "/superset/dashboard/overview/"
+    return page
+
+
 @pytest.fixture(scope="module")
 def look(superset: Superset, warehouse: Database) -> Iterator[Look]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
-        page = browser.new_page(locale="zh-CN", timezone_id="Asia/Shanghai")
-        page.set_default_timeout(PATIENCE)
-        page.goto(f"{superset.url}/")
-        page.wait_for_selector("#password")
-        assert "请输入用户名和密码" in page.inner_text("body")
-        page.fill("#username", VIEWER)
-        page.fill("#password", superset.secrets["viewer_password"])
-        page.keyboard.press("Enter")
-        page.wait_for_selector(".grid-container .chart-slice")
-        assert urlsplit(page.url).path == "/superset/dashboard/overview/"
+        page = log_in(browser, superset.url, VIEWER, superset.secrets["viewer_password"])
         yield Look(superset, page, warehouse)
         browser.close()
 
@@ -319,17 +325,82 @@ def test_staff_may_look_and_nothing_else(superset: Superset) -> None:
         assert answer.status_code in {403, 404}, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
 
 
-def test_an_administrator_may_use_the_sql_lab_and_still_only_reads_the_marts(superset: Superset) -> None:
+def add_person(superset: Superset, name: str, role: str) -> requests.Session:
+    """A user with one role, made by the administrator, logged in."""
     admin = session(superset, ADMIN, superset.secrets["admin_password"])
-    [database] = admin.get(f"{superset.url}/api/v1/database/", timeout=60).json()["result"]
-    for sql, allowed in (
-        ("SELECT COUNT(*) AS n FROM bi_sales_daily", True),
-        ("SELECT COUNT(*) AS n FROM orders", False),
-        ("DELETE FROM bi_sales_daily", False),
-    ):
-        query = {"database_id": database["id"], "sql": sql, "schema": urlsplit(superset.warehouse).path.lstrip("/")}
-        answer = admin.post(f"{superset.url}/api/v1/sqllab/execute/", json=query, timeout=60)
+    roles = admin.get(f"{superset.url}/api/v1/security/roles/?q=(page_size:100)", timeout=60).json()["result"]
+    [number] = [one["id"] for one in roles if one["name"] == role]
+    person = {
+        "username": name, "first_name": name, "last_name": "x", "email": f"{name}@example.com", "active": True,
+        "password": "Aa1-of-a-colleague", "roles": [number],
+    }  # fmt: skip
+    answer = admin.post(f"{superset.url}/api/v1/security/users/", json=person, timeout=60)
+    assert answer.ok, answer.text[:300]
+    return session(superset, name, "Aa1-of-a-colleague")
+
+
+def run_sql(superset: Superset, who: requests.Session, sql: str) -> requests.Response:
+    [database] = who.get(f"{superset.url}/api/v1/database/", timeout=60).json()["result"]
+    query = {"database_id": database["id"], "sql": sql, "schema": urlsplit(superset.warehouse).path.lstrip("/")}
+    return who.post(f"{superset.url}/api/v1/sqllab/execute/", json=query, timeout=60)
+
+
+def dataset_id(superset: Superset, who: requests.Session, name: str) -> int:
+    found = who.get(f"{superset.url}/api/v1/dataset/?q=(page_size:100)", timeout=60).json()["result"]
+    [number] = [one["id"] for one in found if one["table_name"] == name]
+    return int(number)
+
+
+def paid_orders(superset: Superset, who: requests.Session, dataset: str, metric: str) -> int:
+    query = {
+        "datasource": {"id": dataset_id(superset, who, dataset), "type": "table"},
+        "queries": [{"metrics": [metric], "columns": []}],
+    }
+    answer = who.post(f"{superset.url}/api/v1/chart/data", json=query, timeout=60)
+    [row] = answer.json()["result"][0]["data"]
+    return int(row[metric] or 0)
+
+
+def test_administrators_and_analysts_query_in_the_sql_lab_and_only_read_the_marts(superset: Superset) -> None:
+    admin = session(superset, ADMIN, superset.secrets["admin_password"])
+    for who in (admin, add_person(superset, "fenxi", "分析师")):
+        for sql, allowed in (
+            ("SELECT COUNT(*) AS n FROM bi_sales_daily", True),
+            ("SELECT COUNT(*) AS n FROM orders", False),
+            ("DELETE FROM bi_sales_daily", False),
+        ):
+            answer = run_sql(superset, who, sql)
+            assert answer.ok == allowed, answer.text[:300]
+
+
+def test_an_analyst_makes_a_chart_and_changes_none_of_ours(superset: Superset) -> None:
+    analyst = add_person(superset, "fenxi2", "分析师")
+    number = dataset_id(superset, analyst, "bi_sales_daily")
+    chart = {
+        "slice_name": "我的图", "datasource_id": number, "datasource_type": "table", "viz_type": "big_number_total",
+        "params": '{"viz_type": "big_number_total", "metric": "paid"}',
+    }  # fmt: skip
+    made = analyst.post(f"{superset.url}/api/v1/chart/", json=chart, timeout=60)
+    assert made.status_code == 201, made.text[:300]
+    mine = made.json()["id"]
+    query = "(filters:!((col:slice_name,opr:eq,value:实收金额)))"
+    ours = analyst.get(f"{superset.url}/api/v1/chart/?q={query}", timeout=60).json()["result"]
+    for number, allowed in ((mine, True), (ours[0]["id"], False)):
+        answer = analyst.put(f"{superset.url}/api/v1/chart/{number}", json={"slice_name": "改名"}, timeout=60)
         assert answer.ok == allowed, answer.text[:300]
+    for path in ("security/users/", "security/roles/"):
+        assert analyst.get(f"{superset.url}/api/v1/{path}", timeout=60).status_code == 403
+    assert analyst.delete(f"{superset.url}/api/v1/chart/{mine}", timeout=60).ok
+
+
+def test_a_role_of_one_shop_sees_that_shop_only(superset: Superset, warehouse: Database) -> None:
+    everything = warehouse.value("SELECT SUM(orders_paid) FROM bi_sales_daily")
+    assert everything > 0
+    for name, role, expected in (("ben", SHOP_ROLE, everything), ("bie", OTHER_ROLE, 0)):
+        who = add_person(superset, name, role)
+        assert paid_orders(superset, who, "bi_sales_daily", "orders") == expected
+        assert paid_orders(superset, who, "bi_orders", "paid_orders") == expected
+        assert paid_orders(superset, who, "bi_shops", "shops") == (expected > 0)
 
 
 # --- what they see -------------------------------------------------------------------------------------
@@ -358,11 +429,133 @@ def test_every_chart_is_drawn_and_every_big_number_is_what_the_sql_says(look: Lo
         places = Decimal(1).scaleb(int(shown.as_tuple().exponent))
         spare = 1 if "分钟" in title else 0  # the minute may have changed since
         assert abs(shown - exact) <= places / 2 + spare, f"{title}: the page says {shown}, the warehouse {exact}"
-        assert exact > 0 or title in MAY_BE_NOTHING, (
-            f"{title} proves nothing"
-        )
+        assert exact > 0 or title in MAY_BE_NOTHING, f"{title} proves nothing"
     if SHOTS:
         look.page.screenshot(path=ROOT / SHOTS / f"bi-{slug}.png")
+
+
+def cells(look: Look, title: str) -> dict[str, list[str]]:
+    """A table of texts: first cell of each line → the others."""
+    lines = (
+        look.chart(title)
+        .locator("tbody tr")
+        .evaluate_all("all => all.map(line => [...line.cells].map(cell => cell.innerText.trim()))")
+    )
+    return {first: others for first, *others in lines}
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_first_screen_says_at_once_what_yesterday_brought(look: Look, width: int) -> None:
+    look.page.set_viewport_size({"width": width, "height": 900})
+    look.page.goto(f"{look.superset.url}/", wait_until="domcontentloaded")
+    look.page.wait_for_selector("[data-test-chart-name='本月累计（至昨日）'] tbody tr")
+    shown = look.page.inner_text("body")
+    for words in ("昨日", "今日", "本月累计（至昨日）", "数据截至", "较前日", "较上周", "较去年"):
+        assert words in shown
+    today = default_span("overview")[1]
+    yesterday = (today - timedelta(days=1), today)
+    board = cells(look, "昨日")
+    paid = look.expected(f"SELECT SUM(price) {PAID}", yesterday)
+    before = look.expected(f"SELECT SUM(price) {PAID}", (today - timedelta(days=2), today - timedelta(days=1)))
+    assert board["实收（元）"][:2] == [f"{paid:,.2f}", f"{(paid / before - 1) * 100:+,.1f}%"]
+    assert board["支付订单数"][0] == f"{look.expected(f'SELECT COUNT(*) {PAID}', yesterday):,}"
+    assert board["新客"][0] == f"{look.expected(NEW, yesterday):,}"
+    assert cells(look, "今日（至最近一次同步，与同一时段比）")["日期"][0].startswith(f"{today:%m-%d} 至 ")
+    if SHOTS:
+        look.page.screenshot(path=ROOT / SHOTS / f"bi-first-{width}.png")
+
+
+def reached(look: Look) -> str:
+    """The paid orders on 订单明细, which a click is opening."""
+    look.page.wait_for_url("**/superset/dashboard/orders/**")
+    look.page.wait_for_selector("[data-test-chart-name='支付的订单'] tbody tr")
+    look.page.wait_for_function(READY)
+    listed = look.chart("支付的订单").locator("tbody tr").count()
+    shown = f"{look.tile('支付订单数'):,}"
+    assert listed == min(20, int(shown.replace(",", "")))
+    return shown
+
+
+def test_a_figure_reaches_its_orders_in_one_click(look: Look) -> None:
+    look.open("overview")
+    yesterday = cells(look, "昨日")["支付订单数"][0]
+    look.page.get_by_role("link", name="昨日", exact=True).last.click()
+    assert reached(look) == yesterday
+
+
+def test_a_day_reaches_its_orders_and_a_bar_filters_them(look: Look) -> None:
+    look.open("overview")
+    [(_, orders), *_] = [line for line in cells(look, "查某日的订单").values() if int(line[1]) > 3]
+    look.chart("查某日的订单").locator("tr", has_text=re.compile(rf"\s{orders}$")).get_by_role("link").first.click()
+    assert reached(look) == orders
+    bars = cells(look, "支付订单数：福利判定（点击即筛选）")
+    name, [count] = next(iter(bars.items()))
+    look.chart("支付订单数：福利判定（点击即筛选）").locator("tbody td").first.click()
+    look.page.wait_for_function(
+        "count => document.querySelector('[data-test-chart-name=\"支付订单数\"] .header-line')?.innerText === count",
+        arg=count,
+    )
+    look.page.wait_for_function(READY)
+    assert reached(look) == count
+    assert name in look.chart("支付的订单").inner_text()
+
+
+def test_orders_are_exported_as_they_are_filtered(look: Look) -> None:
+    look.open("orders")
+    header, *rows = csv.reader(io.StringIO(export(look, "退款的订单", "导出为CSV").decode("utf-8-sig")))
+    assert header[:3] == ["退款时间", "订单ID", "店铺"]
+    assert {row[2] for row in rows} == {bi_shop.SHOP_NAME}
+    assert len(rows) == look.expected(f"SELECT COUNT(*) {REFUNDED}", default_span("orders"))
+
+
+def test_somebody_new_is_added_logs_in_and_changes_the_password(look: Look) -> None:
+    """All of it with the mouse: what the administrator sees, and what the colleague sees."""
+    url, browser = look.superset.url, look.page.context.browser
+    first, second = "Aa1-for-the-first-day", "Bb2-of-the-colleague"
+    admin = log_in(browser, url, ADMIN, look.superset.secrets["admin_password"])
+    admin.goto(f"{url}/users/")
+    admin.wait_for_selector(f"text={VIEWER}")
+    for path in ("/roles/", "/list_groups/"):
+        admin.goto(f"{url}{path}")
+        admin.wait_for_selector("[data-test=listview-table], .ant-table")
+    admin.goto(f"{url}/users/")
+    admin.locator("button").filter(has=admin.locator("[aria-label=plus]")).first.click()
+    values = {"first_name": "小", "last_name": "王", "username": "xiaowang", "email": "xiaowang@example.com"}
+    for name, value in {**values, "password": first, "confirmPassword": first}.items():
+        admin.fill(f"[role=dialog] #{name}", value)
+    admin.click("[role=dialog] #active")
+    admin.locator(".ant-select-dropdown:visible .ant-select-item-option").first.click()
+    admin.click("[role=dialog] #roles")
+    admin.locator(".ant-select-dropdown:visible .ant-select-item-option", has_text="分析师").click()
+    admin.keyboard.press("Escape")
+    admin.locator("[data-test=form-modal-save-button]").click()
+    admin.wait_for_selector("text=xiaowang@example.com")
+    admin.context.close()
+    person = log_in(browser, url, "xiaowang", first)
+    assert person.locator("text=SQL").first.is_visible()
+    person.locator("text=设置").first.hover()
+    person.locator("a[href='/user_info/']").click()
+    person.locator("button").filter(has=person.locator("[aria-label=lock]")).first.click()
+    for name in ("password", "confirm_password"):
+        person.fill(f"[role=dialog] #{name}", second)
+    with person.expect_response(lambda answer: "/api/v1/me/" in answer.url and answer.request.method == "PUT") as put:
+        person.locator("[data-test=form-modal-save-button]").click()
+    assert put.value.ok
+    person.context.close()
+    log_in(browser, url, "xiaowang", second).context.close()
+    refused = requests.post(
+        f"{url}/api/v1/security/login",
+        json={"username": "xiaowang", "password": first, "provider": "db", "refresh": False},
+        timeout=60,
+    )
+    assert refused.status_code == 401
+
+
+def test_staff_may_change_their_own_password_from_the_menu(look: Look) -> None:
+    look.page.locator("text=设置").first.hover()
+    look.page.locator("a[href='/user_info/']").click()
+    look.page.wait_for_selector("[aria-label=lock]")
+    assert VIEWER in look.page.inner_text("body")
 
 
 def test_a_filter_changes_the_numbers(look: Look) -> None:

@@ -116,12 +116,12 @@ FROM (
         UNION ALL
         SELECT
             7 AS line_no,
-            '客单价（按人，元）' AS line,
+            '客单价（按人）' AS line,
             2 AS decimals
         UNION ALL
         SELECT
             8 AS line_no,
-            '笔单价（按单，元）' AS line,
+            '笔单价（按单）' AS line,
             2 AS decimals
     ) AS l
 ) AS f

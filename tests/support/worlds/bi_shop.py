@@ -84,7 +84,7 @@ def _decide(now: datetime) -> None:
 
 
 def _what_only_time_brings(database: Database) -> None:
-    """A look at the live streams on the day before, answers of people, a failed run, amounts that cannot be read."""
+    """Live streams of the day before, answers of people, benefits taken back, a failed run, unreadable amounts."""
     connection = database.connect()
     for statement in (
         "INSERT INTO live_stream_days (shop_id, live_id, day, view_count, reward_sum, purchase_count, observed_at)"
@@ -94,6 +94,12 @@ def _what_only_time_brings(database: Database) -> None:
         " SELECT shop_id, order_id, basis, IF(CRC32(order_id) MOD 2, 'grant', 'revoke'), '客服小王',"
         " UTC_TIMESTAMP() - INTERVAL CRC32(order_id) MOD 20 DAY FROM benefit_decisions WHERE CRC32(order_id) MOD 9 = 0",
         "UPDATE sync_status SET status = 'failed' WHERE resource = 'products'",
+        *(
+            "INSERT INTO benefit_decision_log (shop_id, order_id, old_decision, new_decision, reason, policy_id,"
+            f" decided_by, decided_at) SELECT shop_id, order_id, {old}, {new}, reason, policy_id, 'system',"
+            " UTC_TIMESTAMP(3) FROM benefit_decisions WHERE decision = 'revoke' ORDER BY order_id LIMIT 2"
+            for old, new in (("'review'", "'grant'"), ("'grant'", "'revoke'"))
+        ),
         *(
             f"UPDATE orders SET {column} = NULL, problem_columns = '{column}'"
             f" WHERE {SOLD} AND order_state IN ({states}) LIMIT 3"
