@@ -93,6 +93,7 @@ DATA_CACHE_CONFIG = {**_CACHE, "CACHE_KEY_PREFIX": "data_"}
 FILTER_STATE_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
 EXPLORE_FORM_DATA_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
 CSV_EXPORT = {"encoding": "utf-8"}  # the byte order mark is added below
+CSV_STREAMING_ROW_THRESHOLD = 10 * SQL_MAX_ROW  # never: a streamed one has neither Chinese headings nor the mark
 
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:

@@ -57,9 +57,9 @@ FROM (
         CASE
             WHEN k.block = 'today' AND k.base = 'now' AND k.begin_at >= k.end_at THEN '尚未同步'
             WHEN k.block = 'today' THEN CONCAT(DATE_FORMAT(k.begin_at, '%m-%d'), ' 至 ', DATE_FORMAT(k.end_at, '%H:%i'))
-            WHEN k.block = 'month' THEN CONCAT(
-                DATE_FORMAT(k.begin_at, '%m-%d'), ' 至 ', DATE_FORMAT(k.end_at - INTERVAL 1 DAY, '%m-%d')
-            )
+            WHEN k.block = 'month'
+                THEN
+                    CONCAT(DATE_FORMAT(k.begin_at, '%m-%d'), ' 至 ', DATE_FORMAT(k.end_at - INTERVAL 1 DAY, '%m-%d'))
             ELSE CONCAT(
                 DATE_FORMAT(k.begin_at, '%m-%d'),
                 ' 周',
@@ -141,7 +141,9 @@ WHERE
     AND (
         SELECT p.new_decision
         FROM benefit_decision_log AS p
-        WHERE p.shop_id = l.shop_id AND p.order_id = l.order_id AND p.id < l.id AND p.new_decision IN ('grant', 'revoke')
+        WHERE
+            p.shop_id = l.shop_id AND p.order_id = l.order_id AND p.id < l.id
+            AND p.new_decision IN ('grant', 'revoke')
         ORDER BY p.id DESC
         LIMIT 1
     ) = 'grant'

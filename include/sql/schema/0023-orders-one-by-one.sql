@@ -1,8 +1,8 @@
 -- Orders one by one for the dashboards, without personal data.
 -- depends: 0022-first-screen
 
--- is_refunded, product_type and channel as in marts/bi_macros.jinja; is_counted: whether the order is in the figures, as
--- mart_rules says of imported ones.
+-- is_refunded, product_type and channel as in marts/bi_macros.jinja; is_counted: whether the order is in the figures,
+-- as mart_rules says of imported ones.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_orders AS
 SELECT
     o.shop_id,

@@ -21,7 +21,7 @@ from xiaoe.resources.orders import ORDERS
 _DAY = timedelta(days=1)
 
 
-class Span(NamedTuple):
+class BoardSpan(NamedTuple):
     """A row of `mart_kpi_spans`.
 
     Args:
@@ -64,7 +64,7 @@ def write_board(session: Session, shop_id: str, now: datetime) -> None:
     )
 
 
-def spans(now: datetime, until: datetime) -> list[Span]:
+def spans(now: datetime, until: datetime) -> list[BoardSpan]:
     """All spans of the board, yesterday first. Pure.
 
     Args:
@@ -82,16 +82,16 @@ def spans(now: datetime, until: datetime) -> list[Span]:
     same = periods.bases(Period("day", today, today + _DAY)).values()
     for base, day in zip(("now", "before", "week", "year"), (Period("day", today, today + _DAY), *same), strict=True):
         begin = midnight(day.first)
-        found.append(Span("today", base, begin, begin + (until - midnight(today)), day))
+        found.append(BoardSpan("today", base, begin, begin + (until - midnight(today)), day))
     return found
 
 
-def _whole(block: str, named: dict[str, Period]) -> Iterator[Span]:
+def _whole(block: str, named: dict[str, Period]) -> Iterator[BoardSpan]:
     for base, period in named.items():
-        yield Span(block, base, midnight(period.first), midnight(period.end), period)
+        yield BoardSpan(block, base, midnight(period.first), midnight(period.end), period)
 
 
-def _figures(session: Session, shop_id: str, span: Span, days: dict[date, Kpi], *, is_read: bool) -> Kpi | None:
+def _figures(session: Session, shop_id: str, span: BoardSpan, days: dict[date, Kpi], *, is_read: bool) -> Kpi | None:
     if span.block == "today":
         is_there = span.begin < span.end and (span.base == "now" or span.period.first in days)
         return kpi.between(session, shop_id, span.begin, span.end) if is_there else None
