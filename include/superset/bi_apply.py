@@ -145,7 +145,7 @@ def put_in_order(slugs: Sequence[str]) -> None:
     from superset import db
     from superset.models.dashboard import Dashboard
 
-    now = datetime.now()  # noqa: DTZ005 - as Superset stores it
+    now = datetime.now()
     for place, slug in enumerate(slugs):
         changed = {"changed_on": now - timedelta(seconds=place)}
         db.session.query(Dashboard).filter_by(slug=slug).update(changed, synchronize_session=False)

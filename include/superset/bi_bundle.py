@@ -85,7 +85,7 @@ def _dataset(dataset: Dataset, schema: str) -> dict[str, Any]:
         "offset": 0,
         "schema": schema,
         **dict.fromkeys(nothing),
-        "sql": dataset.sql or (None if dataset.table == f"bi_{dataset.name}" else f"SELECT * FROM {dataset.table}"),
+        "sql": dataset.sql,
         "filter_select_enabled": True,
         "fetch_values_predicate": None,
         "normalize_columns": False,

@@ -4,7 +4,7 @@
 |---|---|---|
 | `number` | one big number | metrics (one), subtitle |
 | `moment` | one time | metrics (one), subtitle |
-| `line`, `area`, `columns` | numbers by day, or by the grain chosen | metrics, by (series), x (else the dataset's time) |
+| `line`, `area`, `columns` | numbers by day or grain | metrics, by (series), x (else the dataset's time) |
 | `ranking` | bars, largest first | metrics (sorted by the first), x, limit |
 | `steps` | numbers by a column, in its order | metrics, x, by |
 | `curve` | a line over a number | metrics (one), x, by (one line each) |

@@ -19,11 +19,11 @@ from xiaoe import clock
 from xiaoe.api import shop_names
 from xiaoe.clock import BEIJING, midnight
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.marts import kpi
+from xiaoe.marts.periods import Period
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.marts import kpi
 from xiaoe.reports.operators import XiaoeReportOperator, XiaoeReportSendOperator
-from xiaoe.marts.periods import Period
 
 pytestmark = pytest.mark.mysql
 

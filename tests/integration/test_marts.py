@@ -605,7 +605,7 @@ def test_windows_by_day_and_days_covered(session: Session, database: Database) -
     ) == [
         (day("03-10"), "历史", 1, 10, 10, 0),
         (day("03-11"), "历史", 1, 20, 20, 1),
-        (day("03-11"), "15天复查", 2, 6, 6, 0),
+        (day("03-11"), "15 天复查", 2, 6, 6, 0),
     ]
     covered = "SELECT day, is_covered, looked_at FROM bi_sync_coverage ORDER BY day"
     assert table(database, covered) == [

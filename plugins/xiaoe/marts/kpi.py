@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from xiaoe import settings
 from xiaoe.clock import BEIJING, beijing_text, midnight
 from xiaoe.coverage import seen_days, segments
+from xiaoe.marts.periods import Period
 from xiaoe.merge.ledger import observations
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.templates import render
-from xiaoe.marts.periods import Period
 from xiaoe.resources.orders import ORDERS
 
 _DAY = timedelta(days=1)

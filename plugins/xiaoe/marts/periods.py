@@ -46,7 +46,7 @@ def bases(period: Period) -> dict[str, Period]:
     29 February has 28 February as the same day of the year before. A week has the one 52 weeks before, so weekdays
     agree.
     """
-    kind, first, end = period
+    kind, first, _ = period
     if kind == "day":
         found = {"前日": first - _DAY, "上周同日": first - _WEEK, "去年同日": _year_before(first)}
         return {name: Period(kind, one, one + _DAY) for name, one in found.items()}

@@ -8,12 +8,12 @@ from typing import Any
 
 from xiaoe.api import shop_names
 from xiaoe.clock import midnight
-from xiaoe.merge.status import read_watermark
-from xiaoe.mysql.session import Session
 from xiaoe.marts import kpi, periods
-from xiaoe.reports import text
 from xiaoe.marts.kpi import Kpi
 from xiaoe.marts.periods import Period
+from xiaoe.merge.status import read_watermark
+from xiaoe.mysql.session import Session
+from xiaoe.reports import text
 from xiaoe.reports.text import ShopFigures, Today
 
 TOGETHER = "全部店铺"
