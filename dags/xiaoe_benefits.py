@@ -1,7 +1,8 @@
 """### 福利判定 · Benefit decisions, on every change
 
 订单、售后入库或人工答复之后自动判定，另外每小时一次：期内退款的不再享有福利，截止之后又读到且没有退款的发放，
-规则定不了的转人工复核；早于福利起算日的不适用。规则在 `include/benefit_policy.yaml`，每次变化记在 `benefit_decision_log`。
+规则定不了的转人工复核；早于福利起算日的不适用。规则在 `include/benefit_policy.yaml`，每次变化记在
+`benefit_decision_log`。
 然后发通知（如已配置）：已发放又要收回的（【紧急】），过了截止时间却迟迟没有再读到的（【提醒】，每天一次，
 数量翻倍再提醒）。
 

@@ -17,8 +17,17 @@ import yaml
 
 ASSETS = Path(__file__).parent / "assets"
 GRID_COLUMNS = 12
-KINDS = ("number", "line", "area", "columns", "steps", "ranking", "share", "curve", "table", "rows", "matrix")
+KINDS = (
+    "number", "moment", "line", "area", "columns", "steps", "ranking", "curve", "table", "rows", "links", "board",
+    "matrix",
+)  # fmt: skip
 """Kinds of charts; bi_charts.py describes them."""
+WITH_NAMES = (
+    "SELECT t.*, COALESCE(s.shop_name, t.shop_id) AS shop_name FROM {} AS t"
+    " LEFT JOIN bi_shops AS s ON t.shop_id = s.shop_id"
+)
+UNTIL = {"key": "until", "title": "数据截至", "kind": "moment", "dataset": "sync_status", "metrics": ["data_until"]}
+"""Last refresh of the marts, Beijing time; of several shops the earliest."""
 
 
 class AssetError(ValueError):
@@ -49,7 +58,10 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A bi_* table for charts; `time` is the column of the date filter."""
+    """A bi_* table for charts; `time` is the column of the date filter.
+
+    A table with `shop_id` has a column more here, `shop_name`: what staff call the shop.
+    """
 
     name: str
     table: str
@@ -57,6 +69,8 @@ class Dataset:
     columns: dict[str, Column]
     metrics: dict[str, Metric] = field(default_factory=dict)
     time: str | None = None
+    sql: str | None = None
+    """The SELECT that adds `shop_name`; None where the table has the name itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,37 +91,49 @@ class Chart:
     sort: list[tuple[str, bool]] = field(default_factory=list)
     """Columns, each with whether the order is ascending."""
     limit: int = 1000
+    headings: list[str] = field(default_factory=list)
+    """Headings of the metrics in this chart, where they differ from the labels."""
     any_time: bool = False
-    """Whether the chart ignores the date filter."""
+    """Whether the chart ignores the filters of date and grain."""
     params: dict[str, Any] = field(default_factory=dict)
     """Further parameters, passed to Superset unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Charts side by side; the height is in units of 8 pixels, 20 for a row of numbers."""
+    """Charts side by side, or a text; the height is in units of 8 pixels, 20 for a row of numbers.
+
+    A link of the text to `SLUG?RANGE` opens that dashboard with one of bi_links.RANGES.
+    """
 
     height: int
-    charts: list[Chart]
+    charts: list[Chart] = field(default_factory=list)
+    text: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """A page: filters on the left, rows of charts, and below them a note on the figures."""
+    """A page: filters, links to the others and the data's time, rows of charts, a note on the figures."""
 
     slug: str
     title: str
     description: str
     rows: list[Row]
-    days: int | None = 90
-    """Default range of the date filter: this many days up to today; None: no date filter."""
+    until: Chart
+    """When the data are from; stands on top of every page."""
+    place: int = 99
+    """Place among the dashboards, in lists and links; equal ones by slug."""
+    days: int = 90
+    """Default range of the date filter: this many days up to yesterday."""
+    with_today: bool = False
+    """Whether the range ends with today instead."""
     filters: dict[str, Dataset] = field(default_factory=dict)
     """Column → the dataset that provides its values."""
     note: str = ""
 
     def charts(self) -> list[Chart]:
         """All charts, in reading order."""
-        return [chart for row in self.rows for chart in row.charts]
+        return [self.until, *(chart for row in self.rows for chart in row.charts)]
 
 
 @dataclass(frozen=True)
@@ -125,18 +151,17 @@ class Assets:
             AssetError: A file has an unknown or missing field, or an unknown reference.
         """
         datasets = {path.stem: _dataset(path, _load(path)) for path in sorted((folder / "datasets").glob("*.yaml"))}
-        return cls(
-            datasets,
-            {path.stem: _dashboard(path, datasets) for path in sorted((folder / "dashboards").glob("*.yaml"))},
-        )
+        pages = [_dashboard(path, datasets) for path in sorted((folder / "dashboards").glob("*.yaml"))]
+        return cls(datasets, {page.slug: page for page in sorted(pages, key=lambda page: page.place)})
 
     def probes(self) -> Iterator[tuple[str, str]]:
         """For each dataset, statements that fail if a column or a metric is not available; they read no rows."""
         for name, dataset in self.datasets.items():
-            yield name, f"SELECT {', '.join(dataset.columns)} FROM {dataset.table} LIMIT 0"  # noqa: S608 - our files
+            source = f"({dataset.sql}) AS source" if dataset.sql else dataset.table
+            yield name, f"SELECT {', '.join(dataset.columns)} FROM {source} LIMIT 0"  # noqa: S608 - our files
             if dataset.metrics:
-                metrics = ", ".join(f"{metric.sql} AS {key}" for key, metric in dataset.metrics.items())
-                yield name, f"SELECT {metrics} FROM {dataset.table} WHERE 1 = 0"  # noqa: S608 - our files
+                metrics = ", ".join(f"{metric.sql} AS `{key}`" for key, metric in dataset.metrics.items())
+                yield name, f"SELECT {metrics} FROM {source} WHERE 1 = 0"  # noqa: S608 - our files
 
 
 def uuid(*key: str) -> str:
@@ -160,6 +185,9 @@ def _dataset(path: Path, raw: dict[str, Any]) -> Dataset:
         for name, value in raw.pop("columns", {}).items()
     }
     metrics = {name: _make(Metric, path, value) for name, value in raw.pop("metrics", {}).items()}
+    if "shop_id" in columns and "shop_name" not in columns:
+        columns["shop_name"] = Column(label="店铺")
+        raw["sql"] = WITH_NAMES.format(raw.get("table"))
     made: Dataset = _make(Dataset, path, {**raw, "name": path.stem, "columns": columns, "metrics": metrics})
     _known(path, "time", [made.time] if made.time else [], columns)
     return made
@@ -176,7 +204,10 @@ def _dashboard(path: Path, datasets: dict[str, Dataset]) -> Dashboard:
         _known(path, "filters", [name], datasets)
         _known(path, f"filters: {name}", [column], datasets[name].columns)
         filters[column] = datasets[name]
-    made: Dashboard = _make(Dashboard, path, {**raw, "slug": path.stem, "rows": rows, "filters": filters})
+    until = _chart(path, {**UNTIL, "width": 2}, datasets)
+    made: Dashboard = _make(
+        Dashboard, path, {**raw, "slug": path.stem, "rows": rows, "filters": filters, "until": until}
+    )
     keys = [chart.key for chart in made.charts()]
     if repeated := {key for key in keys if keys.count(key) > 1}:
         raise AssetError(f"{path.name}: two charts have the key {', '.join(sorted(repeated))}")
@@ -196,6 +227,8 @@ def _chart(path: Path, raw: dict[str, Any], datasets: dict[str, Dataset]) -> Cha
     _known(path, f"{where}: metrics", chart.metrics, chart.dataset.metrics)
     named = [*chart.by, *chart.columns, *([chart.x] if chart.x else []), *(column for column, _ in chart.sort)]
     _known(path, f"{where}: columns", named, chart.dataset.columns)
+    if chart.headings and len(chart.headings) != len(chart.metrics):
+        raise AssetError(f"{path.name}: {where}: {len(chart.headings)} headings for {len(chart.metrics)} metrics")
     return chart
 
 

@@ -12,15 +12,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import bi_links
 import yaml
-from bi_assets import ASSETS, Assets, Chart, Column, Dashboard, Dataset, chart_uuid, uuid
-from bi_charts import COLORS, params
+from bi_assets import ASSETS, GRID_COLUMNS, Assets, Chart, Column, Dashboard, Dataset, chart_uuid, uuid
+from bi_charts import COLORS, GRAINED, params
 
 MASK = "XXXXXXXXXX"
 """Placeholder of the database's password; the importer gets the real one separately."""
 DATABASE_FILE = "databases/warehouse.yaml"
 DATABASE = "小鹅通数仓"
 VERSION = "1.0.0"
+TOP_HEIGHT = 14
+"""Of the links and the time of the data, in units of 8 pixels."""
 SESSION = f"SET time_zone = '+08:00', sql_select_limit = {2**64 - 1}, div_precision_increment = 4"
 """Charts show Beijing's time, and every row and digit whatever the server's owner limits."""
 _MANAGED = {"is_managed_externally": True, "external_url": None, "version": VERSION}
@@ -43,7 +46,7 @@ def bundle(assets: Assets, uri: str) -> dict[str, dict[str, Any]]:
         files[f"datasets/warehouse/{dataset.name}.yaml"] = _dataset(dataset, schema)
     for page in assets.dashboards.values():
         files |= {f"charts/{page.slug}-{chart.key}.yaml": _chart(page, chart) for chart in page.charts()}
-        files[f"dashboards/{page.slug}.yaml"] = _dashboard(page)
+        files[f"dashboards/{page.slug}.yaml"] = _dashboard(page, bi_links.navigation(page, assets))
     return files
 
 
@@ -74,14 +77,15 @@ def _database(uri: str) -> dict[str, Any]:
 
 
 def _dataset(dataset: Dataset, schema: str) -> dict[str, Any]:
-    nothing = ("default_endpoint", "cache_timeout", "catalog", "sql", "params", "template_params", "extra")
+    nothing = ("default_endpoint", "cache_timeout", "catalog", "params", "template_params", "extra")
     return {
-        "table_name": dataset.table,
+        "table_name": f"bi_{dataset.name}",
         "main_dttm_col": dataset.time,
         "description": dataset.label,
         "offset": 0,
         "schema": schema,
         **dict.fromkeys(nothing),
+        "sql": dataset.sql,
         "filter_select_enabled": True,
         "fetch_values_predicate": None,
         "normalize_columns": False,
@@ -141,7 +145,7 @@ def _chart(page: Dashboard, chart: Chart) -> dict[str, Any]:
     }
 
 
-def _dashboard(page: Dashboard) -> dict[str, Any]:
+def _dashboard(page: Dashboard, navigation: str) -> dict[str, Any]:
     return {
         "dashboard_title": page.title,
         "description": page.description,
@@ -151,7 +155,7 @@ def _dashboard(page: Dashboard) -> dict[str, Any]:
         "certified_by": "",
         "certification_details": "",
         "published": True,
-        "position": _position(page),
+        "position": _position(page, navigation),
         "metadata": {
             "color_scheme": COLORS,
             "label_colors": {},
@@ -161,41 +165,42 @@ def _dashboard(page: Dashboard) -> dict[str, Any]:
             "timed_refresh_immune_slices": [],
             "expanded_slices": {},
             "refresh_frequency": 0,
-            "cross_filters_enabled": False,
+            "cross_filters_enabled": True,
             "native_filter_configuration": _filters(page),
             "chart_configuration": {},
             "global_chart_configuration": {"scope": {"rootPath": ["ROOT_ID"], "excluded": []}, "chartsInScope": []},
-            "filter_bar_orientation": "VERTICAL",
+            "filter_bar_orientation": "HORIZONTAL",
         },
         **_MANAGED,
     }
 
 
-def _position(page: Dashboard) -> dict[str, Any]:
+def _position(page: Dashboard, navigation: str) -> dict[str, Any]:
     rows = [f"ROW-{number}" for number, _ in enumerate(page.rows)]
     nodes: dict[str, Any] = {
         "DASHBOARD_VERSION_KEY": "v2",
         "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": ["GRID_ID"]},
         "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": page.title}},
-        "GRID_ID": {"type": "GRID", "id": "GRID_ID", "parents": ["ROOT_ID"], "children": [*rows, "ROW-note"]},
+        "GRID_ID": {
+            "type": "GRID",
+            "id": "GRID_ID",
+            "parents": ["ROOT_ID"],
+            "children": ["ROW-top", *rows, "ROW-note"],
+        },
+        "ROW-top": _row("ROW-top", ["MARKDOWN-top", f"CHART-{page.until.key}"]),
+        "MARKDOWN-top": _markdown("top", navigation, GRID_COLUMNS - page.until.width, TOP_HEIGHT),
+        "ROW-note": _row("ROW-note", ["MARKDOWN-note"]),
+        "MARKDOWN-note": _markdown("note", page.note, GRID_COLUMNS, 6 + 4 * page.note.count("\n")),
     }
     numbers = {chart.key: number for number, chart in enumerate(page.charts(), 1)}
+    nodes[f"CHART-{page.until.key}"] = _leaf(page, page.until, "ROW-top", TOP_HEIGHT, numbers)
     for name, row in zip(rows, page.rows, strict=True):
-        nodes[name] = _row(name, [f"CHART-{chart.key}" for chart in row.charts])
+        texts = [f"MARKDOWN-{name}"] if row.text else []
+        nodes[name] = _row(name, [*texts, *(f"CHART-{chart.key}" for chart in row.charts)])
+        if row.text:
+            nodes[f"MARKDOWN-{name}"] = _markdown(name, bi_links.text(row.text), GRID_COLUMNS, row.height)
         for chart in row.charts:
-            meta = {
-                "chartId": numbers[chart.key],  # replaced by the importer, but must be unique in the file
-                "uuid": chart_uuid(page, chart),
-                "sliceName": chart.title,
-                "width": chart.width,
-                "height": row.height,
-            }
-            nodes[f"CHART-{chart.key}"] = _leaf("CHART", f"CHART-{chart.key}", name, meta)
-    nodes["ROW-note"] = _row("ROW-note", ["MARKDOWN-note"])
-    height = 6 + 4 * page.note.count("\n")  # in units of 8 pixels
-    nodes["MARKDOWN-note"] = _leaf(
-        "MARKDOWN", "MARKDOWN-note", "ROW-note", {"code": page.note, "width": 12, "height": height}
-    )
+            nodes[f"CHART-{chart.key}"] = _leaf(page, chart, name, row.height, numbers)
     return nodes
 
 
@@ -204,24 +209,45 @@ def _row(name: str, children: list[str]) -> dict[str, Any]:
     return {"type": "ROW", "id": name, "meta": meta, "parents": ["ROOT_ID", "GRID_ID"], "children": children}
 
 
-def _leaf(kind: str, name: str, row: str, meta: dict[str, Any]) -> dict[str, Any]:
+def _leaf(page: Dashboard, chart: Chart, row: str, height: int, numbers: dict[str, int]) -> dict[str, Any]:
+    meta = {
+        "chartId": numbers[chart.key],  # replaced by the importer, but must be unique in the file
+        "uuid": chart_uuid(page, chart),
+        "sliceName": chart.title,
+        "width": chart.width,
+        "height": height,
+    }
+    return _node("CHART", f"CHART-{chart.key}", row, meta)
+
+
+def _markdown(name: str, code: str, width: int, height: int) -> dict[str, Any]:
+    row = name if name.startswith("ROW-") else f"ROW-{name}"
+    return _node("MARKDOWN", f"MARKDOWN-{name}", row, {"code": code, "width": width, "height": height})
+
+
+def _node(kind: str, name: str, row: str, meta: dict[str, Any]) -> dict[str, Any]:
     return {"type": kind, "id": name, "meta": meta, "parents": ["ROOT_ID", "GRID_ID", row], "children": []}
 
 
 def _filters(page: Dashboard) -> list[dict[str, Any]]:
-    filters = []
-    if page.days:
-        span = f'DATEADD(DATETIME("today"), -{page.days - 1}, day) : DATEADD(DATETIME("today"), 1, day)'
-        mask = {"extraFormData": {"time_range": span}, "filterState": {"value": span}, "ownState": {}}
-        filters.append(_filter("time", "日期", "filter_time", {}, mask))
+    span = bi_links.default_range(page)
+    mask = {"extraFormData": {"time_range": span}, "filterState": {"value": span}, "ownState": {}}
+    filters = [_filter(bi_links.TIME, "日期", "filter_time", {}, mask, [])]
+    nothing: dict[str, Any] = {"extraFormData": {}, "filterState": {}}
+    if timed := [chart for chart in page.charts() if chart.kind in GRAINED]:
+        target = {"datasetUuid": uuid("dataset", timed[0].dataset.name)}
+        fixed = [number for number, chart in enumerate(page.charts(), 1) if chart.any_time]
+        filters.append(_filter("NATIVE_FILTER-grain", "粒度", "filter_timegrain", target, nothing, fixed))
     for column, dataset in page.filters.items():
         target = {"column": {"name": column}, "datasetUuid": uuid("dataset", dataset.name)}
         label = dataset.columns[column].label
-        filters.append(_filter(column, label, "filter_select", target, {"extraFormData": {}, "filterState": {}}))
+        filters.append(_filter(f"NATIVE_FILTER-{column}", label, "filter_select", target, nothing, []))
     return filters
 
 
-def _filter(key: str, label: str, kind: str, target: dict[str, Any], mask: dict[str, Any]) -> dict[str, Any]:
+def _filter(
+    key: str, label: str, kind: str, target: dict[str, Any], mask: dict[str, Any], excluded: list[int]
+) -> dict[str, Any]:
     choice = {
         "multiSelect": True,
         "enableEmptyFilter": False,
@@ -230,12 +256,12 @@ def _filter(key: str, label: str, kind: str, target: dict[str, Any], mask: dict[
         "defaultToFirstItem": False,
     }
     return {
-        "id": f"NATIVE_FILTER-{key}",
+        "id": key,
         "name": label,
         "filterType": kind,
         "type": "NATIVE_FILTER",
         "targets": [target],
-        "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
+        "scope": {"rootPath": ["ROOT_ID"], "excluded": excluded},
         "cascadeParentIds": [],
         "controlValues": choice if kind == "filter_select" else {},
         "defaultDataMask": {"ownState": {}, **mask},

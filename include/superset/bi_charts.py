@@ -3,19 +3,22 @@
 | kind | shows | fields |
 |---|---|---|
 | `number` | one big number | metrics (one), subtitle |
-| `line`, `area`, `columns` | numbers by day | metrics, by (series), x (else the dataset's time) |
+| `moment` | one time | metrics (one), subtitle |
+| `line`, `area`, `columns` | numbers by day or grain | metrics, by (series), x (else the dataset's time) |
 | `ranking` | bars, largest first | metrics (sorted by the first), x, limit |
 | `steps` | numbers by a column, in its order | metrics, x, by |
-| `share` | shares of a total | metrics (one), by |
 | `curve` | a line over a number | metrics (one), x, by (one line each) |
 | `table` | numbers by columns, with a total | metrics, by, sort (one column; else by the first metric), limit |
 | `rows` | plain rows | columns, sort, limit |
+| `links` | a `table` whose first metric is a link: on datasets without text from outside only | as `table` |
+| `board` | lines of texts, in the order of a column | metrics, headings, by, sort |
 | `matrix` | a number by two columns | metrics, by (down), columns (across) |
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from bi_assets import Chart, Metric
@@ -23,6 +26,8 @@ from bi_assets import Chart, Metric
 COLORS = "supersetColors"
 DAY = "%Y-%m-%d"
 MOMENTS = {"DATE": DAY, "DATETIME": "%Y-%m-%d %H:%M"}
+GRAINED = ("line", "area", "columns")
+"""Kinds whose numbers are by day, week or month."""
 
 
 def params(chart: Chart) -> dict[str, Any]:
@@ -70,6 +75,18 @@ def _number(chart: Chart) -> dict[str, Any]:
     }
 
 
+def _moment(chart: Chart) -> dict[str, Any]:
+    return {
+        "viz_type": "big_number_total",
+        "metric": chart.metrics[0],
+        "time_format": "%m-%d %H:%M",
+        "force_timestamp_formatting": True,
+        "header_font_size": 0.5,
+        "subtitle": chart.subtitle,
+        "subtitle_font_size": 0.125,
+    }
+
+
 def _series(chart: Chart) -> dict[str, Any]:
     """Parameters common to all charts with axes."""
     metrics = _metrics(chart)
@@ -96,7 +113,7 @@ def _by_day(chart: Chart) -> dict[str, Any]:
     return {
         **_series(chart),
         "time_grain_sqla": "P1D",
-        "x_axis_time_format": DAY,
+        "x_axis_time_format": "%m-%d",
         "tooltipTimeFormat": DAY,
         "markerEnabled": False,
         "seriesType": "line",
@@ -142,34 +159,13 @@ def _curve(chart: Chart) -> dict[str, Any]:
 
 
 def _ranking(chart: Chart) -> dict[str, Any]:
+    """A table with bars in its cells: a click on a horizontal bar of Superset 6.1 filters by its length."""
     return {
-        **_series(chart),
-        "viz_type": "echarts_timeseries_bar",
-        "orientation": "horizontal",
-        "x_axis_sort": chart.metrics[0],
-        "x_axis_sort_asc": True,  # the axis begins at the bottom
-        "xAxisForceCategorical": True,
-        "y_axis_title": "",
-        "y_axis_title_margin": 0,
-        "show_value": True,
-    }
-
-
-def _share(chart: Chart) -> dict[str, Any]:
-    [metric] = _metrics(chart)
-    return {
-        "viz_type": "pie",
-        "metric": chart.metrics[0],
-        "groupby": chart.by,
-        "sort_by_metric": True,
-        "donut": True,
-        "innerRadius": 35,
-        "outerRadius": 60,
-        "label_type": "key_percent",
-        "number_format": metric.format,
-        "show_labels": True,
-        "labels_outside": True,
-        "show_legend": False,
+        **_table(replace(chart, by=[str(chart.x)])),
+        "show_totals": False,
+        "page_length": 0,
+        "show_cell_bars": True,
+        "color_pn": False,
     }
 
 
@@ -202,6 +198,31 @@ def _table(chart: Chart) -> dict[str, Any]:
         "show_cell_bars": False,
         "allow_render_html": False,
         "column_config": {name: {"d3NumberFormat": chart.dataset.metrics[name].format} for name in chart.metrics},
+    }
+
+
+def _links(chart: Chart) -> dict[str, Any]:
+    return {**_table(chart), "allow_render_html": True, "show_totals": False}
+
+
+def _board(chart: Chart) -> dict[str, Any]:
+    [(column, _)] = chart.sort
+    metrics = [
+        {"expressionType": "SQL", "sqlExpression": metric.sql, "label": heading, "optionName": f"metric_{name}"}
+        for name, metric, heading in zip(chart.metrics, _metrics(chart), chart.headings, strict=True)
+    ]
+    return {
+        **_table(chart),
+        "metrics": metrics,
+        "show_totals": False,
+        "page_length": 0,
+        "timeseries_limit_metric": {
+            "expressionType": "SQL",
+            "sqlExpression": f"MIN({column})",
+            "label": "order",
+            "optionName": "order",
+        },
+        "column_config": {heading: {"horizontalAlign": "right"} for heading in chart.headings},
     }
 
 
@@ -255,14 +276,16 @@ def _matrix(chart: Chart) -> dict[str, Any]:
 
 KINDS = {
     "number": _number,
+    "moment": _moment,
     "line": _line,
     "area": _area,
     "columns": _columns,
     "steps": _steps,
     "ranking": _ranking,
-    "share": _share,
     "curve": _curve,
     "table": _table,
     "rows": _rows,
+    "links": _links,
+    "board": _board,
     "matrix": _matrix,
 }

@@ -26,6 +26,8 @@ import pymysql
 from flask import make_response, redirect, request, session
 from flask_login import current_user
 from superset.config import TALISMAN_CONFIG as _SHIPPED
+from superset.config import THEME_DARK as _DARK
+from superset.config import THEME_DEFAULT as _LIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,8 +52,14 @@ LANGUAGES = {"zh": {"flag": "cn", "name": "简体中文"}}
 # d3 has one currency, with one suffix: a format with `$` shows ten thousands of yuan, ¥12.50万.
 D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["¥", "万"]}
 
+# Bars count orders, people or ten thousands of yuan: an axis without 0.5.
+_WHOLE = {"echarts_timeseries_bar": {"yAxis": {"minInterval": 1}}}
+THEME_DEFAULT = {**_LIGHT, "echartsOptionsOverridesByChartType": _WHOLE}
+THEME_DARK = {**_DARK, "echartsOptionsOverridesByChartType": _WHOLE}
+# Grains to choose from: day, week from Monday, month, quarter, year.
+TIME_GRAIN_DENYLIST = ["PT1S", "PT1M", "PT1H", "P1W"]
+
 # Rights of the roles: bi_roles.py.
-AUTH_ROLE_ADMIN = "管理"
 AUTH_ROLE_PUBLIC = "Public"
 RATELIMIT_ENABLED = True
 RATELIMIT_STORAGE_URI = "memory://"
@@ -89,6 +97,7 @@ DATA_CACHE_CONFIG = {**_CACHE, "CACHE_KEY_PREFIX": "data_"}
 FILTER_STATE_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
 EXPLORE_FORM_DATA_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
 CSV_EXPORT = {"encoding": "utf-8"}  # the byte order mark is added below
+CSV_STREAMING_ROW_THRESHOLD = 10 * SQL_MAX_ROW  # never: a streamed one has neither Chinese headings nor the mark
 
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:

@@ -12,45 +12,26 @@ import pytest
 
 from support.fixtures import shop_connection
 from support.servers.inbox import ChatService, MailServer, body, chat_service, mail_server
-from support.worlds.marts import merge, refresh, sales
+from support.worlds import two_shops
+from support.worlds.marts import refresh
 from support.worlds.shop import Database
+from support.worlds.two_shops import NOW, A, B, read
 from xiaoe import clock
 from xiaoe.api import shop_names
 from xiaoe.clock import BEIJING, midnight
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.marts import kpi
+from xiaoe.marts.periods import Period
 from xiaoe.monitor import today, web
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.reports import kpi, links
+from xiaoe.reports import links
 from xiaoe.reports.operators import XiaoeReportOperator, XiaoeReportSendOperator
-from xiaoe.reports.periods import Period
 
 pytestmark = pytest.mark.mysql
 
-A, B = "appA", "appB"
-NOW = datetime(2026, 6, 1, 8, 30, tzinfo=BEIJING)
-"""A Monday, and the first of a month: a day, a week and a month are over."""
-SEEN = datetime(2026, 6, 1)
-"""08:00 in Beijing, as the ledger has it."""
 DAY = timedelta(days=1)
 
-# Sunday, May 31st, in A: a1 and a2 are of one buyer, who is not new; ud is; nobody bought a9. uc's money went back on
-# that day. a8 is of this morning. ua also bought on Friday, so the week's buyers are fewer than its days'.
-ORDERS = """
-shop | order | buyer | product | type | created        | paid           | price   | state | refunded       | back
-appA | a1    | ua    | p1      | 视频 | 05-31 09:00:00 | 05-31 09:00:00 | 100.00  | 1     | -              | -
-appA | a2    | ua    | p2      | 图文 | 05-31 10:00:00 | 05-31 10:00:00 | 50.00   | 1     | -              | -
-appA | a3    | ub    | p1      | 视频 | 05-31 11:00:00 | 05-31 11:00:00 | 30.00   | 1     | -              | -
-appA | a4    | ub    | p1      | 视频 | 05-24 10:00:00 | 05-24 10:00:00 | 120.00  | 1     | -              | -
-appA | a5    | uc    | p1      | 视频 | 05-30 10:00:00 | 05-30 10:00:00 | 90.00   | 10    | 05-31 12:00:00 | 90.00
-appA | a6    | ua    | p1      | 视频 | 04-15 10:00:00 | 04-15 10:00:00 | 200.00  | 1     | -              | -
-appA | a7    | ud    | p1      | 视频 | 05-31 12:00:00 | 05-31 12:00:00 | 20.00   | 1     | -              | -
-appA | a8    | uc    | p1      | 视频 | 06-01 07:00:00 | 06-01 07:00:00 | 40.00   | 1     | -              | -
-appA | a9    | -     | p1      | 视频 | 05-31 13:00:00 | 05-31 13:00:00 | 10.00   | 1     | -              | -
-appA | a10   | ua    | p1      | 视频 | 05-29 10:00:00 | 05-29 10:00:00 | 60.00   | 1     | -              | -
-appB | b1    | ue    | p1      | 视频 | 05-31 10:00:00 | 05-31 10:00:00 | 1000.00 | 1     | -              | -
-appB | b2    | ue    | p1      | 视频 | 05-30 10:00:00 | 05-30 10:00:00 | 1000.00 | 1     | -              | -
-"""
 DAY_OF_A = [
     "实收 210.00 元，较前日 +133.3%，较上周同日 +75.0%，去年同日无数据；净收入 120.00 元",
     "支付 5 单，较前日 +400.0%；付款 3 人，其中新客 1 人",
@@ -102,29 +83,10 @@ def session(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ses
     for conn_id, shop_id in (("XIAOE_FIRST", A), ("XIAOE_SECOND", B)):
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id}", shop_connection("http://127.0.0.1:1", app_id=shop_id))
     with Warehouse().session() as session:
-        found = sales(ORDERS)
-        for shop_id in (A, B):
-            merge(session, [one for one in found if one.shop_id == shop_id], SEEN)
-            read(session, shop_id, midnight(date(2026, 4, 1)), NOW - timedelta(minutes=30), SEEN)
+        two_shops.fill(session)
         shop_names.remember(session, A, "琴行", "xiaoe_first")
         session.commit()
         yield session
-
-
-def read(session: Session, shop_id: str, begin: datetime, end: datetime, seen: datetime) -> None:
-    """A window in the ledger, and the watermark at its end; `seen` is UTC, naive."""
-    session.execute(
-        "INSERT INTO sync_windows (shop_id, resource, mode, window_start, window_end, run_id, batch_id, api_total,"
-        " staged, inserted, updated, unchanged, rejected, passes, observed_at, merged_at)"
-        " VALUES (%s, 'orders', 'rescan', %s, %s, 'r', %s, 0, 0, 0, 0, 0, 0, 1, %s, %s)",
-        (shop_id, begin.replace(tzinfo=None), end.replace(tzinfo=None), f"{shop_id}-{seen:%m%d%H%M}", seen, seen),
-    )
-    session.execute(
-        "REPLACE INTO sync_status (shop_id, resource, mode, watermark, last_success_at, last_attempt_at, status)"
-        " VALUES (%s, 'orders', 'incremental', %s, %s, %s, 'success')",
-        (shop_id, end.replace(tzinfo=None) + timedelta(seconds=30), seen, seen),
-    )
-    session.commit()
 
 
 @pytest.fixture

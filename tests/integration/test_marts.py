@@ -17,10 +17,11 @@ from support.worlds.small_shop import NOW, ORDERS, SEEN, A, B, fill
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
 from xiaoe.clock import BEIJING, midnight
+from xiaoe.marts.kpi import between
 from xiaoe.merge.status import write_done
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.reports.kpi import between
+from xiaoe.resources.registry import PERSONAL
 
 pytestmark = pytest.mark.mysql
 
@@ -60,6 +61,46 @@ def golden(migrated: str) -> Database:
 
 def table(database: Database, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in database.rows(sql, parameters)]
+
+
+# --- 订单明细 ------------------------------------------------------------------------------------------
+
+
+def test_orders_one_by_one_add_up_to_the_days(golden: Database) -> None:
+    for orders, amount, time, is_wanted in (
+        ("orders_paid", "paid_amount", "pay_time", "pay_time IS NOT NULL"),
+        ("refund_orders", "refund_amount", "refund_time", "is_refunded = 1 AND refund_time IS NOT NULL"),
+    ):
+        one_by_one = table(
+            golden,
+            f"SELECT shop_id, DATE({time}) AS day, COUNT(*), COALESCE(SUM({amount}), 0) FROM bi_orders"
+            f" WHERE {is_wanted} AND is_counted = 1 GROUP BY 1, 2 ORDER BY 1, 2",
+        )
+        assert one_by_one == table(
+            golden,
+            f"SELECT shop_id, day, SUM({orders}), SUM({amount}) FROM bi_sales_daily GROUP BY 1, 2"
+            f" HAVING SUM({orders}) > 0 ORDER BY 1, 2",
+        )
+
+
+def test_an_order_is_told_as_people_call_things(golden: Database) -> None:
+    names = "product_name, product_type, channel, is_refunded, paid_amount, refund_amount, decision_text, is_counted"
+    found = table(golden, f"SELECT order_id, {names} FROM bi_orders WHERE order_id IN ('a04', 'a05', 'a08', 'a11')")
+    assert sorted(found) == [
+        ("a04", "Python 入门", "视频", "抖音", 1, yuan("100"), yuan("30"), "未判定", 1),
+        ("a05", "图文专栏", "图文", "抖音", 0, None, None, "未判定", 1),
+        ("a08", "p9", "未知(99)", "未知", 1, yuan("80"), yuan("80"), "未判定", 1),
+    ]
+
+
+def test_no_order_tells_whose_it_is(golden: Database) -> None:
+    shown = {row["c"] for row in golden.rows(
+        "SELECT column_name AS c FROM information_schema.columns WHERE table_schema = DATABASE()"
+        " AND table_name = 'bi_orders'"
+    )}  # fmt: skip
+    assert "order_id" in shown
+    personal = {column for columns in PERSONAL.values() for column in columns}
+    assert not shown & {*personal, "user_id", "out_order_id", "transaction_id"}
 
 
 # --- 经营总览 ------------------------------------------------------------------------------------------
@@ -521,7 +562,7 @@ def test_windows_by_day_and_days_covered(session: Session, database: Database) -
     ) == [
         (day("03-10"), "历史", 1, 10, 10, 0),
         (day("03-11"), "历史", 1, 20, 20, 1),
-        (day("03-11"), "15天复查", 2, 6, 6, 0),
+        (day("03-11"), "15 天复查", 2, 6, 6, 0),
     ]
     covered = "SELECT day, is_covered, looked_at FROM bi_sync_coverage ORDER BY day"
     assert table(database, covered) == [

@@ -15,6 +15,7 @@ from bi_bundle import MASK, bundle
 from sqlalchemy.engine import make_url
 from superset.app import create_app
 
+SHOP_ROLE = os.environ["SUPERSET_SHOP_ROLES"].partition("=")[0]
 uri = make_url(os.environ["BI_DATABASE_URI"])
 files = bundle(Assets.read(ASSETS), uri.set(password=MASK).render_as_string(hide_password=False))
 
@@ -24,7 +25,7 @@ with create_app().app_context():
 
     def rights() -> dict[str, list[str]]:
         """Of each role."""
-        names = (bi_roles.ADMIN, bi_roles.VIEWER, "Public")
+        names = (bi_roles.ADMIN, bi_roles.VIEWER, bi_roles.ANALYST, SHOP_ROLE, "Public")
         return {name: sorted(map(str, security.find_role(name).permissions)) for name in names}
 
     before, rights_before = bi_apply.counts(), rights()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xiaoe.reports.kpi import Kpi, total
-from xiaoe.reports.periods import Period, bases, due_after, month_so_far, usual_days
+from xiaoe.marts.kpi import Kpi, total
+from xiaoe.marts.periods import Period, bases, due_after, month_so_far, usual_days
 from xiaoe.reports.text import compared, unread_in_words, unusual
 
 DAY = timedelta(days=1)

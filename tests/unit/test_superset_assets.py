@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 from bi_assets import ASSETS, AssetError, Assets, Dashboard
 from bi_bundle import DATABASE_FILE, MASK, bundle, text
 from bi_charts import KINDS
+from bi_links import RANGES, TIME, address
+from bi_links import text as link_text
 
 REPO = Path(__file__).parents[2]
 READ = Assets.read(ASSETS)
@@ -28,16 +31,54 @@ def chinese(text: str) -> bool:
     return bool(HAN.search(text)) and not set(LATIN.findall(text)) - MEANT
 
 
-def test_there_are_seven_dashboards() -> None:
-    titles = [page.title for page in READ.dashboards.values()]
-    known = ["经营总览", "退款与福利", "商品分析", "用户分析", "复购与客户", "直播分析", "同步监控"]
-    assert sorted(titles) == sorted(known)
+def test_the_dashboards_have_an_order_and_link_to_each_other_in_it() -> None:
+    titles = ["经营总览", "订单明细", "商品分析", "用户分析", "复购与客户", "直播分析", "退款与福利", "同步监控"]
+    assert [page.title for page in READ.dashboards.values()] == titles
+    for page in READ.dashboards.values():
+        top = FILES[f"dashboards/{page.slug}.yaml"]["position"]["MARKDOWN-top"]["meta"]["code"]
+        named = [f"**{title}**" if title == page.title else f"[{title}](" for title in titles]
+        places = [top.index(name) for name in named]
+        assert places == sorted(places)
+        assert page.slug == "overview" or "](/superset/dashboard/overview/)" in top
+
+
+@pytest.mark.parametrize("span", [*RANGES.values(), "2026-11-01 : 2026-12-01", "it's 1!"])
+def test_a_link_holds_the_range_as_the_filter_takes_it(span: str) -> None:
+    [state] = parse_qs(urlsplit(address("orders", span)).query)["native_filters"]
+    quoted = span.replace("!", "!!").replace("'", "!'")
+    assert state == (
+        f"({TIME}:(extraFormData:(time_range:'{quoted}'),filterState:(value:'{quoted}'),id:{TIME},ownState:()))"
+    )
+
+
+def test_links_of_a_text_lead_to_a_dashboard_and_a_range_that_are_there() -> None:
+    for page in READ.dashboards.values():
+        for row in page.rows:
+            for slug, _ in re.findall(r"\]\((\w+)\?([^)]+)\)", row.text):
+                assert slug in READ.dashboards
+            assert "](/superset/dashboard/" in link_text(row.text) or not row.text
+
+
+def test_text_from_outside_is_never_shown_as_html() -> None:
+    """Names of products and shops are whatever somebody typed; `links` show days only."""
+    for page in READ.dashboards.values():
+        for chart in page.charts():
+            assert FILES[f"charts/{page.slug}-{chart.key}.yaml"]["params"].get("allow_render_html", False) == (
+                chart.kind == "links"
+            ) or chart.kind not in {"table", "rows", "links", "board"}
+            assert chart.kind != "links" or chart.by == ["day"]
+
+
+def test_every_shop_is_called_by_its_name() -> None:
+    for page in READ.dashboards.values():
+        for chart in page.charts():
+            assert "shop_id" not in {*chart.by, *chart.columns, chart.x}, f"{page.slug}: {chart.key}"
 
 
 @pytest.mark.parametrize("page", READ.dashboards.values(), ids=lambda page: page.slug)
 def test_each_can_be_filtered_by_day_and_shop_and_says_what_its_numbers_mean(page: Dashboard) -> None:
     assert page.days
-    assert "shop_id" in page.filters
+    assert "shop_name" in page.filters
     assert page.note.startswith("**口径**")
     held = [set(chart.dataset.columns) for chart in page.charts()]
     for column in page.filters:
@@ -116,11 +157,12 @@ def test_every_kind_of_chart_is_in_use() -> None:
             "dashboards/overview.yaml",
             "[paid_wan]",
             "[money]",
-            r"overview\.yaml: chart paid: metrics: there is no money",
+            r"overview\.yaml: chart types: metrics: there is no money",
         ),
         ("dashboards/overview.yaml", "dataset: sales_daily", "dataset: sales", r"dataset: there is no sales,"),
         ("dashboards/overview.yaml", "width: 3", "width: 4", r"overview\.yaml: the row of paid is 13 wide"),
         ("dashboards/overview.yaml", "key: net,", "key: paid,", r"overview\.yaml: two charts have the key paid"),
+        ("dashboards/overview.yaml", "[累计, ", "[", r"overview\.yaml: chart board_month: 2 headings for 3 metrics"),
         ("dashboards/overview.yaml", "channel: sales", "town: sales", r"overview\.yaml: filters: .*there is no town"),
         ("dashboards/overview.yaml", "title: 经营总览", "title: [", r"overview\.yaml is not valid YAML"),
         ("dashboards/overview.yaml", "title: 经营总览", "slug: x", r"overview\.yaml: dashboard .*title"),

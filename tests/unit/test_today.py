@@ -18,7 +18,7 @@ from xiaoe.monitor.i18n import Texts
 from xiaoe.notify.addresses import opens_elsewhere
 from xiaoe.reports import links
 from xiaoe.reports.build import TOGETHER
-from xiaoe.reports.kpi import Kpi
+from xiaoe.marts.kpi import Kpi
 from xiaoe.reports.text import ShopFigures, Today
 
 NOW = datetime(2026, 11, 30, 14, 25, tzinfo=BEIJING)

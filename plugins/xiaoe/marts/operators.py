@@ -17,7 +17,7 @@ RESOURCE, MODE = "marts", "refresh"
 class XiaoeMartsOperator(ShopOperator):
     """Recomputes what changed since the last run: sales, buyers, refunds, decisions, coverage.
 
-    Also writes the shop's name to `shops`.
+    Also writes the shop's name to `shops`, and to `sync_limits` how fresh each sync has to be.
 
     Returns how many days, months and weeks were computed.
     """
@@ -30,6 +30,7 @@ class XiaoeMartsOperator(ShopOperator):
         from xiaoe.api.shop import Shop
         from xiaoe.connections import get_connection
         from xiaoe.marts.refresh import Refresher
+        from xiaoe.merge.freshness import write_limits
         from xiaoe.merge.status import failure_noted, write_done
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -38,8 +39,10 @@ class XiaoeMartsOperator(ShopOperator):
         shop_id = shop.app_id
         with failure_noted(warehouse, shop_id, RESOURCE, MODE):
             with warehouse.session() as session:
-                if shop_names.remember(session, shop_id, shop.shop_name, self.xiaoe_conn_id):
-                    session.commit()
+                write_limits(session)
+                is_new = shop_names.remember(session, shop_id, shop.shop_name, self.xiaoe_conn_id)
+                session.commit()
+                if is_new:
                     self.log.info("shop %s is called %s", shop_id, shop.shop_name or "by its id")
             refresher = Refresher(warehouse, shop_id, now=clock.now())
             counts = refresher.refresh(rebuild=bool(context["params"].get("rebuild")))

@@ -24,6 +24,7 @@ from typing import Any
 
 from xiaoe import settings
 from xiaoe.clock import BEIJING
+from xiaoe.marts.board import write_board
 from xiaoe.marts.coverage import unknown_days, write_coverage
 from xiaoe.marts.queue import queue_everything, queue_users
 from xiaoe.merge.outbox import queue_days
@@ -104,6 +105,7 @@ class Refresher:
     def __init__(self, warehouse: Warehouse, shop_id: str, *, now: datetime) -> None:
         self._warehouse = warehouse
         self._shop_id = shop_id
+        self._now = now
         self._today = now.astimezone(BEIJING).date()
         names: dict[str, Any] = {name: f"%({name})s" for name in ("shop", "first", "end", "today")}
         names["count_imported"] = settings.count_imported()
@@ -134,6 +136,7 @@ class Refresher:
             for mart in MARTS:
                 while days := self._transaction(session, lambda mart=mart: self._compute(session, mart)):  # type: ignore[misc]
                     counts[mart.name] += days
+            self._transaction(session, lambda: write_board(session, self._shop_id, self._now))
         return counts
 
     @staticmethod

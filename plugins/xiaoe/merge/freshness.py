@@ -1,10 +1,11 @@
-"""How fresh each sync has to be; the checks, the monitoring page and `make health` use the same limits."""
+"""How fresh each sync has to be; the checks, the monitoring page, `make health` and dashboards use the same limits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from xiaoe.mysql.session import Session
 from xiaoe.resources.registry import RESOURCES
 
 FreshWithin = Mapping[tuple[str, str], timedelta]
@@ -29,3 +30,16 @@ def is_late(resource: str, mode: str, last_success_at: datetime | None, now: dat
     """
     limit = FRESH_WITHIN.get((resource, mode))
     return limit is not None and (last_success_at is None or now - last_success_at > limit)
+
+
+def write_limits(session: Session) -> None:
+    """Write the limits to `sync_limits`, where the view `bi_sync_status` finds them, if they are not there already."""
+    limits = {name: limit // timedelta(minutes=1) for name, limit in FRESH_WITHIN.items()}
+    rows = session.query("SELECT resource, mode, fresh_minutes FROM sync_limits")
+    if {(resource, mode): minutes for resource, mode, minutes in rows} == limits:
+        return
+    session.execute("DELETE FROM sync_limits")
+    session.insert_many(
+        "REPLACE INTO sync_limits (resource, mode, fresh_minutes) VALUES (%s, %s, %s)",
+        [(*name, minutes) for name, minutes in limits.items()],
+    )

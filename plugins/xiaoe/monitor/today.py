@@ -12,8 +12,8 @@ from xiaoe.clock import BEIJING, midnight
 from xiaoe.monitor.i18n import LANGUAGES, Texts
 from xiaoe.mysql.session import Session
 from xiaoe.reports import build, kpi
-from xiaoe.reports.kpi import Kpi
-from xiaoe.reports.periods import due_after
+from xiaoe.marts.kpi import Kpi
+from xiaoe.marts.periods import due_after
 from xiaoe.reports.text import ShopFigures, compared, plain
 
 TREND_DAYS = 14

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +12,12 @@ from xiaoe.api import shop_names
 from xiaoe.api.shop import app_id_of
 from xiaoe.clock import midnight
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.marts import kpi, periods
+from xiaoe.marts.kpi import Kpi
+from xiaoe.marts.periods import Period
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
-from xiaoe.reports import kpi, periods, text
-from xiaoe.reports.kpi import Kpi
-from xiaoe.reports.periods import Period
+from xiaoe.reports import text
 from xiaoe.reports.text import ShopFigures, Today
 from xiaoe.targets.metrics import METRICS
 
@@ -108,18 +109,15 @@ def _figures(session: Session, shop_id: str, name: str, period: Period, moment: 
     found = kpi.of_period(days, period)
     if found is None or unread:
         return ShopFigures(name, unread or "汇总尚未完成", Kpi(), dict.fromkeys(bases), today=today)
-    if not is_day:  # who buys on two days is one buyer
-        buyers = kpi.between(session, shop_id, midnight(period.first), midnight(period.end)).buyers
-        found = found._replace(buyers=buyers)
     return ShopFigures(
         name,
         "",
-        found,
+        kpi.with_buyers(session, shop_id, period, found),
         {base: kpi.of_period(days, one) for base, one in bases.items()},
         month and (kpi.of_period(days, month[0]), kpi.of_period(days, month[1])),
         today,
         [days.get(day) for day in usual],
-        kpi.targets(session, shop_id, period.first.replace(day=1)) if period.kind != "week" else {},
+        _targets(session, shop_id, period.first.replace(day=1)) if period.kind != "week" else {},
     )
 
 
@@ -150,6 +148,13 @@ def _together(found: Sequence[ShopFigures]) -> ShopFigures:
         [_sum(same) for same in zip(*(shop.usual for shop in found), strict=True)],
         _sum_of_targets([shop.targets for shop in found]),
     )
+
+
+def _targets(session: Session, shop_id: str, month: date) -> dict[str, Decimal]:
+    """The targets of a shop for the month that begins on a day: key of `METRICS` → value."""
+    sql = "SELECT metric, value FROM targets WHERE shop_id = %s AND month = %s"
+    held = dict(session.query(sql, (shop_id, month)))
+    return {metric: held[metric] for metric in METRICS if metric in held}
 
 
 def _sum_of_targets(found: Sequence[Mapping[str, Decimal]]) -> dict[str, Decimal]:

@@ -35,10 +35,10 @@ class XiaoeReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the reports that are due, as `reports.build.report` makes them."""
+        from xiaoe.marts.periods import due_after
         from xiaoe.marts.refresh import Refresher
         from xiaoe.mysql.warehouse import Warehouse
         from xiaoe.reports.build import report, shops_of
-        from xiaoe.reports.periods import due_after
 
         warehouse, now = Warehouse(), clock.now()
         day = reported_day(context, now)

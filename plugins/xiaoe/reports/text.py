@@ -9,8 +9,8 @@ from decimal import Decimal
 from statistics import median
 from typing import NamedTuple
 
-from xiaoe.reports.kpi import Kpi
-from xiaoe.reports.periods import Period
+from xiaoe.marts.kpi import Kpi
+from xiaoe.marts.periods import Period
 from xiaoe.targets.metrics import METRICS
 
 _TITLES = {"day": "经营早报", "week": "经营周报", "month": "经营月报"}

@@ -13,10 +13,13 @@ from support.fixtures import shop_connection
 from support.oracles.benefits import LONG_AGO
 from support.worlds.runs import unhurried
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync
+from xiaoe.api import shop_names
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import read_policy
 from xiaoe.clock import BEIJING
 from xiaoe.marts.refresh import Refresher
+from xiaoe.merge.freshness import write_limits
+from xiaoe.merge.status import write_done
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.live_streams import LIVE_STREAMS
 from xiaoe.resources.orders import ORDERS
@@ -31,6 +34,7 @@ START = TODAY - timedelta(days=100)
 BEFORE = NOW - timedelta(days=2)
 """When everything was read first: what changed until NOW was seen to change."""
 ORDERS_MADE = 1200
+SHOP_NAME = "琴行"
 SOLD = "absent_since IS NULL AND is_imported = 0 AND pay_time > CURDATE() - INTERVAL 60 DAY"
 
 
@@ -54,6 +58,11 @@ def fill(database: Database, store: Path) -> None:
         _decide(NOW)
         _what_only_time_brings(database)
         Refresher(Warehouse(), APP_ID, now=NOW).refresh()
+        with Warehouse().session() as session:
+            shop_names.remember(session, APP_ID, SHOP_NAME, "xiaoe_default")
+            write_limits(session)
+            write_done(session, APP_ID, "marts", "refresh", "")
+            session.commit()
 
 
 def _clock(moment: datetime) -> str:
@@ -77,7 +86,7 @@ def _decide(now: datetime) -> None:
 
 
 def _what_only_time_brings(database: Database) -> None:
-    """A look at the live streams on the day before, answers of people, a failed run, amounts that cannot be read."""
+    """Live streams of the day before, answers of people, benefits taken back, a failed run, unreadable amounts."""
     connection = database.connect()
     for statement in (
         "INSERT INTO live_stream_days (shop_id, live_id, day, view_count, reward_sum, purchase_count, observed_at)"
@@ -87,6 +96,12 @@ def _what_only_time_brings(database: Database) -> None:
         " SELECT shop_id, order_id, basis, IF(CRC32(order_id) MOD 2, 'grant', 'revoke'), '客服小王',"
         " UTC_TIMESTAMP() - INTERVAL CRC32(order_id) MOD 20 DAY FROM benefit_decisions WHERE CRC32(order_id) MOD 9 = 0",
         "UPDATE sync_status SET status = 'failed' WHERE resource = 'products'",
+        *(
+            "INSERT INTO benefit_decision_log (shop_id, order_id, old_decision, new_decision, reason, policy_id,"
+            f" decided_by, decided_at) SELECT shop_id, order_id, {old}, {new}, reason, policy_id, 'system',"
+            " UTC_TIMESTAMP(3) FROM benefit_decisions WHERE decision = 'revoke' ORDER BY order_id LIMIT 2"
+            for old, new in (("'review'", "'grant'"), ("'grant'", "'revoke'"))
+        ),
         *(
             f"UPDATE orders SET {column} = NULL, problem_columns = '{column}'"
             f" WHERE {SOLD} AND order_state IN ({states}) LIMIT 3"

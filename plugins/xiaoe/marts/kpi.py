@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 from xiaoe import settings
 from xiaoe.clock import BEIJING, beijing_text, midnight
 from xiaoe.coverage import seen_days, segments
+from xiaoe.marts.periods import Period
 from xiaoe.merge.ledger import observations
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.templates import render
-from xiaoe.reports.periods import Period
 from xiaoe.resources.orders import ORDERS
-from xiaoe.targets.metrics import METRICS
 
 _DAY = timedelta(days=1)
 
@@ -82,6 +81,13 @@ def of_period(days: Mapping[date, Kpi], period: Period) -> Kpi | None:
     return total(days[day] for day in period.days)
 
 
+def with_buyers(session: Session, shop_id: str, period: Period, figures: Kpi) -> Kpi:
+    """The same with the different users of the whole period: who buys on two days is one buyer."""
+    if len(period.days) == 1:
+        return figures
+    return figures._replace(buyers=between(session, shop_id, midnight(period.first), midnight(period.end)).buyers)
+
+
 def between(session: Session, shop_id: str, begin: datetime, end: datetime) -> Kpi:
     """The figures from one moment up to another, worked out from the orders."""
     names = {name: f"%({name})s" for name in ("shop", "first", "end")}
@@ -108,13 +114,6 @@ def unread_days(session: Session, shop_id: str, period: Period) -> list[date]:
     seen = seen_days(segments(looks), first, period.end)
     over = midnight(period.end)
     return [day for day, look in seen.items() if look is None or (day >= rescanned and look < over)]
-
-
-def targets(session: Session, shop_id: str, month: date) -> dict[str, Decimal]:
-    """The targets of a shop for the month that begins on a day: key of `METRICS` → value."""
-    sql = "SELECT metric, value FROM targets WHERE shop_id = %s AND month = %s"
-    held = dict(session.query(sql, (shop_id, month)))
-    return {metric: held[metric] for metric in METRICS if metric in held}
 
 
 def same_hours(moment: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:

@@ -46,17 +46,15 @@ def bases(period: Period) -> dict[str, Period]:
     29 February has 28 February as the same day of the year before. A week has the one 52 weeks before, so weekdays
     agree.
     """
-    kind, first, end = period
+    kind, first, _ = period
     if kind == "day":
-        year = _year_before(first)
-        found = {"前日": first - _DAY, "上周同日": first - _WEEK, "去年同日": year}
+        found = {"前日": first - _DAY, "上周同日": first - _WEEK, "去年同日": _year_before(first)}
         return {name: Period(kind, one, one + _DAY) for name, one in found.items()}
     if kind == "week":
         found = {"上周": first - _WEEK, "去年同周": first - 52 * _WEEK}
         return {name: Period(kind, one, one + _WEEK) for name, one in found.items()}
     before = (first - _DAY).replace(day=1)
-    year = _year_before(first)
-    return {"上月": Period(kind, before, first), "去年同月": Period(kind, year, _year_before(end))}
+    return {"上月": Period(kind, before, first), "去年同月": year_before(period)}
 
 
 def usual_days(day: date) -> list[date]:
@@ -69,6 +67,11 @@ def month_so_far(day: date) -> tuple[Period, Period]:
     first, end = day.replace(day=1), day + _DAY
     before = (first - _DAY).replace(day=1)
     return Period("month", first, end), Period("month", before, min(before + (end - first), first))
+
+
+def year_before(period: Period) -> Period:
+    """The same dates of the year before; 28 February for 29 February."""
+    return Period(period.kind, _year_before(period.first), _year_before(period.end - _DAY) + _DAY)
 
 
 def _year_before(day: date) -> date:
