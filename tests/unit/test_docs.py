@@ -44,6 +44,20 @@ def test_the_table_of_settings_is_up_to_date() -> None:
     assert f"<!-- settings:begin -->\n\n{docs.settings()}\n\n<!-- settings:end -->" in page, "run `make docs`"
 
 
+def test_the_chinese_table_of_settings_has_the_same_variables_and_limits() -> None:
+    row = re.compile(r"^\| `(XIAOE_\w+)` \| ([^|]*)\| ([^|]*)\| (.+) \|$", re.M)
+    english, chinese = (
+        row.findall((DOCS / name).read_text("utf-8").partition("XIAOE_INCLUDE_DIR` |")[0])
+        for name in (docs.CONFIGURATION, "configuration.zh-CN.md")
+    )
+    value = re.compile(r"`[^`]*`")
+    assert len(english) > 40
+    assert [(name, value.findall(default), least) for name, default, least, _ in chinese] == [
+        (name, value.findall(default), least) for name, default, least, _ in english
+    ]
+    assert all(re.search("[\u4e00-\u9fff]", meaning) for *_, meaning in chinese)
+
+
 def test_the_table_of_settings_has_every_variable_that_the_dags_read_itself() -> None:
     """What is left are names in messages, and the passwords that `make grants` sets."""
     table = {one.name for one in settings.TABLE}

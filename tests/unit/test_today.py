@@ -13,12 +13,12 @@ from cryptography.fernet import Fernet
 
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.marts.kpi import Kpi
 from xiaoe.monitor import today, web
 from xiaoe.monitor.i18n import Texts
 from xiaoe.notify.addresses import opens_elsewhere
 from xiaoe.reports import links
 from xiaoe.reports.build import TOGETHER
-from xiaoe.marts.kpi import Kpi
 from xiaoe.reports.text import ShopFigures, Today
 
 NOW = datetime(2026, 11, 30, 14, 25, tzinfo=BEIJING)

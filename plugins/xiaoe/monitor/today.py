@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from xiaoe import settings
 from xiaoe.clock import BEIJING, midnight
-from xiaoe.monitor.i18n import LANGUAGES, Texts
-from xiaoe.mysql.session import Session
-from xiaoe.reports import build, kpi
+from xiaoe.marts import kpi
 from xiaoe.marts.kpi import Kpi
 from xiaoe.marts.periods import due_after
+from xiaoe.monitor.i18n import LANGUAGES, Texts
+from xiaoe.mysql.session import Session
+from xiaoe.reports import build
 from xiaoe.reports.text import ShopFigures, compared, plain
 
 TREND_DAYS = 14
