@@ -17,7 +17,7 @@ import pytest
 from support.worlds.marts import Sale, content, lose, merge, merge_users, refresh
 from support.worlds.shop import Database
 from support.worlds.small_shop import NOW, SEEN, A, B, fill
-from xiaoe.exports.tables import export_table
+from xiaoe.exports.files import export_of, export_table
 from xiaoe.marts import refresh as refreshing
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
@@ -200,7 +200,7 @@ def test_the_list_of_customers_is_exported_by_id_and_without_names(
     merge(session, EIGHT, SEEN)
     database.rows("UPDATE users SET nickname = '张三', phone = '13800000000'")
     refresh(A, NOW)
-    path = export_table("customers", "2026-07-01", None, "xlsx")
+    path = export_table(export_of("customers", "2026-07-01", None), "xlsx").address
     head, *rows = openpyxl.load_workbook(path.removeprefix("file://"))["客户分层"].iter_rows(values_only=True)
     assert head[1:4] == ("用户ID", "渠道（买家来源）", "客户分层（RFM）")
     assert {row[1]: row[3] for row in rows} == {user: SEGMENTS[user] for user in ("u1", "u2", "u5", "u6")}

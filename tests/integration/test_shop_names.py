@@ -106,7 +106,7 @@ def test_mails_questions_and_the_page_use_the_name(
     assert message.lines[0].startswith("店铺 学院 & 琴行，")
     with Warehouse().session() as session:
         [question] = open_questions(session, A)
-    assert question["subject"] == "福利复核：订单 o1（店铺 学院 & 琴行）"
+    assert question["subject"] == "原因 · 金额未知 · — · 订单 o1（学院 & 琴行）"
     assert question["about"]["shop_id"] == A
     status, html = web.render("zh", None)
     assert status == 200

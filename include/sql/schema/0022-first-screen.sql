@@ -133,7 +133,7 @@ CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_benefits_taken_back AS
 SELECT
     l.shop_id,
     DATE(l.decided_at + INTERVAL 8 HOUR) AS day,
-    COUNT(*) AS taken_back
+    COUNT(DISTINCT l.order_id) AS taken_back
 FROM benefit_decision_log AS l
 INNER JOIN benefit_decisions AS d ON l.shop_id = d.shop_id AND l.order_id = d.order_id
 WHERE

@@ -15,12 +15,12 @@ LOG_PRECISION = timedelta(milliseconds=1)
 
 
 def grants_taken_back(
-    session: Session, shop_id: str, begin: datetime, end: datetime, *, after: int = 0, still: bool = False
+    session: Session, shop_id: str, begin: datetime, end: datetime, *, after: int = 0
 ) -> list[tuple[int, str]]:
-    """发放后收回: orders granted once and revoked in [begin, end): the benefit may have been handed out.
+    """发放后收回: orders granted once, revoked in [begin, end) and still revoked: the benefit may have been handed out.
 
     A revoke takes a grant back if the last grant or revoke before it was a grant, even with a review, a wait or
-    anything else in between.
+    anything else in between. The dashboards' view `bi_benefits_taken_back` counts the same orders.
 
     Args:
         session: The warehouse.
@@ -28,7 +28,6 @@ def grants_taken_back(
         begin: With an offset.
         end: With an offset; exclusive.
         after: Only log entries with a higher id.
-        still: Only orders that are still revoked.
 
     Returns:
         Id of the log entry and order id, in the order of the log.
@@ -37,11 +36,11 @@ def grants_taken_back(
         "SELECT l.id, l.order_id FROM benefit_decision_log AS l"
         " INNER JOIN benefit_decisions AS d ON l.shop_id = d.shop_id AND l.order_id = d.order_id"
         " WHERE l.shop_id = %s AND l.decided_at >= %s AND l.decided_at < %s AND l.id > %s"
-        " AND l.new_decision = 'revoke' AND (%s = 0 OR d.decision = 'revoke')"
+        " AND l.new_decision = 'revoke' AND d.decision = 'revoke'"
         " AND (SELECT p.new_decision FROM benefit_decision_log AS p"
         " WHERE p.shop_id = l.shop_id AND p.order_id = l.order_id AND p.id < l.id"
         " AND p.new_decision IN ('grant', 'revoke') ORDER BY p.id DESC LIMIT 1) = 'grant' ORDER BY l.id",
-        (shop_id, utc_text(begin), utc_text(end), after, int(still)),
+        (shop_id, utc_text(begin), utc_text(end), after),
     )
 
 

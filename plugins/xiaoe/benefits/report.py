@@ -162,7 +162,7 @@ def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> 
         " AND channel = %s",
         (shop_id, channel),
     )
-    found = grants_taken_back(session, shop_id, now - MAX_NEWS_AGE, now + MAX_CLOCK_SKEW, after=last_log_id, still=True)
+    found = grants_taken_back(session, shop_id, now - MAX_NEWS_AGE, now + MAX_CLOCK_SKEW, after=last_log_id)
     if not found:
         return None
     names, shop_name = list(dict.fromkeys(order_id for _, order_id in found)), shop_names.name_of(session, shop_id)
