@@ -1,4 +1,7 @@
-"""Corrects Superset's Chinese: its catalogue contains compiled-in fuzzy guesses ("Summary" is 星期日 there)."""
+"""Corrects Superset's Chinese: a third of its catalogue are machine guesses, compiled in ("Summary" is 星期日 there).
+
+Guesses are dropped, so that the English text shows; `zh.yaml` holds the texts that are reviewed.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,14 @@ import json
 import os
 import tempfile
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
-CORRECTIONS = {
-    "Summary": "合计",
-    "Sign in": "登录",
-    "Log in": "登录",
-    "Enter your login and password below:": "请输入用户名和密码：",
-    "Username:": "用户名：",
-    "Password:": "密码：",
-    "Filters and controls": "筛选条件",
-    "Apply filters": "应用筛选",
-    "List Users": "用户列表",
-    "Users": "用户",
-    "entries per page": "条/页",
-    "There is currently no information to display.": "暂无数据",
-    "%s record": "%s 行",
-    "View as table": "以表格查看",
-    "More Options": "更多选项",
-}
+import yaml
+
+REVIEWED: dict[str, str] = yaml.safe_load(Path(__file__).with_name("zh.yaml").read_text("utf-8"))
+"""Superset's text → ours."""
 
 
 def catalogue() -> Path:
@@ -43,43 +35,47 @@ def catalogue() -> Path:
 
 
 def patch(folder: Path) -> bool:
-    """Write the corrections into messages.json (read by the browser) and messages.mo (by the server).
+    """Write the reviewed texts into messages.json (read by the browser) and messages.mo (by the server).
 
     Returns:
         Whether anything was changed.
     """
-    browser = folder / "messages.json"
-    catalogue_json = json.loads(browser.read_text("utf-8"))
-    texts = catalogue_json["locale_data"]["superset"]
-    if all(texts.get(source) == [target] for source, target in CORRECTIONS.items()):
-        return False
-    _compile(folder)
-    texts |= {source: [target] for source, target in CORRECTIONS.items()}
-    _replace(browser, json.dumps(catalogue_json, ensure_ascii=False).encode())
-    return True
-
-
-def _compile(folder: Path) -> None:
-    from io import BytesIO
-
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
     with open(folder / "messages.po", "rb") as source:
         messages = read_po(source, locale="zh")
-    for text, correction in CORRECTIONS.items():
+    guesses = {_text(message.id) for message in messages if message.fuzzy and message.id} - REVIEWED.keys()
+    for text, reviewed in REVIEWED.items():
         message = messages.get(text) or messages.add(text)
-        message.string = (correction,) if message.pluralizable else correction
+        message.string = (reviewed,) if message.pluralizable else reviewed
         message.flags.discard("fuzzy")
-    target = BytesIO()
-    write_mo(target, messages, use_fuzzy=True)
-    _replace(folder / "messages.mo", target.getvalue())
+    compiled = BytesIO()
+    write_mo(compiled, messages)  # leaves out what is fuzzy
+    pack = json.loads((folder / "messages.json").read_bytes())
+    texts = pack["locale_data"]["superset"]
+    pack["locale_data"]["superset"] = {text: found for text, found in texts.items() if text not in guesses} | {
+        text: [reviewed] for text, reviewed in REVIEWED.items()
+    }
+    changed = [
+        _replace(folder / "messages.mo", compiled.getvalue()),
+        _replace(folder / "messages.json", json.dumps(pack, ensure_ascii=False).encode()),
+    ]
+    return any(changed)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file atomically: a running server reads the old or the new one."""
+def _text(id_: Any) -> str:
+    """The text of a message; of one with a plural, the singular."""
+    return id_ if isinstance(id_, str) else id_[0]
+
+
+def _replace(path: Path, content: bytes) -> bool:
+    """Replace a file atomically, if its content differs: a running server reads the old or the new one."""
+    if path.read_bytes() == content:
+        return False
     handle, name = tempfile.mkstemp(dir=path.parent)
     with open(handle, "wb") as file:
         file.write(content)
     os.chmod(name, path.stat().st_mode)
     os.replace(name, path)
+    return True

@@ -281,6 +281,14 @@ def look(superset: Superset, warehouse: Database) -> Iterator[Look]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def administrator(look: Look) -> Iterator[Page]:
+    """A page of the administrator."""
+    page = log_in(look.page.context.browser, look.superset.url, ADMIN, look.superset.secrets["admin_password"])
+    yield page
+    page.context.close()
+
+
 def session(superset: Superset, user: str, password: str) -> requests.Session:
     """Logged in as the API has it."""
     session = requests.Session()
@@ -520,7 +528,7 @@ def test_a_day_reaches_its_orders_and_a_bar_filters_them(look: Look) -> None:
 
 def test_orders_are_exported_as_they_are_filtered(look: Look) -> None:
     look.open("orders")
-    header, *rows = csv.reader(io.StringIO(export(look, "退款的订单", "导出为CSV").decode("utf-8-sig")))
+    header, *rows = csv.reader(io.StringIO(export(look, "退款的订单", "导出 CSV").decode("utf-8-sig")))
     assert header[:3] == ["退款时间", "订单ID", "店铺"]
     assert {row[2] for row in rows} == {bi_shop.SHOP_NAME}
     assert len(rows) == look.expected(f"SELECT COUNT(*) {REFUNDED}", default_span("orders"))
@@ -568,6 +576,34 @@ def test_somebody_new_is_added_logs_in_and_changes_the_password(look: Look) -> N
     assert refused.status_code == 401
 
 
+GUESSES = (
+    "反选所有", "删除数据库", "货币", "星期日", "星期二", "30秒钟", "看板不存在", "边缘宽度", "连续式", "处于", "流式",
+    "激活邮件报告", "新增规则", "编辑查询", "图表名称", "查询链接",
+)  # fmt: skip
+"""What Superset's catalogue has for "Select all", "Select a database", "Current", "Summary", "True" and others."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/dashboard/list/",
+        "/chart/list/",
+        "/users/",
+        "/roles/",
+        "/list_groups/",
+        "/user_info/",
+        "/sqllab/",
+        "/theme/list/",
+    ],
+)
+def test_no_guess_of_a_machine_is_on_a_page(administrator: Page, superset: Superset, path: str) -> None:
+    administrator.goto(f"{superset.url}{path}")
+    administrator.wait_for_load_state("networkidle")
+    shown = administrator.inner_text("body")
+    assert "设置" in shown
+    assert [word for word in GUESSES if word in shown] == []
+
+
 def test_staff_may_change_their_own_password_from_the_menu(look: Look) -> None:
     look.page.locator("text=设置").first.hover()
     look.page.locator("a[href='/user_info/']").click()
@@ -601,18 +637,18 @@ def export(look: Look, title: str, choice: str) -> bytes:
         # Not by the mouse: the way to it can lead out of the menu, which then closes.
         look.page.get_by_text(choice, exact=True).dispatch_event("click")
     look.page.keyboard.press("Escape")
-    assert download.value.suggested_filename.endswith({"导出为CSV": ".csv", "导出为Excel": ".xlsx"}[choice])
+    assert download.value.suggested_filename.endswith({"导出 CSV": ".csv", "导出 Excel": ".xlsx"}[choice])
     return Path(download.value.path()).read_bytes()
 
 
 def test_excel_opens_what_is_exported(look: Look) -> None:
     look.open("overview")
-    body = export(look, "店铺对比", "导出为CSV")
+    body = export(look, "店铺对比", "导出 CSV")
     assert body.startswith(b"\xef\xbb\xbf")
     header, row = csv.reader(io.StringIO(body.decode("utf-8-sig")))
     assert header[:2] == ["店铺", "实收金额（元）"]
     assert Decimal(row[1]) == look.expected(f"SELECT SUM(price) {PAID}", default_span("overview"))
-    sheet = openpyxl.load_workbook(io.BytesIO(export(look, "店铺对比", "导出为Excel"))).worksheets[0]
+    sheet = openpyxl.load_workbook(io.BytesIO(export(look, "店铺对比", "导出 Excel"))).worksheets[0]
     names, values, *rest = [[cell.value for cell in row] for row in sheet.iter_rows()]
     assert ("店铺" in names, rest) == (True, [])
     assert float(values[names.index("实收金额（元）")]) == pytest.approx(float(row[1]))
