@@ -84,8 +84,8 @@ TALISMAN_CONFIG |= {"force_https": False, "session_cookie_secure": _HTTPS}  # th
 
 ROW_LIMIT = 10_000
 SQL_MAX_ROW = 100_000
-# A CSV that Superset streams does not escape what begins like a formula, so that no chart's is streamed.
-CSV_STREAMING_ROW_THRESHOLD = SQL_MAX_ROW + 1
+# A CSV that Superset streams has English headings and does not escape what begins like a formula: no chart's is streamed.
+CSV_STREAMING_ROW_THRESHOLD = 10 * SQL_MAX_ROW
 SUPERSET_WEBSERVER_TIMEOUT = 60
 _CACHE = {
     "CACHE_TYPE": "FileSystemCache",  # shared by the workers
@@ -97,7 +97,6 @@ DATA_CACHE_CONFIG = {**_CACHE, "CACHE_KEY_PREFIX": "data_"}
 FILTER_STATE_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
 EXPLORE_FORM_DATA_CACHE_CONFIG = {"CACHE_TYPE": "SupersetMetastoreCache", "CACHE_DEFAULT_TIMEOUT": 86_400}
 CSV_EXPORT = {"encoding": "utf-8"}  # the byte order mark is added below
-CSV_STREAMING_ROW_THRESHOLD = 10 * SQL_MAX_ROW  # never: a streamed one has neither Chinese headings nor the mark
 
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:

@@ -654,7 +654,7 @@ def test_excel_opens_what_is_exported(look: Look) -> None:
     assert float(values[names.index("实收金额（元）")]) == pytest.approx(float(row[1]))
 
 
-@pytest.mark.parametrize(("limit", "is_streamed"), [(100_000, False), (100_001, True)])
+@pytest.mark.parametrize(("limit", "is_streamed"), [(100_001, False), (1_000_000, True)])
 def test_excel_opens_a_csv_of_any_size(superset: Superset, warehouse: Database, limit: int, is_streamed: bool) -> None:
     """What Superset may have to stream, by the limit that is asked for, has the mark in front as a small one has."""
     admin = session(superset, "admin", superset.secrets["admin_password"])
