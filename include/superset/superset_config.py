@@ -84,7 +84,7 @@ TALISMAN_CONFIG |= {"force_https": False, "session_cookie_secure": _HTTPS}  # th
 
 ROW_LIMIT = 10_000
 SQL_MAX_ROW = 100_000
-# A CSV that Superset streams has English headings and does not escape what begins like a formula: no chart's is streamed.
+# A CSV that Superset streams has English headings and does not escape what begins like a formula: no chart streams one.
 CSV_STREAMING_ROW_THRESHOLD = 10 * SQL_MAX_ROW
 SUPERSET_WEBSERVER_TIMEOUT = 60
 _CACHE = {
