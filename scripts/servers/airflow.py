@@ -18,11 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 START_TIMEOUT = 600
 """Seconds; a cold start takes one minute on two idle cores and three on busy ones."""
+_AGAIN = Retry(
+    total=6, backoff_factor=1, status_forcelist=[500], allowed_methods=["GET", "PATCH"], raise_on_status=False
+)
+"""SQLite, which Airflow uses here, refuses a write while another one takes long: HTTP 500."""
 
 
 class Standalone:
@@ -89,9 +95,11 @@ class Standalone:
         Raises:
             RuntimeError: The response is an error; the message has its text.
         """
-        answer = requests.request(
-            method, f"{self.url}/api/v2/{path}", json=body or None, headers=self._headers, timeout=60
-        )
+        with requests.Session() as session:
+            session.mount("http://", HTTPAdapter(max_retries=_AGAIN))
+            answer = session.request(
+                method, f"{self.url}/api/v2/{path}", json=body or None, headers=self._headers, timeout=60
+            )
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: HTTP {answer.status_code}: {answer.text[:500]}")
         return answer.json() if answer.content else None
