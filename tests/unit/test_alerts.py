@@ -140,7 +140,7 @@ def test_a_backfill_is_known_by_its_type(about: dict[str, Any], expected: bool) 
 
 
 def test_a_backfill_alerts_neither_by_failure_nor_by_lateness(dag: DAG, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger=callbacks.log.name)
     callbacks.task_failed(context(dag, exception="x") | {"dag_run": SimpleNamespace(run_type="backfill")})
     assert "a backfill does not alert" in caplog.text
     assert overdue_run(late_context(run_type="backfill")) is None

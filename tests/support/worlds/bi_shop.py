@@ -97,12 +97,12 @@ def _what_only_time_brings(database: Database) -> None:
         " UTC_TIMESTAMP() - INTERVAL CRC32(order_id) MOD 20 DAY FROM benefit_decisions WHERE CRC32(order_id) MOD 9 = 0",
         "UPDATE sync_status SET status = 'failed' WHERE resource = 'products'",
         "INSERT INTO targets (shop_id, month, metric, value, updated_at) SELECT DISTINCT shop_id,"
-        " DATE_FORMAT(UTC_TIMESTAMP() + INTERVAL 8 HOUR, '%Y-%m-01'), 'paid_amount', 100000, UTC_TIMESTAMP()"
+        " DATE_FORMAT(UTC_TIMESTAMP() + INTERVAL 8 HOUR, '%Y-%m-01'), 'paid_amount', 100000, '2026-01-01'"
         " FROM orders",
         *(
             "INSERT INTO benefit_decision_log (shop_id, order_id, old_decision, new_decision, reason, policy_id,"
             f" decided_by, decided_at) SELECT shop_id, order_id, {old}, {new}, reason, policy_id, 'system',"
-            " UTC_TIMESTAMP(3) FROM benefit_decisions WHERE decision = 'revoke' ORDER BY order_id LIMIT 2"
+            " decided_at FROM benefit_decisions WHERE decision = 'revoke' ORDER BY order_id LIMIT 2"
             for old, new in (("'review'", "'grant'"), ("'grant'", "'revoke'"))
         ),
         *(
