@@ -186,6 +186,15 @@ def test_a_cleared_run_without_an_interval_reads_its_overlap_again() -> None:
     )
 
 
+def test_a_scheduled_run_ends_with_its_interval_however_late_it_runs() -> None:
+    run = Run("scheduled", NOW + 3 * HOUR, NOW - HOUR, NOW)
+    end = NOW - MINUTE
+    incremental = plan_incremental(run, NOW - 2 * HOUR, overlap=HOUR, lag=MINUTE, first=FIRST)
+    assert incremental == Plan(Window(NOW - 3 * HOUR, end), moves_watermark=True)
+    rescan = plan_rescan(run, lookback=timedelta(days=15), lag=MINUTE)
+    assert rescan == Plan(Window(end - timedelta(days=15), end), moves_watermark=True)
+
+
 def test_a_scheduled_run_never_ends_after_now() -> None:
     """The interval of an early run ends in the future: its orders are still to come."""
     run = Run("scheduled", NOW, NOW, NOW + timedelta(minutes=30))
