@@ -179,7 +179,6 @@ def test_the_commands_of_make(
     encrypted: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cli, "prepare_airflow", lambda **_: None)  # it would change the environment of all tests
     sync.run(LAST_DAYS)
     assert cli.main(["backup"]) == 0
     [row] = recorded(database)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
-from unittest import mock
 from zipfile import ZipFile
 
 import numpy as np
@@ -573,9 +571,8 @@ def test_each_shop_takes_its_own_lines(database: Database, tmp_path: Path, monke
 
 @on_one_server
 def test_the_command(database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with mock.patch.dict(os.environ):  # the command sets an Airflow home of its own
-        assert main(["import-csv", "--file", write(tmp_path, [line(1)])]) == 0
-        assert "未写入" in capsys.readouterr().out
-        assert main(["import-csv", "--file", str(tmp_path / "none.csv"), "--apply"]) == 1
-        assert "error: FILE=" in capsys.readouterr().err
+    assert main(["import-csv", "--file", write(tmp_path, [line(1)])]) == 0
+    assert "未写入" in capsys.readouterr().out
+    assert main(["import-csv", "--file", str(tmp_path / "none.csv"), "--apply"]) == 1
+    assert "error: FILE=" in capsys.readouterr().err
     assert orders(database) == {}

@@ -297,14 +297,16 @@ def test_coupons_and_what_orders_are_made_of(session: Session, database: Databas
         (day("03-02"), "其他优惠", "其他优惠", 1, *amounts("95", "0", "5"), 1, yuan("95")),
         (day("03-02"), "无优惠", "无优惠", 1, *amounts("100", "0", "0"), 1, yuan("0")),
     ]
-    sources = "SELECT day, order_source, orders_paid, paid_amount, new_orders FROM bi_order_sources_daily ORDER BY 1, 4"
-    assert table(database, sources) == [
-        (day("03-01"), "普通", 1, yuan("80"), 1),
-        (day("03-01"), "优惠券", 1, yuan("80"), 1),
-        (day("03-02"), "优惠券", 1, yuan("90"), 0),
-        (day("03-02"), "未知(98、99)", 1, yuan("95"), 1),
-        (day("03-02"), "普通", 1, yuan("100"), 1),
-    ]
+    sources = "SELECT day, order_source, orders_paid, paid_amount, new_orders FROM bi_order_sources_daily"
+    assert sorted(table(database, sources)) == sorted(
+        [
+            (day("03-01"), "普通", 1, yuan("80"), 1),
+            (day("03-01"), "优惠券", 1, yuan("80"), 1),
+            (day("03-02"), "优惠券", 1, yuan("90"), 0),
+            (day("03-02"), "未知(98、99)", 1, yuan("95"), 1),
+            (day("03-02"), "普通", 1, yuan("100"), 1),
+        ]
+    )
 
 
 def test_a_reason_that_few_give_is_not_shown(session: Session, database: Database) -> None:

@@ -79,7 +79,6 @@ def test_after_a_restore_the_pages_bring_what_the_backup_lacks(
 def test_pages_that_are_gone_are_named_and_the_rest_is_merged(
     runs: TaskRunner, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "prepare_airflow", lambda **_: None)  # it would change the environment of all tests
     runs.sync("orders", "history", kind="manual", **{"from": f"{BEGIN:%Y-%m-%d}"})
     held = database.value("SELECT COUNT(*) FROM orders")
     lost = Path(urlsplit(runs.stage("orders", "incremental")).path)

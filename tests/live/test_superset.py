@@ -125,11 +125,12 @@ TILES: dict[str, dict[str, str]] = {
         "人均购买次数": f"SELECT COUNT(*) / COUNT(DISTINCT user_id) {EVER}",
         "平均复购间隔（天）": f"SELECT SUM(span) / SUM(n - 1) FROM {EACH}",
         "人均累计净收入（元）": f"SELECT (SUM(price) - SUM({BACK})) / COUNT(DISTINCT user_id) {EVER}",
-        "注册用户数": "SELECT COUNT(*) FROM users WHERE registered_at >= %(begin)s",
+        "注册用户数": f"SELECT COUNT(*) FROM users WHERE registered_at {SPAN.format('registered_at')}",
         "首购转化率": f"SELECT SUM(user_id IN (SELECT user_id {EVER})) / COUNT(*) FROM users"
-        " WHERE registered_at >= %(begin)s",
+        f" WHERE registered_at {SPAN.format('registered_at')}",
         "用券订单占比": f"SELECT SUM(COALESCE(coupon_id, '') > '' OR COALESCE(coupon_price, 0) > 0) / COUNT(*) {PAID}",
-        "售后申请数": "SELECT COUNT(*) FROM refunds WHERE absent_since IS NULL AND created_at >= %(begin)s",
+        "售后申请数": "SELECT COUNT(*) FROM refunds WHERE absent_since IS NULL"
+        f" AND created_at {SPAN.format('created_at')}",
     },
     "lives": {
         "直播场次": f"SELECT COUNT(*) {STREAMS}",

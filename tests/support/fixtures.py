@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from airflow.sdk._shared.secrets_masker import reset_secrets_masker
@@ -57,6 +58,13 @@ def airflow_database() -> Iterator[str | None]:
         return
     with metadata(dsn, f"xiaoe_airflow_{os.getpid()}") as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def environment_of_one_test() -> Iterator[None]:
+    """What a test or the command it calls (`cli.prepare_airflow`) puts into the environment ends with the test."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(autouse=True)

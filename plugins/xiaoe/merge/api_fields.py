@@ -58,11 +58,12 @@ class FieldSurvey:
             except (ValueError, RecursionError, ArithmeticError):
                 continue
             self._rows += 1
-            for name, value in fields.items():
-                field = name[:_LONGEST_NAME]
-                self._seen[field] += 1
-                if value is not None and field not in self._shapes:
-                    self._shapes[field] = shape_of(value)
+            if max(map(len, fields), default=0) > _LONGEST_NAME:
+                fields = {name[:_LONGEST_NAME]: value for name, value in fields.items()}
+            self._seen.update(fields.keys())
+            for field in fields.keys() - self._shapes.keys():
+                if fields[field] is not None:
+                    self._shapes[field] = shape_of(fields[field])
 
     def write(self, session: Session, resource: Resource, shop_id: str) -> list[str]:
         """Note new fields, fields that came again, and those that always came and did not now.

@@ -130,7 +130,7 @@ class RowReader:
         field, read = self._mapping[self._key]
         try:
             rows = self._keys_decoder.decode(b"[%b]" % b",".join(raws))
-            keys = [read(key) for key in map(attrgetter(field), rows)]
+            keys = values.each(read, list(map(attrgetter(field), rows)))
         except _UNREADABLE:
             return [self.key(raw) for raw in raws]
         if all(keys) and not any(map(str.isspace, keys)):

@@ -65,6 +65,8 @@ def _remembered(read: Callable[[Any], T]) -> Callable[[Any], T]:
 
 def each(read: Callable[[Any], T], column: Sequence[Any]) -> list[T]:
     """`read` of each value of a column; where equal values are sure to read alike, once of those."""
+    if read is identifier and {str}.issuperset(map(type, column)) and max(map(len, column), default=0) <= LONGEST_ID:
+        return list(column)  # as they are, and nearly all different
     if _UNMISTAKABLE.issuperset(map(type, column)):
         known: dict[Any, T] = {value: read(value) for value in set(column)}
         return [known[value] for value in column]
