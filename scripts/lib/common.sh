@@ -53,3 +53,19 @@ venv_uv() {
   if [ -e /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1}; fi
   VIRTUAL_ENV=$REPO/.venv "$bin/uv" "$@"
 }
+
+# locked_venv VENV LOCK PICK...: a separate virtual environment with the requirements of that lock, for tools that
+# do not belong into .venv. PICK is a command that prints its interpreter. Quick when nothing changed.
+locked_venv() {
+  local venv=$1 lock=$2 started=$SECONDS python
+  local stamp=$venv/.installed
+  if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(_locked "$venv" "$lock")" ]; then return; fi
+  python=$("${@:3}")
+  say "creating $venv with $("$python" -V)"
+  rm -rf "$venv"
+  venv_uv venv --quiet --python "$python" "$venv"
+  venv_uv pip install --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes -r "$lock"
+  _locked "$venv" "$lock" >"$stamp"
+  say "done in $((SECONDS - started)) s"
+}
+_locked() { { cat "$2"; "$1/bin/python" -VV; pwd; } | sha256sum | cut -d' ' -f1; }

@@ -158,7 +158,7 @@ def test_every_code_that_stops_a_task_is_in_the_list_of_failures() -> None:
 
 def test_every_requirement_has_its_reason() -> None:
     page = (DOCS / "decisions" / "0002-libraries.md").read_text("utf-8")
-    for file in ("requirements.in", "requirements-dev.in", "requirements-image.in"):
+    for file in ("requirements.in", "requirements-dev.in", "requirements-image.in", "requirements-sbom.in"):
         for line in (REPO / file).read_text().splitlines():
             if line and not line.startswith(("#", "-")):
                 name = re.split(r"[=<>!\[ ]", line)[0]
