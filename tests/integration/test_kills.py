@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
-from support.faults.processes import KillSwitch, killed_everywhere
+from support.faults.chaos import by_level, spread
+from support.faults.processes import KillSwitch, killed_everywhere, things_in
 from support.fixtures import Connect
 from support.worlds.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id
 from xiaoe.merge import merger
@@ -45,6 +46,11 @@ def small_pages(connect: Connect, api: Emulator) -> None:
     connect(api, page_size=-(-rows // PAGES))
 
 
+def statements_of(work: Callable[[], object]) -> list[int]:
+    """Statements to die at: fifteen of them, in `make chaos` all; the last is one that never comes."""
+    return spread(things_in(work, KillSwitch.at_each_statement) + 2, by_level(15, None, None))
+
+
 def test_a_merge_killed_at_any_statement(
     sync: Sync,
     database: Database,
@@ -63,13 +69,15 @@ def test_a_merge_killed_at_any_statement(
     assert len(undisturbed["order_state_log"]) > 3
     assert undisturbed["orders"] != before["orders"]
     states = []
-    for point in killed_everywhere(lambda: sync.merge(*after_change), KillSwitch.at_each_statement):
+    points = statements_of(lambda: sync.merge(*after_change))
+    assert merged(sync, database, before_change) == before
+    for point in killed_everywhere(lambda: sync.merge(*after_change), KillSwitch.at_each_statement, points):
         states.append(database.snapshot())
         assert states[-1] in (before, undisturbed), point
         sync.merge(*after_change)
         assert database.snapshot() == undisturbed, point
         assert merged(sync, database, before_change) == before
-    assert len(states) >= 30
+    assert len(states) >= by_level(14, 30, 30)
     assert states[0] == before
     assert states[-1] == undisturbed
     assert [file.name for file in tmp_path.iterdir()] == ["pages"]  # no orders are left lying about
@@ -81,8 +89,9 @@ def test_a_first_load_killed_at_any_statement(
 ) -> None:
     staged = sync.stage(SPAN, moves=True)
     undisturbed = merged(sync, database, staged)
+    points = statements_of(lambda: sync.merge(*staged))
     nothing = merged(sync, database)
-    for point in killed_everywhere(lambda: sync.merge(*staged), KillSwitch.at_each_statement):
+    for point in killed_everywhere(lambda: sync.merge(*staged), KillSwitch.at_each_statement, points):
         assert database.snapshot() in (nothing, undisturbed), point
         sync.merge(*staged)
         assert database.snapshot() == undisturbed, point

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.faults.chaos import by_level
 from support.worlds.marts import MARTS, Sale, content, lose, merge, merge_users, refresh
 from support.worlds.shop import Database
 from xiaoe.marts.refresh import Refresher
@@ -100,7 +101,7 @@ steps = st.one_of(
 
 
 @given(st.lists(steps, min_size=3, max_size=12))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=by_level(4, 8, 50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happens_the_marts_are_what_they_would_be_from_nothing(
     database: Database, session: Session, happened: list[tuple[Any, ...]]
 ) -> None:
