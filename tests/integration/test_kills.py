@@ -89,8 +89,9 @@ def test_a_first_load_killed_at_any_statement(
 ) -> None:
     staged = sync.stage(SPAN, moves=True)
     undisturbed = merged(sync, database, staged)
-    points = statements_of(lambda: sync.merge(*staged))
     nothing = merged(sync, database)
+    points = statements_of(lambda: sync.merge(*staged))
+    assert merged(sync, database) == nothing
     for point in killed_everywhere(lambda: sync.merge(*staged), KillSwitch.at_each_statement, points):
         assert database.snapshot() in (nothing, undisturbed), point
         sync.merge(*staged)
