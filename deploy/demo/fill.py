@@ -17,6 +17,7 @@ from typing import Any
 import requests
 
 from xiaoe import clock, settings
+from xiaoe.api.shop import app_id_of
 from xiaoe.mysql.warehouse import Warehouse
 
 AIRFLOW = "http://api-server:8080"
@@ -60,6 +61,7 @@ def main() -> None:
     airflow = Airflow(os.environ["AIRFLOW_ADMIN_PASSWORD"])
     wanted = len(list(DAGS.glob("*.py")))
     wait(lambda: airflow("GET", "dags?tags=xiaoe&limit=1")["total_entries"] >= wanted, "DAGs to appear")
+    begin_benefits_with_the_history()
     airflow("PATCH", "dags?tags=xiaoe&dag_id_pattern=~&limit=1000", is_paused=False)
     wait(loaded, "data")
     run = airflow("POST", "dags/xiaoe_benefits_report/dagRuns", logical_date=None)
@@ -69,6 +71,17 @@ def main() -> None:
     Path("/tmp/filled").touch()  # noqa: S108 - the container's own
     print("filled", flush=True)
     signal.pause()
+
+
+def begin_benefits_with_the_history() -> None:
+    """Let the demo show decisions of every kind: else benefits would begin today."""
+    since = settings.history_start().astimezone(clock.BEIJING)
+    with Warehouse().session() as session:
+        session.insert_many(
+            "INSERT IGNORE INTO benefit_starts (shop_id, since, recorded_at) VALUES (%s, %s, UTC_TIMESTAMP(3))",
+            [(app_id_of(name), f"{since:%Y-%m-%d}") for name in settings.conn_ids()],
+        )
+        session.commit()
 
 
 def loaded() -> bool:
