@@ -480,7 +480,7 @@ def test_a_merge_repeated_counts_a_problem_once(sync: Sync, database: Database) 
         (b'{"order_id": "  ", "price": "1"}', "order_id is missing"),
         (b'{"order_id": {"a": 1}}', "an id is a string or a whole number"),
         (raw_order(1, order_id="x" * 129), "longer than 128 characters"),
-        (raw_order(1).replace(b"u_1", b"\xff\xfe"), "not a JSON object"),
+        (raw_order(1).replace(b"o_00001", b"\xff\xfe"), "not UTF-8"),
     ],
 )  # fmt: skip
 def test_each_bad_row_says_why_and_does_not_stop_the_others(

@@ -164,3 +164,20 @@ def test_an_unpaid_order_with_a_sentinel_is_not_paid(sync: Sync, database: Datab
     refresh(APP_ID, TODAY)
     assert database.value("SELECT SUM(orders_paid) FROM bi_sales_daily") == 0
     assert database.value("SELECT COUNT(*) FROM mart_cohorts") == 0
+
+
+@pytest.mark.parametrize("cut", ["课程".encode()[:-1], "课程".encode("gbk"), b"\xff", b"\xed\xa0\xbd", b"\xc0\x80"])
+def test_bytes_that_are_no_text_cost_no_row(sync: Sync, database: Database, cut: bytes) -> None:
+    """A text cut in the middle of a character, or of another encoding: what is no UTF-8 becomes U+FFFD."""
+    rows = [raw_order(1), raw_order(2, title="mark").replace(b'"mark"', b'"<%b>"' % cut), raw_order(3)]
+    rows.append(raw_order(4, user_id="mark").replace(b'"mark"', b'"<%b>"' % cut))
+    rows.append(raw_order(5, order_id="mark").replace(b'"mark"', b'"<%b>"' % cut))
+    for number in range(2):
+        counts = sync.merge(*StagedRun([(at(number), rows)], run_id=f"run-{number}").write(sync.store))
+        assert counts["rejected"] == 1
+    stored = database.rows("SELECT order_id, title, price, problem_columns FROM orders ORDER BY order_id")
+    assert [row["order_id"] for row in stored] == ["o_00001", "o_00002", "o_00003", "o_00004"]
+    assert stored[1]["title"] == f"<{cut.decode('utf-8', 'replace')}>"
+    assert stored[1]["price"] == stored[0]["price"]
+    assert [row["problem_columns"] for row in stored] == [None, None, None, "user_id"]
+    assert "UTF-8" in database.value("SELECT reason FROM rejected_rows")

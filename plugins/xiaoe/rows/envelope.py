@@ -122,20 +122,34 @@ def _mended_character(found: re.Match[bytes]) -> bytes:
 def read_listing(data: msgspec.Raw, *, total_field: str) -> Listing:
     """Read `data` of a list call; `null`, `[]` and `{}` are all empty, and so is a `list` of `null`.
 
+    Two forms that no document names, and that mean one thing only: `data` as a text that holds JSON, and a `list` that
+    PHP wrote as an object (`{"0": …, "2": …}`), which it does once rows were taken out of the middle of an array.
+
     Raises:
         XiaoeNetworkError: `data` has another shape.
     """
     try:
-        fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
+        fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw] | str | None)
+        if isinstance(fields, str):
+            fields = msgspec.json.decode(fields, type=dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
         if not fields:
             return Listing(None, [])
         if isinstance(fields, list):
             raise ValueError("data is a list")
-        rows = msgspec.json.decode(fields.get("list", _NOTHING), type=list[msgspec.Raw] | None) or []
         total = _total(fields.get(total_field, _NOTHING), total_field)
+        rows = _listed(fields.get("list", _NOTHING), total)
     except (ValueError, RecursionError) as error:
         raise XiaoeNetworkError(f"the answer's data has an unknown shape ({error}): {bytes(data)[:80]!r}") from None
     return Listing(total, rows)
+
+
+def _listed(told: msgspec.Raw, total: int | None) -> list[msgspec.Raw]:
+    rows = msgspec.json.decode(told, type=list[msgspec.Raw] | dict[str, msgspec.Raw] | None)
+    if not isinstance(rows, dict):
+        return rows or []
+    if (not rows and total != 0) or not all(name.isascii() and name.isdigit() for name in rows):
+        raise ValueError("list is an object")
+    return list(rows.values())
 
 
 def _total(told: msgspec.Raw, field: str) -> int | None:

@@ -26,7 +26,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-RULES = 3
+RULES = 4
 """Part of every raw hash (`RowReader.rules`).
 
 Raise it when a value or a form (`rows.masking`) comes out otherwise than before, or `RowReader` types a row otherwise:
@@ -37,6 +37,8 @@ LONGEST_TEXT = 65_535
 """Bytes in a TEXT column."""
 LONGEST_ID = 128
 LONGEST_CODES = 128
+_REPLACEMENT = "\ufffd"
+"""What stands for bytes that are no UTF-8, and for half an emoji."""
 _INT_MAX = 2**31 - 1
 _MONEY_MAX = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
@@ -65,8 +67,9 @@ def _remembered(read: Callable[[Any], T]) -> Callable[[Any], T]:
 
 def each(read: Callable[[Any], T], column: Sequence[Any]) -> list[T]:
     """`read` of each value of a column; where equal values are sure to read alike, once of those."""
-    if read is identifier and {str}.issuperset(map(type, column)) and max(map(len, column), default=0) <= LONGEST_ID:
-        return list(column)  # as they are, and nearly all different
+    if read is identifier and {str}.issuperset(map(type, column)):  # nearly all different
+        if max(map(len, column), default=0) <= LONGEST_ID and _REPLACEMENT not in "".join(column):
+            return list(column)
     if _UNMISTAKABLE.issuperset(map(type, column)):
         known: dict[Any, T] = {value: read(value) for value in set(column)}
         return [known[value] for value in column]
@@ -183,7 +186,7 @@ def text(value: Any) -> str | None:
 
 
 def identifier(value: Any) -> str | None:
-    """An id: a string as it is, or a whole number that means the same. At most 128 characters."""
+    """An id: a string as it is, or a whole number that means the same. At most 128 characters, all of them known."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -191,6 +194,8 @@ def identifier(value: Any) -> str | None:
     name = value if type(value) is str else str(value)
     if len(name) > LONGEST_ID:
         raise ValueError(f"longer than {LONGEST_ID} characters")
+    if _REPLACEMENT in name:  # it would meet another id with other broken characters
+        raise ValueError("not UTF-8")
     return name
 
 
