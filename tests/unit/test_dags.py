@@ -593,7 +593,7 @@ FLOORS: list[set[str]] = [
     {"settings", "windows", "coverage", "shop_operator"},
     {"rows", "storage"},
     {"mysql"},
-    {"resources", "maintenance", "backup", "notify"},
+    {"resources", "maintenance", "backup", "notify", "hints"},
     {"api", "merge", "exports"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
     {"targets"},
