@@ -44,6 +44,7 @@ SYNCS: dict[str, dict[str, tuple[str, str]]] = {
     "xiaoe_orders_history": {"shop": ("orders", "history")},
     "xiaoe_orders_rescan": {"shop": ("orders", "rescan")},
     "xiaoe_orders_deep_rescan": {"shop": ("orders", "deep_rescan")},
+    "xiaoe_orders_hinted": {"shop": ("orders", "hints")},
     "xiaoe_refunds": {"shop": ("refunds", "incremental")},
     "xiaoe_dimensions_daily": {
         name: (name, "whole") for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE
@@ -64,6 +65,7 @@ LATE_AFTER = {
     "xiaoe_dimensions_daily": timedelta(hours=3),
     "xiaoe_orders_deep_rescan": timedelta(hours=3),
     "xiaoe_orders_history": timedelta(hours=6),
+    "xiaoe_orders_hinted": timedelta(minutes=30),
     "xiaoe_benefits": timedelta(hours=1),
     "xiaoe_benefits_report": timedelta(hours=1),
     "xiaoe_benefits_review": timedelta(hours=22),
@@ -77,7 +79,7 @@ LATE_AFTER = {
 """When staff hear that a run is not through, counted from its queueing; docs/operations.md lists them."""
 WITHOUT_API = ("xiaoe_benefits", "xiaoe_daily_report", "xiaoe_marts", "xiaoe_backup", "xiaoe_maintenance")
 CHECKS_WITHOUT_API = {"shop.columns", "shop.rows", "shop.queries", "storage"}
-WITHOUT_WINDOW = {"xiaoe_dimensions_daily"}
+WITHOUT_WINDOW = {"xiaoe_dimensions_daily", "xiaoe_orders_hinted"}
 DAG_IDS = list(SYNCS)
 PACKAGE = ROOT / "plugins" / "xiaoe"
 SHOPS = ["xiaoe_default", "xiaoe_second"]
@@ -645,8 +647,8 @@ def test_no_room_that_serves_every_resource_names_one(name: str) -> None:
     assert name in NAMES_ORDERS or named == []
 
 
-NAMES_ORDERS = {"xiaoe.stage.lookup", "xiaoe.merge.unconfirmed"}
-"""Orders that after-sales name, and orders from files: about orders by nature."""
+NAMES_ORDERS = {"xiaoe.stage.lookup", "xiaoe.stage.hinted", "xiaoe.merge.unconfirmed"}
+"""Orders that after-sales or hints name, and orders from files: about orders by nature."""
 
 
 def test_parsing_a_dag_file_loads_neither_the_database_driver_nor_http_nor_numpy() -> None:

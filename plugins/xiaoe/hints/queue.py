@@ -6,6 +6,7 @@ smaller id whose transaction committed later. What came of each is kept in `hint
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -62,6 +63,26 @@ def waiting(session: Session, shop_id: str, limit: int) -> list[Hint]:
         (shop_id, limit),
     )
     return [_hint(row) for row in rows]
+
+
+def of_ids(session: Session, shop_id: str, ids: Sequence[int]) -> list[Hint]:
+    """Those of these hints that still wait, oldest first."""
+    if not ids:
+        return []
+    rows = session.query(
+        "SELECT id, order_id, source, changed_at, told_at FROM change_hints WHERE shop_id = %s AND id IN %s ORDER BY id",
+        (shop_id, ids),
+    )
+    return [_hint(row) for row in rows]
+
+
+def remove(session: Session, ids: Sequence[int]) -> None:
+    """Remove hints, in the transaction of the merge that answers them.
+
+    By rows of the primary key that exist: InnoDB locks these alone, and no gap in which a new hint would have to wait.
+    """
+    if ids:
+        session.execute("DELETE h FROM change_hints AS h FORCE INDEX (PRIMARY) WHERE h.id IN %s", (ids,))
 
 
 def _hint(row: tuple[Any, ...]) -> Hint:
