@@ -70,7 +70,8 @@ def of_ids(session: Session, shop_id: str, ids: Sequence[int]) -> list[Hint]:
     if not ids:
         return []
     rows = session.query(
-        "SELECT id, order_id, source, changed_at, told_at FROM change_hints WHERE shop_id = %s AND id IN %s ORDER BY id",
+        "SELECT id, order_id, source, changed_at, told_at FROM change_hints"
+        " WHERE shop_id = %s AND id IN %s ORDER BY id",
         (shop_id, ids),
     )
     return [_hint(row) for row in rows]
@@ -79,10 +80,10 @@ def of_ids(session: Session, shop_id: str, ids: Sequence[int]) -> list[Hint]:
 def remove(session: Session, ids: Sequence[int]) -> None:
     """Remove hints, in the transaction of the merge that answers them.
 
-    By rows of the primary key that exist: InnoDB locks these alone, and no gap in which a new hint would have to wait.
+    One by one: of a single value of a unique key that exists InnoDB locks the row alone; of several it may lock the gap
+    behind the last, where a new hint would have to wait for the merge.
     """
-    if ids:
-        session.execute("DELETE h FROM change_hints AS h FORCE INDEX (PRIMARY) WHERE h.id IN %s", (ids,))
+    session.insert_many("DELETE FROM change_hints WHERE id = %s", [(number,) for number in ids])
 
 
 def _hint(row: tuple[Any, ...]) -> Hint:
