@@ -92,6 +92,14 @@ class Emulator:
         """Expected rows of `live_streams` starting in [begin, end), unix seconds."""
         return self._lines("truth/live_streams", shop_id, begin, end)
 
+    def truth_order_origins(self, shop_id: str | None = None) -> Iterator[dict[str, object]]:
+        """Expected rows of `order_origins`."""
+        return self._lines("truth/order_origins", shop_id, None, None)
+
+    def truth_order_lines(self, shop_id: str | None = None) -> Iterator[dict[str, object]]:
+        """Expected rows of `order_lines`."""
+        return self._lines("truth/order_lines", shop_id, None, None)
+
     def truth_summary(self) -> dict[str, object]:
         """Counts and sums per shop."""
         return self._ask("truth/summary")

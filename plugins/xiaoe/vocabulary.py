@@ -77,6 +77,13 @@ DAGS = {
             "reports on the past lack that week. New orders and benefit decisions go on.",
         ),
     ),
+    "xiaoe_orders_changed": DagName(
+        Text("变更列表", "Changed orders"),
+        Text(
+            "变化要等复查或售后同步才看得到，推广、渠道停在旧数据；福利判定照常。",
+            "nobody at once: changes wait for the rescans and the after-sales; promoters and channels stand still.",
+        ),
+    ),
     "xiaoe_orders_hinted": DagName(
         Text("变更补查", "Hinted orders"),
         Text(
@@ -205,6 +212,7 @@ RESOURCES = {
     "users": Text("用户", "Users"),
     "products": Text("商品", "Products"),
     "live_streams": Text("直播", "Live streams"),
+    "order_origins": Text("变更列表", "Changed orders"),
     "benefits": Text("福利判定", "Benefits"),
     "marts": Text("报表汇总", "Marts"),
 }

@@ -187,8 +187,8 @@ def test_many_hints_for_one_order_are_one_look(
     hints.add(name, source="list", changed=LATER - MINUTE, told=LATER)
     hints.add(name, told=LATER)
     assert look(runs) == 1
-    [look] = database.rows("SELECT * FROM hint_looks")
-    assert (look["hints"], look["source"], look["outcome"]) == (3, "push", "changed")
+    [row] = database.rows("SELECT * FROM hint_looks")
+    assert (row["hints"], row["source"], row["outcome"]) == (3, "push", "changed")
     assert stale(database, shop, name) == []
 
 

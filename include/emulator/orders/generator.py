@@ -66,7 +66,7 @@ class OrderGenerator:
         self.catalogue = Catalogue(key)
         self._attributes = attribute_sets(key)
         self.as_created = lru_cache(maxsize=_KEPT)(self._order)
-        self._amended: dict[int, OrderLifecycle] = {}
+        self.amended: dict[int, OrderLifecycle] = {}
         self.matching = lru_cache(maxsize=16)(self._matching)
 
     @property
@@ -77,7 +77,7 @@ class OrderGenerator:
     def order(self, number: int) -> Order:
         """The order with this number, as amended."""
         order = self.as_created(number)
-        return order._replace(lifecycle=self._amended[number]) if number in self._amended else order
+        return order._replace(lifecycle=self.amended[number]) if number in self.amended else order
 
     def amend(self, order_id: str, *, settled_at: int | None, refunded_at: int | None) -> None:
         """Let a paid order be settled, or wholly refunded without an after-sale, at other times; unix seconds.
@@ -94,7 +94,7 @@ class OrderGenerator:
             price = self.order(number).price
             refund = Refund(refunded_at - 1, refunded_at, REFUNDING, REFUND_DONE, price, by_merchant=True)
             lifecycle = lifecycle._replace(refund=refund)
-        self._amended[number] = lifecycle
+        self.amended[number] = lifecycle
         self.matching.cache_clear()
 
     def created_between(self, begin: int, end: int, now: int) -> range:

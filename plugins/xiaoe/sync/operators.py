@@ -156,7 +156,8 @@ class XiaoeStageOperator(ShopOperator):
 
         with warehouse.session() as session:
             watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
-        resource, lag = RESOURCES[self.resource], settings.lag()
+        resource = RESOURCES[self.resource]
+        lag = resource.lag()
         first = settings.history_start() if resource.reads_history else run.now - lag - settings.history_interval()
         return plan_incremental(run, watermark, overlap=resource.overlap(), lag=lag, first=first)
 
