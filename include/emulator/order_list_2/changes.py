@@ -57,6 +57,8 @@ def aftersale_of(order: Order, now: int) -> int:
 
 def changed_between(orders: OrderGenerator, begin: int, end: int, now: int) -> Sequence[int]:
     """Numbers of the orders whose last change up to `now` lies in [begin, end), earliest change first."""
-    candidates = {*orders.created_between(begin - LONGEST, end, now), *orders.amended}
+    existing = orders.created_between(0, end, now)
+    recent = orders.created_between(begin - LONGEST, end, now)
+    candidates = {*recent, *(number for number in orders.amended if number in existing)}
     found = ((changed_at(orders.order(number).lifecycle, now), number) for number in candidates)
     return [number for moment, number in sorted(found) if begin <= moment < end]

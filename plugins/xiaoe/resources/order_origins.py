@@ -40,7 +40,7 @@ _LINE: dict[str, Callable[[Any], Any]] = {
 
 def lines(value: Any) -> str | None:
     """An order's lines, an array of objects → JSON of the same, each field typed; at most 65,535 bytes of UTF-8."""
-    if value is None:
+    if value is None or (isinstance(value, str) and value.strip() in values.EMPTY):
         return None
     if not isinstance(value, list) or not all(isinstance(line, dict) for line in value):
         raise ValueError("not an array of objects")
@@ -123,6 +123,7 @@ ORDER_ORIGINS = Resource(
         key="order_id",
         # One page of the documentation has the lines in a group of their own.
         groups={"order_info": None, "goods_info": {"goods_list": "good_list"}},
+        unkept=("buyer_info", "payment_info", "ship_info"),
     ),
     fresh_within={"incremental": timedelta(minutes=20)} if "list" in settings.hints() else {},
     lag=timedelta,

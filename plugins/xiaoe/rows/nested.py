@@ -18,14 +18,18 @@ class NestedRowReader(RowReader):
 
     Args:
         groups: Names of the groups, and for each what its fields are called in the mapping; None: as they are called.
+        unkept: Names of groups about people that are not read, and not kept of a row that cannot be typed.
         mapping: As for `RowReader`.
         code_texts: The same.
         key: The same.
     """
 
-    def __init__(self, *arguments: Any, groups: dict[str, dict[str, str] | None], **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, groups: dict[str, dict[str, str] | None], unkept: Sequence[str], **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self._groups = groups
+        self._unkept = frozenset(unkept)
 
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
         """The row's key, as `RowReader.key`."""
@@ -40,12 +44,14 @@ class NestedRowReader(RowReader):
         return [self.key(raw) for raw in raws]
 
     def kept(self, raw: bytes | msgspec.Raw) -> bytes:
-        """A row that cannot be typed, without the groups that are not read: they hold the buyer's name and address."""
+        """A row that cannot be typed, as it may be kept: without the groups that are not to be."""
         try:
-            found = self._flat(raw)
+            found = _groups_of(raw)
         except (ValueError, RecursionError):
-            return b'"cannot be read"'
-        return super().kept(msgspec.json.encode({name: found[name] for name in self.fields & found.keys()}))
+            return super().kept(raw)
+        if self._unkept.isdisjoint(found):
+            return super().kept(raw)
+        return msgspec.json.encode({name: value for name, value in found.items() if name not in self._unkept})
 
     def _fields(self, raw: bytes | msgspec.Raw) -> tuple[Any, ...]:
         try:

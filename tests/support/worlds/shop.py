@@ -55,7 +55,7 @@ NOT_COMPARED = {
     "sync_limits", "mart_kpi_spans",
 }  # fmt: skip
 """What work cost and where it stands, not what came of it."""
-CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message"}
+CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message", "told_at", "taken_at"}
 """Columns that tell when the test ran, and what the last merge of several did."""
 LINE = {
     "resource_type": "resource_type",
