@@ -4,33 +4,66 @@
 {{ upsert(task.declaration) }}
 
 {#- Lines of the orders that took the staged version; those beyond the last one go. -#}
-{%- set columns = {
-    "sku_id": "VARCHAR(128)", "spu_id": "VARCHAR(128)", "goods_name": "TEXT", "buy_num": "INT",
-    "unit_price": "DECIMAL(12, 2)", "total_price": "DECIMAL(12, 2)", "actual_fee": "DECIMAL(12, 2)",
-    "refund_state": "INT", "expire_start": "DATETIME", "expire_end": "DATETIME",
-} %}
-INSERT INTO order_lines (shop_id, order_id, line_no, {{ columns | join(", ") }})
+INSERT INTO order_lines (
+    shop_id,
+    order_id,
+    line_no,
+    sku_id,
+    spu_id,
+    goods_name,
+    buy_num,
+    unit_price,
+    total_price,
+    actual_fee,
+    refund_state,
+    expire_start,
+    expire_end
+)
 SELECT STRAIGHT_JOIN
     s.shop_id,
     s.order_id,
     l.line_no,
-    {%- for column in columns %}
-    l.{{ column }}{{ "," if not loop.last }}
-    {%- endfor %}
+    l.sku_id,
+    l.spu_id,
+    l.goods_name,
+    l.buy_num,
+    l.unit_price,
+    l.total_price,
+    l.actual_fee,
+    l.refund_state,
+    l.expire_start,
+    l.expire_end
 FROM stg_order_origins AS s
 INNER JOIN order_origins AS t ON s.shop_id = t.shop_id AND s.order_id = t.order_id
-CROSS JOIN JSON_TABLE(
-    s.lines_json, '$[*]' COLUMNS (
-        line_no FOR ORDINALITY{% for column, type in columns.items() %},
-        {{ column }} {{ type }} PATH '$.{{ column }}'{% endfor %}
-    )
-) AS l
+CROSS JOIN
+    JSON_TABLE(
+        s.lines_json, '$[*]' COLUMNS (
+            line_no FOR ORDINALITY,
+            sku_id VARCHAR(128) PATH '$.sku_id',
+            spu_id VARCHAR(128) PATH '$.spu_id',
+            goods_name TEXT PATH '$.goods_name',
+            buy_num INT PATH '$.buy_num',
+            unit_price DECIMAL(12, 2) PATH '$.unit_price',
+            total_price DECIMAL(12, 2) PATH '$.total_price',
+            actual_fee DECIMAL(12, 2) PATH '$.actual_fee',
+            refund_state INT PATH '$.refund_state',
+            expire_start DATETIME PATH '$.expire_start',
+            expire_end DATETIME PATH '$.expire_end'
+        )
+    ) AS l
 WHERE s.row_hash = t.row_hash AND s.observed_at = t.observed_at
 ORDER BY s.shop_id, s.order_id, l.line_no
 ON DUPLICATE KEY UPDATE
-    {%- for column in columns %}
-    {{ column }} = l.{{ column }}{{ "," if not loop.last }}
-    {%- endfor %};
+    sku_id = l.sku_id,
+    spu_id = l.spu_id,
+    goods_name = l.goods_name,
+    buy_num = l.buy_num,
+    unit_price = l.unit_price,
+    total_price = l.total_price,
+    actual_fee = l.actual_fee,
+    refund_state = l.refund_state,
+    expire_start = l.expire_start,
+    expire_end = l.expire_end;
 
 DELETE l
 FROM stg_order_origins AS s

@@ -75,7 +75,7 @@ FROM (
         l.order_id,
         l.batch_id,
         COALESCE(h.source, r.mode) AS source,
-        EXISTS (
+        EXISTS(
             SELECT 1
             FROM hint_looks AS k
             WHERE

@@ -36,8 +36,9 @@ class NestedRowReader(RowReader):
         found = {name: value for name, value in row.items() if name not in self._groups}
         for group, names in self._groups.items():
             inner = row.get(group)
+            renamed: dict[str, str] = names or {}
             if isinstance(inner, dict):
-                found |= {(names or {}).get(name, name): value for name, value in inner.items()}
+                found |= {renamed[name] if name in renamed else name: value for name, value in inner.items()}
         return found
 
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
