@@ -38,7 +38,7 @@ class NestedRowReader(RowReader):
             inner = row.get(group)
             renamed: dict[str, str] = names or {}
             if isinstance(inner, dict):
-                found |= {renamed[name] if name in renamed else name: value for name, value in inner.items()}
+                found |= {str(renamed.get(name, name)): value for name, value in inner.items()}
         return found
 
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
