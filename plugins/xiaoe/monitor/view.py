@@ -13,7 +13,7 @@ from xiaoe.monitor.i18n import Texts
 from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS
 from xiaoe.monitor.records import Looks, PageData, StorageFigure, SyncDay
 from xiaoe.monitor.verdict import METRICS, Limits
-from xiaoe.vocabulary import LANGUAGES
+from xiaoe.vocabulary import CHANGE_SOURCES, LANGUAGES
 
 SHOWN_GAPS = 8
 
@@ -116,13 +116,18 @@ def _source_charts(data: PageData, texts: Texts, now: datetime) -> list[dict[str
         unhinted[one.day] += one.rescans_only
     by_source = {
         texts.source(source): [of_source.get((source, day), 0) for day in days]
-        for source in sorted({one.source for one in data.sources})
+        for source in sorted({one.source for one in data.sources}, key=_place)
     }
     found = {"chart_sources": by_source, "chart_rescans_only": {texts("rescans_only"): [unhinted[day] for day in days]}}
     return [
         {"title": texts(title), "svg": charts.bars(labels, series, title=texts(title), no_data=texts("no_data"))}
         for title, series in found.items()
     ]
+
+
+def _place(source: str) -> int:
+    """Where a source stands: hints first, as `vocabulary` has them; unknown ones last."""
+    return [*CHANGE_SOURCES, source].index(source)
 
 
 def _growth(data: PageData, texts: Texts, now: datetime) -> dict[str, Any]:
