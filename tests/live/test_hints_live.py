@@ -60,16 +60,16 @@ def warehouse(migrated: str) -> Database:
 
 
 @pytest.fixture(scope="module")
-def changed(shop: Emulator, warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def changed(shop: Emulator, warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Orders of a loaded warehouse that changed in the shop since."""
     window = Window(OLDEST, LOADED)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", warehouse.url)
         patch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(shop.url))
         Sync(tmp_path_factory.mktemp("pages")).run(window)
-        before = truth_by_id(shop, window)
-        shop.set_clock(f"{TODAY:%Y-%m-%dT%H:%M:%S}")
-        yield [name for name, row in truth_by_id(shop, window).items() if row != before[name]]
+    before = truth_by_id(shop, window)
+    shop.set_clock(f"{TODAY:%Y-%m-%dT%H:%M:%S}")
+    return [name for name, row in truth_by_id(shop, window).items() if row != before[name]]
 
 
 @pytest.fixture(scope="module")
