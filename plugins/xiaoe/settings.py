@@ -21,6 +21,8 @@ from xiaoe.vocabulary import LANGUAGES
 Value = TypeVar("Value")
 _PACKAGE = Path(__file__).resolve().parent
 _PACKED = _PACKAGE / "include"  # in a wheel; a checkout has include/ at its top
+HINT_SOURCES = ("list", "push")
+_HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
 _MAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 
 
@@ -122,6 +124,19 @@ def _parse_addresses(text: str) -> list[str]:
     return addresses
 
 
+def _parse_sources(text: str) -> list[str]:
+    names = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    if unknown := [name for name in names if name not in HINT_SOURCES]:
+        raise ValueError(f"{unknown[0]!r} is no source of hints: give {' or '.join(HINT_SOURCES)}, or both; empty: off")
+    return names
+
+
+def _parse_hours_of_day(text: str) -> timedelta:
+    if text not in map(str, _HOURS):
+        raise ValueError(f"give one of {', '.join(map(str, _HOURS))}")
+    return timedelta(hours=int(text))
+
+
 def _parse_language(text: str) -> str:
     if text not in LANGUAGES:
         raise ValueError(f"give one of {', '.join(LANGUAGES)}")
@@ -185,11 +200,21 @@ rescan_days = Setting(
     "reach of the hourly rescan; older orders that an after-sale names are looked up by id. Checks and the calendar of"
     " the monitoring page follow; keep it above the [days of the benefit policy](benefits.md#change-the-rule)",
 )  # fmt: skip
+rescan_every = Setting(
+    "XIAOE_RESCAN_HOURS", Kind(_parse_hours_of_day), "1",
+    "hours between two rescans: 1, 2, 3, 4, 6, 8, 12 or 24 (at midnight); read [hints](operations.md#hints) before"
+    " raising it",
+)  # fmt: skip
 deep_rescan_days = Setting("XIAOE_DEEP_RESCAN_DAYS", _days(1), "90", "reach of the nightly rescan")
 refund_overlap = Setting(
     "XIAOE_REFUND_OVERLAP_DAYS", _days(1), "3",
     "how far after-sales are read before their watermark, and how long an old order is looked up after its after-sale"
     " changed",
+)  # fmt: skip
+hints = Setting(
+    "XIAOE_HINTS", Kind(_parse_sources), "",
+    "what tells that an order changed, separated by commas: `list` (the list of changed orders, every 5 minutes) and"
+    " `push` (the shop's message push); empty: off ([hints](operations.md#hints))",
 )  # fmt: skip
 max_clock_skew = Setting(
     "XIAOE_MAX_CLOCK_SKEW_SECONDS", _whole(1, lambda number: timedelta(seconds=number)), "300",
@@ -306,7 +331,8 @@ rejected_keep = Setting(
 )
 result_keep = Setting(
     "XIAOE_RESULT_KEEP_DAYS", _days(1), "400",
-    "results of checks, storage samples, run costs, closed alerts, records of removed backups",
+    "results of checks and of looks at hinted orders, storage samples, run costs, closed alerts, records of removed"
+    " backups",
 )  # fmt: skip
 export_keep = Setting("XIAOE_EXPORT_KEEP_DAYS", _days(1), "90", "files in `XIAOE_EXPORT_DIR`")
 log_keep = Setting("XIAOE_LOG_KEEP_DAYS", _days(1), "30", "Airflow's log files on the machine of the task")

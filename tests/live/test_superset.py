@@ -156,12 +156,16 @@ TILES: dict[str, dict[str, str]] = {
         " FROM sync_status WHERE resource = 'orders' AND mode = 'incremental'",
         "未覆盖天数": "SELECT 0",
         "无法解析的行": "SELECT COUNT(*) FROM rejected_rows WHERE resolved_at IS NULL",
+        "只有复查发现的变化": "SELECT COUNT(DISTINCT l.order_id, l.batch_id) FROM order_state_log AS l"
+        " JOIN sync_runs AS r USING (shop_id, batch_id) LEFT JOIN hint_looks AS h USING (shop_id, order_id)"
+        " WHERE r.mode IN ('rescan', 'deep_rescan') AND h.order_id IS NULL"
+        " AND DATE(l.observed_at + INTERVAL 8 HOUR) > DATE(UTC_TIMESTAMP() + INTERVAL 8 HOUR) - INTERVAL 30 DAY",
     },
 }
 """Dashboard → title of a big number → what it has to say, asked of the base tables."""
 WITH_TODAY = {"refunds": 90, "lives": 90, "sync": 30}
 """Days of the date filter where it ends with today; else it is 90 days up to yesterday."""
-MAY_BE_NOTHING = {"超时的同步", "未覆盖天数", "无法解析的行", "待人工复核"}
+MAY_BE_NOTHING = {"超时的同步", "未覆盖天数", "无法解析的行", "待人工复核", "只有复查发现的变化"}
 UNTIL = (
     "SELECT DATE_FORMAT(MAX(last_success_at) + INTERVAL 8 HOUR, '%m-%d %H:%i') FROM sync_status"
     " WHERE resource = 'marts'"

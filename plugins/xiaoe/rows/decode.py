@@ -107,6 +107,10 @@ class RowReader:
         """Columns in the order of the row, each with its field of the API and how that is read."""
         return self._mapping
 
+    def flat(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a decoded row as the mapping calls them, and those it does not know."""
+        return row
+
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
         """The row's key, or None where it has none, a blank one, or is not an object at all."""
         field, read = self._mapping[self._key]
@@ -193,7 +197,7 @@ class RowReader:
                 raise RowError(f"not a JSON object: {error}") from None
             return self._fields(whole)
         except ArithmeticError:
-            return tuple(map(_decoded, astuple(self._raw_decoder.decode(raw))))
+            return tuple(map(decoded, astuple(self._raw_decoder.decode(raw))))
 
     def _one_by_one(
         self, column: str, read: Callable[[Any], Any], came: Sequence[Any], problems: dict[int, list[Problem]]
@@ -276,7 +280,8 @@ def _with_words(read: Callable[[Any], Any], texts: dict[int, str]) -> Callable[[
     return lambda value: read(as_code(value))
 
 
-def _decoded(raw: msgspec.Raw) -> Any:
+def decoded(raw: msgspec.Raw) -> Any:
+    """The value of one field, floats as exact decimals; a number that no computer holds is left as its text."""
     try:
         return _EXACT.decode(raw)
     except ArithmeticError:
