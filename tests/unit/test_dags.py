@@ -595,7 +595,7 @@ FLOORS: list[set[str]] = [
     {"mysql"},
     {"resources", "maintenance", "backup", "notify", "hints"},
     {"api", "merge", "exports"},
-    {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check"},
+    {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check", "push"},
     {"targets"},
     {"sync", "reports"},
     {"monitor"},
