@@ -305,13 +305,13 @@ _drill_database = Setting(
 )  # fmt: skip
 push_host = Setting(
     "XIAOE_PUSH_HOST", _TEXT, "127.0.0.1",
-    "address on which the [push service](deployment.md#message-push) listens; nginx with a certificate stands before it",
+    "address on which the [push service](deployment.md#message-push) listens; nginx with a certificate stands before",
 )  # fmt: skip
 push_port = Setting("XIAOE_PUSH_PORT", _whole(1, _port), "8070", "its port")
 push_max_age = Setting(
     "XIAOE_PUSH_MAX_AGE_HOURS", _whole(1, lambda number: timedelta(hours=number)), "48",
-    "how old the timestamp of a push may be; older ones are refused as replays. The shop sends a message again for up to"
-    " 32 hours: keep it above",
+    "how old the timestamp of a push may be; older ones are refused as replays. The shop repeats a message for up to 32"
+    " hours: keep it above",
 )  # fmt: skip
 push_max_daily_bytes = Setting(
     "XIAOE_PUSH_MAX_MB_PER_DAY", _bytes(1, 10**6), "200",
@@ -323,7 +323,7 @@ push_max_daily_messages = Setting(
 )  # fmt: skip
 push_keep = Setting(
     "XIAOE_PUSH_KEEP_DAYS", _days(3), "30",
-    "pushed messages; at least as long as `XIAOE_PUSH_MAX_AGE_HOURS`, since they tell a repeated message from a new one",
+    "pushed messages; no shorter than `XIAOE_PUSH_MAX_AGE_HOURS`, since they tell a repeated message from a new one",
 )  # fmt: skip
 page_keep = Setting("XIAOE_PAGE_KEEP_DAYS", _days(1), "30", "raw pages; longer if never merged")
 ledger_keep = Setting(

@@ -73,7 +73,7 @@ def read_query(query: str) -> Mapping[str, str]:
 def _body_fields(body: bytes) -> Iterable[tuple[str, str]]:
     start = body.lstrip()[:1]
     if start in (b"{", b"<"):
-        return leaves_of(body)
+        return [(name, value) for name, value, _ in leaves_of(body)]
     return _pairs(body.decode("utf-8", "replace"))
 
 

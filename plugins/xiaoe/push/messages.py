@@ -16,11 +16,12 @@ UNREADABLE = "unreadable"
 MERGE = "account_merge"
 _LONGEST_KIND = 64
 _LONGEST_ID = 128
-_NOT_PERSONAL = frozenset(
-    "type app_id message_id retry_times action action_text version order_id order_state channel_id channel_name"
-    " user_id source_user_id target_user_id merged_at resource_id resource_type aftersale_id product_id alive_id state"
-    " created_at updated_at change_time end_date pay_time refund_time settle_time".split()
-)
+_NOT_PERSONAL = frozenset((
+    "type", "app_id", "message_id", "retry_times", "action", "action_text", "version", "order_id", "order_state",
+    "channel_id", "channel_name", "user_id", "source_user_id", "target_user_id", "merged_at", "resource_id",
+    "resource_type", "aftersale_id", "product_id", "alive_id", "state", "created_at", "updated_at", "change_time",
+    "end_date", "pay_time", "refund_time", "settle_time",
+))  # fmt: skip
 """Names whose values say nothing of a person but an id of the shop's."""
 
 Hide = Callable[[str], str | None]

@@ -14,7 +14,8 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.push.cipher import key_of
 
 _WHERE = (
-    "the shop's console shows both at 消息推送 · 两项都在小鹅通后台“消息推送”页，填进该连接的扩展字段 push_token、push_secret"
+    "the shop's console shows both at 消息推送"
+    " · 两项都在小鹅通后台“消息推送”页，填进该连接的扩展字段 push_token、push_secret"
 )
 
 

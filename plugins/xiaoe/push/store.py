@@ -195,7 +195,7 @@ def _note_merges(session: Session, fresh: Sequence[Accepted], now: datetime) -> 
     )
     session.insert_many(
         "INSERT INTO user_merges (shop_id, source_user_id, target_user_id, merged_at, told_at)"
-        f" VALUES (%s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE {changes}",
+        f" VALUES (%s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE {changes}",  # noqa: S608 - names of ours
         [
             (app_id, merge.source_user_id, merge.target_user_id, merge.merged_at, utc_text(now))
             for app_id, merge in merges

@@ -158,8 +158,9 @@ class Writer:
                 for one in group:
                     self._settle([one])
                 return
-            _LOG.exception("a message of kind %s of shop %s is not stored", messages[0].message.kind, messages[0].app_id)
-            _answer(group, BusyError(type(error).__name__))
+            code = error.args[0] if isinstance(error, Error) and error.args else ""  # its text may quote the message
+            _LOG.error("消息无法入库 a message of shop %s is not stored: %s %s", messages[0].app_id, _kind(error), code)
+            _answer(group, BusyError(_kind(error)))
             return
         _answer(group, outcomes)
 
@@ -171,7 +172,7 @@ class Writer:
         try:
             self._transaction(lambda session: note_refusals(session, refused, utc_now()))
         except Exception as error:
-            _LOG.warning("counts of refused requests are lost: %s", type(error).__name__)
+            _LOG.warning("counts of refused requests are lost: %s", _kind(error))
 
     def _look(self) -> None:
         try:
@@ -214,9 +215,13 @@ class Writer:
         self._stack.close()
 
 
+def _kind(error: Exception) -> str:
+    return type(error).__name__
+
+
 def _answer(group: Sequence[_Waiting], outcomes: Sequence[Outcome] | Exception) -> None:
     """Tell everybody who waits, in as few calls into their event loop as there are loops."""
-    results = [outcomes] * len(group) if isinstance(outcomes, Exception) else list(outcomes)
+    results: list[Outcome | Exception] = [outcomes] * len(group) if isinstance(outcomes, Exception) else [*outcomes]
 
     def tell(own: list[tuple[asyncio.Future[Outcome], Outcome | Exception]]) -> None:
         for future, result in own:
