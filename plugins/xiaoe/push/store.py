@@ -195,7 +195,7 @@ def _note_merges(session: Session, fresh: Sequence[Accepted], now: datetime) -> 
     )
     session.insert_many(
         "INSERT INTO user_merges (shop_id, source_user_id, target_user_id, merged_at, told_at)"
-        f" VALUES (%s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE {changes}",  # noqa: S608 - names of ours
+        f" VALUES (%s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE {changes}",
         [
             (app_id, merge.source_user_id, merge.target_user_id, merge.merged_at, utc_text(now))
             for app_id, merge in merges
@@ -208,6 +208,6 @@ def _note(session: Session, app_id: str, day: date, counts: Counter[str]) -> Non
     if changed:
         sums = ", ".join(f"{name} = {name} + %s" for name, _ in changed)
         session.execute(
-            f"UPDATE push_days SET {sums} WHERE shop_id = %s AND day = %s",  # noqa: S608 - names of ours
+            f"UPDATE push_days SET {sums} WHERE shop_id = %s AND day = %s",
             (*(count for _, count in changed), app_id, day),
         )
