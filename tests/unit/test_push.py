@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -70,7 +70,8 @@ def gate(*shops: PushShop) -> Gate:
 def order_change(app_id: str = "app1", **fields: str) -> bytes:
     inner = {"app_id": app_id, "order_id": "o_1", "action": "settle", **fields}
     xml = "".join(f"<{name}>{value}</{name}>" for name, value in inner.items())
-    return f"<type>order_change</type><app_id>{app_id}</app_id><message_id>m1</message_id><xe_data>{xml}</xe_data>".encode()
+    head = f"<type>order_change</type><app_id>{app_id}</app_id><message_id>m1</message_id>"
+    return f"{head}<xe_data>{xml}</xe_data>".encode()
 
 
 def opened(
@@ -109,10 +110,8 @@ def test_what_was_encrypted_is_decrypted(text: bytes, block: int, tail: bytes) -
 @given(st.binary(max_size=200))
 def test_no_text_breaks_decryption(text: bytes) -> None:
     encrypted = base64.b64encode(text).decode()
-    try:
+    with suppress(CipherError):
         decrypt(key_of(AESKEY), encrypted)
-    except CipherError:
-        pass
 
 
 @given(st.text(max_size=50), st.text(max_size=50))
@@ -151,10 +150,8 @@ def test_of_two_signatures_that_of_the_encrypted_text_counts() -> None:
 
 @given(st.binary(max_size=300), st.text(max_size=50))
 def test_no_request_breaks_the_reading(body: bytes, query: str) -> None:
-    try:
-        read_envelope(body, query)
-    except UnreadableError as error:
-        assert len(str(error)) < 100
+    with suppress(UnreadableError):
+        assert all(vars(read_envelope(body, query)).values())
 
 
 @pytest.mark.parametrize("missing", ["encrypt", "signature", "timestamp", "nonce"])
@@ -242,7 +239,7 @@ def test_hostile_texts_are_unreadable_and_kept_in_a_readable_form(text: bytes) -
         assert (message.kind, message.order_id) == ("", None)
         return
     assert message.kind == "unreadable"
-    assert message.kept(None).encode("utf-8")
+    assert len(message.kept(None).encode()) >= len(text)
     assert len(message.problem) < 80
 
 
@@ -254,7 +251,8 @@ def test_no_text_breaks_the_reading_of_a_message(text: str) -> None:
 
 
 def test_values_of_nobody_stay_and_the_others_are_hidden() -> None:
-    text = "<type>user_phone_change</type><app_id>app1</app_id><xe_data><user_id>u1</user_id><phone>13800000000</phone></xe_data>"
+    data = "<xe_data><user_id>u1</user_id><phone>13800000000</phone></xe_data>"
+    text = f"<type>user_phone_change</type><app_id>app1</app_id>{data}"
     message = read_message(text.encode())
     assert message.kept(None) == text
     kept = dict(json.loads(message.kept(lambda value: "***")))
@@ -360,9 +358,9 @@ def connection(**extra: str) -> str:
 
 
 @pytest.fixture
-def environment(clean_environment: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def environment(clean_environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     clean_environment.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", connection(push_token="t", push_secret=AESKEY))
-    yield clean_environment
+    return clean_environment
 
 
 def test_a_shop_pushes_if_its_connection_has_both_secrets(environment: pytest.MonkeyPatch) -> None:
@@ -400,13 +398,13 @@ def test_one_shop_has_one_connection(environment: pytest.MonkeyPatch) -> None:
 def test_messages_are_kept_as_long_as_they_may_be_repeated(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("XIAOE_PUSH_MAX_AGE_HOURS", "100")
     environment.setenv("XIAOE_PUSH_KEEP_DAYS", "4")
-    with pytest.raises(XiaoeConfigError, match="^XIAOE_PUSH_KEEP_DAYS=4: .*: keep them 5 days or more$"):
+    with pytest.raises(XiaoeConfigError, match=r"^XIAOE_PUSH_KEEP_DAYS=4: .*: keep them 5 days or more$"):
         service.make_service()
 
 
 def test_a_port_is_one(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("XIAOE_PUSH_PORT", "65536")
-    with pytest.raises(XiaoeConfigError, match="^XIAOE_PUSH_PORT='65536': give a port, 65535 at most"):
+    with pytest.raises(XiaoeConfigError, match=r"^XIAOE_PUSH_PORT='65536': give a port, 65535 at most"):
         settings.push_port()
 
 
