@@ -404,7 +404,7 @@ def test_a_step_that_fails_holds_up_no_other(bag: DagBag) -> None:
         "drill": {"dump"},
     }
     maintenance = bag.dags["xiaoe_maintenance"]
-    assert len(maintenance.tasks) == 8
+    assert len(maintenance.tasks) == 9
     assert all(not task.upstream_task_ids for task in maintenance.tasks)
 
 

@@ -14,7 +14,7 @@ from emulator.shop import Shop
 
 _LONGEST_LIFE = 80 * DAY
 """No order changes later than that."""
-_MERGES = 97
+_MERGES = 41
 """Of every so many orders one is followed by a merge of its buyer's account with that of the order before it."""
 _ACTION_TEXTS = {
     "create": "订单创建",

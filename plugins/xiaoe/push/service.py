@@ -40,7 +40,12 @@ def make_service() -> FastAPI:
 
 
 def serve() -> None:
-    """Listen until SIGTERM.
+    """Listen until SIGTERM; errors as of `make_server`."""
+    make_server().run()
+
+
+def make_server() -> uvicorn.Server:
+    """The server, ready to run.
 
     Raises:
         XiaoeError: As of `make_service`; or the database cannot be used.
@@ -48,7 +53,7 @@ def serve() -> None:
     app = make_service()
     with Warehouse().session():  # to fail here, with the reason, rather than within the server
         pass
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.push_host(),
         port=settings.push_port(),
@@ -59,6 +64,7 @@ def serve() -> None:
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
+    return uvicorn.Server(config)
 
 
 def _max_age() -> timedelta:
