@@ -384,10 +384,7 @@ def test_what_a_shop_tells_of_days_lost_twice_late_and_in_any_order(client: Push
 @one_server
 def test_messages_are_removed_when_nobody_can_repeat_them_any_more(client: PushClient, database: Database) -> None:
     assert [client.change("o_1"), client.change("o_2")] == [SUCCESS] * 2
-    database.rows(
-        "UPDATE push_messages SET received_at = %s WHERE order_id = 'o_1'",
-        (utc_text(datetime(2026, 1, 1).astimezone()),),
-    )
+    database.rows("UPDATE push_messages SET received_at = '2026-01-01' WHERE order_id = 'o_1'")
     step: Any = XiaoeMaintenanceOperator(task_id="push_messages", step="push_messages")
     assert step.execute({"params": {}, "dag_run": type("Run", (), {"dag_id": "d", "run_id": "r"})}) == 1
     assert messages(database, "order_id") == [("o_2",)]
