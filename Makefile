@@ -138,7 +138,7 @@ bench: install  ## measure first load and rescan against dlt, plain scripts and 
 bench-growth: install  ## measure the growth of time and memory, up to a million orders a window and ten million in the table
 	@$(RUN) bench.growth $(ARGS)
 
-bench-rest: install  ## measure fetching, a small incremental, parsing the DAGs, an idle scheduler
+bench-rest: install  ## measure fetching, pushes, a small incremental, parsing the DAGs, an idle scheduler
 	@$(RUN) bench.rest $(ARGS)
 
 mutants: install  ## change an SQL template at one place at a time; print what no test notices: SQL=file TESTS='arguments of pytest' [ARGS=--most 50]

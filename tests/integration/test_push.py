@@ -27,8 +27,8 @@ from xiaoe.maintenance.operators import XiaoeMaintenanceOperator
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.push.gate import Accepted
 from xiaoe.push.messages import read_message
-from xiaoe.push.store import Limits, Outcome, Store
-from xiaoe.push.writer import Writer
+from xiaoe.push.store import DayLimits, Outcome, Store
+from xiaoe.push.writer import GroupWriter
 
 pytestmark = pytest.mark.mysql
 one_server = pytest.mark.parametrize("migrated", servers()[:1], indirect=True)
@@ -205,7 +205,7 @@ def written(store: Store, *batch: Accepted) -> list[Outcome]:
 
 
 def test_one_batch_may_hold_a_message_twice(shop: pytest.MonkeyPatch, database: Database) -> None:
-    store = Store(Limits(10, 10_000), None)
+    store = Store(DayLimits(10, 10_000), None)
     outcomes = written(store, accepted("m1"), accepted("m2"), accepted("m1"))
     assert outcomes == [Outcome.STORED, Outcome.STORED, Outcome.REPEATED]
     assert messages(database, "message_key", "received_count") == [("m1", 2), ("m2", 1)]
@@ -213,7 +213,7 @@ def test_one_batch_may_hold_a_message_twice(shop: pytest.MonkeyPatch, database: 
 
 
 def test_two_services_store_a_message_once(shop: pytest.MonkeyPatch, database: Database) -> None:
-    store = Store(Limits(10_000, 10_000_000), None)
+    store = Store(DayLimits(10_000, 10_000_000), None)
     batches = [[accepted(f"m{n:03}") for n in range(start, start + 40)] for start in (0, 20, 40, 0)]
     with ThreadPoolExecutor(4) as pool:
         outcomes = [one for batch in pool.map(lambda batch: written(store, *batch), batches) for one in batch]
@@ -346,7 +346,7 @@ def test_a_message_that_cannot_be_stored_holds_up_no_other(shop: pytest.MonkeyPa
             *(writer.put(one) for one in (accepted("m1"), bad, accepted("m2"))), return_exceptions=True
         )
 
-    writer = Writer(Warehouse().session, Store(Limits(10, 10_000), hide))
+    writer = GroupWriter(Warehouse().session, Store(DayLimits(10, 10_000), hide))
     writer.start()
     try:
         first, second, third = asyncio.run(send())

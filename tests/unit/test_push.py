@@ -20,11 +20,11 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.provider_info import get_provider_info
 from xiaoe.push import service
 from xiaoe.push.cipher import CipherError, decrypt, is_signed, key_of, signature_of
-from xiaoe.push.envelope import read_envelope
-from xiaoe.push.gate import Accepted, Gate, Refusal, RefusedError
+from xiaoe.push.gate import Accepted, Gate, PushRefusal, RefusedError
 from xiaoe.push.leaves import UnreadableError
 from xiaoe.push.messages import AccountMerge, read_message
 from xiaoe.push.refusals import RefusalLog
+from xiaoe.push.request import read_request
 from xiaoe.push.shops import PushShop, push_shops
 
 AESKEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -78,10 +78,10 @@ def opened(
     text: bytes, *shops: PushShop, at: datetime = NOW, path: str | None = "app1", form: str = "json"
 ) -> Accepted:
     sealed = seal(text, SECRETS, int(at.timestamp()), form=form)
-    return gate(*shops).open(path, read_envelope(sealed.body, sealed.query), NOW)
+    return gate(*shops).open(path, read_request(sealed.body, sealed.query), NOW)
 
 
-def refusal_of(*arguments: Any, **options: Any) -> Refusal:
+def refusal_of(*arguments: Any, **options: Any) -> PushRefusal:
     with pytest.raises(RefusedError) as caught:
         opened(*arguments, **options)
     return caught.value.reason
@@ -140,25 +140,25 @@ def test_the_four_values_are_found_in_every_form(form: str) -> None:
 def test_a_form_whose_signs_are_not_escaped_is_read() -> None:
     """A + is a blank then; base64 has none."""
     body = b"encrypt=ab+c/d==&signature=s&timestamp=1&nonce=n"
-    assert read_envelope(body, "").encrypt == "ab+c/d=="
+    assert read_request(body, "").encrypt == "ab+c/d=="
 
 
 def test_of_two_signatures_that_of_the_encrypted_text_counts() -> None:
     fields = {"encrypt": "e", "timestamp": "1", "nonce": "n", "signature": "of the address", "msg_signature": "s"}
-    assert read_envelope(json.dumps(fields).encode(), "").signature == "s"
+    assert read_request(json.dumps(fields).encode(), "").signature == "s"
 
 
 @given(st.binary(max_size=300), st.text(max_size=50))
 def test_no_request_breaks_the_reading(body: bytes, query: str) -> None:
     with suppress(UnreadableError):
-        assert all(vars(read_envelope(body, query)).values())
+        assert all(vars(read_request(body, query)).values())
 
 
 @pytest.mark.parametrize("missing", ["encrypt", "signature", "timestamp", "nonce"])
 def test_a_missing_value_is_named(missing: str) -> None:
     fields = {name: "1" for name in ("encrypt", "signature", "timestamp", "nonce") if name != missing}
     with pytest.raises(UnreadableError, match=f"has no {missing}$"):
-        read_envelope(json.dumps(fields).encode(), "")
+        read_request(json.dumps(fields).encode(), "")
 
 
 # --- messages ------------------------------------------------------------------------------------------
@@ -270,36 +270,36 @@ def test_a_message_of_ours_comes_in() -> None:
 
 def test_a_timestamp_may_count_milliseconds() -> None:
     sealed = seal(order_change(), SECRETS, int(NOW.timestamp() * 1000))
-    assert gate().open("app1", read_envelope(sealed.body, ""), NOW).sent_at == NOW
+    assert gate().open("app1", read_request(sealed.body, ""), NOW).sent_at == NOW
 
 
 def test_a_forged_or_changed_message_does_not() -> None:
     sealed = seal(order_change(), Secrets("another token", AESKEY), int(NOW.timestamp()))
-    envelope = read_envelope(sealed.body, "")
-    good = read_envelope(seal(order_change(), SECRETS, int(NOW.timestamp())).body, "")
+    request = read_request(sealed.body, "")
+    good = read_request(seal(order_change(), SECRETS, int(NOW.timestamp())).body, "")
     for forged in (
-        envelope,
+        request,
         replace(good, timestamp=str(int(good.timestamp) + 1)),
         replace(good, nonce="x"),
-        replace(good, encrypt=envelope.encrypt),
+        replace(good, encrypt=request.encrypt),
         replace(good, signature=""),
         replace(good, signature="é" * 40),
     ):
         with pytest.raises(RefusedError) as caught:
             gate().open("app1", forged, NOW)
-        assert (caught.value.reason, caught.value.app_id) == (Refusal.BAD_SIGNATURE, "app1")
+        assert (caught.value.reason, caught.value.app_id) == (PushRefusal.BAD_SIGNATURE, "app1")
 
 
 @pytest.mark.parametrize(
     ("age", "expected"),
     [
         (timedelta(hours=48), None),
-        (timedelta(hours=48, seconds=1), Refusal.TOO_OLD),
+        (timedelta(hours=48, seconds=1), PushRefusal.TOO_OLD),
         (timedelta(minutes=-5), None),
-        (timedelta(minutes=-5, seconds=-1), Refusal.FROM_THE_FUTURE),
+        (timedelta(minutes=-5, seconds=-1), PushRefusal.FROM_THE_FUTURE),
     ],
 )
-def test_timestamps_are_held_to_the_longest_repetition(age: timedelta, expected: Refusal | None) -> None:
+def test_timestamps_are_held_to_the_longest_repetition(age: timedelta, expected: PushRefusal | None) -> None:
     if expected is None:
         opened(order_change(), at=NOW - age)
     else:
@@ -308,16 +308,16 @@ def test_timestamps_are_held_to_the_longest_repetition(age: timedelta, expected:
 
 @pytest.mark.parametrize("timestamp", ["", "now", "-1", "1e9", "9" * 30, "１７００００００００"])
 def test_a_timestamp_that_is_none_is_no_push(timestamp: str) -> None:
-    good = read_envelope(seal(order_change(), SECRETS, 1).body, "")
+    good = read_request(seal(order_change(), SECRETS, 1).body, "")
     signature = signature_of(SECRETS.token, timestamp, good.nonce, good.encrypt)
     with pytest.raises(RefusedError) as caught:
         gate().open("app1", replace(good, timestamp=timestamp, signature=signature), NOW)
-    assert caught.value.reason is Refusal.NO_PUSH
+    assert caught.value.reason is PushRefusal.NO_PUSH
 
 
 def test_a_message_that_another_key_encrypted_is_asked_for_again() -> None:
     reason = refusal_of(order_change(), shop(aeskey="B" + AESKEY[1:]))
-    assert reason is Refusal.WRONG_KEY
+    assert reason is PushRefusal.WRONG_KEY
     assert reason.status == 500, "anything but success has the shop send it again"
 
 
@@ -325,23 +325,23 @@ def test_several_shops_are_told_apart_by_path_or_by_what_the_message_says() -> N
     ours, other = shop("app1"), shop("app2", token="other")
     assert opened(order_change(), ours, other).app_id == "app1"
     assert opened(order_change(), ours, other, path=None).app_id == "app1"
-    assert refusal_of(order_change(), ours, other, path="app2") is Refusal.BAD_SIGNATURE
-    assert refusal_of(order_change(), ours, other, path="app3") is Refusal.UNKNOWN_SHOP
-    assert refusal_of(order_change("app2"), ours, other) is Refusal.WRONG_SHOP, "signed by app1"
-    assert refusal_of(order_change("app9"), ours) is Refusal.WRONG_SHOP
+    assert refusal_of(order_change(), ours, other, path="app2") is PushRefusal.BAD_SIGNATURE
+    assert refusal_of(order_change(), ours, other, path="app3") is PushRefusal.UNKNOWN_SHOP
+    assert refusal_of(order_change("app2"), ours, other) is PushRefusal.WRONG_SHOP, "signed by app1"
+    assert refusal_of(order_change("app9"), ours) is PushRefusal.WRONG_SHOP
 
 
 def test_shops_that_share_their_secrets_share_an_address() -> None:
     shops = shop("app1"), shop("app2")
     assert opened(order_change("app2"), *shops, path=None).app_id == "app2"
-    assert refusal_of(order_change("app2"), *shops, path="app1") is Refusal.WRONG_SHOP
+    assert refusal_of(order_change("app2"), *shops, path="app1") is PushRefusal.WRONG_SHOP
 
 
 def test_refusals_are_logged_once_a_minute_without_what_they_contain(caplog: pytest.LogCaptureFixture) -> None:
     seconds = iter([0.0, 1.0, 2.0, 61.0])
     log = RefusalLog(lambda: next(seconds))
     for _ in range(4):
-        log.note(Refusal.BAD_SIGNATURE, "app1")
+        log.note(PushRefusal.BAD_SIGNATURE, "app1")
     first, second = caplog.messages
     assert "签名不符" in first
     assert "shop app1" in first
@@ -406,6 +406,18 @@ def test_a_port_is_one(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("XIAOE_PUSH_PORT", "65536")
     with pytest.raises(XiaoeConfigError, match=r"^XIAOE_PUSH_PORT='65536': give a port, 65535 at most"):
         settings.push_port()
+
+
+def test_a_connection_that_is_not_there_is_named(environment: pytest.MonkeyPatch) -> None:
+    with pytest.raises(XiaoeConfigError, match=r"there is no connection absent: .* set AIRFLOW_CONN_ABSENT$"):
+        push_shops(["xiaoe_default", "absent"])
+
+
+def test_an_address_that_is_taken_is_named_with_its_settings() -> None:
+    with service.listening("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(XiaoeConfigError, match=f"XIAOE_PUSH_HOST='127.0.0.1', XIAOE_PUSH_PORT={port}: .* in use"):
+            service.listening("127.0.0.1", port)
 
 
 def test_the_form_of_a_connection_hides_both_secrets() -> None:

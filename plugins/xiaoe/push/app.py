@@ -11,12 +11,12 @@ from fastapi.responses import PlainTextResponse
 
 from xiaoe.clock import utc_now
 from xiaoe.push.cipher import CipherError, decrypt
-from xiaoe.push.envelope import Envelope, read_envelope, read_query
-from xiaoe.push.gate import Gate, Refusal, RefusedError
+from xiaoe.push.gate import Gate, PushRefusal, RefusedError
 from xiaoe.push.leaves import UnreadableError
 from xiaoe.push.refusals import RefusalLog
+from xiaoe.push.request import PushRequest, read_query, read_request
 from xiaoe.push.store import Outcome
-from xiaoe.push.writer import BusyError, Writer
+from xiaoe.push.writer import BusyError, GroupWriter
 
 LARGEST_BODY = 256 * 1024
 """Bytes of a request; messages in the documentation have 1 KB."""
@@ -25,7 +25,7 @@ _SUCCESS = "success"
 """The answer that ends the repetitions of a message [doc]."""
 
 
-def make_app(gate: Gate, writer: Writer) -> FastAPI:
+def make_app(gate: Gate, writer: GroupWriter) -> FastAPI:
     """The application: `POST /push/APP_ID` or `POST /push`, `GET` of the same to prove the address, `GET /health`.
 
     Args:
@@ -48,11 +48,12 @@ def make_app(gate: Gate, writer: Writer) -> FastAPI:
             writer.note(error.app_id, error.reason)
         return PlainTextResponse(error.reason.word, error.reason.status)
 
-    async def push(request: Request, app_id: str | None = None) -> PlainTextResponse:
+    async def push(request: Request) -> PlainTextResponse:
         """Take a message; `success` only once it is committed."""
+        app_id = request.path_params.get("app_id")
         try:
-            envelope = _envelope(await _body(request), request.url.query)
-            outcome = await writer.put(gate.open(app_id, envelope, utc_now()))
+            sealed = _sealed(await _body(request), request.url.query)
+            outcome = await writer.put(gate.open(app_id, sealed, utc_now()))
         except RefusedError as error:
             return refuse(error)
         except BusyError:
@@ -61,13 +62,13 @@ def make_app(gate: Gate, writer: Writer) -> FastAPI:
             return PlainTextResponse("over the day's limit", 503, {"Retry-After": "3600"})
         return PlainTextResponse(_SUCCESS)
 
-    async def prove(request: Request, app_id: str | None = None) -> PlainTextResponse:
+    async def prove(request: Request) -> PlainTextResponse:
         """Answer the console's check of the address, which WeChat's scheme does by `echostr`.
 
         Not documented here. Both of WeChat's forms are answered: `echostr` as it is where token, timestamp and nonce
         are signed, decrypted where it is signed with them.
         """
-        fields = read_query(request.url.query)
+        app_id, fields = request.path_params.get("app_id"), read_query(request.url.query)
         echo = fields.get("echostr", "").replace(" ", "+")
         given = fields.get("msg_signature") or fields.get("signature", "")
         signed = (fields.get("timestamp", ""), fields.get("nonce", ""))
@@ -81,15 +82,15 @@ def make_app(gate: Gate, writer: Writer) -> FastAPI:
         except RefusedError as error:
             return refuse(error)
         except CipherError:
-            return refuse(RefusedError(Refusal.WRONG_KEY, app_id))
+            return refuse(RefusedError(PushRefusal.WRONG_KEY, app_id))
 
-    async def health() -> PlainTextResponse:
+    async def health(_: Request) -> PlainTextResponse:
         return PlainTextResponse("ok") if writer.healthy else PlainTextResponse("the database is not usable", 503)
 
-    for path in ("/push", "/push/{app_id}"):
-        app.add_api_route(path, push, methods=["POST"])
-        app.add_api_route(path, prove, methods=["GET"])
-    app.add_api_route("/health", health, methods=["GET"])
+    for path in ("/push", "/push/{app_id}"):  # plain routes: FastAPI's would take half as long again
+        app.add_route(path, push, methods=["POST"])
+        app.add_route(path, prove, methods=["GET"])
+    app.add_route("/health", health, methods=["GET"])
     return app
 
 
@@ -102,7 +103,7 @@ async def _body(request: Request) -> bytes:
     try:
         return await asyncio.wait_for(_read(request), _BODY_SECONDS)
     except asyncio.TimeoutError:
-        raise RefusedError(Refusal.NO_PUSH) from None
+        raise RefusedError(PushRefusal.NO_PUSH) from None
 
 
 async def _read(request: Request) -> bytes:
@@ -111,13 +112,13 @@ async def _read(request: Request) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > LARGEST_BODY:
-            raise RefusedError(Refusal.TOO_LONG)
+            raise RefusedError(PushRefusal.TOO_LONG)
         parts.append(part)
     return b"".join(parts)
 
 
-def _envelope(body: bytes, query: str) -> Envelope:
+def _sealed(body: bytes, query: str) -> PushRequest:
     try:
-        return read_envelope(body, query)
+        return read_request(body, query)
     except UnreadableError:
-        raise RefusedError(Refusal.NO_PUSH) from None
+        raise RefusedError(PushRefusal.NO_PUSH) from None

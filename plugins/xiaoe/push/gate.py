@@ -8,12 +8,12 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 
 from xiaoe.push.cipher import CipherError, decrypt, is_signed
-from xiaoe.push.envelope import Envelope
-from xiaoe.push.messages import Message, read_message
+from xiaoe.push.messages import PushMessage, read_message
+from xiaoe.push.request import PushRequest
 from xiaoe.push.shops import PushShop
 
 
-class Refusal(Enum):
+class PushRefusal(Enum):
     """Why a request is not taken: the word in `push_days.last_refusal`, the HTTP status, what an operator does."""
 
     UNKNOWN_SHOP = (
@@ -69,7 +69,7 @@ class RefusedError(Exception):
         app_id: The shop that it was for, where one of ours is known.
     """
 
-    def __init__(self, reason: Refusal, app_id: str | None = None) -> None:
+    def __init__(self, reason: PushRefusal, app_id: str | None = None) -> None:
         super().__init__(reason.word)
         self.reason = reason
         self.app_id = app_id
@@ -87,7 +87,7 @@ class Accepted:
 
     app_id: str
     sent_at: datetime
-    message: Message
+    message: PushMessage
 
 
 @dataclass(frozen=True)
@@ -108,24 +108,24 @@ class Gate:
     max_age: timedelta
     max_skew: timedelta
 
-    def open(self, app_id: str | None, envelope: Envelope, now: datetime) -> Accepted:
+    def open(self, app_id: str | None, request: PushRequest, now: datetime) -> Accepted:
         """Check and read a push.
 
         Args:
             app_id: The shop in the request's path; None: any of ours, since the documentation shows no such path.
-            envelope: The four values.
+            request: The four values.
             now: The present moment, with an offset.
 
         Raises:
             RefusedError: It is not taken.
         """
-        signed = (envelope.timestamp, envelope.nonce, envelope.encrypt)
-        shop = self.signer(app_id, envelope.signature, signed)
-        sent_at = self._timely(envelope, now, shop.app_id)
+        signed = (request.timestamp, request.nonce, request.encrypt)
+        shop = self.signer(app_id, request.signature, signed)
+        sent_at = self._timely(request, now, shop.app_id)
         try:
-            message = read_message(decrypt(shop.key, envelope.encrypt))
+            message = read_message(decrypt(shop.key, request.encrypt))
         except CipherError:
-            raise RefusedError(Refusal.WRONG_KEY, shop.app_id) from None
+            raise RefusedError(PushRefusal.WRONG_KEY, shop.app_id) from None
         owner = self._owner(app_id, shop, message)
         return Accepted(owner, sent_at, message)
 
@@ -136,31 +136,31 @@ class Gate:
             RefusedError: None did, or the path's shop is none of ours.
         """
         if app_id is not None and app_id not in self.shops:
-            raise RefusedError(Refusal.UNKNOWN_SHOP)
+            raise RefusedError(PushRefusal.UNKNOWN_SHOP)
         asked = [self.shops[app_id]] if app_id is not None else list(self.shops.values())
         for shop in asked:
             if is_signed(signature, (shop.token, *signed)):
                 return shop
-        raise RefusedError(Refusal.BAD_SIGNATURE, app_id)
+        raise RefusedError(PushRefusal.BAD_SIGNATURE, app_id)
 
-    def _timely(self, envelope: Envelope, now: datetime, app_id: str) -> datetime:
-        if (seconds := envelope.sent_at) is None:
-            raise RefusedError(Refusal.NO_PUSH, app_id)
+    def _timely(self, request: PushRequest, now: datetime, app_id: str) -> datetime:
+        if (seconds := request.sent_at) is None:
+            raise RefusedError(PushRefusal.NO_PUSH, app_id)
         sent_at = datetime.fromtimestamp(seconds, timezone.utc)
         if sent_at < now - self.max_age:
-            raise RefusedError(Refusal.TOO_OLD, app_id)
+            raise RefusedError(PushRefusal.TOO_OLD, app_id)
         if sent_at > now + self.max_skew:
-            raise RefusedError(Refusal.FROM_THE_FUTURE, app_id)
+            raise RefusedError(PushRefusal.FROM_THE_FUTURE, app_id)
         return sent_at
 
-    def _owner(self, app_id: str | None, signer: PushShop, message: Message) -> str:
+    def _owner(self, app_id: str | None, signer: PushShop, message: PushMessage) -> str:
         """The shop that a message is of: the one it names, if that one has the secrets that signed it.
 
         One address and one pair of secrets may serve several shops of an account (not documented); a path settles it.
         """
         named = self.shops.get(message.app_id) if message.app_id else signer
         if named is None or (named.token, named.key) != (signer.token, signer.key):
-            raise RefusedError(Refusal.WRONG_SHOP, signer.app_id)
+            raise RefusedError(PushRefusal.WRONG_SHOP, signer.app_id)
         if app_id is not None and named.app_id != app_id:
-            raise RefusedError(Refusal.WRONG_SHOP, app_id)
+            raise RefusedError(PushRefusal.WRONG_SHOP, app_id)
         return named.app_id

@@ -44,7 +44,7 @@ class AccountMerge:
 
 
 @dataclass(frozen=True)
-class Message:
+class PushMessage:
     """A message, read.
 
     Args:
@@ -81,7 +81,7 @@ class Message:
         return msgspec.json.encode(shown).decode()
 
 
-def read_message(text: bytes) -> Message:
+def read_message(text: bytes) -> PushMessage:
     """Read a decrypted message; one that cannot be read is of kind `unreadable`.
 
     The outer fields type, app_id and message_id are looked for outside `xe_data` first [doc], then anywhere. Every
@@ -90,13 +90,13 @@ def read_message(text: bytes) -> Message:
     try:
         leaves = leaves_of(text)
     except UnreadableError as error:
-        return Message(_hash(text), UNREADABLE, None, None, None, text, problem=str(error))
+        return PushMessage(_hash(text), UNREADABLE, None, None, None, text, problem=str(error))
     outer = _first(leaf for leaf in leaves if not leaf.in_data)
     inner = _first(leaf for leaf in leaves if leaf.in_data)
     kind = (outer.get("type") or inner.get("type") or "")[:_LONGEST_KIND]
     message_id = outer.get("message_id") or inner.get("message_id") or ""
     order_id = inner.get("order_id") or outer.get("order_id")
-    return Message(
+    return PushMessage(
         key=message_id if 0 < len(message_id) <= _LONGEST_ID else _hash_of(leaves),
         kind=kind,
         app_id=outer.get("app_id") or inner.get("app_id") or None,

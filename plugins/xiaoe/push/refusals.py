@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from xiaoe.push.gate import Refusal
+from xiaoe.push.gate import PushRefusal
 
 _EVERY_SECONDS = 60.0
 _LOG = logging.getLogger("xiaoe.push")
@@ -23,10 +23,10 @@ class RefusalLog:
     """
 
     elapsed: Callable[[], float] = time.monotonic
-    _last: dict[Refusal, float] = field(default_factory=dict)
-    _silent: Counter[Refusal] = field(default_factory=Counter)
+    _last: dict[PushRefusal, float] = field(default_factory=dict)
+    _silent: Counter[PushRefusal] = field(default_factory=Counter)
 
-    def note(self, reason: Refusal, app_id: str | None) -> None:
+    def note(self, reason: PushRefusal, app_id: str | None) -> None:
         """Log a refusal, or count it if there was one of its kind within a minute."""
         now = self.elapsed()
         if now - self._last.get(reason, -_EVERY_SECONDS) < _EVERY_SECONDS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import signal
+import socket
+import sys
 from datetime import timedelta
 
 import uvicorn
@@ -15,14 +17,13 @@ from xiaoe.push.app import make_app
 from xiaoe.push.gate import Gate
 from xiaoe.push.messages import Hide
 from xiaoe.push.shops import push_shops
-from xiaoe.push.store import Limits, Store
-from xiaoe.push.writer import Writer
+from xiaoe.push.store import DayLimits, Store
+from xiaoe.push.writer import GroupWriter
 from xiaoe.resources.privacy import forms_of
 from xiaoe.resources.registry import PERSONAL
 
 _MOST_CONNECTIONS = 1000
 _STOP_SECONDS = 10
-_LOG = logging.getLogger("xiaoe.push")
 
 
 def make_service() -> FastAPI:
@@ -33,15 +34,38 @@ def make_service() -> FastAPI:
     """
     shops = push_shops(settings.conn_ids())
     gate = Gate(shops, _max_age(), settings.max_clock_skew())
-    limits = Limits(settings.push_max_daily_messages(), settings.push_max_daily_bytes())
-    writer = Writer(Warehouse().session, Store(limits, _hide()))
-    _LOG.info("推送服务：店铺 %s · pushes of shops %s are taken", "、".join(shops), ", ".join(shops))
+    limits = DayLimits(settings.push_max_daily_messages(), settings.push_max_daily_bytes())
+    writer = GroupWriter(Warehouse().session, Store(limits, _hide()))
     return make_app(gate, writer)
 
 
 def serve() -> None:
-    """Listen until SIGTERM; errors as of `make_server`."""
-    make_server().run()
+    """Listen until SIGTERM.
+
+    Raises:
+        XiaoeError: As of `make_server`; or the address cannot be listened on.
+    """
+    server = make_server()
+    with listening(settings.push_host(), settings.push_port()) as listener:
+        # uvicorn ends its work and then raises the signal again, for this handler
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        print("推送服务已启动 listening on http://{}:{}/push".format(*listener.getsockname()[:2]), flush=True)
+        server.run([listener])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        XiaoeConfigError: It cannot; names the settings.
+    """
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise XiaoeConfigError(
+            f"{settings.push_host.name}={host!r}, {settings.push_port.name}={port}: {error.strerror or error}:"
+            " stop what listens there, or give another address or port"
+        ) from None
 
 
 def make_server() -> uvicorn.Server:
@@ -55,8 +79,6 @@ def make_server() -> uvicorn.Server:
         pass
     config = uvicorn.Config(
         app,
-        host=settings.push_host(),
-        port=settings.push_port(),
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from xiaoe.api.shop import Shop
@@ -60,12 +61,18 @@ def push_shops(conn_ids: Iterable[str]) -> Mapping[str, PushShop]:
     """The shops that push, by `app_id`.
 
     Raises:
-        XiaoeConfigError: A connection is wrong, two name the same shop, or none of them has the fields.
+        XiaoeConfigError: A connection is missing or wrong, two name the same shop, or none of them has the fields.
     """
     shops: dict[str, PushShop] = {}
     names = list(conn_ids)
     for conn_id in names:
-        shop = PushShop.from_connection(get_connection(conn_id))
+        try:
+            shop = PushShop.from_connection(get_connection(conn_id))
+        except AirflowNotFoundException:
+            raise XiaoeConfigError(
+                f"XIAOE_CONN_IDS={','.join(names)!r}: there is no connection {conn_id}: the push service reads its"
+                f" connections from the environment only, set AIRFLOW_CONN_{conn_id.upper()}"
+            ) from None
         if shop is None:
             continue
         if shop.app_id in shops:

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from xiaoe.clock import BEIJING, utc_text
 from xiaoe.hints import queue
 from xiaoe.mysql.session import Session
-from xiaoe.push.gate import Accepted, Refusal
+from xiaoe.push.gate import Accepted, PushRefusal
 from xiaoe.push.messages import UNREADABLE, Hide
 
 _NOTED = "messages", "repeated", "hints", "unreadable", "content_bytes", "without_content", "over_limit", "refused"
@@ -27,7 +27,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Limits:
+class DayLimits:
     """What a shop may bring in a day.
 
     Args:
@@ -48,7 +48,7 @@ class Store:
         hide: The form of texts about people; None: as they are.
     """
 
-    limits: Limits
+    limits: DayLimits
     hide: Hide | None
 
     def write(self, session: Session, batch: Sequence[Accepted], now: datetime) -> list[Outcome]:
@@ -117,7 +117,7 @@ class Store:
         return outcomes
 
 
-def note_refusals(session: Session, refusals: Counter[tuple[str, Refusal]], now: datetime) -> None:
+def note_refusals(session: Session, refusals: Counter[tuple[str, PushRefusal]], now: datetime) -> None:
     """Add refused requests to the day's counts, in the caller's transaction.
 
     Args:

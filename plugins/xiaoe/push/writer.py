@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -22,7 +22,7 @@ from MySQLdb import Error
 from xiaoe.clock import utc_now
 from xiaoe.exceptions import XiaoeError
 from xiaoe.mysql.session import TRY_AGAIN, Session
-from xiaoe.push.gate import Accepted, Refusal
+from xiaoe.push.gate import Accepted, PushRefusal
 from xiaoe.push.store import Outcome, Store, note_refusals
 
 ANSWER_SECONDS = 4.0
@@ -36,6 +36,7 @@ _LOCK_SECONDS = 3
 _LOG = logging.getLogger("xiaoe.push")
 
 T = TypeVar("T")
+_Answer = tuple["asyncio.Future[Outcome]", "Outcome | Exception"]
 
 
 class BusyError(Exception):
@@ -60,7 +61,7 @@ class _Waiting:
 
 
 @dataclass
-class Writer:
+class GroupWriter:
     """Takes messages from an event loop and stores them in a thread.
 
     Args:
@@ -71,7 +72,7 @@ class Writer:
     sessions: Callable[[], AbstractContextManager[Session]]
     store: Store
     _queue: queue.Queue[_Waiting | None] = field(default_factory=lambda: queue.Queue(_MOST_WAITING))
-    _refused: Counter[tuple[str, Refusal]] = field(default_factory=Counter)
+    _refused: Counter[tuple[str, PushRefusal]] = field(default_factory=Counter)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _session: Session | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -105,13 +106,16 @@ class Writer:
         waiting = _Waiting(message, time.monotonic() + ANSWER_SECONDS, loop, loop.create_future())
         try:
             self._queue.put_nowait(waiting)
-            return await asyncio.wait_for(waiting.answer, ANSWER_SECONDS)
         except queue.Full:
             raise BusyError(f"{_MOST_WAITING} messages wait already") from None
-        except asyncio.TimeoutError:
-            raise BusyError(f"not stored within {ANSWER_SECONDS:g} s") from None
+        late = BusyError(f"not stored within {ANSWER_SECONDS:g} s")
+        timer = loop.call_later(ANSWER_SECONDS, _tell, [(waiting.answer, late)])
+        try:
+            return await waiting.answer
+        finally:
+            timer.cancel()
 
-    def note(self, app_id: str, reason: Refusal) -> None:
+    def note(self, app_id: str, reason: PushRefusal) -> None:
         """Count a refused request of a shop of ours; stored with the next messages."""
         with self._guard:
             self._refused[app_id, reason] += 1
@@ -223,18 +227,20 @@ def _answer(group: Sequence[_Waiting], outcomes: Sequence[Outcome] | Exception) 
     """Tell everybody who waits, in as few calls into their event loop as there are loops."""
     results: list[Outcome | Exception] = [outcomes] * len(group) if isinstance(outcomes, Exception) else [*outcomes]
 
-    def tell(own: list[tuple[asyncio.Future[Outcome], Outcome | Exception]]) -> None:
-        for future, result in own:
-            if future.done():
-                continue
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outcome], Outcome | Exception]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
     for one, result in zip(group, results, strict=True):
         by_loop.setdefault(one.loop, []).append((one.answer, result))
     for loop, own in by_loop.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, own)
+            loop.call_soon_threadsafe(_tell, own)
+
+
+def _tell(answers: Iterable[_Answer]) -> None:
+    """Give those who still wait their answers; in their event loop."""
+    for future, result in answers:
+        if future.done():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

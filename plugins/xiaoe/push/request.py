@@ -14,7 +14,7 @@ _MILLISECONDS_FROM = 10**11
 
 
 @dataclass(frozen=True)
-class Envelope:
+class PushRequest:
     """The four values of a push.
 
     Args:
@@ -38,7 +38,7 @@ class Envelope:
         return number // 1000 if number >= _MILLISECONDS_FROM else number
 
 
-def read_envelope(body: bytes, query: str) -> Envelope:
+def read_request(body: bytes, query: str) -> PushRequest:
     """Find the four values.
 
     Documented is "POST with encrypt, signature, timestamp, nonce", not in which form: JSON, a form, XML and the query
@@ -62,7 +62,7 @@ def read_envelope(body: bytes, query: str) -> Envelope:
     }
     if missing := [name for name, value in values.items() if not value]:
         raise UnreadableError(f"the request has no {', '.join(missing)}")
-    return Envelope(**values)
+    return PushRequest(**values)
 
 
 def read_query(query: str) -> Mapping[str, str]:
