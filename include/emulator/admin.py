@@ -45,6 +45,7 @@ class Admin:
             Route("/stats", self.stats),
             Route("/push", self.push, methods=["POST"]),
             Route("/users", self.users, methods=["GET", "POST"]),
+            Route("/orders", self.orders, methods=["POST"]),
             Route("/truth/summary", self.truth_summary),
             Route("/truth/{table}", self.truth),
         ]
@@ -112,6 +113,16 @@ class Admin:
         for shop in shops:
             shop.users.visibility = _visibility(shop.users.visibility, fields)
         return JSONResponse({shop.app_id: asdict(shop.users.visibility) for shop in shops})
+
+    async def orders(self, request: Request) -> Response:
+        """Let an order change late: `order_id`, and ISO times `settled_at`, `refunded_at` (see `amend`)."""
+        fields = await _body(request)
+        settled_at, refunded_at = (
+            to_unix(str(fields[name])) if name in fields else None for name in ("settled_at", "refunded_at")
+        )
+        shop = self._api.shop(text_or_none(fields, "shop_id"))
+        shop.orders.amend(text(fields, "order_id"), settled_at=settled_at, refunded_at=refunded_at)
+        return JSONResponse({"order_id": fields["order_id"]})
 
     async def truth(self, request: Request) -> Response:
         """Stream the expected rows of a table, one JSON object per line (see `truth.py`)."""

@@ -18,6 +18,7 @@ from emulator.limits import Limit, Quota
 from emulator.listing import Endpoint, Listing, encode, requested_span
 from emulator.live_streams.endpoint import LiveStreamEndpoint
 from emulator.options import Options
+from emulator.order_list_2.endpoint import ChangedOrderEndpoint
 from emulator.orders.endpoint import OrderEndpoint
 from emulator.products.endpoint import ProductEndpoint
 from emulator.refunds.endpoint import AfterSaleEndpoint
@@ -32,6 +33,7 @@ _ALL: tuple[Endpoint, ...] = (
     UserEndpoint(),
     ProductEndpoint(),
     LiveStreamEndpoint(),
+    ChangedOrderEndpoint(),
 )
 ENDPOINTS = {endpoint.path: endpoint for endpoint in _ALL}
 _TOKEN_WINDOW = 600.0

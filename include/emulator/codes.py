@@ -157,3 +157,17 @@ SALE_STATUSES = {0: "下架", 1: "上架", 2: "待上架"}
 # Section 6.
 ALIVE_TYPES = {10: "横屏", 11: "竖屏", 12: "语音", 13: "录播"}
 ALIVE_STATES = {0: "未开始", 1: "直播中", 2: "已结束"}
+
+# Section 10, order list 2.0: other enums than section 2.
+ORDER_LIST_2_STATES = {0: "待付款", 1: "待成交", 2: "待发货", 3: "已发货", 4: "已完成", 5: "已关闭"}
+ORDER_LIST_2_AFTERSALES = {0: "无", 1: "售后中", 2: "部分退款", 3: "全额退款"}
+ORDER_LIST_2_CHANNELS = {0: "商详", 1: "直播间", 2: "广告"}
+ORDER_LIST_2_CLOSES = {
+    0: "未关闭",
+    1: "自动取消",
+    2: "用户取消",
+    3: "商家取消",
+    4: "全额退款",
+    5: "拼团失败",
+    6: "系统关闭",
+}

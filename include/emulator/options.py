@@ -12,7 +12,7 @@ WIDE_WINDOWS = ("error", "cut", "served")
 ORDER_ID_WINDOWS = ("applied", "ignored")
 MESSAGE_KEYS = ("by_code", "msg", "message")
 JITTERS = ("per_state", "per_call")
-RESOURCES = ("orders", "refunds", "users", "products", "live_streams")
+RESOURCES = ("orders", "refunds", "users", "products", "live_streams", "order_origins")
 DELETED_PRODUCTS = ("listed", "dropped")
 
 

@@ -56,6 +56,10 @@ class Emulator:
         """Hide users: `share` visible, `vanish_share` deleted from `vanish_at` (ISO) on, in `shop_id` or all shops."""
         return self._ask("users", fields)
 
+    def amend_order(self, order_id: str, **times: str) -> None:
+        """Let a paid order be settled (`settled_at`) or refunded without an after-sale (`refunded_at`) at ISO times."""
+        self._ask("orders", {"order_id": order_id, **times})
+
     def truth_orders(
         self, shop_id: str | None = None, begin: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, object]]:
@@ -91,6 +95,14 @@ class Emulator:
     ) -> Iterator[dict[str, object]]:
         """Expected rows of `live_streams` starting in [begin, end), unix seconds."""
         return self._lines("truth/live_streams", shop_id, begin, end)
+
+    def truth_order_origins(self, shop_id: str | None = None) -> Iterator[dict[str, object]]:
+        """Expected rows of `order_origins`."""
+        return self._lines("truth/order_origins", shop_id, None, None)
+
+    def truth_order_lines(self, shop_id: str | None = None) -> Iterator[dict[str, object]]:
+        """Expected rows of `order_lines`."""
+        return self._lines("truth/order_lines", shop_id, None, None)
 
     def truth_summary(self) -> dict[str, object]:
         """Counts and sums per shop."""

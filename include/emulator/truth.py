@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import emulator.live_streams.truth as live_streams
+import emulator.order_list_2.truth as order_list_2
 import emulator.orders.truth as orders
 import emulator.products.truth as products
 import emulator.refunds.truth as after_sales
@@ -43,6 +44,14 @@ def _live_streams(shop: Shop, begin: int, end: int, now: int) -> Rows:
     return live_streams.rows(shop.app_id, shop.live_streams, begin, end, now)
 
 
+def _order_origins(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return order_list_2.rows(shop.app_id, shop.orders, begin, end, now)
+
+
+def _order_lines(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return order_list_2.lines(shop.app_id, shop.orders, begin, end, now)
+
+
 TRUTHS: dict[str, Callable[[Shop, int, int, int], Rows]] = {
     "orders": _orders,
     "rejects": _rejects,
@@ -50,4 +59,6 @@ TRUTHS: dict[str, Callable[[Shop, int, int, int], Rows]] = {
     "users": _users,
     "products": _products,
     "live_streams": _live_streams,
+    "order_origins": _order_origins,
+    "order_lines": _order_lines,
 }

@@ -21,6 +21,8 @@ SYNC_DAGS = {
     "history": "xiaoe_orders_history",
     "rescan": "xiaoe_orders_rescan",
     "deep_rescan": "xiaoe_orders_deep_rescan",
+    "changed": "xiaoe_orders_changed",
+    "hints": "xiaoe_orders_hinted",
     "refunds": "xiaoe_refunds",
     "dimensions": "xiaoe_dimensions_daily",
     "benefits": "xiaoe_benefits",

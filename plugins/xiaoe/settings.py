@@ -21,6 +21,7 @@ from xiaoe.vocabulary import LANGUAGES
 Value = TypeVar("Value")
 _PACKAGE = Path(__file__).resolve().parent
 _PACKED = _PACKAGE / "include"  # in a wheel; a checkout has include/ at its top
+HINT_SOURCES = ("list", "push")
 _MAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 
 
@@ -128,6 +129,13 @@ def _parse_addresses(text: str) -> list[str]:
     return addresses
 
 
+def _parse_sources(text: str) -> list[str]:
+    names = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    if unknown := [name for name in names if name not in HINT_SOURCES]:
+        raise ValueError(f"{unknown[0]!r} is no source of hints: give {' or '.join(HINT_SOURCES)}, or both; empty: off")
+    return names
+
+
 def _parse_language(text: str) -> str:
     if text not in LANGUAGES:
         raise ValueError(f"give one of {', '.join(LANGUAGES)}")
@@ -196,6 +204,11 @@ refund_overlap = Setting(
     "XIAOE_REFUND_OVERLAP_DAYS", _days(1), "3",
     "how far after-sales are read before their watermark, and how long an old order is looked up after its after-sale"
     " changed",
+)  # fmt: skip
+hints = Setting(
+    "XIAOE_HINTS", Kind(_parse_sources), "",
+    "what tells that an order changed, separated by commas: `list` (the list of changed orders, every 5 minutes) and"
+    " `push` (the shop's message push); empty: off ([hints](operations.md#hints))",
 )  # fmt: skip
 max_clock_skew = Setting(
     "XIAOE_MAX_CLOCK_SKEW_SECONDS", _whole(1, lambda number: timedelta(seconds=number)), "300",

@@ -77,6 +77,20 @@ DAGS = {
             "reports on the past lack that week. New orders and benefit decisions go on.",
         ),
     ),
+    "xiaoe_orders_changed": DagName(
+        Text("变更列表", "Changed orders"),
+        Text(
+            "变化要等复查或售后同步才看得到，推广、渠道停在旧数据；福利判定照常。",
+            "nobody at once: changes wait for the rescans and the after-sales; promoters and channels stand still.",
+        ),
+    ),
+    "xiaoe_orders_hinted": DagName(
+        Text("变更补查", "Hinted orders"),
+        Text(
+            "变化要等复查或售后同步才看得到；福利判定、看板照常。",
+            "nobody at once: changes wait for the rescans and the after-sales. Decisions and dashboards go on.",
+        ),
+    ),
     "xiaoe_refunds": DagName(
         Text("售后同步", "After-sales"),
         Text(
@@ -199,6 +213,7 @@ RESOURCES = {
     "users": Text("用户", "Users"),
     "products": Text("商品", "Products"),
     "live_streams": Text("直播", "Live streams"),
+    "order_origins": Text("变更列表", "Changed orders"),
     "benefits": Text("福利判定", "Benefits"),
     "marts": Text("报表汇总", "Marts"),
 }
@@ -210,6 +225,7 @@ MODES = {
     "rescan": Text("15 天复查", "15-day rescan"),
     "deep_rescan": Text("90 天复查", "90-day rescan"),
     "late": Text("旧单补查", "old orders"),
+    "hints": Text("变更补查", "hinted orders"),
     "whole": Text("全量", "whole list"),
     "csv": Text("旧文件导入", "old file"),
     "decide": Text("判定", "decide"),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from support.worlds.shop import Database
+from xiaoe.resources import order_origins
 from xiaoe.resources.base import BOOKKEEPING, Resource
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows import values
@@ -26,6 +27,7 @@ TYPES: dict[Any, str] = {
     values.time: "datetime",
     values.planned: "datetime",
     values.text: "text",
+    order_origins.lines: "text",
     values.identifier: "varchar(128)",
 }
 

@@ -44,6 +44,8 @@ SYNCS: dict[str, dict[str, tuple[str, str]]] = {
     "xiaoe_orders_history": {"shop": ("orders", "history")},
     "xiaoe_orders_rescan": {"shop": ("orders", "rescan")},
     "xiaoe_orders_deep_rescan": {"shop": ("orders", "deep_rescan")},
+    "xiaoe_orders_changed": {"shop": ("order_origins", "incremental")},
+    "xiaoe_orders_hinted": {"shop": ("orders", "hints")},
     "xiaoe_refunds": {"shop": ("refunds", "incremental")},
     "xiaoe_dimensions_daily": {
         name: (name, "whole") for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE
@@ -54,6 +56,7 @@ CRONS = {
     "xiaoe_orders_incremental": ("*/30 * * * *", timedelta(minutes=30)),
     "xiaoe_orders_rescan": ("0 * * * *", timedelta(hours=1)),
     "xiaoe_orders_deep_rescan": ("0 2 * * *", timedelta(days=1)),
+    "xiaoe_orders_changed": ("*/5 * * * *", timedelta(minutes=5)),
     "xiaoe_refunds": ("20 * * * *", timedelta(hours=1)),
     "xiaoe_dimensions_daily": ("0 3 * * *", timedelta(days=1)),
 }
@@ -64,6 +67,8 @@ LATE_AFTER = {
     "xiaoe_dimensions_daily": timedelta(hours=3),
     "xiaoe_orders_deep_rescan": timedelta(hours=3),
     "xiaoe_orders_history": timedelta(hours=6),
+    "xiaoe_orders_changed": timedelta(minutes=15),
+    "xiaoe_orders_hinted": timedelta(minutes=30),
     "xiaoe_benefits": timedelta(hours=1),
     "xiaoe_benefits_report": timedelta(hours=1),
     "xiaoe_benefits_review": timedelta(hours=22),
@@ -77,7 +82,9 @@ LATE_AFTER = {
 """When staff hear that a run is not through, counted from its queueing; docs/operations.md lists them."""
 WITHOUT_API = ("xiaoe_benefits", "xiaoe_daily_report", "xiaoe_marts", "xiaoe_backup", "xiaoe_maintenance")
 CHECKS_WITHOUT_API = {"shop.columns", "shop.rows", "shop.queries", "storage"}
-WITHOUT_WINDOW = {"xiaoe_dimensions_daily"}
+OFF = {("order_origins", "incremental"), ("orders", "hints")}
+"""Syncs that have no schedule, and so cannot be late, unless `XIAOE_HINTS` says so."""
+WITHOUT_WINDOW = {"xiaoe_dimensions_daily", "xiaoe_orders_hinted"}
 DAG_IDS = list(SYNCS)
 PACKAGE = ROOT / "plugins" / "xiaoe"
 SHOPS = ["xiaoe_default", "xiaoe_second"]
@@ -88,6 +95,7 @@ def bag() -> Iterator[DagBag]:
     """All DAGs, for two shops."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XIAOE_CONN_IDS", ",".join(SHOPS))
+        monkeypatch.setenv("XIAOE_HINTS", "list,push")
         yield DagBag(str(ROOT / "dags"))
 
 
@@ -292,6 +300,25 @@ def test_each_dag_has_the_schedule_that_is_documented(bag: DagBag, dag_id: str) 
     assert dag.max_active_runs == 1, "two runs at once would ask for the same"
 
 
+def test_hints_wake_their_dag_and_an_hour_does_if_nobody_watches(bag: DagBag) -> None:
+    stored: Any = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags["xiaoe_orders_hinted"]))
+    [(queue, _)] = stored.timetable.asset_condition.iter_assets()
+    assert queue.name == "xiaoe_change_hints"
+    info = stored.timetable.next_dagrun_info_v2(
+        last_dagrun_info=None, restriction=TimeRestriction(stored.start_date, None, True)
+    )
+    assert info.run_after.minute == 40
+
+
+def test_without_a_source_of_hints_nothing_of_them_runs(clean_environment: pytest.MonkeyPatch) -> None:
+    bag = DagBag(str(ROOT / "dags"))
+    assert [bag.dags[dag_id].schedule for dag_id in ("xiaoe_orders_changed", "xiaoe_orders_hinted")] == [None, None]
+    clean_environment.setenv("XIAOE_HINTS", "push")
+    bag = DagBag(str(ROOT / "dags"))
+    assert bag.dags["xiaoe_orders_changed"].schedule is None
+    assert bag.dags["xiaoe_orders_hinted"].schedule is not None
+
+
 def test_history_begins_where_the_setting_says_in_beijing(bag: DagBag) -> None:
     [first] = first_intervals(bag.dags["xiaoe_orders_history"], 1)
     assert first.start == settings.history_start()
@@ -299,7 +326,8 @@ def test_history_begins_where_the_setting_says_in_beijing(bag: DagBag) -> None:
 
 
 def test_timetables_have_intervals_and_crons_are_in_beijing_time(dag: DAG) -> None:
-    assert isinstance(dag.timetable, CronDataIntervalTimetable | DeltaDataIntervalTimetable)
+    is_by_hint = dag.dag_id == "xiaoe_orders_hinted"
+    assert is_by_hint or isinstance(dag.timetable, CronDataIntervalTimetable | DeltaDataIntervalTimetable)
     if isinstance(dag.timetable, CronDataIntervalTimetable):
         assert str(dag.timetable.timezone) == "Asia/Shanghai"
     assert dag.start_date
@@ -427,6 +455,7 @@ def test_each_sync_has_a_time_within_which_it_is_fresh(bag: DagBag) -> None:
     due = {what: CRONS.get(dag_id, ("", timedelta(days=7)))[1] for dag_id in SYNCS for what in SYNCS[dag_id].values()}
     due |= {("orders", "late"): timedelta(hours=1), ("benefits", "decide"): timedelta(hours=1)}
     due |= {("marts", "refresh"): timedelta(hours=1)}
+    due = {what: interval for what, interval in due.items() if what not in OFF}
     assert fresh_within.keys() == due.keys()
     for what, interval in due.items():
         assert interval < fresh_within[what] <= max(2 * interval, timedelta(hours=30))
@@ -645,8 +674,8 @@ def test_no_room_that_serves_every_resource_names_one(name: str) -> None:
     assert name in NAMES_ORDERS or named == []
 
 
-NAMES_ORDERS = {"xiaoe.stage.lookup", "xiaoe.merge.unconfirmed"}
-"""Orders that after-sales name, and orders from files: about orders by nature."""
+NAMES_ORDERS = {"xiaoe.stage.lookup", "xiaoe.stage.hinted", "xiaoe.merge.unconfirmed"}
+"""Orders that after-sales or hints name, and orders from files: about orders by nature."""
 
 
 def test_parsing_a_dag_file_loads_neither_the_database_driver_nor_http_nor_numpy() -> None:

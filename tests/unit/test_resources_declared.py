@@ -20,6 +20,7 @@ from xiaoe.merge.sql import template_of
 from xiaoe.mysql.migrate import SCHEMA_DIR
 from xiaoe.resources.base import Cursor, Numbered, Resource, Scope
 from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.order_origins import ORDER_ORIGINS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
 from xiaoe.resources.refunds import REFUNDS
@@ -84,13 +85,14 @@ def test_no_statement_of_a_merge_commits(resource: Resource) -> None:
         (USERS, "/xe.user.batch.get/2.0.0", Cursor("es_skip"), "page_size", "total", 50, 3000, 10),
         (PRODUCTS, "/xe.goods.list.get/4.0.0", Numbered("page"), "page_size", "total", 100, 3000, 10),
         (LIVE_STREAMS, "/xe.alive.list.get/1.0.0", Numbered("page"), "page_size", "total", 100, 100, 10),
+        (ORDER_ORIGINS, "/xe.ecommerce.order.list/1.0.0", Numbered("page"), "page_size", "total", 100, 20, 1),
     ],
     ids=list(RESOURCES),
 )
 def test_interfaces_are_called_as_documented(
     resource: Resource, endpoint: str, paging: Any, size: str, total: str, largest: int, calls: int, seconds: int
 ) -> None:
-    """docs/xiaoe-api.md sections 2 to 6."""
+    """docs/xiaoe-api.md sections 2 to 6 and 10."""
     assert (resource.endpoint, resource.paging) == (endpoint, paging)
     assert (resource.size_key, resource.total_key, resource.largest_page) == (size, total, largest)
     assert resource.calls_per_second * resource.quota_seconds <= calls
@@ -106,9 +108,10 @@ def test_scope_and_time_belong_together(resource: Resource) -> None:
     else:
         assert resource.time in resource.reader.columns
         assert resource.reader._mapping[resource.time][1] is values.time
-        proof = (SCHEMA_DIR / "0010-proof.sql").read_text("utf-8")
-        assert f"KEY {resource.time_index} (shop_id, {resource.time}, observed_at, absent_since)" in proof
-    assert resource.scope is {"orders": Scope.CREATED, "refunds": Scope.CHANGED}.get(resource.name, Scope.WHOLE)
+        schema = "".join(file.read_text("utf-8") for file in SCHEMA_DIR.glob("*.sql"))
+        assert f"KEY {resource.time_index} (shop_id, {resource.time}, observed_at, absent_since)" in schema
+    windows = {"orders": Scope.CREATED, "refunds": Scope.CHANGED, "order_origins": Scope.CHANGED}
+    assert resource.scope is windows.get(resource.name, Scope.WHOLE)
 
 
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2030, 1, 1), timezones=st.sampled_from([BEIJING, timezone.utc]))
@@ -221,6 +224,10 @@ def test_only_real_rows_clear_the_mark_of_an_inferred_one() -> None:
         ("order_type", documented.ORDER_TYPES),
         ("sales_state", documented.SALES_STATES),
         ("after_sales_state", documented.AFTER_SALES_STATES),
+        ("order_list_2_state", documented.ORDER_LIST_2_STATES),
+        ("order_list_2_aftersale", documented.ORDER_LIST_2_AFTERSALES),
+        ("order_list_2_channel", documented.ORDER_LIST_2_CHANNELS),
+        ("order_list_2_close", documented.ORDER_LIST_2_CLOSES),
     ],
 )
 def test_texts_are_those_of_the_documentation(name: str, expected: dict[int, str]) -> None:

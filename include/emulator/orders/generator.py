@@ -10,7 +10,16 @@ from emulator.codes import IMPORT_CLIENT_TYPES, IMPORT_ORDER_TYPES
 from emulator.orders.arrivals import Arrivals
 from emulator.orders.attributes import COUPON_DISCOUNT, Attributes, attribute_sets
 from emulator.orders.catalogue import PHYSICAL, Catalogue, Product, Receiver
-from emulator.orders.lifecycle import OrderLifecycle, OrderSnapshot, make_lifecycle, may_refund, snapshot_at
+from emulator.orders.lifecycle import (
+    REFUND_DONE,
+    REFUNDING,
+    OrderLifecycle,
+    OrderSnapshot,
+    Refund,
+    make_lifecycle,
+    may_refund,
+    snapshot_at,
+)
 from emulator.seeded import between, draws_of, fraction, key_of
 
 _MASK = (1 << 48) - 1
@@ -56,13 +65,37 @@ class OrderGenerator:
         self._bad_rows = bad_rows
         self.catalogue = Catalogue(key)
         self._attributes = attribute_sets(key)
-        self.order = lru_cache(maxsize=_KEPT)(self._order)
+        self.as_created = lru_cache(maxsize=_KEPT)(self._order)
+        self.amended: dict[int, OrderLifecycle] = {}
         self.matching = lru_cache(maxsize=16)(self._matching)
 
     @property
     def starts(self) -> int:
         """The unix second before which there are no orders."""
         return self._arrivals.start
+
+    def order(self, number: int) -> Order:
+        """The order with this number, as amended."""
+        order = self.as_created(number)
+        return order._replace(lifecycle=self.amended[number]) if number in self.amended else order
+
+    def amend(self, order_id: str, *, settled_at: int | None, refunded_at: int | None) -> None:
+        """Let a paid order be settled, or wholly refunded without an after-sale, at other times; unix seconds.
+
+        Raises ValueError for an order that is unknown or not paid.
+        """
+        number = next(iter(self.with_id(order_id, range(_MASK))), None)
+        lifecycle = None if number is None else self.order(number).lifecycle
+        if number is None or lifecycle is None or lifecycle.paid_at is None:
+            raise ValueError(f"order_id: expected a paid order, got {order_id!r}")
+        if settled_at is not None:
+            lifecycle = lifecycle._replace(settled_at=settled_at)
+        if refunded_at is not None:
+            price = self.order(number).price
+            refund = Refund(refunded_at - 1, refunded_at, REFUNDING, REFUND_DONE, price, by_merchant=True)
+            lifecycle = lifecycle._replace(refund=refund)
+        self.amended[number] = lifecycle
+        self.matching.cache_clear()
 
     def created_between(self, begin: int, end: int, now: int) -> range:
         """Numbers of the orders created in [begin, end) that exist at `now`."""

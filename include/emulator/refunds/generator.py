@@ -200,7 +200,7 @@ class AfterSaleGenerator:
         return draw(self._salt, number) % _EXTRAS == 0
 
     def _make_all(self, number: int) -> tuple[AfterSale, ...]:
-        order, draws = self._orders.order(number), draws_of(self._key, number)
+        order, draws = self._orders.as_created(number), draws_of(self._key, number)
         lifecycles = lifecycles_of(order, draws, has_extra=self._has_extra(number))
         return tuple(self._make(order, place, lifecycle, draws) for place, lifecycle in enumerate(lifecycles))
 

@@ -6,7 +6,7 @@ smaller id whose transaction committed later. What came of each is kept in `hint
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -49,10 +49,7 @@ def add(
         changed_at: When the order changed, with an offset; None if the source does not say.
         told_at: When the hint came, with an offset.
     """
-    session.execute(
-        "INSERT INTO change_hints (shop_id, order_id, source, changed_at, told_at) VALUES (%s, %s, %s, %s, %s)",
-        (shop_id, order_id, source, beijing_text(changed_at) if changed_at else None, utc_text(told_at)),
-    )
+    add_many(session, [(shop_id, order_id)], source, changed_at, told_at)
 
 
 def add_many(
@@ -86,6 +83,27 @@ def waiting(session: Session, shop_id: str, limit: int) -> list[Hint]:
         (shop_id, limit),
     )
     return [_hint(row) for row in rows]
+
+
+def of_ids(session: Session, shop_id: str, ids: Sequence[int]) -> list[Hint]:
+    """Those of these hints that still wait, oldest first."""
+    if not ids:
+        return []
+    rows = session.query(
+        "SELECT id, order_id, source, changed_at, told_at FROM change_hints"
+        " WHERE shop_id = %s AND id IN %s ORDER BY id",
+        (shop_id, ids),
+    )
+    return [_hint(row) for row in rows]
+
+
+def remove(session: Session, ids: Sequence[int]) -> None:
+    """Remove hints, in the transaction of the merge that answers them.
+
+    One by one: of a single value of a unique key that exists InnoDB locks the row alone; of several it may lock the gap
+    behind the last, where a new hint would have to wait for the merge.
+    """
+    session.insert_many("DELETE FROM change_hints WHERE id = %s", [(number,) for number in ids])
 
 
 def _hint(row: tuple[Any, ...]) -> Hint:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from xiaoe.exceptions import XiaoeMappingError
+from xiaoe.hints import answers
 from xiaoe.merge import ledger, reconcile, rejected, status, unconfirmed
 from xiaoe.merge.api_fields import FieldSurvey
 from xiaoe.merge.broken_mapping import Tally
@@ -129,6 +130,7 @@ class _Transaction:
         """Merge all slices; the caller commits."""
         totals = Counter(dict.fromkeys(COUNTED, 0))
         count_before = self._count_whole_list()
+        hinted = answers.waiting(self._session, self._manifest)
         comparisons = reconcile.comparisons(self._session, self._resource, self._manifest)
         results = [result for comparison in comparisons for result in comparison.results]
         self._merge_rows(results)
@@ -142,6 +144,7 @@ class _Transaction:
             return totals
         for result in results:
             self._write_window(result)
+        answers.answer(self._session, self._manifest, hinted)
         totals["absent"] = self._mark_absent(comparisons, count_before)
         status.write_success(self._session, self._manifest, _summary(totals))
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - self._started)

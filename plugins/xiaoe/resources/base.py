@@ -171,6 +171,7 @@ class Resource:
         fresh_within: Mode → how long ago the last success may be: two runs of its schedule, or one and the time that a
             long one takes.
         overlap: How far an incremental run reaches back before the watermark.
+        lag: How long before now the window of an incremental run ends.
         reads_history: Whether the first incremental run reads everything since the start of the history; if not, the
             history DAG does.
     """
@@ -196,6 +197,7 @@ class Resource:
     feeds: Feeds = Feeds()
     fresh_within: Mapping[str, timedelta] = field(default_factory=dict)
     overlap: Callable[[], timedelta] = settings.overlap
+    lag: Callable[[], timedelta] = settings.lag
     reads_history: bool = False
     time_index: str | None = None
     tells_total: bool = True
@@ -215,9 +217,10 @@ class Resource:
         """Whether every row that the window ever held has to be in what was read of it.
 
         It has to for rows by creation and for whole lists. A row by its last change may have moved on since,
-        to a day that only a window up to the present holds.
+        to a time that only a window up to the present holds. A filter by days asks for the whole last day.
         """
-        return self.scope is not Scope.CHANGED or read_at < whole_days(window).end
+        is_fine = self.parts is not None and self.parts.step < DAY
+        return self.scope is not Scope.CHANGED or read_at < (window if is_fine else whole_days(window)).end
 
 
 def everything(window: Window) -> dict[str, Any]:

@@ -143,5 +143,6 @@ ORDERS = Resource(
         "deep_rescan": timedelta(hours=30),
         "history": settings.history_interval() + timedelta(days=1),
         "late": timedelta(hours=2),
+        **({"hints": timedelta(hours=2)} if settings.hints() else {}),
     },
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from xiaoe.resources import privacy
 from xiaoe.resources.base import Resource
 from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.order_origins import ORDER_ORIGINS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.users import USERS
 
 RESOURCES: dict[str, Resource] = {
-    resource.name: resource for resource in (ORDERS, REFUNDS, USERS, PRODUCTS, LIVE_STREAMS)
+    resource.name: resource for resource in (ORDERS, REFUNDS, USERS, PRODUCTS, LIVE_STREAMS, ORDER_ORIGINS)
 }
 
 PERSONAL = {

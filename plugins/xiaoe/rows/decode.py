@@ -188,7 +188,7 @@ class RowReader:
         except (ValueError, RecursionError) as error:
             raise RowError(f"not a JSON object: {error}") from None
         except ArithmeticError:
-            return tuple(map(_decoded, astuple(self._raw_decoder.decode(raw))))
+            return tuple(map(decoded, astuple(self._raw_decoder.decode(raw))))
 
     def _one_by_one(
         self, column: str, read: Callable[[Any], Any], came: Sequence[Any], problems: dict[int, list[Problem]]
@@ -271,7 +271,8 @@ def _with_words(read: Callable[[Any], Any], texts: dict[int, str]) -> Callable[[
     return lambda value: read(as_code(value))
 
 
-def _decoded(raw: msgspec.Raw) -> Any:
+def decoded(raw: msgspec.Raw) -> Any:
+    """The value of one field, floats as exact decimals; a number that no computer holds is left as its text."""
     try:
         return _EXACT.decode(raw)
     except ArithmeticError:

@@ -1,4 +1,6 @@
-"""Looks up orders by id that an after-sale names and that are too old for the rescan.
+"""Looks up orders by id: those that an after-sale names and that are too old for the rescan, or that hints name.
+
+`stage.hinted` chooses among the latter; the rest of this page is about the former.
 
 The API lists after-sales by their last change, orders only by their creation. The rescan sees the orders of the last
 XIAOE_RESCAN_DAYS. An older order is looked up in each run until it was seen XIAOE_REFUND_OVERLAP_DAYS after its
@@ -21,7 +23,7 @@ from typing import Any
 
 from xiaoe.api.hook import Answer, XiaoeHook
 from xiaoe.clock import BEIJING, beijing_text, utc_now, utc_text
-from xiaoe.coverage import Look, last_look, segments
+from xiaoe.coverage import Look, Segment, last_look, segments
 from xiaoe.mysql.session import Session
 from xiaoe.resources.orders import ORDERS, created_between
 from xiaoe.rows.keys import key_hash
@@ -35,11 +37,11 @@ _AROUND = timedelta(days=1)
 
 @dataclass(frozen=True)
 class NamedOrder:
-    """An order that after-sales name.
+    """An order that after-sales or hints name.
 
     Args:
         order_id: The order.
-        changed: When its latest after-sale changed, Beijing.
+        changed: When its latest after-sale changed, Beijing; or from when on a reading shows what its hints tell of.
         created: When the order was created, Beijing; None if it is not in the warehouse.
         observed_at: When the order was last written, UTC; None likewise.
     """
@@ -117,9 +119,16 @@ def to_look_up(
         settled = order.changed + settle
         if order.created is None:
             return settled >= now
-        return all(seen is None or seen < settled for seen in (order.observed_at, last_look(covered, order.created)))
+        seen = seen_at(order, covered)
+        return seen is None or seen < settled
 
     return [order for order in named if is_wanted(order)]
+
+
+def seen_at(order: NamedOrder, covered: Sequence[Segment]) -> datetime | None:
+    """When the order was last read, by itself or with a window over its creation; None: never."""
+    looks = (order.observed_at, last_look(covered, order.created) if order.created else None)
+    return max((seen for seen in looks if seen is not None), default=None)
 
 
 def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequence[NamedOrder], **run: Any) -> Manifest:
@@ -133,7 +142,7 @@ def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequenc
         folder: Where the pages go.
         plan: Its window ends with the moment of the run, the new watermark if it moves.
         wanted: The orders.
-        run: `mode` and `run_id` of the manifest.
+        run: `mode`, `run_id` and `hints` of the manifest.
     """
     started = utc_now()
     if folder.path.exists():
@@ -157,7 +166,7 @@ def stage_orders(hook: XiaoeHook, folder: RunFolder, plan: Plan, wanted: Sequenc
     )
     missing = [order for order in wanted if key_hash(order.order_id) not in found]
     if unknown := [order.order_id for order in missing if not order.created]:
-        log.warning("after-sales name %s orders that neither API nor warehouse know: %s", len(unknown), unknown[:10])
+        log.warning("%s orders were named that neither API nor warehouse know: %s", len(unknown), unknown[:10])
     manifest = Manifest(
         shop_id=hook.shop.app_id,
         resource=ORDERS.name,

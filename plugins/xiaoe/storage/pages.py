@@ -7,7 +7,7 @@ A page is gzip of two parts: one line of JSON (page number, `observed_at`) and t
 whole or not at all; a damaged page counts as missing. The manifest is written last: where there is one, the window was
 read completely. A slice that was halved has a file `halved`; its halves lie beside it in `slice-00-0` and `slice-00-1`,
 theirs in `slice-00-00` and so on. Whole lists are stored under a window that begins in 2000, orders that were looked up
-by id under `orders` in a run `late-…`.
+by id under `orders` in a run `late-…` or `hints-…`.
 
 Does not import Airflow; `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
 """
@@ -105,6 +105,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         calls: What reading cost: calls, retries, token refreshes, milliseconds waited before retries.
         is_lookup: Single rows were asked for by key; the manifest proves nothing about other rows of the window.
         not_listed: Keys that were asked for and that the API did not list.
+        hints: Of a look-up: ids of the hints that its merge answers (`hints.queue`).
         started_at: When reading began, UTC; None in manifests of earlier releases.
         staged_at: When the last page was stored, UTC; None likewise.
     """
@@ -118,6 +119,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calls: dict[str, int] = {}
     is_lookup: bool = False
     not_listed: list[str] = []
+    hints: list[int] = []
     started_at: Moment | None = None
     staged_at: Moment | None = None
 

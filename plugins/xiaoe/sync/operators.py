@@ -23,7 +23,10 @@ from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incrementa
 
 if TYPE_CHECKING:
     from xiaoe.api.hook import XiaoeHook
+    from xiaoe.coverage import Look
+    from xiaoe.mysql.session import Session
     from xiaoe.mysql.warehouse import Warehouse
+    from xiaoe.stage.lookup import NamedOrder
     from xiaoe.storage.pages import Manifest, RunFolder
 
 
@@ -35,7 +38,8 @@ class XiaoeStageOperator(ShopOperator):
     Args:
         resource: A key of `xiaoe.resources.registry.RESOURCES`.
         mode: Determines the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`. With `late`, orders are
-            looked up by id that after-sales name and that are too old for the rescan.
+            looked up by id that after-sales name and that are too old for the rescan; with `hints`, those that hints
+            name (`hints.queue`).
         named_by: With `late`: the run folder of the after-sales.
     """
 
@@ -75,7 +79,7 @@ class XiaoeStageOperator(ShopOperator):
                 self.log.info("pages go to %s", folder.path)
                 if plan.window.end > clock.now():
                     self.log.warning("the window ends in the future: rows that are created later are not in it")
-                stage = self._stage_lookup if self.mode == "late" else self._stage
+                stage = {"late": self._stage_late, "hints": self._stage_hinted}.get(self.mode, self._stage)
                 manifest = stage(hook, folder, warehouse, plan, run_id)
         self.log.info("staged %s rows; %s", sum(slice_.staged for slice_ in manifest.slices), manifest.calls)
         return str(folder.path)
@@ -96,10 +100,10 @@ class XiaoeStageOperator(ShopOperator):
 
         return Stager(hook, resource, folder, missing_rows).stage(plan, mode=self.mode, run_id=run_id)
 
-    def _stage_lookup(
+    def _stage_late(
         self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
     ) -> Manifest:
-        from xiaoe.merge import ledger, status
+        from xiaoe.merge import status
         from xiaoe.stage import lookup
         from xiaoe.storage.pages import RunFolder
 
@@ -111,12 +115,26 @@ class XiaoeStageOperator(ShopOperator):
                 watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
                 window = lookup.window_to_name(window, watermark, settle)
             named = lookup.named_orders(session, shop_id, window, created_before=now - settings.rescan_days())
-            created = [order.created for order in named if order.created]
-            looks = ledger.observations(session, ORDERS, shop_id, min(created), max(created)) if created else []
+            looks = _looks(session, shop_id, named)
         wanted = lookup.to_look_up(named, looks, now=now, settle=settle)
         self.log.info("after-sales of %s name %s older orders, %s to look up", window, len(named), len(wanted))
         plan = Plan(plan.window, moves_watermark=named_by.moves_watermark)
         return lookup.stage_orders(hook, folder, plan, wanted, mode=self.mode, run_id=run_id)
+
+    def _stage_hinted(
+        self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
+    ) -> Manifest:
+        from xiaoe.hints import queue
+        from xiaoe.stage import hinted, lookup
+
+        shop_id = hook.shop.app_id
+        with warehouse.session() as session:
+            hints = queue.waiting(session, shop_id, hinted.MOST_HINTS)
+            named = hinted.hinted_orders(session, shop_id, hints, skew=settings.max_clock_skew())
+            wanted = hinted.to_look_up(named, _looks(session, shop_id, named))
+        self.log.info("%s hints name %s orders, %s to look up", len(hints), len(named), len(wanted))
+        ids = [hint.id for hint in hints]
+        return lookup.stage_orders(hook, folder, plan, wanted, mode=self.mode, run_id=run_id, hints=ids)
 
     def _plan(self, context: Context, warehouse: Warehouse, shop_id: str) -> Plan:
         run = run_of(context)
@@ -128,6 +146,7 @@ class XiaoeStageOperator(ShopOperator):
             "deep_rescan": lambda: plan_rescan(run, lookback=settings.deep_rescan_days(), lag=lag),
             "whole": lambda: plan_whole(run),
             "late": lambda: Plan(Window(EVER, run.now)),
+            "hints": lambda: Plan(Window(EVER, run.now)),
         }
         return planners[self.mode]()
 
@@ -137,7 +156,8 @@ class XiaoeStageOperator(ShopOperator):
 
         with warehouse.session() as session:
             watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
-        resource, lag = RESOURCES[self.resource], settings.lag()
+        resource = RESOURCES[self.resource]
+        lag = resource.lag()
         first = settings.history_start() if resource.reads_history else run.now - lag - settings.history_interval()
         return plan_incremental(run, watermark, overlap=resource.overlap(), lag=lag, first=first)
 
@@ -191,6 +211,14 @@ class XiaoeMergeOperator(BaseOperator):
         if counts["rejected"]:
             self.log.warning("%s rows have no key: see table rejected_rows", counts["rejected"])
         return dict(counts)
+
+
+def _looks(session: Session, shop_id: str, named: Sequence[NamedOrder]) -> list[Look]:
+    """Merged windows over the times at which these orders were created."""
+    from xiaoe.merge import ledger
+
+    created = [order.created for order in named if order.created]
+    return ledger.observations(session, ORDERS, shop_id, min(created), max(created)) if created else []
 
 
 def run_of(context: Context) -> Run:

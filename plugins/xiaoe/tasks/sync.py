@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param, task_group
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param, task_group
 
 from xiaoe import settings
+from xiaoe.hints.trigger import HintTrigger
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.tasks.defaults import ASSETS, POOL, named, named_group, switch
+from xiaoe.tasks.defaults import ASSETS, POOL, TIMEZONE, named, named_group, switch
 
 ACCEPT_MISSING = {
     "accept_missing": switch(
@@ -45,6 +46,14 @@ WINDOW_PARAMS = {
     ),
     **ACCEPT_MISSING,
 }
+
+
+def hints_schedule() -> AssetOrTimeSchedule | None:
+    """Whenever hints wait, and hourly in case nobody watches; None where no source of hints is on."""
+    if not settings.hints():
+        return None
+    queue = Asset("xiaoe_change_hints", watchers=[AssetWatcher(name="queue", trigger=HintTrigger())])
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable("40 * * * *", timezone=TIMEZONE), assets=queue)
 
 
 def sync_shops(

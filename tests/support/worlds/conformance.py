@@ -24,6 +24,7 @@ from support.servers.wire import Seen, http, serving, shop_answer
 from support.worlds.shop import Database, Sync
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.clock import BEIJING
+from xiaoe.resources import order_origins
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.rows import values
 from xiaoe.storage.pages import Manifest, RunFolder
@@ -126,6 +127,12 @@ _SAMPLES: dict[Read, Callable[[int, datetime], tuple[Any, Any]]] = {
     values.count: lambda serial, _: (serial, serial),
     values.code_list: lambda serial, _: ([serial, 2], f"{serial},2"),
     values.time: lambda _, moment: (f"{moment:%Y-%m-%d %H:%M:%S}", moment),
+    order_origins.lines: lambda serial, moment: (
+        [{"sku_id": f"s_{serial}", "buy_num": str(serial), "total_price": serial, "expire_start": f"{moment}"}],
+        f'[{{"sku_id":"s_{serial}","spu_id":null,"goods_name":null,"buy_num":{serial},"unit_price":null,'
+        f'"total_price":"{serial // 100}.{serial % 100:02d}","actual_fee":null,"refund_state":null,'
+        f'"expire_start":"{moment}","expire_end":null}}]',
+    ),
     values.planned: lambda _, moment: (int(moment.replace(tzinfo=BEIJING).timestamp() * 1000) + 7, moment),
 }
 """How a value is read → one that is sent, and what is stored of it."""

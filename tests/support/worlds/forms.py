@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from xiaoe.resources import order_origins
 from xiaoe.rows import values
 
 Read = Callable[[Any], Any]
@@ -112,6 +113,15 @@ FORMS: dict[Read, list[tuple[Any, Any]]] = {
         ([2, 30], "2,30"), (["30", 2], "30,2"), ([2, 2], "2,2"), ("2,30", "2,30"), ("[2, 30]", "2,30"), (7, "7"),
         ('["2", 30]', "2,30"), ([], ""), ("[]", ""), *_NOTHING,
         *_refused(["x"], {}, [[2]], [2, None], "2,,30", [10**8] * 20),
+    ],
+    order_origins.lines: [
+        (
+            [{"sku_id": 7, "goods_name": "课 \"1\"", "buy_num": "2", "actual_fee": "990", "refund_state": "3"}],
+            '[{"sku_id":"7","spu_id":null,"goods_name":"课 \\"1\\"","buy_num":2,"unit_price":null,"total_price":null,'
+            '"actual_fee":"9.90","refund_state":3,"expire_start":null,"expire_end":null}]',
+        ),
+        ([], "[]"), *_NOTHING,
+        *_refused("[]", 3, {"sku_id": "7"}, [7], [{"buy_num": "many"}], [{"expire_end": "yesterday"}]),
     ],
     values.length: [([], 0), ([{"a": 1}, None], 2), *_NOTHING, *_refused(3, "3", {"a": 1})],
 }  # fmt: skip

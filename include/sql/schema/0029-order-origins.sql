@@ -1,0 +1,55 @@
+-- Order list 2.0: where orders come from, and their lines. Its codes are others than those of `orders`.
+-- depends: 0028-hints
+
+CREATE TABLE IF NOT EXISTS order_origins (
+    shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
+    order_id VARCHAR(128) NOT NULL COMMENT '订单ID',
+    user_id VARCHAR(128) NULL COMMENT '用户ID',
+    order_list_2_state INT NULL COMMENT '订单列表 2.0 的状态代码（原始值）；与 orders.order_state 不是同一套',
+    order_list_2_state_text VARCHAR(32) NULL COMMENT '订单列表 2.0 的状态；未知代码为空',
+    order_list_2_aftersale INT NULL COMMENT '订单列表 2.0 的售后展示状态代码（原始值）',
+    order_list_2_aftersale_text VARCHAR(32) NULL COMMENT '订单列表 2.0 的售后展示状态；未知代码为空',
+    close_type INT NULL COMMENT '关闭原因代码（原始值）',
+    close_type_text VARCHAR(32) NULL COMMENT '关闭原因；未知代码为空',
+    actual_fee DECIMAL(12, 2) NULL COMMENT '实付金额（元，接口为分）',
+    discount_amount DECIMAL(12, 2) NULL COMMENT '优惠金额（元，接口为分）',
+    refund_fee DECIMAL(12, 2) NULL COMMENT '退款金额（元，接口为分）',
+    refund_time DATETIME NULL COMMENT '退款时间（北京时间）',
+    settle_state INT NULL COMMENT '结算状态代码（原始值）',
+    share_user_id VARCHAR(128) NULL COMMENT '推广员的用户ID',
+    share_type INT NULL COMMENT '推广方式代码（原始值）',
+    channel_type INT NULL COMMENT '成交渠道代码（原始值）',
+    channel_type_text VARCHAR(32) NULL COMMENT '成交渠道；未知代码为空',
+    channel_bus_id VARCHAR(128) NULL COMMENT '渠道对象ID，如直播间',
+    wx_app_type INT NULL COMMENT '微信应用类型代码（原始值）',
+    relation_order_id VARCHAR(128) NULL COMMENT '关联订单ID',
+    created_time DATETIME NULL COMMENT '下单时间（北京时间）',
+    update_time DATETIME NULL COMMENT '最近变更时间（北京时间）',
+    lines_json TEXT NULL COMMENT '商品行（JSON，金额为元），展开见 order_lines',
+    problem_columns VARCHAR(1000) NULL COMMENT '读不出的字段（逗号分隔）；正常为空',
+    row_hash BIGINT UNSIGNED NOT NULL COMMENT '解析后数据的哈希；相同则不写入',
+    raw_hash BIGINT UNSIGNED NOT NULL COMMENT '接口原文的哈希；相同则不解析',
+    observed_at DATETIME(3) NOT NULL COMMENT '数据观测时间（UTC，请求发出之前）',
+    batch_id CHAR(16) NOT NULL COMMENT '写入批次，对应 sync_windows.batch_id',
+    absent_since DATETIME(3) NULL COMMENT '接口不再返回该订单的时间（UTC）；正常为空',
+    PRIMARY KEY (shop_id, order_id),
+    KEY idx_order_origins_updated (shop_id, update_time, observed_at, absent_since),
+    KEY idx_order_origins_share (shop_id, share_user_id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '订单来源：推广、渠道、关闭原因（订单列表 2.0）';
+
+CREATE TABLE IF NOT EXISTS order_lines (
+    shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
+    order_id VARCHAR(128) NOT NULL COMMENT '订单ID',
+    line_no INT NOT NULL COMMENT '行号，从1开始，按接口的顺序',
+    sku_id VARCHAR(128) NULL COMMENT '规格ID',
+    spu_id VARCHAR(128) NULL COMMENT '商品ID（SPU）',
+    goods_name TEXT NULL COMMENT '商品名称',
+    buy_num INT NULL COMMENT '购买数量',
+    unit_price DECIMAL(12, 2) NULL COMMENT '单价（元，接口为分）',
+    total_price DECIMAL(12, 2) NULL COMMENT '总价（元，接口为分）',
+    actual_fee DECIMAL(12, 2) NULL COMMENT '实付金额（元，接口为分）',
+    refund_state INT NULL COMMENT '退款状态代码（原始值）',
+    expire_start DATETIME NULL COMMENT '有效期开始（北京时间）',
+    expire_end DATETIME NULL COMMENT '有效期结束（北京时间）',
+    PRIMARY KEY (shop_id, order_id, line_no)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '订单商品行（订单列表 2.0）';

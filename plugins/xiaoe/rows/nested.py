@@ -1,0 +1,72 @@
+"""Rows whose fields lie one level down, in groups: `{"order_info": {"order_id": …}, "good_list": […]}`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from xiaoe.rows.decode import RowError, RowReader, decoded
+
+_NULL = msgspec.Raw(b"null")
+_groups_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class NestedRowReader(RowReader):
+    """Reads rows with groups; a field may lie in its group or beside it.
+
+    Args:
+        groups: Names of the groups, and for each what its fields are called in the mapping; None: as they are called.
+        unkept: Names of groups about people that are not read, and not kept of a row that cannot be typed.
+        mapping: As for `RowReader`.
+        code_texts: The same.
+        key: The same.
+    """
+
+    def __init__(
+        self, *arguments: Any, groups: dict[str, dict[str, str] | None], unkept: Sequence[str], **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._groups = groups
+        self._unkept = frozenset(unkept)
+
+    def key(self, raw: bytes | msgspec.Raw) -> str | None:
+        """The row's key, as `RowReader.key`."""
+        try:
+            key: str | None = self._mapping[self._key][1](self._fields(raw)[self._key_place])
+        except (RowError, ValueError, ArithmeticError, RecursionError):
+            return None
+        return key if key and key.strip() else None
+
+    def keys(self, raws: Sequence[bytes | msgspec.Raw]) -> list[str | None]:
+        """`key` of each row."""
+        return [self.key(raw) for raw in raws]
+
+    def kept(self, raw: bytes | msgspec.Raw) -> bytes:
+        """A row that cannot be typed, as it may be kept: without the groups that are not to be."""
+        try:
+            found = _groups_of(raw)
+        except (ValueError, RecursionError):
+            return super().kept(raw)
+        if self._unkept.isdisjoint(found):
+            return super().kept(raw)
+        return msgspec.json.encode({name: value for name, value in found.items() if name not in self._unkept})
+
+    def _fields(self, raw: bytes | msgspec.Raw) -> tuple[Any, ...]:
+        try:
+            found = self._flat(raw)
+            return tuple(decoded(found.get(field, _NULL)) for field, _ in self._mapping.values())
+        except (ValueError, RecursionError) as error:
+            raise RowError(f"not a JSON object: {error}") from None
+
+    def _flat(self, raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+        """The fields of the row and of its groups; a group that is no object, such as an empty array, has none."""
+        found = _groups_of(raw)
+        for group, names in self._groups.items():
+            try:
+                inner = _groups_of(found.get(group, b"{}"))
+            except msgspec.ValidationError:
+                continue
+            found |= inner if names is None else {names[name]: inner[name] for name in names.keys() & inner.keys()}
+        return found
