@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ import pytest
 
 from emulator.push import sealing
 from emulator.push.sealing import Sealed, Secrets, seal
+from support.faults.processes import KillSwitch, killed_everywhere
 from support.fixtures import servers
 from support.servers.emulator import serving
 from support.servers.push import SECRETS, PushClient, connection, order_change, pushing, pushing_child
@@ -221,6 +223,29 @@ def test_two_services_store_a_message_once(shop: pytest.MonkeyPatch, database: D
     assert sorted(hints(database)) == [f"o_m{n:03}" for n in range(80)]
 
 
+@one_server
+@pytest.mark.parametrize("arm", [KillSwitch.at_each_statement, KillSwitch.in_each_statement], ids=["before", "within"])
+def test_killed_anywhere_a_batch_is_there_whole_or_not_at_all(
+    shop: pytest.MonkeyPatch, database: Database, arm: Callable[[KillSwitch], None]
+) -> None:
+    store = Store(DayLimits(10, 10_000), None)
+    with Warehouse().session():  # its check of the schema is no part of this
+        pass
+
+    def work() -> None:
+        with Warehouse().session(any_schema=True) as session:
+            store.write(session, [accepted("m1"), accepted("m2")], datetime.now(timezone.utc))
+            session.commit()
+
+    deaths = 0
+    for _ in killed_everywhere(work, arm):
+        deaths += 1
+        told = [row["messages"] for row in database.rows("SELECT messages FROM push_days WHERE messages > 0")]
+        assert (len(messages(database)), len(hints(database)), told) in ((0, 0, []), (2, 2, [2]))
+    assert deaths >= 8
+    assert hints(database) == ["o_m1", "o_m2"]
+
+
 # --- trouble -------------------------------------------------------------------------------------------
 
 
@@ -317,6 +342,16 @@ def test_a_service_that_is_stopped_answers_what_has_come(database: Database, sho
 
 
 @one_server
+def test_a_body_that_does_not_come_holds_up_nobody(client: PushClient, database: Database) -> None:
+    address = urlsplit(client.url)
+    with socket.create_connection((address.hostname, address.port or 80)) as slow:
+        slow.sendall(f"POST /push/{APP_ID} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
+        assert client.change("o_1") == SUCCESS
+        assert slow.recv(1000).startswith(b"HTTP/1.1 400"), "answered nevertheless"
+    assert hints(database) == ["o_1"]
+
+
+@one_server
 def test_while_others_hold_the_lock_the_shop_is_told_to_come_again(client: PushClient, database: Database) -> None:
     assert client.change("o_1") == SUCCESS
     holder = database.connect()
@@ -362,12 +397,12 @@ def test_a_message_that_cannot_be_stored_holds_up_no_other(shop: pytest.MonkeyPa
 
 @one_server
 def test_what_a_shop_tells_of_days_lost_twice_late_and_in_any_order(client: PushClient, database: Database) -> None:
-    begin = int(datetime.fromisoformat("2026-11-14T00:00:00+08:00").timestamp())
+    begin = int(datetime.fromisoformat("2026-11-16T00:00:00+08:00").timestamp())
     credentials = f"{APP_ID}:{CLIENT_ID}:{SECRET}"
     with serving(orders=3000, start="2026-09-01", now=NOW, frozen=True, seed=7, shop=[credentials]) as emulator:
         told: Any = emulator.push(
             url=f"{client.url}/push/{APP_ID}", token=SECRETS.token, aeskey=SECRETS.aeskey,
-            begin=begin, end=begin + 6 * 86_400, twice=0.3, lost=0.1, late=0.2, shuffled=True,
+            begin=begin, end=begin + 3 * 86_400, twice=0.3, lost=0.1, late=0.2, shuffled=True,
         )  # fmt: skip
     assert told["unanswered"] == []
     assert told["answers"].keys() == {"200"}
