@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -61,6 +62,8 @@ class PushClient:
         except HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+        except HTTPException as error:
+            raise ConnectionError(f"the answer broke off: {type(error).__name__}") from None
 
 
 def order_change(app_id: str, order_id: str, message_id: str) -> bytes:
