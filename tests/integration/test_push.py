@@ -161,14 +161,16 @@ def test_forged_old_and_foreign_requests_change_nothing(client: PushClient, data
 
 
 def test_the_console_may_check_the_address_in_either_way(client: PushClient, database: Database) -> None:
-    values = {"timestamp": "1700000000", "nonce": "n", "echostr": "4375120948345356249"}
-    signature = sealing.sign(SECRETS.token, "1700000000", "n", "")
+    now = str(int(time.time()))
+    values = {"timestamp": now, "nonce": "n", "echostr": "4375120948345356249"}
+    signature = sealing.sign(SECRETS.token, now, "n", "")
     assert client.get(f"/push/{APP_ID}?{urlencode({**values, 'signature': signature})}") == (200, values["echostr"])
     secret = sealing.encrypt(b"echo", SECRETS.aeskey)
-    signature = sealing.sign(SECRETS.token, "1700000000", "n", secret)
+    signature = sealing.sign(SECRETS.token, now, "n", secret)
     asked = urlencode({**values, "echostr": secret, "msg_signature": signature})
     assert client.get(f"/push/{APP_ID}?{asked}") == (200, "echo")
     assert client.get(f"/push/{APP_ID}?{urlencode({**values, 'signature': signature})}") == (403, "bad_signature")
+    assert client.get(f"/push/{APP_ID}?{'a=1&' * 50}") == (400, "no_push")
     assert messages(database) == []
 
 

@@ -26,6 +26,7 @@ from xiaoe.push.messages import AccountMerge, read_message
 from xiaoe.push.refusals import RefusalLog
 from xiaoe.push.request import read_request
 from xiaoe.push.shops import PushShop, push_shops
+from xiaoe.resources import privacy
 
 AESKEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 SECRETS = Secrets("token-of-the-tests", AESKEY)
@@ -337,6 +338,31 @@ def test_shops_that_share_their_secrets_share_an_address() -> None:
     assert refusal_of(order_change("app2"), *shops, path="app1") is PushRefusal.WRONG_SHOP
 
 
+def test_nobody_has_a_message_decrypted_that_he_came_by() -> None:
+    """Its signature is that of a check of the address."""
+    sealed = read_request(seal(order_change(), SECRETS, int(NOW.timestamp())).body, "")
+    fields = {"echostr": sealed.encrypt, "signature": sealed.signature, "timestamp": sealed.timestamp}
+    with pytest.raises(RefusedError) as caught:
+        gate().prove("app1", {**fields, "nonce": sealed.nonce}, NOW)
+    assert caught.value.reason is PushRefusal.NO_PUSH
+
+
+@pytest.mark.parametrize("echo", ["<script>", "a b", "", "é", "x" * 129])
+def test_only_letters_and_digits_are_echoed(echo: str) -> None:
+    at = str(int(NOW.timestamp()))
+    fields = {"timestamp": at, "nonce": "n", "echostr": echo, "signature": signature_of(SECRETS.token, at, "n")}
+    assert gate().prove("app1", {**fields, "echostr": "a1"}, NOW) == "a1"
+    with pytest.raises(RefusedError):
+        gate().prove("app1", fields, NOW)
+
+
+def test_an_old_check_of_the_address_is_refused() -> None:
+    fields = {"timestamp": "1", "nonce": "n", "echostr": "a", "signature": signature_of(SECRETS.token, "1", "n")}
+    with pytest.raises(RefusedError) as caught:
+        gate().prove("app1", fields, NOW)
+    assert caught.value.reason is PushRefusal.TOO_OLD
+
+
 def test_refusals_are_logged_once_a_minute_without_what_they_contain(caplog: pytest.LogCaptureFixture) -> None:
     seconds = iter([0.0, 1.0, 2.0, 61.0])
     log = RefusalLog(lambda: next(seconds))
@@ -399,6 +425,13 @@ def test_messages_are_kept_as_long_as_they_may_be_repeated(environment: pytest.M
     environment.setenv("XIAOE_PUSH_MAX_AGE_HOURS", "100")
     environment.setenv("XIAOE_PUSH_KEEP_DAYS", "4")
     with pytest.raises(XiaoeConfigError, match=r"^XIAOE_PUSH_KEEP_DAYS=4: .*: keep them 5 days or more$"):
+        service.make_service()
+
+
+def test_a_policy_that_needs_a_key_needs_it_at_the_start(environment: pytest.MonkeyPatch) -> None:
+    privacy.key.cache_clear()
+    environment.setenv("XIAOE_PERSONAL_DATA", "push_messages.content=hash")
+    with pytest.raises(XiaoeConfigError, match="XIAOE_PERSONAL_DATA_KEY_CONN_ID is empty"):
         service.make_service()
 
 

@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
 
 from xiaoe.clock import utc_now
-from xiaoe.push.cipher import CipherError, decrypt
 from xiaoe.push.gate import Gate, PushRefusal, RefusedError
 from xiaoe.push.leaves import UnreadableError
 from xiaoe.push.refusals import RefusalLog
@@ -52,7 +51,7 @@ def make_app(gate: Gate, writer: GroupWriter) -> FastAPI:
         """Take a message; `success` only once it is committed."""
         app_id = request.path_params.get("app_id")
         try:
-            sealed = _sealed(await _body(request), request.url.query)
+            sealed = _sealed(await _body(request), _query(request))
             outcome = await writer.put(gate.open(app_id, sealed, utc_now()))
         except RefusedError as error:
             return refuse(error)
@@ -63,26 +62,14 @@ def make_app(gate: Gate, writer: GroupWriter) -> FastAPI:
         return PlainTextResponse(_SUCCESS)
 
     async def prove(request: Request) -> PlainTextResponse:
-        """Answer the console's check of the address, which WeChat's scheme does by `echostr`.
-
-        Not documented here. Both of WeChat's forms are answered: `echostr` as it is where token, timestamp and nonce
-        are signed, decrypted where it is signed with them.
-        """
-        app_id, fields = request.path_params.get("app_id"), read_query(request.url.query)
-        echo = fields.get("echostr", "").replace(" ", "+")
-        given = fields.get("msg_signature") or fields.get("signature", "")
-        signed = (fields.get("timestamp", ""), fields.get("nonce", ""))
+        """Answer the console's check of the address."""
+        app_id = request.path_params.get("app_id")
         try:
-            try:
-                gate.signer(app_id, given, signed)
-                return PlainTextResponse(echo)
-            except RefusedError:
-                shop = gate.signer(app_id, given, (*signed, echo))
-                return PlainTextResponse(decrypt(shop.key, echo))
+            return PlainTextResponse(gate.prove(app_id, read_query(_query(request)), utc_now()))
         except RefusedError as error:
             return refuse(error)
-        except CipherError:
-            return refuse(RefusedError(PushRefusal.WRONG_KEY, app_id))
+        except UnreadableError:
+            return refuse(RefusedError(PushRefusal.NO_PUSH))
 
     async def health(_: Request) -> PlainTextResponse:
         return PlainTextResponse("ok") if writer.healthy else PlainTextResponse("the database is not usable", 503)
@@ -92,6 +79,10 @@ def make_app(gate: Gate, writer: GroupWriter) -> FastAPI:
         app.add_route(path, prove, methods=["GET"])
     app.add_route("/health", health, methods=["GET"])
     return app
+
+
+def _query(request: Request) -> str:
+    return str(request.scope["query_string"].decode("ascii", "replace"))
 
 
 async def _body(request: Request) -> bytes:

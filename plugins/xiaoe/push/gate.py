@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -9,8 +10,10 @@ from enum import Enum
 
 from xiaoe.push.cipher import CipherError, decrypt, is_signed
 from xiaoe.push.messages import PushMessage, read_message
-from xiaoe.push.request import PushRequest
+from xiaoe.push.request import PushRequest, unix_seconds
 from xiaoe.push.shops import PushShop
+
+_ECHO = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
 class PushRefusal(Enum):
@@ -120,8 +123,8 @@ class Gate:
             RefusedError: It is not taken.
         """
         signed = (request.timestamp, request.nonce, request.encrypt)
-        shop = self.signer(app_id, request.signature, signed)
-        sent_at = self._timely(request, now, shop.app_id)
+        shop = self._signer(app_id, request.signature, signed)
+        sent_at = self._timely(request.timestamp, now, shop.app_id)
         try:
             message = read_message(decrypt(shop.key, request.encrypt))
         except CipherError:
@@ -129,7 +132,38 @@ class Gate:
         owner = self._owner(app_id, shop, message)
         return Accepted(owner, sent_at, message)
 
-    def signer(self, app_id: str | None, signature: str, signed: tuple[str, ...]) -> PushShop:
+    def prove(self, app_id: str | None, fields: Mapping[str, str], now: datetime) -> str:
+        """What the console wants to hear when it checks the address, which WeChat's scheme does by `echostr`.
+
+        Not documented here. Both of WeChat's forms are answered: `echostr` as it is where token, timestamp and nonce
+        are signed, decrypted where it is signed with them. Only letters and digits are: else whoever came by a message
+        could have it decrypted.
+
+        Args:
+            app_id: The shop in the request's path.
+            fields: Of the query string, names in lower case.
+            now: The present moment, with an offset.
+
+        Raises:
+            RefusedError: It is no such check.
+        """
+        echo = fields.get("echostr", "").replace(" ", "+")
+        given = fields.get("msg_signature") or fields.get("signature", "")
+        signed = (fields.get("timestamp", ""), fields.get("nonce", ""))
+        try:
+            shop, answer = self._signer(app_id, given, signed), echo
+        except RefusedError:
+            shop = self._signer(app_id, given, (*signed, echo))
+            try:
+                answer = decrypt(shop.key, echo).decode("ascii", "replace")
+            except CipherError:
+                raise RefusedError(PushRefusal.WRONG_KEY, shop.app_id) from None
+        self._timely(signed[0], now, shop.app_id)
+        if not _ECHO.fullmatch(answer):
+            raise RefusedError(PushRefusal.NO_PUSH, shop.app_id)
+        return answer
+
+    def _signer(self, app_id: str | None, signature: str, signed: tuple[str, ...]) -> PushShop:
         """The shop whose token signed these parts.
 
         Raises:
@@ -143,8 +177,8 @@ class Gate:
                 return shop
         raise RefusedError(PushRefusal.BAD_SIGNATURE, app_id)
 
-    def _timely(self, request: PushRequest, now: datetime, app_id: str) -> datetime:
-        if (seconds := request.sent_at) is None:
+    def _timely(self, timestamp: str, now: datetime, app_id: str) -> datetime:
+        if (seconds := unix_seconds(timestamp)) is None:
             raise RefusedError(PushRefusal.NO_PUSH, app_id)
         sent_at = datetime.fromtimestamp(seconds, timezone.utc)
         if sent_at < now - self.max_age:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from xiaoe.push.leaves import UnreadableError, leaves_of
 
 _MOST_FIELDS = 32
+_MOST_DIGITS = 13
 _MILLISECONDS_FROM = 10**11
 """A timestamp from there on counts milliseconds: as seconds it would lie in the year 5138."""
 
@@ -28,14 +29,6 @@ class PushRequest:
     signature: str
     timestamp: str
     nonce: str
-
-    @property
-    def sent_at(self) -> int | None:
-        """Unix seconds; None if the timestamp is no number. Whether it counts milliseconds is not documented."""
-        if not (self.timestamp.isascii() and self.timestamp.isdigit() and len(self.timestamp) <= len("9" * 13)):
-            return None
-        number = int(self.timestamp)
-        return number // 1000 if number >= _MILLISECONDS_FROM else number
 
 
 def read_request(body: bytes, query: str) -> PushRequest:
@@ -63,6 +56,14 @@ def read_request(body: bytes, query: str) -> PushRequest:
     if missing := [name for name, value in values.items() if not value]:
         raise UnreadableError(f"the request has no {', '.join(missing)}")
     return PushRequest(**values)
+
+
+def unix_seconds(timestamp: str) -> int | None:
+    """A timestamp as unix seconds; None if it is no number. Whether it counts milliseconds is not documented."""
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _MOST_DIGITS):
+        return None
+    number = int(timestamp)
+    return number // 1000 if number >= _MILLISECONDS_FROM else number
 
 
 def read_query(query: str) -> Mapping[str, str]:

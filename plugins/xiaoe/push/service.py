@@ -103,4 +103,8 @@ def _max_age() -> timedelta:
 def _hide() -> Hide | None:
     """The form of `push_messages.content`; None where the policy leaves it as it is."""
     forms = forms_of("push_messages", PERSONAL["push_messages"])
-    return forms.around("content", str) if "content" in forms.columns else None
+    if "content" not in forms.columns:
+        return None
+    hide = forms.around("content", str)
+    hide("")  # a key that is missing or too short shows now
+    return hide

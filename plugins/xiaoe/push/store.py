@@ -98,7 +98,8 @@ class Store:
                 known.add(key)
                 content: str | None = one.message.kept(self.hide)
                 size = len((content or "").encode())
-                if content_bytes + noted["content_bytes"] + size > self.limits.content_bytes:
+                is_over = content_bytes + noted["content_bytes"] + size > self.limits.content_bytes
+                if is_over or size > session.largest_text:
                     content, size = None, 0
                     noted["without_content"] += 1
                 noted["content_bytes"] += size

@@ -32,7 +32,8 @@ _MOST_WAITING = 2000
 _IDLE_SECONDS = 10.0
 """After so long without a message, the connection is used once: it stays open, and health is known."""
 _ATTEMPTS = 3
-_LOCK_SECONDS = 3
+_LOCK_SECONDS = 1
+"""With the attempts, less than anybody waits."""
 _LOG = logging.getLogger("xiaoe.push")
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ class GroupWriter:
             XiaoeError: The database cannot be used; says why and what to do.
         """
         self._open()
+        self.healthy = True
         self._thread = threading.Thread(target=self._run, name="push-writer", daemon=True)
         self._thread.start()
 
@@ -122,13 +124,7 @@ class GroupWriter:
 
     def _run(self) -> None:
         for group in self._groups():
-            waiting = [one for one in group if one.until > time.monotonic()]
-            self._note_refusals()
-            if waiting:
-                self._settle(waiting)
-            else:
-                self._look()
-        self._note_refusals()
+            self._settle([one for one in group if one.until > time.monotonic()])
         self._close()
 
     def _groups(self) -> Iterator[list[_Waiting]]:
@@ -150,77 +146,76 @@ class GroupWriter:
             yield group
 
     def _settle(self, group: Sequence[_Waiting]) -> None:
-        """Store a group and answer; if it fails by what one message is, each by itself."""
+        """Store a group, which may be empty, and answer; if it fails by what one message is, each by itself."""
         messages = [one.message for one in group]
-        try:
-            outcomes = self._transaction(lambda session: self.store.write(session, messages, utc_now()))
-        except (BusyError, XiaoeError) as error:
-            _answer(group, BusyError(str(error)))
-            return
-        except Exception as error:  # a message that cannot be stored must not hold up the others
-            if len(group) > 1:
-                for one in group:
-                    self._settle([one])
-                return
-            code = error.args[0] if isinstance(error, Error) and error.args else ""  # its text may quote the message
-            _LOG.error("消息无法入库 a message of shop %s is not stored: %s %s", messages[0].app_id, _kind(error), code)
-            _answer(group, BusyError(_kind(error)))
-            return
-        _answer(group, outcomes)
-
-    def _note_refusals(self) -> None:
         with self._guard:
             refused, self._refused = self._refused, Counter()
-        if not refused:
-            return
-        try:
-            self._transaction(lambda session: note_refusals(session, refused, utc_now()))
-        except Exception as error:
-            _LOG.warning("counts of refused requests are lost: %s", _kind(error))
 
-    def _look(self) -> None:
+        def work(session: Session) -> list[Outcome]:
+            now = utc_now()
+            note_refusals(session, refused, now)
+            return self.store.write(session, messages, now)
+
         try:
-            self._transaction(lambda session: session.query("SELECT 1"))
+            _answer(group, self._transaction(work))
+            return
         except Exception as error:
-            _LOG.warning("数据库不可用，推送暂不收下 · the database is not usable, pushes are not taken: %s", error)
+            with self._guard:
+                self._refused += refused
+            failure = error
+        if isinstance(failure, BusyError | XiaoeError) or not group:
+            _answer(group, BusyError(str(failure)))
+        elif len(group) > 1:  # a message that cannot be stored must not hold up the others
+            for one in group:
+                self._settle([one])
+        else:  # the text of the error may quote the message
+            code = failure.args[0] if isinstance(failure, Error) and failure.args else ""
+            what = f"{type(failure).__name__} {code}"
+            _LOG.error("消息无法入库 a message of shop %s is not stored: %s", messages[0].app_id, what)
+            _answer(group, BusyError(what))
 
     def _transaction(self, work: Callable[[Session], T]) -> T:
-        """Run some statements and commit; connects again if need be, tries again after a deadlock.
+        """Run some statements and commit, which also shows that the database is there.
+
+        Connects again if need be, and tries again after a deadlock.
 
         Raises:
             XiaoeError: The database cannot be used.
             BusyError: Others held locks for too long.
         """
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 session = self._session or self._open()
                 result = work(session)
                 session.commit()
             except Exception as error:
                 self._close()  # also discards what was not committed
-                if not isinstance(error, Error) or error.args[:1] not in [(code,) for code in TRY_AGAIN]:
-                    self.healthy = not isinstance(error, XiaoeError)
+                if not (isinstance(error, Error) and error.args and error.args[0] in TRY_AGAIN):
+                    self._note_health(error if isinstance(error, XiaoeError) else None)
                     raise
-                if attempt + 1 == _ATTEMPTS:
+                if attempt == _ATTEMPTS:
                     raise BusyError(f"the database was busy {_ATTEMPTS} times: {TRY_AGAIN[error.args[0]]}") from None
             else:
-                self.healthy = True
+                self._note_health(None)
                 return result
-        raise AssertionError  # every attempt returns or raises
+        raise AssertionError("every attempt returns or raises")
+
+    def _note_health(self, error: XiaoeError | None) -> None:
+        """Keep whether the database can be used, and log it when that changes."""
+        if self.healthy and error:
+            _LOG.error("数据库不可用，推送暂不收下 · the database is not usable, pushes are not taken: %s", error)
+        elif not self.healthy and not error:
+            _LOG.warning("数据库恢复，继续收推送 · the database is usable, pushes are taken")
+        self.healthy = error is None
 
     def _open(self) -> Session:
         self._session = self._stack.enter_context(self.sessions())
         self._session.execute(f"SET SESSION innodb_lock_wait_timeout = {_LOCK_SECONDS}")
-        self.healthy = True
         return self._session
 
     def _close(self) -> None:
         self._session = None
         self._stack.close()
-
-
-def _kind(error: Exception) -> str:
-    return type(error).__name__
 
 
 def _answer(group: Sequence[_Waiting], outcomes: Sequence[Outcome] | Exception) -> None:
