@@ -30,15 +30,20 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
+from xiaoe import settings
 from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
 from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
+
+HOURS = settings.rescan_every() // timedelta(hours=1)
 
 with DAG(
     dag_id="xiaoe_orders_rescan",
     dag_display_name=dag_name("xiaoe_orders_rescan"),
     description="Changes of recent orders",
     doc_md=__doc__,
-    schedule=CronDataIntervalTimetable("0 * * * *", timezone=TIMEZONE),
+    schedule=CronDataIntervalTimetable(
+        {1: "0 * * * *", 24: "0 0 * * *"}.get(HOURS, f"0 */{HOURS} * * *"), timezone=TIMEZONE
+    ),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
     catchup=False,
     max_active_runs=1,

@@ -22,6 +22,7 @@ Value = TypeVar("Value")
 _PACKAGE = Path(__file__).resolve().parent
 _PACKED = _PACKAGE / "include"  # in a wheel; a checkout has include/ at its top
 HINT_SOURCES = ("list", "push")
+_HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
 _MAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 
 
@@ -136,6 +137,12 @@ def _parse_sources(text: str) -> list[str]:
     return names
 
 
+def _parse_hours_of_day(text: str) -> timedelta:
+    if text not in map(str, _HOURS):
+        raise ValueError(f"give one of {', '.join(map(str, _HOURS))}")
+    return timedelta(hours=int(text))
+
+
 def _parse_language(text: str) -> str:
     if text not in LANGUAGES:
         raise ValueError(f"give one of {', '.join(LANGUAGES)}")
@@ -198,6 +205,11 @@ rescan_days = Setting(
     "XIAOE_RESCAN_DAYS", _days(1), "15",
     "reach of the hourly rescan; older orders that an after-sale names are looked up by id. Checks and the calendar of"
     " the monitoring page follow; keep it above the [days of the benefit policy](benefits.md#change-the-rule)",
+)  # fmt: skip
+rescan_every = Setting(
+    "XIAOE_RESCAN_HOURS", Kind(_parse_hours_of_day), "1",
+    "hours between two rescans: 1, 2, 3, 4, 6, 8, 12 or 24 (at midnight); read [hints](operations.md#hints) before"
+    " raising it",
 )  # fmt: skip
 deep_rescan_days = Setting("XIAOE_DEEP_RESCAN_DAYS", _days(1), "90", "reach of the nightly rescan")
 refund_overlap = Setting(
@@ -347,7 +359,8 @@ rejected_keep = Setting(
 )
 result_keep = Setting(
     "XIAOE_RESULT_KEEP_DAYS", _days(1), "400",
-    "results of checks, storage samples, run costs, closed alerts, records of removed backups",
+    "results of checks and of looks at hinted orders, storage samples, run costs, closed alerts, records of removed"
+    " backups",
 )  # fmt: skip
 export_keep = Setting("XIAOE_EXPORT_KEEP_DAYS", _days(1), "90", "files in `XIAOE_EXPORT_DIR`")
 log_keep = Setting("XIAOE_LOG_KEEP_DAYS", _days(1), "30", "Airflow's log files on the machine of the task")

@@ -234,6 +234,9 @@ MODES = {
 """`sync_status.mode` → its name."""
 
 
+CHANGE_SOURCES = {"push": Text("消息推送", "message push"), "list": Text("变更列表", "changed orders"), **MODES}
+"""`bi_change_sources.source`, who saw a change first → its name."""
+
 GROUPS = {"shop": Text("店铺", "shop"), "order": Text("订单", "order"), **RESOURCES}
 """Group of tasks → its name: what it is mapped over, or the list it reads."""
 

@@ -335,3 +335,46 @@ def restore(database: Database, tables: dict[str, list[dict[str, Any]]]) -> None
                 f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
                 [row[column] for column in columns],
             )
+
+
+# --- who saw it first ----------------------------------------------------------------------------------
+
+
+def test_each_change_counts_for_the_run_that_saw_it_first(
+    runs: TaskRunner, shop: Emulator, database: Database, hints: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged = logged_orders(shop)
+    pushed, listed, late = logged[:2], logged[2], logged[3]
+    hints.add(*pushed, told=LATER)
+    hints.add(*pushed, source="list", told=LATER + MINUTE)
+    hints.add(listed, source="list", told=LATER)
+    runs.sync("orders", "hints")
+    window = {"from": f"{OPENED:%Y-%m-%d}", "to": f"{LOADED:%Y-%m-%d %H:%M:%S}"}
+    hints.add(late, told=LATER + MINUTE)
+    runs.sync("orders", "rescan", kind="manual", **window)
+    runs.at(LATER + 2 * MINUTE)
+    runs.sync("orders", "hints")
+    # The view reaches 60 days back from the present, and the shop's clock is another one.
+    for table, column in (("order_state_log", "observed_at"), ("hint_looks", "told_at")):
+        database.rows(f"UPDATE {table} SET {column} = {column} + INTERVAL DATEDIFF(UTC_TIMESTAMP(), %s) DAY", (LATER,))
+    rows = database.rows("SELECT source, source_text, changes, rescans_only FROM bi_change_sources")
+    found = {row["source"]: row for row in rows}
+    assert (found["push"]["changes"], found["push"]["rescans_only"]) == (2, 0)
+    assert (found["list"]["changes"], found["list"]["source_text"]) == (1, "变更列表")
+    assert found["rescan"]["changes"] == len(logged) - 3
+    assert found["rescan"]["rescans_only"] == len(logged) - 4, "a hint on one came a minute later"
+
+
+WATCHED = ("order_state", "ship_state", "refund_money", "refund_time")
+"""What the log of changes watches."""
+
+
+def logged_orders(shop: Emulator) -> list[str]:
+    """Orders that changed between `LOADED` and `LATER` in what the log watches."""
+    window = Window(OPENED, LOADED)
+    states = []
+    for moment in (LOADED, LATER):
+        shop.set_clock(f"{moment:%Y-%m-%dT%H:%M:%S}")
+        rows = truth_by_id(shop, window)
+        states.append({name: [row[column] for column in WATCHED] for name, row in rows.items()})
+    return [name for name in states[1] if states[0][name] != states[1][name]]

@@ -29,7 +29,7 @@ from xiaoe.shop_check.findings import Finding, Level, ShopCheck, ShopVerdict
 from xiaoe.shop_check.runner import check_shop
 
 PACKAGE = Path(report.__file__).parent
-ORDERS, REFUNDS, USERS, PRODUCTS, LIVE = RESOURCES.values()
+ORDERS, REFUNDS, USERS, PRODUCTS, LIVE, CHANGED = RESOURCES.values()
 SHOP = f"{APP_ID}:{CLIENT_ID}:{SECRET}"
 DAY = timedelta(days=1)
 

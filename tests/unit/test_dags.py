@@ -319,6 +319,13 @@ def test_without_a_source_of_hints_nothing_of_them_runs(clean_environment: pytes
     assert bag.dags["xiaoe_orders_hinted"].schedule is not None
 
 
+@pytest.mark.parametrize(("hours", "cron"), [("1", "0 * * * *"), ("6", "0 */6 * * *"), ("24", "0 0 * * *")])
+def test_the_rescan_may_be_rarer(clean_environment: pytest.MonkeyPatch, hours: str, cron: str) -> None:
+    clean_environment.setenv("XIAOE_RESCAN_HOURS", hours)
+    [dag] = DagBag(str(ROOT / "dags" / "xiaoe_orders_rescan.py")).dags.values()
+    assert dag.timetable.expression == cron
+
+
 def test_history_begins_where_the_setting_says_in_beijing(bag: DagBag) -> None:
     [first] = first_intervals(bag.dags["xiaoe_orders_history"], 1)
     assert first.start == settings.history_start()

@@ -458,6 +458,16 @@ def test_without_data_a_chart_says_so() -> None:
     assert all("no data yet" in chart["svg"] for chart in build(page_data())["charts"])
 
 
+def test_who_saw_changes_first_is_drawn_once_some_were_logged() -> None:
+    today = NOW.astimezone(BEIJING).date()
+    sources = [records.ChangeSource(today, "push", 12, 0), records.ChangeSource(today, "rescan", 3, 2)]
+    *_, first, unhinted = build(page_data()._replace(sources=sources))["charts"]
+    assert (first["title"], unhinted["title"]) == ("Who saw changes of orders first", "Changes that only a rescan saw")
+    assert "message push" in first["svg"]
+    assert "15-day rescan" in first["svg"]
+    assert len(build(page_data())["charts"]) == 2
+
+
 def test_growth_begins_with_the_first_sample_and_is_in_gigabytes() -> None:
     growth = [records.StorageDay(NOW.date() - back * DAY, "database", (10 - back) * 10**9) for back in (2, 0)]
     svg = build(page_data(growth=growth))["growth"]["svg"]

@@ -39,11 +39,12 @@ RESULTS = tuple(
         ("quality_results", "checked_at"),
         ("storage_samples", "sampled_at"),
         ("sync_runs", "finished_at"),
+        ("hint_looks", "taken_at"),
         ("alerts", "closed_at"),
         ("backups", "removed_at"),
     )
 )
-"""Rows that only people read: check results, samples, costs, closed alerts, removed backups."""
+"""Rows that only people read: check results, samples, costs, looks at hinted orders, closed alerts, removed backups."""
 
 PUSHED = (
     Expiry("push_messages", "received_at", settings.push_keep),

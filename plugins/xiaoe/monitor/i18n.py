@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from xiaoe.clock import in_words
-from xiaoe.vocabulary import LANGUAGES, MODES, RESOURCES, texts_beside
+from xiaoe.vocabulary import CHANGE_SOURCES, LANGUAGES, MODES, RESOURCES, texts_beside
 
 _EIGHT_HOURS = timedelta(hours=8)
 
@@ -67,6 +67,10 @@ class Texts:
     def mode(self, code: str) -> str:
         """What a way of reading is called."""
         return MODES[code].to(self.language) if code in MODES else code
+
+    def source(self, code: str) -> str:
+        """What saw a change of an order first."""
+        return CHANGE_SOURCES[code].to(self.language) if code in CHANGE_SOURCES else code
 
     def join(self, parts: Iterable[str]) -> str:
         """A list in one line."""

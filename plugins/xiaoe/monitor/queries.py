@@ -9,6 +9,7 @@ from xiaoe.api import shop_names
 from xiaoe.benefits.attention import not_observed_since
 from xiaoe.clock import beijing_text, utc_text
 from xiaoe.monitor.records import (
+    ChangeSource,
     FailedCheck,
     LastBackup,
     LatestShopCheck,
@@ -36,8 +37,12 @@ CHART_DAYS = 30
 GROWTH_DAYS = 90
 CHECKS_COUNT_FOR = timedelta(days=2)
 """A check that has not run for longer was removed; its last failure does not count."""
-COVERED = tuple(name for name, one in RESOURCES.items() if one.scope is not Scope.WHOLE)
-"""Resources that are read window by window."""
+COVERED = tuple(
+    name
+    for name, one in RESOURCES.items()
+    if one.scope is not Scope.WHOLE and (one.reads_history or "history" in one.fresh_within)
+)
+"""Resources that are read window by window since the start of the history."""
 
 
 def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageData:
@@ -59,6 +64,7 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         checks=[FailedCheck(*row) for row in session.query(_CHECKS, (utc_text(now - CHECKS_COUNT_FOR), MAX_PROBLEMS))],
         runs=[SyncRun(*row) for row in session.query(_RUNS, (shop_id, SHOWN))],
         days=[SyncDay(row[0], *map(int, row[1:])) for row in session.query(_DAYS, (shop_id, _days_ago(now)))],
+        sources=[ChangeSource(*row) for row in session.query(_SOURCES, (shop_id, beijing_text(now)[:10], CHART_DAYS))],
         windows=[LedgerWindow(*row) for row in session.query(_WINDOWS, (shop_id, SHOWN))],
         looks={name: looks(session, shop_id, name) for name in COVERED} if shop_id else {},
         tables=tables(session)[:SHOWN],
@@ -128,6 +134,10 @@ _RUNS = (
 _DAYS = (
     "SELECT DATE(finished_at + INTERVAL 8 HOUR) AS day, SUM(inserted), SUM(updated), SUM(api_calls), SUM(api_retries)"
     " FROM sync_runs WHERE shop_id = %s AND finished_at >= %s GROUP BY day ORDER BY day"
+)
+_SOURCES = (
+    "SELECT day, source, changes, rescans_only FROM bi_change_sources"
+    " WHERE shop_id = %s AND day > %s - INTERVAL %s DAY ORDER BY day, source"
 )
 _WINDOWS = (
     "SELECT resource, mode, window_start, window_end, api_total, staged, inserted, updated, unchanged, rejected,"

@@ -98,6 +98,15 @@ class SyncDay(NamedTuple):
     api_retries: int
 
 
+class ChangeSource(NamedTuple):
+    """Changes of orders on a Beijing day that a source saw first, and those of a rescan that no hint told of."""
+
+    day: date
+    source: str
+    changes: int
+    rescans_only: int
+
+
 class LedgerWindow(NamedTuple):
     """A row of the coverage ledger."""
 
@@ -166,6 +175,7 @@ class PageData(NamedTuple):
     backup: LastBackup | None
     shop_checks: Sequence[LatestShopCheck] = ()
     refusals: Sequence[Refusal] = ()
+    sources: Sequence[ChangeSource] = ()
     shop_names: Mapping[str, str] = MappingProxyType({})
     connection_names: Mapping[str, str] = MappingProxyType({})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -38,7 +39,7 @@ def build(data: PageData, texts: Texts, now: datetime, *, first: date, limits: L
         "checks": [problems.check(one, texts) for one in data.checks],
         "shop_checks": [problems.shop_check(one, texts) for one in data.shop_checks],
         "calendars": [_calendar(name, looks, texts, first, now) for name, looks in data.looks.items()],
-        "charts": _charts(data, texts, now),
+        "charts": [*_charts(data, texts, now), *_source_charts(data, texts, now)],
         "storage": [_storage(one, texts, limits) for one in _in_order(data.storage)],
         "growth": _growth(data, texts, now),
     }
@@ -101,6 +102,27 @@ def _charts(data: PageData, texts: Texts, now: datetime) -> list[dict[str, Any]]
         svg = charts.bars(labels, series, title=texts(title), no_data=texts("no_data"))
         found.append({"title": texts(title), "svg": svg})
     return found
+
+
+def _source_charts(data: PageData, texts: Texts, now: datetime) -> list[dict[str, Any]]:
+    """Who saw changes of orders first, and which of them no hint told of; nothing where none was logged."""
+    if not data.sources:
+        return []
+    days = _last_days(now, CHART_DAYS)
+    labels = [f"{day:%m-%d}" for day in days]
+    of_source = {(one.source, one.day): one.changes for one in data.sources}
+    unhinted: Counter[date] = Counter()
+    for one in data.sources:
+        unhinted[one.day] += one.rescans_only
+    by_source = {
+        texts.source(source): [of_source.get((source, day), 0) for day in days]
+        for source in sorted({one.source for one in data.sources})
+    }
+    found = {"chart_sources": by_source, "chart_rescans_only": {texts("rescans_only"): [unhinted[day] for day in days]}}
+    return [
+        {"title": texts(title), "svg": charts.bars(labels, series, title=texts(title), no_data=texts("no_data"))}
+        for title, series in found.items()
+    ]
 
 
 def _growth(data: PageData, texts: Texts, now: datetime) -> dict[str, Any]:

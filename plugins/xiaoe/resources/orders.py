@@ -139,7 +139,7 @@ ORDERS = Resource(
     ),
     fresh_within={
         "incremental": timedelta(hours=1),
-        "rescan": timedelta(hours=2),
+        "rescan": settings.rescan_every() + min(settings.rescan_every(), timedelta(hours=6)),
         "deep_rescan": timedelta(hours=30),
         "history": settings.history_interval() + timedelta(days=1),
         "late": timedelta(hours=2),

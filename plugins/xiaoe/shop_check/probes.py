@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from xiaoe.resources.base import Resource
+from xiaoe.clock import beijing_text
+from xiaoe.resources.base import SECOND, Resource
 from xiaoe.shop_check.calls import Reply
 from xiaoe.shop_check.findings import Finding, Level
 from xiaoe.shop_check.forms import form, name_of
 from xiaoe.shop_check.loose import is_true, moment
 from xiaoe.shop_check.reading import Reading
+from xiaoe.windows import Window
 
 FORBIDDEN = 2017
 NOT_LISTED = 2051
@@ -65,6 +67,11 @@ def granted(resource: Resource, replies: Sequence[Reply], total: int | None) -> 
     return Finding(key, Level.BAD, resource.name, facts)
 
 
+def is_forbidden(reply: Reply) -> bool:
+    """Whether the interface is not granted."""
+    return reply.error is not None and reply.error.code == FORBIDDEN
+
+
 # --- windows of orders ---------------------------------------------------------------------------------
 
 
@@ -99,6 +106,19 @@ def _either(name: str, reply: Reply, holds: Callable[[], bool], yes: str, no: st
     if reply.error:
         return Finding(f"{name}_unknown", Level.UNKNOWN, reply.resource.name)
     return Finding(f"{name}_{yes if holds() else no}", resource=reply.resource.name)
+
+
+def filters_by_change(reply: Reply, window: Window) -> Finding | None:
+    """Whether the list of changed orders holds those that changed in the window alone; None where it has no rows."""
+    reader = reply.resource.reader
+    place = reader.columns.index(str(reply.resource.time))
+    rows = reader.read([raw for raw in reply.raws if reader.key(raw)]).rows
+    if not rows:
+        return None
+    begin, end = beijing_text(window.begin - SECOND), beijing_text(window.end + SECOND)
+    outside = sum(row[place] is None or not begin <= row[place] <= end for row in rows)
+    key, level = ("change_filter_ignored", Level.BAD) if outside else ("change_filter_works", Level.OK)
+    return Finding(key, level, reply.resource.name, {"rows": len(rows), "outside": outside})
 
 
 # --- pages ---------------------------------------------------------------------------------------------

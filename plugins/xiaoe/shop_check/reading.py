@@ -67,7 +67,7 @@ def read(resource: Resource, raws: Sequence[msgspec.Raw]) -> Reading:
     for row in typed:
         fields.update(resource.reader.mapping[column][0] for column in (row.get(PROBLEMS) or "").split(",") if column)
     return Reading(
-        rows=[row for row in map(decoded, raws) if isinstance(row, dict)],
+        rows=[resource.reader.flat(row) for row in map(decoded, raws) if isinstance(row, dict)],
         typed=typed,
         refused=refused,
         blamed=dict(blamed),

@@ -140,8 +140,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return min(slice_.observed_at for slice_ in self.slices)
 
     def to_json(self) -> bytes:
-        """With offsets as `+00:00`, as every release can read them."""
+        """With offsets as `+00:00`, and without hints where there are none, as every release can read it."""
         fields = msgspec.to_builtins(self, builtin_types=(datetime,))
+        if not self.hints:
+            del fields["hints"]
         return json.dumps(fields, ensure_ascii=False, indent=1, default=datetime.isoformat).encode()
 
 
