@@ -53,6 +53,7 @@ def _service(group: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     extra = {"app_id": SHOP.app_id, "push_token": SECRETS.token, "push_secret": SECRETS.aeskey}
     shop = {"conn_type": "xiaoe", "login": SHOP.client_id, "password": SHOP.secret, "extra": extra}
     environment = {**os.environ, "AIRFLOW_CONN_XIAOE_DEFAULT": json.dumps(shop), "XIAOE_PUSH_PORT": str(port)}
+    environment["XIAOE_HINTS"] = "push"
     command = [sys.executable, "-c", _SERVE.format(group=group)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - ourselves
         try:

@@ -199,6 +199,7 @@ def test_the_push_service_adds_messages_and_hints_and_reads_nothing_of_the_shop(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", push.connection(APP_ID))
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", users.url("xiaoe_push"))
+    monkeypatch.setenv("XIAOE_HINTS", "push")
     merge = b"<type>account_merge</type><source_user_id>u1</source_user_id><target_user_id>u2</target_user_id>"
     with push.pushing(APP_ID) as client:
         assert client.push(merge) == client.change("o_1") == client.change("o_1") == (200, "success")

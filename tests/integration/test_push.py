@@ -41,6 +41,7 @@ SUCCESS = (200, "success")
 def shop(database: Database, clean_environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A shop whose connection has the secrets of its push."""
     clean_environment.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", connection(APP_ID))
+    clean_environment.setenv("XIAOE_HINTS", "push")
     return clean_environment
 
 

@@ -386,6 +386,7 @@ def connection(**extra: str) -> str:
 @pytest.fixture
 def environment(clean_environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     clean_environment.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", connection(push_token="t", push_secret=AESKEY))
+    clean_environment.setenv("XIAOE_HINTS", "list,push")
     return clean_environment
 
 
@@ -425,6 +426,13 @@ def test_messages_are_kept_as_long_as_they_may_be_repeated(environment: pytest.M
     environment.setenv("XIAOE_PUSH_MAX_AGE_HOURS", "100")
     environment.setenv("XIAOE_PUSH_KEEP_DAYS", "4")
     with pytest.raises(XiaoeConfigError, match=r"^XIAOE_PUSH_KEEP_DAYS=4: .*: keep them 5 days or more$"):
+        service.make_service()
+
+
+@pytest.mark.parametrize("sources", ["", "list"])
+def test_hints_that_nobody_looks_up_are_not_collected(environment: pytest.MonkeyPatch, sources: str) -> None:
+    environment.setenv("XIAOE_HINTS", sources)
+    with pytest.raises(XiaoeConfigError, match=f"^XIAOE_HINTS='{sources}': give push, or list,push"):
         service.make_service()
 
 
