@@ -217,6 +217,14 @@ def test_one_batch_may_hold_a_message_twice(shop: pytest.MonkeyPatch, database: 
     assert hints(database) == ["o_m1", "o_m2"]
 
 
+def test_who_repeats_a_message_for_ever_fills_no_log(shop: pytest.MonkeyPatch, database: Database) -> None:
+    store = Store(DayLimits(10, 10_000), None)
+    for times in (1, 60, 60, 60):
+        written(store, *[accepted("m1")] * times)
+    assert messages(database, "message_key", "received_count") == [("m1", 121)]
+    assert day(database)["repeated"] == 180
+
+
 def test_two_services_store_a_message_once(shop: pytest.MonkeyPatch, database: Database) -> None:
     store = Store(DayLimits(10_000, 10_000_000), None)
     batches = [[accepted(f"m{n:03}") for n in range(start, start + 40)] for start in (0, 20, 40, 0)]

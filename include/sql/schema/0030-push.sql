@@ -10,8 +10,8 @@ CREATE TABLE IF NOT EXISTS push_messages (
     problem VARCHAR(255) NULL COMMENT '无法解析的原因；正常为空',
     sent_at DATETIME(3) NOT NULL COMMENT '首次收到的推送所带的时间戳（UTC）',
     received_at DATETIME(3) NOT NULL COMMENT '首次收到的时间（UTC）',
-    last_received_at DATETIME(3) NOT NULL COMMENT '最近一次收到的时间（UTC）',
-    received_count INT NOT NULL DEFAULT 1 COMMENT '收到次数；重复推送不再产生提示',
+    last_received_at DATETIME(3) NOT NULL COMMENT '最近一次收到的时间（UTC）；收到次数计满后不再更新',
+    received_count INT NOT NULL DEFAULT 1 COMMENT '收到次数，计到 100 左右为止；重复推送不再产生提示',
     PRIMARY KEY (shop_id, message_key),
     KEY idx_push_messages_received (received_at),
     KEY idx_push_messages_order (shop_id, order_id)

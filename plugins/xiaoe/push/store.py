@@ -16,6 +16,7 @@ from xiaoe.push.messages import UNREADABLE, Hide
 
 _NOTED = "messages", "repeated", "hints", "unreadable", "content_bytes", "without_content", "over_limit", "refused"
 """Counts of `push_days`."""
+_MOST_COUNTED = 100
 
 
 class Outcome(Enum):
@@ -178,11 +179,12 @@ def _insert(session: Session, fresh: Sequence[tuple[Accepted, str | None]], now:
 
 
 def _count_repetitions(session: Session, app_id: str, repeated: Counter[str], now: datetime) -> None:
+    """Count them with the message, too, up to a number: each change of a row puts its text into the binary log."""
     for key, count in sorted(repeated.items()):
         session.execute(
             "UPDATE push_messages SET received_count = received_count + %s, last_received_at = %s"
-            " WHERE shop_id = %s AND message_key = %s",
-            (count, utc_text(now), app_id, key),
+            " WHERE shop_id = %s AND message_key = %s AND received_count < %s",
+            (count, utc_text(now), app_id, key, _MOST_COUNTED),
         )
 
 
