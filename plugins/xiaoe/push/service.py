@@ -35,8 +35,8 @@ def make_service() -> FastAPI:
     shops = push_shops(settings.conn_ids())
     if "push" not in (sources := settings.hints()):
         raise XiaoeConfigError(
-            f"{settings.hints.name}={','.join(sources)!r}: give push, or list,push, here and to Airflow: else nobody looks"
-            " up the orders that pushes name, and the hints pile up"
+            f"{settings.hints.name}={','.join(sources)!r}: give push, or list,push, here and to Airflow: else"
+            " nobody looks up the orders that pushes name, and the hints pile up"
         )
     gate = Gate(shops, _max_age(), settings.max_clock_skew())
     limits = DayLimits(settings.push_max_daily_messages(), settings.push_max_daily_bytes())
