@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy import-reviews backup restore rebuild export today-link import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy import-reviews backup restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ export: install  ## export a table as xlsx with Chinese headings: TABLE=orders|o
 today-link: install  ## print a link that opens the phone page 今日经营 without a log-in; needs AIRFLOW__API__SECRET_KEY and AIRFLOW__API__BASE_URL
 	@$(PYTHON_BIN) -m xiaoe.cli today-link
 
+push: install  ## take the shops' message push until stopped: push_token and push_secret in their connections (docs/deployment.md)
+	@$(PYTHON_BIN) -m xiaoe.cli push
+
 import-csv: install  ## check the import of orders from a CSV or xlsx (APPLY=1 writes): FILE=path [SHOP=app_id]
 	@: $(or $(FILE),$(error FILE is missing: make import-csv FILE=old.csv [SHOP=app_id] [APPLY=1]))
 	@$(PYTHON_BIN) -m xiaoe.cli import-csv --file '$(FILE)' $(if $(SHOP),--shop '$(SHOP)') $(if $(APPLY),--apply)
@@ -135,7 +138,7 @@ bench: install  ## measure first load and rescan against dlt, plain scripts and 
 bench-growth: install  ## measure the growth of time and memory, up to a million orders a window and ten million in the table
 	@$(RUN) bench.growth $(ARGS)
 
-bench-rest: install  ## measure fetching, a small incremental, parsing the DAGs, an idle scheduler
+bench-rest: install  ## measure fetching, pushes, a small incremental, parsing the DAGs, an idle scheduler
 	@$(RUN) bench.rest $(ARGS)
 
 mutants: install  ## change an SQL template at one place at a time; print what no test notices: SQL=file TESTS='arguments of pytest' [ARGS=--most 50]

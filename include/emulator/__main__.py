@@ -14,6 +14,7 @@ import uvicorn
 
 from emulator.api import Api
 from emulator.options import parse
+from emulator.push.delivery import Pusher
 from emulator.server import make_app
 
 
@@ -30,7 +31,10 @@ class Server(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one emulator."""
     options = parse(arguments)
-    app = make_app(Api(options))
+    api = Api(options)
+    for target in options.push:
+        Pusher(api, target).start()
+    app = make_app(api)
     # uvicorn logs a deliberately cut connection as an error.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     # uvicorn shuts down and then raises the signal again for this handler.

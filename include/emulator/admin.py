@@ -19,6 +19,9 @@ from emulator.clock import to_text, to_unix
 from emulator.encodings import yuan
 from emulator.orders.generator import Order
 from emulator.orders.lifecycle import snapshot_at
+from emulator.push.delivery import Trouble, deliver
+from emulator.push.events import events_between
+from emulator.push.sealing import Secrets
 from emulator.shop import Shop
 from emulator.truth import TRUTHS, Rows
 from emulator.users.registrations import Visibility
@@ -40,6 +43,7 @@ class Admin:
             Route("/faults", self.faults, methods=["GET", "POST"]),
             Route("/revoke_token", self.revoke_token, methods=["POST"]),
             Route("/stats", self.stats),
+            Route("/push", self.push, methods=["POST"]),
             Route("/users", self.users, methods=["GET", "POST"]),
             Route("/orders", self.orders, methods=["POST"]),
             Route("/truth/summary", self.truth_summary),
@@ -78,6 +82,29 @@ class Admin:
         """Counts of calls and answers since the start."""
         issued = {shop.app_id: shop.tokens.issued for shop in self._api.shops}
         return JSONResponse(self._api.stats.as_dict(issued))
+
+    async def push(self, request: Request) -> Response:
+        """Push what happened in [begin, end), unix seconds, to `url`, signed and encrypted with `token` and `aeskey`.
+
+        Further fields are those of `Trouble`, and `seed` for its choices. Each event is sent once; sending again what
+        was not answered is the caller's.
+        """
+        fields = await _body(request)
+        shop = self._api.shop(text_or_none(fields, "shop_id"))
+        shares = {name: number(fields, name) for name in ("twice", "lost", "late") if name in fields}
+        trouble = Trouble(**shares, shuffled=bool(fields.get("shuffled")))
+        events = events_between(shop, integer(fields, "begin"), integer(fields, "end"))
+        sent = trouble.order(events, integer(fields, "seed") if "seed" in fields else 0)
+        done = await deliver(sent, text(fields, "url"), Secrets(text(fields, "token"), text(fields, "aeskey")))
+        return JSONResponse(
+            {
+                "events": [{"message_id": one.message_id, "order_id": one.order_id, "at": one.at} for one in events],
+                "sent": [one.message_id for one in sent],
+                "answered": sorted(done.answered),
+                "unanswered": sorted(done.unanswered),
+                "answers": done.answers,
+            }
+        )
 
     async def users(self, request: Request) -> Response:
         """Which users are visible; POST changes it (see `Visibility`) in the shop `shop_id` or in all shops."""

@@ -24,6 +24,15 @@ class Credentials(NamedTuple):
     secret: str
 
 
+class PushTarget(NamedTuple):
+    """Where one shop pushes its messages, and the two secrets that it shares with the receiver."""
+
+    app_id: str
+    token: str
+    aeskey: str
+    url: str
+
+
 DEMO_SHOP = Credentials("appDemo0001", "xopDemo0001", "demo-secret")
 
 
@@ -35,6 +44,7 @@ class Options:
     port: int = 0
     seed: int = 1
     shop: tuple[Credentials, ...] = (DEMO_SHOP,)
+    push: tuple[PushTarget, ...] = ()
     start: str = "2025-01-01"
     now: str | None = None
     frozen: bool = False
@@ -81,6 +91,13 @@ def _shop(text: str) -> Credentials:
     return Credentials(*parts)
 
 
+def _push(text: str) -> PushTarget:
+    parts = text.split(":", 3)
+    if len(parts) != 4 or not all(parts):
+        raise argparse.ArgumentTypeError("expected APP_ID:TOKEN:AESKEY:URL")
+    return PushTarget(*parts)
+
+
 def _addresses(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -95,6 +112,9 @@ def _share(text: str) -> float:
 def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--seed", type=int, help="seed of all random values")
     flags.add_argument("--shop", type=_shop, action="append", metavar="APP_ID:CLIENT_ID:SECRET", help="repeatable")
+    flags.add_argument(
+        "--push", type=_push, action="append", metavar="APP_ID:TOKEN:AESKEY:URL", help="repeatable; tell changes there"
+    )
     flags.add_argument("--start", help="day of the first orders, YYYY-MM-DD, Beijing")
     flags.add_argument("--now", help="shop time at the start, ISO, Beijing (default: the real time)")
     flags.add_argument("--frozen", action="store_true", help="shop time does not advance by itself")

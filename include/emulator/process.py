@@ -48,6 +48,10 @@ class Emulator:
         """Counts of calls and answers since the start."""
         return self._ask("stats")
 
+    def push(self, **fields: object) -> dict[str, object]:
+        """Push what happened in [`begin`, `end`) to `url`, with `token` and `aeskey`; see `Admin.push`."""
+        return self._ask("push", fields)
+
     def set_users(self, **fields: object) -> dict[str, object]:
         """Hide users: `share` visible, `vanish_share` deleted from `vanish_at` (ISO) on, in `shop_id` or all shops."""
         return self._ask("users", fields)

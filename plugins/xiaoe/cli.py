@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--codes", action="store_true", help="with the codes of the API beside their texts")
     export.add_argument("--lang", choices=("zh", "en"), default="zh", help="of messages; default zh")
     command("today-link", _today_link, "a link that opens the page 今日经营 without a log-in, for some days")
+    command("push", _push, "take the shops' message push until it is stopped")
     old = command("import-csv", _import_csv, "import orders from a CSV file of an older script")
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
     old.add_argument("--shop", help="app_id of the shop; required if there are several")
@@ -259,6 +260,14 @@ def _today_link(_: argparse.Namespace) -> int:
 
     print(links.address(clock.now()))
     print(f"opens for {settings.today_link_days().days} days, for whoever has it", file=sys.stderr)
+    return 0
+
+
+def _push(_: argparse.Namespace) -> int:
+    """Serve until SIGTERM."""
+    from xiaoe.push.service import serve
+
+    serve()
     return 0
 
 

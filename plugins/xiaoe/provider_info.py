@@ -14,6 +14,10 @@ def get_provider_info() -> dict[str, Any]:
         schema = {"type": ["integer", "null"], "default": default, "minimum": 1, "maximum": most}
         return {"label": label, "schema": schema, "description": description}
 
+    def secret(label: str, description: str) -> dict[str, Any]:
+        schema = {"type": ["string", "null"], "format": "password"}
+        return {"label": label, "schema": schema, "description": description}
+
     return {
         "package-name": "xiaoe-airflow",
         "name": "Xiaoe",
@@ -41,6 +45,8 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["string", "null"], "maxLength": 64},
                         "description": "店铺名称：看板、邮件、群消息和监控页以此称呼店铺；不填则显示 App id",
                     },
+                    "push_token": secret("Push token", "消息推送的 Token；不用消息推送就留空"),
+                    "push_secret": secret("Push EncodingAESKey", "消息推送的 EncodingAESKey，43 位"),
                     "page_size": number("Page size", 200, 200, "Rows per page; each interface's maximum wins"),
                     "calls_per_second": number("Calls per second", 60, 300, "By one task to one interface"),
                     "concurrency": number("Pages at once", 4, 64, "Pages that one task fetches in parallel"),

@@ -98,6 +98,12 @@ def _bytes(least: int, unit: int) -> Kind[int]:
     return _whole(least, unit.__mul__)
 
 
+def _port(number: int) -> int:
+    if number > 65535:
+        raise ValueError("give a port, 65535 at most")
+    return number
+
+
 def _parse_names(text: str) -> list[str]:
     names = [name for name in map(str.strip, text.split(",")) if name]
     if not names or len(set(names)) != len(names):
@@ -321,6 +327,28 @@ backup_mysql_conn_id = Setting(
 _drill_database = Setting(
     "XIAOE_BACKUP_DRILL_DATABASE", _TEXT, "",
     "scratch database of the weekly restore; created and dropped", "the warehouse's name and `_drill`",
+)  # fmt: skip
+push_host = Setting(
+    "XIAOE_PUSH_HOST", _TEXT, "127.0.0.1",
+    "address on which the [push service](deployment.md#message-push) listens; nginx with a certificate stands before",
+)  # fmt: skip
+push_port = Setting("XIAOE_PUSH_PORT", _whole(1, _port), "8070", "its port")
+push_max_age = Setting(
+    "XIAOE_PUSH_MAX_AGE_HOURS", _whole(1, lambda number: timedelta(hours=number)), "48",
+    "how old the timestamp of a push may be; older ones are refused as replays. The shop repeats a message for up to 32"
+    " hours: keep it above",
+)  # fmt: skip
+push_max_daily_bytes = Setting(
+    "XIAOE_PUSH_MAX_MB_PER_DAY", _bytes(1, 10**6), "200",
+    "MB (10⁶ bytes) of pushed messages stored per shop and day; beyond, only the hint is kept, and a check says so",
+)  # fmt: skip
+push_max_daily_messages = Setting(
+    "XIAOE_PUSH_MAX_MESSAGES_PER_DAY", _whole(1, int), "1000000",
+    "pushed messages taken per shop and day; beyond, they are refused, and a check says so",
+)  # fmt: skip
+push_keep = Setting(
+    "XIAOE_PUSH_KEEP_DAYS", _days(3), "30",
+    "pushed messages; no shorter than `XIAOE_PUSH_MAX_AGE_HOURS`, since they tell a repeated message from a new one",
 )  # fmt: skip
 page_keep = Setting("XIAOE_PAGE_KEEP_DAYS", _days(1), "30", "raw pages; longer if never merged")
 ledger_keep = Setting(

@@ -198,6 +198,7 @@ TASKS = {
     "pages": Text("清理接口原文", "old pages"),
     "ledger": Text("清理台账", "old ledger rows"),
     "rejected_rows": Text("清理已解决的行", "old rejected rows"),
+    "push_messages": Text("清理推送消息", "old pushed messages"),
     "results": Text("清理检查结果", "old results"),
     "exports": Text("清理导出文件", "old exports"),
     "logs": Text("清理日志", "old logs"),

@@ -1,4 +1,4 @@
-"""`make bench-rest`: fetching against latency and limits, a small incremental, parsing the DAGs, an idle scheduler."""
+"""`make bench-rest`: fetching against latency and limits, pushes, a small run, parsing the DAGs, an idle scheduler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench import ours
+from bench import ours, push
 from bench.place import END, ROOT, Place, in_child, note
 from servers.airflow import Standalone
 
@@ -33,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.rest", description=__doc__)
     parser.add_argument("--idle-minutes", type=float, default=10, help="how long the idle scheduler is watched; 0: not")
     parser.add_argument("--calls", type=int, help="per latency; by default as many as take half a minute")
+    parser.add_argument("--messages", type=int, default=20_000, help="pushed messages")
     parser.add_argument("--json", type=Path, default=JSON)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="xiaoe-bench-") as home:
@@ -40,6 +41,7 @@ def main() -> int:
         try:
             found = {
                 "fetching": [fetching(place, latency, arguments.calls or CALLS[latency]) for latency in LATENCIES],
+                "push": push.pushes(place, arguments.messages),
                 "incremental": incremental(place),
                 "parsing": parsing(),
             }

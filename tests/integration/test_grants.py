@@ -14,8 +14,10 @@ import MySQLdb
 import pytest
 
 from emulator.process import Emulator
+from emulator.push.sealing import Secrets
+from support.servers import push
 from support.worlds.runs import TaskRunner
-from support.worlds.shop import EVERYTHING, TABLES, WHOLE_LISTS, Database, Sync, differences
+from support.worlds.shop import APP_ID, EVERYTHING, TABLES, WHOLE_LISTS, Database, Sync, differences
 from xiaoe.backup.service import back_up_now, drill_newest
 from xiaoe.benefits.operators import XiaoeBenefitsOperator
 from xiaoe.clock import now
@@ -32,7 +34,7 @@ DENIED = (1044, 1142, 1143, 1227, 1370, 1410)
 
 @dataclass
 class Users:
-    """The four users under names of this run, and how to come as one of them."""
+    """The users under names of this run, and how to come as one of them."""
 
     admin: Database
     host: str
@@ -187,6 +189,36 @@ def test_a_backup_and_its_drill_are_made_by_the_user_for_it(
     for sql in ("DELETE FROM orders", "INSERT INTO rejected_rows (shop_id) VALUES ('a')", "DELETE FROM backups"):
         refused(come, sql)
     refused(come, "DROP TABLE orders")
+
+
+# --- push ----------------------------------------------------------------------------------------------
+
+
+def test_the_push_service_adds_messages_and_hints_and_reads_nothing_of_the_shop(
+    users: Users, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", push.connection(APP_ID))
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL", users.url("xiaoe_push"))
+    monkeypatch.setenv("XIAOE_HINTS", "push")
+    merge = b"<type>account_merge</type><source_user_id>u1</source_user_id><target_user_id>u2</target_user_id>"
+    with push.pushing(APP_ID) as client:
+        assert client.push(merge) == client.change("o_1") == client.change("o_1") == (200, "success")
+        assert client.push(merge, secrets=Secrets("guessed", push.SECRETS.aeskey))[0] == 403
+    assert (
+        database.value("SELECT COUNT(*) FROM user_merges") == database.value("SELECT COUNT(*) FROM change_hints") == 1
+    )
+    assert database.value("SELECT CONCAT(messages, repeated, refused) FROM push_days") == "211"
+    come = users.come("xiaoe_push")
+    for sql in (
+        "SELECT * FROM orders",
+        "SELECT * FROM users",
+        "SELECT * FROM api_tokens",
+        "SELECT * FROM change_hints",
+        "DELETE FROM change_hints",
+        "DELETE FROM push_messages",
+        "DROP TABLE push_messages",
+    ):
+        refused(come, sql)
 
 
 # --- dashboards ----------------------------------------------------------------------------------------

@@ -279,6 +279,12 @@ CASES = (
     Case("api_fields_new", (API_FIELD.format(name="order_id", stored=1, first="2026-01-01", gone="NULL"),
                             API_FIELD.format(name="news", stored=0, first="2037-01-01", gone="NULL")),
          "orders.news：形如 text 9"),
+    Case("push_problems", ("INSERT INTO push_days (shop_id, day, refused, last_refusal, over_limit, without_content,"
+                           f" unreadable) VALUES ('{APP_ID}', '2026-11-19', 3, 'bad_signature', 2, 5, 1),"
+                           f" ('{APP_ID}', '2026-11-20', 0, NULL, 0, 0, 0),"
+                           f" ('{APP_ID}', '2026-11-18', 9, 'x', 9, 9, 9)",),
+         "2026-11-19：3 次未收下，最近一次 bad_signature；超出每日条数上限，2 次未收下；超出每日存储上限，"
+         "5 条只留提示；1 条无法解析"),
     Case("ledger_complete", window(LATE_GAP, "scheduled"), "缺口：2026-10-26 00:00:00 至"),
     Case("ledger_complete", window(NO_HISTORY_YET), "历史尚未读完：2026-10-20 00:00:00 至", severity="warning"),
     Case("ledger_complete", (*window(NO_HISTORY_YET),

@@ -63,10 +63,11 @@ def test_growth_measures_every_window_and_every_table(tmp_path: Path) -> None:
 def test_the_rest_measures_fetching_a_small_run_and_parsing(tmp_path: Path) -> None:
     """Not the idle scheduler, which is watched for minutes."""
     found = tmp_path / "rest.json"
-    bench("bench.rest", "--calls", 40, "--idle-minutes", 0, "--json", found)
+    bench("bench.rest", "--calls", 40, "--messages", 300, "--idle-minutes", 0, "--json", found)
     figures = json.loads(found.read_text())
     assert [one["refused"] for one in figures["fetching"]] == [0, 0, 0]
     assert all(one["calls"] >= 40 for one in figures["fetching"])
+    assert figures["push"]["grouped_vs_one_by_one"] > 0
     assert figures["incremental"]["orders"] > 100
     assert figures["parsing"]["dags"] == len([*(REPO / "dags").glob("xiaoe_*.py")])
     assert figures["parsing"]["errors"] == 0

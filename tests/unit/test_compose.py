@@ -131,6 +131,13 @@ def test_only_init_knows_the_administrator_of_mysql_and_the_tasks_are_the_user_t
         assert "mysql://xiaoe_backup:" in environment["AIRFLOW_CONN_XIAOE_MYSQL_BACKUP"]
 
 
+def test_what_the_internet_reaches_knows_no_secret_of_airflow_and_may_only_add_hints() -> None:
+    environment = SERVICES["push"]["environment"]
+    assert "mysql://xiaoe_push:" in environment["AIRFLOW_CONN_XIAOE_MYSQL"]
+    assert set(environment) == {"AIRFLOW_CONN_XIAOE_MYSQL", "XIAOE_PUSH_HOST", "XIAOE_PUSH_PORT"}
+    assert SERVICES["push"]["volumes"] == []
+
+
 def test_every_volume_is_named_and_used() -> None:
     used = {volume.partition(":")[0] for one in SERVICES.values() for volume in one.get("volumes", [])}
     assert {name for name in used if name[0] != "."} == set(COMPOSE["volumes"])
@@ -153,7 +160,9 @@ def test_every_setting_is_explained_in_the_example_with_its_default() -> None:
     # compose itself reads the profiles
     assert set(named) - SECRETS == set(OPTIONS) - {"COMPOSE_PROFILES"}
     for name in (
-        set(named) - SECRETS - {"WAREHOUSE", "WAREHOUSE_MIGRATE", "WAREHOUSE_BACKUP", "BI_WAREHOUSE", "AIRFLOW_URL"}
+        set(named)
+        - SECRETS
+        - {"WAREHOUSE", "WAREHOUSE_MIGRATE", "WAREHOUSE_BACKUP", "WAREHOUSE_PUSH", "BI_WAREHOUSE", "AIRFLOW_URL"}
     ):
         assert OPTIONS[name] == named[name].removeprefix(":-"), name
 
@@ -248,6 +257,9 @@ def test_the_emulator_of_the_demo_has_the_shops_that_airflow_connects_to(tmp_pat
         (one["login"], one["password"]) for one in connections
     ]
     assert {one["host"] for one in connections} == {"http://emulator:8000"}
+    secrets = [(one["extra"]["app_id"], one["extra"]["push_token"], one["extra"]["push_secret"]) for one in connections]
+    assert [one[:3] for one in options.push] == secrets
+    assert [one.url for one in options.push] == [f"http://push:8070/push/{shop.app_id}" for shop in options.shop]
     assert (options.port, options.frozen) == (8000, False)
     assert options.start == demo["XIAOE_HISTORY_START"]
 

@@ -6,7 +6,7 @@ smaller id whose transaction committed later. What came of each is kept in `hint
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -49,9 +49,29 @@ def add(
         changed_at: When the order changed, with an offset; None if the source does not say.
         told_at: When the hint came, with an offset.
     """
-    session.execute(
+    add_many(session, [(shop_id, order_id)], source, changed_at, told_at)
+
+
+def add_many(
+    session: Session,
+    hints: Iterable[tuple[str, str]],
+    source: Source,
+    changed_at: datetime | None,
+    told_at: datetime,
+) -> None:
+    """Add hints of one source and moment in few statements; see `add`.
+
+    Args:
+        session: The caller commits.
+        hints: Shop and order of each.
+        source: See `add`.
+        changed_at: See `add`.
+        told_at: See `add`.
+    """
+    changed, told = beijing_text(changed_at) if changed_at else None, utc_text(told_at)
+    session.insert_many(
         "INSERT INTO change_hints (shop_id, order_id, source, changed_at, told_at) VALUES (%s, %s, %s, %s, %s)",
-        (shop_id, order_id, source, beijing_text(changed_at) if changed_at else None, utc_text(told_at)),
+        [(shop_id, order_id, source, changed, told) for shop_id, order_id in hints],
     )
 
 

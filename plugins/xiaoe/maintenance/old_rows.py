@@ -46,6 +46,12 @@ RESULTS = tuple(
 )
 """Rows that only people read: check results, samples, costs, looks at hinted orders, closed alerts, removed backups."""
 
+PUSHED = (
+    Expiry("push_messages", "received_at", settings.push_keep),
+    Expiry("push_days", "day", settings.result_keep),
+)
+"""Pushed messages, and what each day brought."""
+
 
 def remove_old_rows(expiries: tuple[Expiry, ...], step: Step) -> int:
     """Delete expired rows in batches; return their number."""

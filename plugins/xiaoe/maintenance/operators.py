@@ -48,6 +48,7 @@ def _steps(context: Context) -> dict[str, Callable[[Any], int | None]]:
         "pages": old_pages.remove_old_pages,
         "ledger": old_rows.compact_ledger,
         "rejected_rows": partial(old_rows.remove_old_rows, old_rows.RESOLVED),
+        "push_messages": partial(old_rows.remove_old_rows, old_rows.PUSHED),
         "results": partial(old_rows.remove_old_rows, old_rows.RESULTS),
         "exports": old_files.remove_old_exports,
         "logs": old_files.remove_old_logs,

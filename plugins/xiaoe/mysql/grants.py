@@ -23,10 +23,19 @@ PASSWORDS = {
     "xiaoe_migrate": "XIAOE_MIGRATE_PASSWORD",
     "xiaoe_load": "XIAOE_LOAD_PASSWORD",
     "xiaoe_backup": "XIAOE_BACKUP_PASSWORD",
+    "xiaoe_push": "XIAOE_PUSH_PASSWORD",
     "bi_reader": "XIAOE_BI_READER_PASSWORD",
 }
 """User → environment variable of its password."""
 _TABLES = "SELECT, INSERT, UPDATE, DELETE"
+_PUSH = {
+    "_yoyo_migration": "SELECT",
+    "push_messages": "SELECT, INSERT, UPDATE",
+    "push_days": "SELECT, INSERT, UPDATE",
+    "user_merges": "SELECT, INSERT, UPDATE",
+    "change_hints": "INSERT",
+}
+"""Table → what the push service, which the internet reaches, does with it."""
 _SCHEMA = "CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW"
 _NO_DATABASE = 1049
 _SYNTAX = 1064
@@ -74,6 +83,9 @@ class GrantPlan:
                 ("SELECT, SHOW VIEW", whole),
                 *(("INSERT, UPDATE", one) for one in backups),
                 (f"{_TABLES}, {_SCHEMA}, CREATE TEMPORARY TABLES", drill),
+            ],
+            "xiaoe_push": [
+                (rights, f"`{self.database}`.`{name}`") for name, rights in _PUSH.items() if name in self.objects
             ],
             "bi_reader": [("SELECT", one) for one in dashboards],
         }[user]

@@ -15,7 +15,10 @@ RESOURCES: dict[str, Resource] = {
     resource.name: resource for resource in (ORDERS, REFUNDS, USERS, PRODUCTS, LIVE_STREAMS, ORDER_ORIGINS)
 }
 
-PERSONAL = {resource.table: resource.personal for resource in RESOURCES.values() if resource.personal}
+PERSONAL = {
+    **{resource.table: resource.personal for resource in RESOURCES.values() if resource.personal},
+    "push_messages": ("content",),
+}
 """Table → its columns about people."""
 
 privacy.check(PERSONAL)

@@ -17,6 +17,7 @@ STEPS = {
     "pages": "Pages older than XIAOE_PAGE_KEEP_DAYS that no merge needs. 过期的接口原文。",
     "ledger": "Superseded rows of sync_windows. 台账中已被覆盖的旧行。",
     "rejected_rows": "Rejected rows that were typed later. 已解决的无法解析行。",
+    "push_messages": "Pushed messages older than XIAOE_PUSH_KEEP_DAYS. 过期的推送消息。",
     "results": "Old check results, samples, costs, closed alerts. 过期的检查结果、取样、告警。",
     "exports": "Old exports in XIAOE_EXPORT_DIR. 过期的导出文件。",
     "logs": "Old log files of Airflow on this machine. 本机过期的 Airflow 日志。",

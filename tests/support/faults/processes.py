@@ -137,7 +137,7 @@ class KillSwitch:
 
         def send(connection: Connection, statement: bytes) -> None:
             if self._left == 0:
-                connection.send_query(statement)
+                connection.send_query(bytes(statement))
 
         self._before(BaseCursor, "_query", first=lambda cursor, statement: send(cursor._get_db(), statement))
         self._before(Connection, "commit", first=lambda connection: send(connection, b"COMMIT"))

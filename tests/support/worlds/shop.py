@@ -46,7 +46,7 @@ TABLES = (
     "mart_queue", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
     "mart_buyers", "mart_cohorts_daily", "mart_promotions_daily", "bi_customers", "bi_registrations", "targets",
     "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
-    "mart_kpi_spans", "change_hints", "hint_looks", "order_lines",
+    "mart_kpi_spans", "change_hints", "hint_looks", "order_lines", "push_messages", "push_days", "user_merges",
     "sync_status", "sync_windows", "rejected_rows", "field_problems", "api_fields", "api_tokens",
 )  # fmt: skip
 WHOLE_LISTS = [name for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE]
