@@ -41,7 +41,7 @@ def default_range(page: Dashboard) -> str:
 
 
 def names(assets: Assets) -> dict[str, str]:
-    """Superset's words for a range → what it is called here: those of links, and those that the date filters begin with."""
+    """Superset's words for a range → what it is called here: of links, and what date filters begin with."""
     first = {
         default_range(page): f"近 {page.days} 日（含今日）" if page.with_today else f"近 {page.days} 日"
         for page in assets.dashboards.values()

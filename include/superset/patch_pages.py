@@ -1,4 +1,4 @@
-"""Says ranges of days in Chinese on Superset's pages, which say `2026-09-02 ≤ col < 2026-12-01` and have no setting for it.
+"""Says ranges of days in Chinese on Superset's pages, which show `2026-09-02 ≤ col < 2026-12-01` without a setting.
 
 The scripts that Superset ships are changed as they lie there, each once; what was shipped is kept beside it. A script
 that does not have what is replaced is an error: the release is pinned, so that shows when it is raised.
@@ -18,7 +18,6 @@ from patch_zh import REVIEWED, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
 
 
 WORDS = Path(__file__).with_name("range_words.js").read_text("utf-8")
