@@ -162,6 +162,18 @@ TILES: dict[str, dict[str, str]] = {
 WITH_TODAY = {"refunds": 90, "lives": 90, "sync": 30}
 """Days of the date filter where it ends with today; else it is 90 days up to yesterday."""
 MAY_BE_NOTHING = {"超时的同步", "未覆盖天数", "无法解析的行", "待人工复核"}
+SAYS = {
+    "overview": ["渠道实收（万元，买家首次来源）", "近 14 天未成熟"],
+    "lives": ["观众名单暂未同步", "购买次数：小鹅通未公布这个数的含义"],
+    "refunds": ["退款率（订单）"],
+    "sync": ["每天一次的同步为 30 小时"],
+}
+"""Dashboard → what it has to say besides."""
+RED = """cells => cells.filter(cell => {
+    const [red, green, blue] = getComputedStyle(cell).backgroundColor.match(/\\d+/g).map(Number);
+    return red > 180 && green < 120 && blue < 130;
+}).map(cell => cell.innerText)"""
+"""What stands in cells that alarm; in this warehouse one sync has failed, and none is late."""
 UNTIL = (
     "SELECT DATE_FORMAT(MAX(last_success_at) + INTERVAL 8 HOUR, '%m-%d %H:%i') FROM sync_status"
     " WHERE resource = 'marts'"
@@ -461,6 +473,10 @@ def test_every_chart_is_drawn_and_every_big_number_is_what_the_sql_says(look: Lo
         assert exact > 0 or title in MAY_BE_NOTHING, f"{title} proves nothing"
     if SHOTS:
         look.page.screenshot(path=ROOT / SHOTS / f"bi-{slug}.png")
+    shown = look.page.inner_text("body")
+    assert [words for words in SAYS.get(slug, ()) if words not in shown] == []
+    assert look.page.locator("[data-test-viz-type=pie]").count() == 0, "a pie cuts its labels off"
+    assert look.page.locator("td").evaluate_all(RED) == (["失败"] if slug == "sync" else [])
 
 
 def cells(look: Look, title: str) -> dict[str, list[str]]:
