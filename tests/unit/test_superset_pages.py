@@ -10,7 +10,8 @@ from bi_assets import ASSETS, Assets
 
 READ = Assets.read(ASSETS)
 RANGE = 'return{value:((e,t="col")=>{let n=e.split(u);return 1===n.length?e:`${p(n[0],!0)} ≤ ${t} < ${p(n[1])}`})(n,t)}'
-PILL = '[S,E]=(0,l.useState)(O),[T,N]=(0,l.useState)(!1);t?Q(O||null):(a?(E(O),Q(Z(en,O,e))):(E(e||""),Q(Z(en,e,O))),j(!0))'
+PILL = "[S,E]=(0,l.useState)(O),[T,N]=(0,l.useState)(!1);"
+PILL += 't?Q(O||null):(a?(E(O),Q(Z(en,O,e))):(E(e||""),Q(Z(en,e,O))),j(!0))'
 CHART = 'let t=f(e.value);return 0===t.length?null:t.join(", ")'
 SHIPPED = {"a.js": RANGE + PILL, "b.js": RANGE, "c.js": f"x;{RANGE}", "d.js": CHART, "e.js": "`${a} ≤ x ≤ ${b}`"}
 
