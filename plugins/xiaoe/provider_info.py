@@ -41,12 +41,12 @@ def get_provider_info() -> dict[str, Any]:
                     "app_id": {
                         "label": "店铺ID App id",
                         "schema": {"type": "string", "minLength": 1},
-                        "description": "app 开头，见 小鹅通 → 应用设置；即每张表的 shop_id。 Becomes shop_id in every table.",
+                        "description": "app…，见 小鹅通 → 应用设置；即每张表的 shop_id。 It becomes shop_id.",
                     },
                     "shop_name": {
                         "label": "店铺名称 Shop name",
                         "schema": {"type": ["string", "null"], "maxLength": 64},
-                        "description": "看板、邮件、群消息和监控页以此称呼店铺；不填则显示店铺ID。 What staff call the shop.",
+                        "description": "看板、邮件、群消息、监控页以此称呼店铺；不填则显示店铺ID。 What staff read.",
                     },
                     "page_size": number(
                         "每页行数 Page size", 200, 200, "超过接口上限的按上限。 Each interface's maximum wins."

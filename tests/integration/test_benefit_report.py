@@ -355,9 +355,7 @@ def test_a_grant_taken_back_is_told_once(shop: Shop, inbox: MailServer, group: C
     assert "o_direct" not in body(inbox.mails[1])
 
 
-def test_reports_and_notices_are_in_one_language(
-    shop: Shop, inbox: MailServer, clean_env: pytest.MonkeyPatch
-) -> None:
+def test_reports_and_notices_are_in_one_language(shop: Shop, inbox: MailServer, clean_env: pytest.MonkeyPatch) -> None:
     clean_env.setenv("XIAOE_LANGUAGE", "en")
     for number in range(25):
         shop.decide(f"o_{number:02d}", "grant", "revoke")
