@@ -1,7 +1,7 @@
-"""Says ranges of days in Chinese on Superset's pages, which show `2026-09-02 ≤ col < 2026-12-01` without a setting.
+"""Corrects how Superset's pages show a range of days, `2026-09-02 ≤ col < 2026-12-01`, for which it has no setting.
 
-The scripts that Superset ships are changed as they lie there, each once; what was shipped is kept beside it. A script
-that does not have what is replaced is an error: the release is pinned, so that shows when it is raised.
+The scripts that Superset ships are changed where they are installed, and the shipped ones kept beside them. Scripts
+without the text to be replaced are an error: they are those of another release.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _FIXED = ("Last ", "Previous ", "previous ", "Current ")
 
 
 class Change(NamedTuple):
-    """Something that scripts say.
+    """A change of scripts.
 
     Args:
-        old: It, in a script as it is shipped.
-        new: What it becomes; `WORDS` is the object of range_words.js.
+        old: What is replaced, in a script as it is shipped.
+        new: The replacement; `WORDS` in it is the object that range_words.js makes.
         scripts: How many scripts have it.
     """
 
@@ -60,7 +60,7 @@ CHANGES = {
         1,
     ),
 }
-"""What is shown → how it is changed."""
+"""What a page shows → the change of the scripts that show it."""
 
 
 def scripts() -> Path:
