@@ -34,12 +34,12 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from xiaoe.tasks.backup import DRILL_PARAM, back_up
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 
 with DAG(
     dag_id="xiaoe_backup",
     dag_display_name=dag_name("xiaoe_backup"),
-    description="A dump of the warehouse, daily; a restore drill, weekly",
+    description=dag_description("xiaoe_backup"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 4 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

@@ -39,12 +39,12 @@ import pendulum
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
 from xiaoe.tasks.benefits import decide_benefits
-from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, dag_description, dag_name
 
 with DAG(
     dag_id="xiaoe_benefits",
     dag_display_name=dag_name("xiaoe_benefits"),
-    description="Decisions on benefits, after each change of orders or after-sales",
+    description=dag_description("xiaoe_benefits"),
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
         # Without a successful sync there is no asset event, but orders still pass their deadlines and must be reported.

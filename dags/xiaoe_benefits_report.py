@@ -33,12 +33,12 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from xiaoe.tasks.benefits import report_benefits
-from xiaoe.tasks.defaults import DAY_PARAM, TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import DAY_PARAM, TIMEZONE, dag_defaults, dag_description, dag_name
 
 with DAG(
     dag_id="xiaoe_benefits_report",
     dag_display_name=dag_name("xiaoe_benefits_report"),
-    description="Yesterday's decisions on benefits: files, mail, chat",
+    description=dag_description("xiaoe_benefits_report"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 9 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

@@ -37,12 +37,12 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from xiaoe.tasks.benefits import review_benefits
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 
 with DAG(
     dag_id="xiaoe_benefits_review",
     dag_display_name=dag_name("xiaoe_benefits_review"),
-    description="Asks a person about the orders that the rule cannot settle",
+    description=dag_description("xiaoe_benefits_review"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("30 9 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

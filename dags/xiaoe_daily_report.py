@@ -33,13 +33,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import DAY_PARAM, TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import DAY_PARAM, TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.reports import report_business
 
 with DAG(
     dag_id="xiaoe_daily_report",
     dag_display_name=dag_name("xiaoe_daily_report"),
-    description="Yesterday's figures, on Mondays the week's, on the 1st the month's: mail, chat",
+    description=dag_description("xiaoe_daily_report"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("30 8 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

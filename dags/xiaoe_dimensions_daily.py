@@ -30,13 +30,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.sync import ACCEPT_MISSING, sync_shops
 
 with DAG(
     dag_id="xiaoe_dimensions_daily",
     dag_display_name=dag_name("xiaoe_dimensions_daily"),
-    description="Users, products, live streams, complete",
+    description=dag_description("xiaoe_dimensions_daily"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 3 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

@@ -31,13 +31,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.maintenance import DRY_RUN_PARAM, maintain
 
 with DAG(
     dag_id="xiaoe_maintenance",
     dag_display_name=dag_name("xiaoe_maintenance"),
-    description="Removes old pages, ledger rows, results, files and logs",
+    description=dag_description("xiaoe_maintenance"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("30 5 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

@@ -32,13 +32,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
-from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.marts import REBUILD_PARAM, refresh_marts
 
 with DAG(
     dag_id="xiaoe_marts",
     dag_display_name=dag_name("xiaoe_marts"),
-    description="Marts for dashboards, after each change",
+    description=dag_description("xiaoe_marts"),
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
         # Refund curves and coverage grow with each day, even without new rows.

@@ -32,13 +32,13 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from xiaoe import settings
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_changed",
     dag_display_name=dag_name("xiaoe_orders_changed"),
-    description="Orders by last change: hints, lines, promoters",
+    description=dag_description("xiaoe_orders_changed"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("*/5 * * * *", timezone=TIMEZONE) if "list" in settings.hints() else None,
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

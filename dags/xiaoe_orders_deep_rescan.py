@@ -29,13 +29,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_deep_rescan",
     dag_display_name=dag_name("xiaoe_orders_deep_rescan"),
-    description="Changes of older orders",
+    description=dag_description("xiaoe_orders_deep_rescan"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 2 * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

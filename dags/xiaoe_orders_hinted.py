@@ -30,13 +30,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.sync import ACCEPT_MISSING, hints_schedule, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_hinted",
     dag_display_name=dag_name("xiaoe_orders_hinted"),
-    description="Orders that hints name, by id",
+    description=dag_description("xiaoe_orders_hinted"),
     doc_md=__doc__,
     schedule=hints_schedule(),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

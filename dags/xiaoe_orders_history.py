@@ -33,13 +33,13 @@ import pendulum
 from airflow.sdk import DAG, DeltaDataIntervalTimetable
 
 from xiaoe import settings
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_history",
     dag_display_name=dag_name("xiaoe_orders_history"),
-    description="Orders by week of creation, since the start of the history",
+    description=dag_description("xiaoe_orders_history"),
     doc_md=__doc__,
     schedule=DeltaDataIntervalTimetable(settings.history_interval()),
     start_date=pendulum.instance(settings.history_start()).in_tz(TIMEZONE),

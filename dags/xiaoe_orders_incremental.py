@@ -30,13 +30,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 with DAG(
     dag_id="xiaoe_orders_incremental",
     dag_display_name=dag_name("xiaoe_orders_incremental"),
-    description="Orders created since the last run",
+    description=dag_description("xiaoe_orders_incremental"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("*/30 * * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

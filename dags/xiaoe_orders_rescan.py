@@ -31,7 +31,7 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from xiaoe import settings
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.sync import WINDOW_PARAMS, sync_shops
 
 HOURS = settings.rescan_every() // timedelta(hours=1)
@@ -39,7 +39,7 @@ HOURS = settings.rescan_every() // timedelta(hours=1)
 with DAG(
     dag_id="xiaoe_orders_rescan",
     dag_display_name=dag_name("xiaoe_orders_rescan"),
-    description="Changes of recent orders",
+    description=dag_description("xiaoe_orders_rescan"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable(
         {1: "0 * * * *", 24: "0 0 * * *"}.get(HOURS, f"0 */{HOURS} * * *"), timezone=TIMEZONE

@@ -34,13 +34,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.quality import check_quality
 
 with DAG(
     dag_id="xiaoe_quality",
     dag_display_name=dag_name("xiaoe_quality"),
-    description="Whether the data is right and complete",
+    description=dag_description("xiaoe_quality"),
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("50 * * * *", timezone=TIMEZONE),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

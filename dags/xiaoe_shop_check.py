@@ -33,13 +33,13 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG
 
-from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.shop_check import check_shops
 
 with DAG(
     dag_id="xiaoe_shop_check",
     dag_display_name=dag_name("xiaoe_shop_check"),
-    description="What a shop's API grants, how it behaves, and whether its rows fit",
+    description=dag_description("xiaoe_shop_check"),
     doc_md=__doc__,
     schedule=None,
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),

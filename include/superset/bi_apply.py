@@ -17,6 +17,7 @@ import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import patch_pages
 import patch_zh
 from bi_assets import ASSETS, AssetError, Assets
 from bi_bundle import DATABASE_FILE, MASK, bundle, text
@@ -41,6 +42,7 @@ def main() -> int:
     except AssetError as error:
         return _failed(2, str(error))
     patch_zh.patch(patch_zh.catalogue())
+    patch_pages.patch(patch_pages.scripts(), assets)
     from superset.app import create_app
 
     with create_app().app_context():

@@ -15,19 +15,21 @@ TIME = "NATIVE_FILTER-time"
 _TODAY = 'DATETIME("today")'
 _TOMORROW = f"DATEADD({_TODAY}, 1, day)"
 _YESTERDAY = f"DATEADD({_TODAY}, -1, day)"
-_MONTH = f"DATETRUNC({_TODAY}, month)"
 RANGES = {
-    "今日": f"{_TODAY} : {_TOMORROW}",
-    "昨日": f"{_YESTERDAY} : {_TODAY}",
-    "近 7 日": f"DATEADD({_TODAY}, -7, day) : {_TODAY}",
-    "近 30 日": f"DATEADD({_TODAY}, -30, day) : {_TODAY}",
-    "近 90 日": f"DATEADD({_TODAY}, -90, day) : {_TODAY}",
-    "本月": f"{_MONTH} : {_TOMORROW}",
-    "上月": f"DATETRUNC(DATEADD({_TODAY}, -1, month), month) : {_MONTH}",
+    "今日": f"today : {_TOMORROW}",
+    "昨日": f"{_YESTERDAY} : today",
+    "近 7 日": f"DATEADD({_TODAY}, -7, day) : today",
+    "近 30 日": f"DATEADD({_TODAY}, -30, day) : today",
+    "近 90 日": f"DATEADD({_TODAY}, -90, day) : today",
+    "本月": "Current month",
+    "上月": "previous calendar month",
 }
-"""Name → Superset's words for the range, first day to the day after the last, Beijing time."""
+"""Name → Superset's words for the range, first day to the day after the last, Beijing time.
+
+Words of which Superset's own form for ranges can be filled in: with others, it shows them as they are.
+"""
 MONTH_TO_YESTERDAY = "本月至昨日"
-_LINKED = RANGES | {MONTH_TO_YESTERDAY: f"DATETRUNC({_YESTERDAY}, month) : {_TODAY}"}
+_LINKED = RANGES | {MONTH_TO_YESTERDAY: f"DATETRUNC({_YESTERDAY}, month) : today"}
 _LINK = re.compile(r"\]\((\w+)\?([^)]+)\)")
 
 
@@ -35,7 +37,16 @@ def default_range(page: Dashboard) -> str:
     """Superset's words for what the date filter of a page has at first."""
     if page.with_today:
         return f"DATEADD({_TODAY}, -{page.days - 1}, day) : {_TOMORROW}"
-    return f"DATEADD({_TODAY}, -{page.days}, day) : {_TODAY}"
+    return f"DATEADD({_TODAY}, -{page.days}, day) : today"
+
+
+def names(assets: Assets) -> dict[str, str]:
+    """Superset's words for a range → what it is called here: of links, and what date filters begin with."""
+    first = {
+        default_range(page): f"近 {page.days} 日（含今日）" if page.with_today else f"近 {page.days} 日"
+        for page in assets.dashboards.values()
+    }
+    return first | {span: name for name, span in _LINKED.items()}
 
 
 def address(slug: str, span: str) -> str:

@@ -58,8 +58,8 @@ def patch(folder: Path) -> bool:
         text: [reviewed] for text, reviewed in REVIEWED.items()
     }
     changed = [
-        _replace(folder / "messages.mo", compiled.getvalue()),
-        _replace(folder / "messages.json", json.dumps(pack, ensure_ascii=False).encode()),
+        replace(folder / "messages.mo", compiled.getvalue()),
+        replace(folder / "messages.json", json.dumps(pack, ensure_ascii=False).encode()),
     ]
     return any(changed)
 
@@ -69,7 +69,7 @@ def _text(id_: Any) -> str:
     return id_ if isinstance(id_, str) else id_[0]
 
 
-def _replace(path: Path, content: bytes) -> bool:
+def replace(path: Path, content: bytes) -> bool:
     """Replace a file atomically, if its content differs: a running server reads the old or the new one."""
     if path.read_bytes() == content:
         return False
@@ -79,3 +79,7 @@ def _replace(path: Path, content: bytes) -> bool:
     os.chmod(name, path.stat().st_mode)
     os.replace(name, path)
     return True
+
+
+if __name__ == "__main__":
+    patch(catalogue())

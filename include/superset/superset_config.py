@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import pymysql
-from flask import make_response, redirect, request, session
+from flask import make_response, redirect, render_template_string, request, session
 from flask_login import current_user
 from superset.config import TALISMAN_CONFIG as _SHIPPED
 from superset.config import THEME_DARK as _DARK
@@ -39,6 +39,14 @@ _HOME = Path(os.environ["SUPERSET_HOME"])
 _HTTPS = os.environ.get("SUPERSET_HTTPS") == "1"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _TABLES = {".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
+_ERROR_PAGE = Path(__file__).with_name("error.html").read_text("utf-8")
+_ERRORS = {
+    403: ("没有权限", "你的账号不能打开这个页面。工作需要的话，请联系管理员开通。"),
+    404: ("没有这个页面", "网址可能有误，或者看板、图表已经改名、删除。"),
+    500: ("页面出错了", "请过几分钟再试；一直这样，请把网址和出错的时间发给管理员。"),
+}
+"""Status → title and text of the page that a person sees instead of Superset's, which is in English or JSON."""
 
 pymysql.install_as_MySQLdb()  # Superset looks up MySQL's column types in MySQLdb
 
@@ -127,6 +135,17 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:
             disposition = response.headers["Content-Disposition"].replace(".zip", kind)
             response.headers["Content-Disposition"] = disposition
         return mark_csv(response)
+
+    @app.after_request
+    def say_what_is_wrong(response: Response) -> Response:
+        """Show people an error in Chinese; programs, and Superset's own pages, get the answer that they can read."""
+        accepted = request.accept_mimetypes
+        if response.status_code not in _ERRORS or accepted["text/html"] <= accepted["application/json"]:
+            return response
+        title, text = _ERRORS[response.status_code]
+        return make_response(
+            render_template_string(_ERROR_PAGE, title=title, text=text, app=APP_NAME), response.status_code
+        )
 
 
 def mark_csv(response: Response) -> Response:

@@ -261,7 +261,7 @@ alerts_on = Setting(
 )  # fmt: skip
 language = Setting(
     "XIAOE_LANGUAGE", Kind(_parse_language), "zh",
-    "language of alerts, of `make health`, and of the names of DAGs and tasks: `zh` or `en`",
+    "language of alerts, reports, notices, `make health`, and of what DAGs and tasks are called: `zh` or `en`",
 )  # fmt: skip
 docs_url = Setting(
     "XIAOE_DOCS_URL", Kind(_parse_web_address), "",

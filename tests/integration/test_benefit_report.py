@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -352,6 +353,25 @@ def test_a_grant_taken_back_is_told_once(shop: Shop, inbox: MailServer, group: C
     assert tell() == {"mail": ["taken_back"], "chat": ["taken_back"]}
     assert inbox.mails[1]["Subject"] == f"【紧急】福利收回 {APP_ID}：1 单发放后退款"
     assert "o_direct" not in body(inbox.mails[1])
+
+
+def test_reports_and_notices_are_in_one_language(shop: Shop, inbox: MailServer, clean_env: pytest.MonkeyPatch) -> None:
+    clean_env.setenv("XIAOE_LANGUAGE", "en")
+    for number in range(25):
+        shop.decide(f"o_{number:02d}", "grant", "revoke")
+    shop.decide("o_review", "grant", "review")
+    shop.decide("o_waiting", "pending")
+    assert tell() == {"mail": ["taken_back", "waiting"]}
+    send("mail", export())
+    assert [mail["Subject"] for mail in inbox.mails] == [
+        f"[urgent] take benefits back, {APP_ID}: 25 orders refunded after the grant",
+        f"[reminder] benefits wait, {APP_ID}: 1 orders, the longest for 2 d 9 h",
+        f"Benefit report {APP_ID} 2026-11-20: 0 granted, 0 revoked, 25 to be taken back",
+    ]
+    assert "o_19 and others, 25 in all" in body(inbox.mails[0])
+    for mail in inbox.mails:
+        said = body(mail).replace("人工复核", "").replace("答复", "")  # names of the sheet and its column
+        assert re.findall("[\u4e00-\u9fff]+", said) == []
 
 
 def test_a_channel_that_is_down_is_told_later_and_the_other_not_again(

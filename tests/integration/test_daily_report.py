@@ -254,6 +254,44 @@ def test_a_wrong_connection_has_no_figures_nor_have_all_shops_together(
         prepare("xiaoe_second")
 
 
+DAY_OF_A_IN_ENGLISH = [
+    "Paid ¥210.00, +133.3% against the day before, +75.0% against the week before, the year before: no data;"
+    " net income ¥120.00",
+    "5 orders paid, +400.0% against the day before; 3 buyers, 1 of them new",
+    "Per buyer ¥66.67, per order ¥42.00",
+    "Refunds ¥90.00, 1 orders, the day before: 0",
+    "Month so far paid ¥480.00, +140.0% against as much of the month before;"
+    " today until 08:00 paid ¥40.00, the same hours of yesterday: 0",
+    "Unusual: nothing",
+]
+
+
+def test_reports_are_in_one_language(
+    session: Session, database: Database, inbox: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XIAOE_LANGUAGE", "en")
+    targets = [(A, "2026-05-01", "paid_amount", 1000), (A, "2026-05-01", "new_buyers", 2)]
+    session.insert_many("INSERT INTO targets VALUES (%s, %s, %s, %s, '2026-05-01')", targets)
+    session.commit()
+    reports = prepare()
+    assert [report["title"] for report in reports] == [
+        "Morning report 2026-05-31 Sun: paid ¥210.00",
+        "Weekly report 2026-05-25 to 2026-05-31: paid ¥360.00",
+        "Monthly report 2026-05: paid ¥480.00",
+    ]
+    day = reports[0]["lines"]
+    assert [line for line in day if not line.startswith("Targets")] == ["[琴行]", *DAY_OF_A_IN_ENGLISH]
+    assert "Targets (month 5, 100.0% of it over): paid 48.0% reached, ¥520.00 to go; new buyers 150.0% reached" in day
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_THIRD", shop_connection("http://127.0.0.1:1", app_id=""))
+    send("mail", reports)
+    database.rows("UPDATE sync_windows SET window_end = '2026-05-29 20:00:00'")
+    send("mail", prepare("xiaoe_first", "xiaoe_second", "xiaoe_third", day="2026-05-30"))
+    assert len(inbox.mails) == 4
+    for mail in inbox.mails:
+        assert re.findall("[\u4e00-\u9fff]+", f"{mail['Subject']}{body(mail)}".replace("琴行", "")) == []
+    assert "orders of 05-29, 05-30 are not read to the end" in body(inbox.mails[-1])
+
+
 # --- on its way ----------------------------------------------------------------------------------------
 
 
@@ -364,7 +402,7 @@ def test_the_page_says_what_the_report_says(session: Session, monkeypatch: pytes
 def test_the_trend_of_the_page_is_the_mart_s(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XIAOE_CONN_IDS", "xiaoe_first")
     prepare()
-    data = today.read(session, NOW)
+    data = today.read(session, NOW, "zh")
     days = [date(2026, 5, 18) + DAY * number for number in range(14)]
     covered = kpi.covered_days(session, A, days)
     assert data.trends == [[covered[day].paid_amount for day in days]]

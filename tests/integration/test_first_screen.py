@@ -18,6 +18,7 @@ from xiaoe.marts.board import spans
 from xiaoe.merge.freshness import FRESH_WITHIN, write_limits
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
+from xiaoe.vocabulary import MODES, RESOURCES
 
 pytestmark = pytest.mark.mysql
 
@@ -203,6 +204,25 @@ def test_a_sync_is_late_by_its_own_limit(session: Session, database: Database) -
     assert {(row["shop_id"], row["freshness_text"]) for row in rows} == {
         ("in time", "正常"), ("late", "超时"), ("never", "从未成功"), ("never", "不定期"),
     }  # fmt: skip
+
+
+def test_data_and_ways_of_reading_have_one_name_each_everywhere(session: Session, database: Database) -> None:
+    database.rows("DELETE FROM sync_status")
+    for resource in RESOURCES:
+        for mode in MODES:
+            database.rows(
+                "INSERT INTO sync_status (shop_id, resource, mode, last_attempt_at, status)"
+                " VALUES (%s, %s, %s, UTC_TIMESTAMP(3), 'success')",
+                (A, resource, mode),
+            )
+    database.rows("UPDATE sync_windows SET mode = 'csv' ORDER BY id LIMIT 1")
+    for view in ("bi_sync_status", "bi_sync_daily"):
+        rows = database.rows(f"SELECT DISTINCT resource, resource_text, mode, mode_text FROM {view}")
+        assert rows
+        for row in rows:
+            assert row["resource_text"] == RESOURCES[row["resource"]].zh
+            assert row["mode_text"] == MODES[row["mode"]].zh, view
+    assert database.value("SELECT COUNT(*) FROM bi_sync_daily WHERE mode_text = '旧文件导入'") == 1
 
 
 def test_limits_are_written_once_and_follow_the_program(session: Session, database: Database) -> None:

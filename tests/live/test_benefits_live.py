@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import openpyxl
 import pytest
@@ -21,6 +21,7 @@ from emulator.process import Emulator, running
 from servers.airflow import ROOT, Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.oracles.secrets_hunt import leaks
+from support.servers.browser import Visit, chromium
 from support.servers.inbox import TOKEN, ChatService, MailServer, attachments, body, chat_service, mail_server
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database
 from xiaoe.clock import BEIJING
@@ -225,6 +226,23 @@ def test_the_morning_s_report_arrives_with_its_files(
     assert [row[1].value for row in book["判定"].iter_rows(min_row=2)] == ["o_back"]
     assert sorted(row[1].value for row in book["人工复核"].iter_rows(min_row=2)) == ["o_grant", "o_later"]
     assert [row[10].value for row in book["判定"].iter_rows(min_row=2)] == [TITLE]
+
+
+def test_a_question_in_the_browser_names_the_order_and_closes_nothing_by_cancel(airflow: Standalone) -> None:
+    wait_until(lambda: len(questions(airflow)) == 2, PATIENCE, "nobody was asked")
+    asked = questions(airflow)["o_grant"]
+    ti = asked["task_instance"]
+    run = f"{airflow.url}/dags/xiaoe_benefits_review/runs/{quote(ti['dag_run_id'])}"
+    with chromium() as browser:
+        guest = Visit(browser, viewport={"width": 1440, "height": 900}, locale="zh-CN")
+        guest.page.goto(f"{run}/tasks/order.ask/mapped/{ti['map_index']}/required_actions")
+        for option in asked["options"]:
+            guest.page.get_by_role("button", name=option, exact=True).wait_for()
+        shown = guest.page.inner_text("body")
+        assert "截止前部分退款 · ¥99.00" in shown
+        assert "订单 o_grant" in shown
+        assert guest.page.get_by_role("button", name="取消", exact=True).count() == 0
+        guest.close()
 
 
 def test_a_person_s_answer_over_the_api_becomes_the_decision_with_their_name(

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import openpyxl
 import pytest
 import requests
 
@@ -48,6 +51,7 @@ NOT_LISTED = (
 EVIL = "<script>document.title = 'run'</script><img src=x onerror=\"document.title='run'\"> 接口拒绝"
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
+WIDE = {"width": 1440, "height": 900}
 
 
 def note_alert(database: Database, message: str, log_url: str) -> None:
@@ -267,10 +271,12 @@ SMALL = """() => [...document.querySelectorAll('body *')].filter(one => one.chec
   && [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
   && parseFloat(getComputedStyle(one).fontSize) < 12).map(one => one.outerHTML.slice(0, 80))"""
 """Elements with a text of less than 12 pixels."""
-WIDE = """() => [...document.querySelectorAll('body *')]
+TOO_WIDE = """() => [...document.querySelectorAll('body *')]
   .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5)
   .map(one => one.outerHTML.slice(0, 80))"""
 """Elements that reach beyond the screen."""
+SHOWN = "() => { document.querySelectorAll('samp').forEach(one => one.remove()); return document.body.innerText; }"
+"""What a page says, but for ids and what it quotes."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -289,7 +295,7 @@ def test_today_opens_on_a_phone_by_its_link_without_a_log_in(
         assert amount.bounding_box()["height"] < 40, "in one line"
     assert guest.page.locator(".spark rect").count() == 14
     assert guest.page.evaluate(SMALL) == []
-    assert guest.page.evaluate(WIDE) == []
+    assert guest.page.evaluate(TOO_WIDE) == []
     assert overflow(guest.page) == 0
     assert (background(guest.page) < 200) == (scheme == "dark")
     assert guest.complaints == []
@@ -325,6 +331,49 @@ def test_dags_have_chinese_names_and_their_forms_date_pickers(airflow: Standalon
     form.get_by_text("接受缺失 accept_missing").wait_for()
     assert form.get_by_text("选择日期与时间").count() == 2
     assert "*" not in form.inner_text(), "nothing is required"
+    guest.close()
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_dags_and_the_page_speak_chinese_and_say_first_what_to_do(
+    airflow: Standalone, warehouse: Database, browser: Any, size: dict[str, int]
+) -> None:
+    guest = visit(airflow, browser, size=size)
+    guest.page.goto(f"{airflow.url}/dags?tags=复查")
+    guest.page.get_by_role("link", name="90 天复查").wait_for()
+    assert guest.page.get_by_role("link", name="每日备份").count() == 0
+    assert guest.page.get_by_text("rescan", exact=True).count() == 0
+    guest.page.goto(f"{airflow.url}/xiaoe-monitor/page")
+    verdict = guest.page.locator("#verdict")
+    assert re.fullmatch(r"有 \d+ 项要处理", verdict.locator("h2").inner_text())
+    assert verdict.locator("li a").count() > 0
+    assert {"严重问题", "警告"} <= figures(guest.page).keys()
+    shown = re.sub(r"xiaoe_\w+|curl ifconfig\.me", "", guest.page.evaluate(SHOWN))
+    assert set(re.findall("[A-Za-z]{4,}", shown)) <= {"English", "Airflow"}
+    guest.close()
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_a_table_comes_from_the_browser_as_staff_read_it(
+    airflow: Standalone, browser: Any, tmp_path: Path, size: dict[str, int]
+) -> None:
+    guest = visit(airflow, browser, size=size)
+    guest.page.goto(f"{airflow.url}/xiaoe-monitor/page")
+    guest.page.locator("#export").click()
+    guest.page.select_option("select[name=table]", label="每日商品销售")
+    assert overflow(guest.page) == 0
+    with guest.page.expect_download() as download:
+        guest.page.get_by_role("button", name="下载").click()
+    download.value.save_as(tmp_path / "products.xlsx")
+    header, first, *_ = openpyxl.load_workbook(tmp_path / "products.xlsx").worksheets[0].iter_rows()
+    cells = {cell.value: value for cell, value in zip(header, first, strict=True)}
+    assert cells["商品名称"].value
+    assert cells["支付订单数"].number_format == "#,##0"
+    for cell in header:
+        assert re.search("[\u4e00-\u9fff]", cell.value)
+        assert "UTC" not in cell.value
+        width = cell.parent.column_dimensions[cell.column_letter].width
+        assert width >= sum(2 if ord(sign) > 255 else 1 for sign in cell.value), cell.value
     guest.close()
 
 

@@ -166,6 +166,18 @@ TILES: dict[str, dict[str, str]] = {
 WITH_TODAY = {"refunds": 90, "lives": 90, "sync": 30}
 """Days of the date filter where it ends with today; else it is 90 days up to yesterday."""
 MAY_BE_NOTHING = {"超时的同步", "未覆盖天数", "无法解析的行", "待人工复核", "只有复查发现的变化"}
+SAYS = {
+    "overview": ["渠道实收（万元，买家首次来源）", "近 14 天未成熟"],
+    "lives": ["观众名单暂未同步", "购买次数：小鹅通未公布这个数的含义"],
+    "refunds": ["退款率（订单）"],
+    "sync": ["每天一次的同步为 30 小时"],
+}
+"""Dashboard → what it has to say besides."""
+RED = """cells => cells.filter(cell => {
+    const [red, green, blue] = getComputedStyle(cell).backgroundColor.match(/\\d+/g).map(Number);
+    return red > 180 && green < 120 && blue < 130;
+}).map(cell => cell.innerText)"""
+"""What stands in cells that alarm; in this warehouse one sync has failed, and none is late."""
 UNTIL = (
     "SELECT DATE_FORMAT(MAX(last_success_at) + INTERVAL 8 HOUR, '%m-%d %H:%i') FROM sync_status"
     " WHERE resource = 'marts'"
@@ -465,6 +477,10 @@ def test_every_chart_is_drawn_and_every_big_number_is_what_the_sql_says(look: Lo
         assert exact > 0 or title in MAY_BE_NOTHING, f"{title} proves nothing"
     if SHOTS:
         look.page.screenshot(path=ROOT / SHOTS / f"bi-{slug}.png")
+    shown = look.page.inner_text("body")
+    assert [words for words in SAYS.get(slug, ()) if words not in shown] == []
+    assert look.page.locator("[data-test-viz-type=pie]").count() == 0, "a pie cuts its labels off"
+    assert look.page.locator("td").evaluate_all(RED) == (["失败"] if slug == "sync" else [])
 
 
 def cells(look: Look, title: str) -> dict[str, list[str]]:
@@ -494,6 +510,25 @@ def test_the_first_screen_says_at_once_what_yesterday_brought(look: Look, width:
     assert board["支付订单数"][0] == f"{look.expected(f'SELECT COUNT(*) {PAID}', yesterday):,}"
     assert board["新客"][0] == f"{look.expected(NEW, yesterday):,}"
     assert cells(look, "今日（至最近一次同步，与同一时段比）")["日期"][0].startswith(f"{today:%m-%d} 至 ")
+    no_formula_stands_for_the_range(look, width)
+
+
+def no_formula_stands_for_the_range(look: Look, width: int) -> None:
+    """On the date filter, in its form, and among the filters of a chart."""
+    first, end = default_span("overview")
+    said = f"{first:%Y-%m-%d} 至 {end - timedelta(days=1):%Y-%m-%d}"
+    if width < 600:
+        look.page.get_by_text("更多筛选").click()
+        look.page.wait_for_selector(f"text={said}")
+    else:
+        look.page.locator("[data-test-chart-name='昨日'] .filter-counts").hover()
+        look.page.wait_for_selector("text=/^近 90 日$/ >> nth=1")
+        look.page.get_by_text(said).click()
+        look.page.wait_for_selector(".time-range-popover")
+        form = look.page.inner_text(".time-range-popover")
+        assert (form.count("自定义"), form.count("天之前"), form.count(said)) == (2, 1, 1), "it can be filled in"
+    shown = look.page.inner_text("body")
+    assert [sign for sign in ("≤", "DATE", "col <", "today") if sign in shown] == []
 
 
 def reached(look: Look) -> str:
@@ -607,6 +642,56 @@ def test_no_guess_of_a_machine_is_on_a_page(administrator: Page, superset: Super
     shown = administrator.inner_text("body")
     assert "设置" in shown
     assert [word for word in GUESSES if word in shown] == []
+
+
+def test_a_range_is_said_in_days_and_else_from_when_until_before_when(look: Look) -> None:
+    words = subprocess.run(
+        [PYTHON, "-c", "import patch_pages as p; print(p.words(p.Assets.read(p.ASSETS)))"],
+        cwd=ROOT / "include" / "superset",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    said = {
+        "2026-11-01 : 2026-12-01": "2026-11-01 至 2026-11-30",
+        "2026-02-28T00:00:00 : 2026-03-01T00:00:00": "2026-02-28",
+        "2026-11-01T08:00:00 : now": "2026-11-01 08:00:00 起，现在 前",
+        'DATEADD(DATETIME("today"), -3, month) : today': "今天前 3 个月 起，今天 前",
+        'DATEADD(DATETIME("today"), -90, day) : today': "近 90 日",
+        "Last week": "最近一周",
+        "专栏, 直播": "专栏, 直播",
+    }
+    assert {text: look.page.evaluate(f"text => ({words}).range(text)", text) for text in said} == said
+    ends = {("", "2026-12-01"): "2026-12-01 前", ("2026-12-01", ""): "2026-12-01 起", ("", ""): "不限"}
+    assert {two: look.page.evaluate(f"two => ({words}).ends(...two)", [*two]) for two in ends} == ends
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_what_staff_may_not_open_and_what_is_not_there_is_said_in_chinese(look: Look, width: int) -> None:
+    look.page.set_viewport_size({"width": width, "height": 900})
+    for path, status, title in (
+        ("/sqllab/", 403, "没有权限"),
+        ("/chart/add", 403, "没有权限"),
+        ("/explore/?slice_id=1", 403, "没有权限"),
+        ("/users/", 403, "没有权限"),
+        ("/superset/dashboard/999/", 404, "没有这个页面"),
+        ("/nothing", 404, "没有这个页面"),
+    ):
+        answer = look.page.goto(f"{look.superset.url}{path}")
+        assert answer
+        assert (answer.status, look.page.inner_text("h1")) == (status, title), path
+        shown = look.page.inner_text("body")
+        assert re.findall("[A-Za-z]{2,}", shown) == []
+        assert look.page.evaluate("document.documentElement.scrollWidth") <= width
+    look.page.get_by_text("回到看板首页").click()
+    look.page.wait_for_url("**/superset/dashboard/overview/")
+
+
+def test_programs_get_errors_that_they_can_read(superset: Superset) -> None:
+    staff = session(superset, VIEWER, superset.secrets["viewer_password"])
+    for path, status in (("dashboard/99999", 404), ("security/users/", 403)):
+        answer = staff.get(f"{superset.url}/api/v1/{path}", headers={"Accept": "application/json"}, timeout=60)
+        assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (status, "application/json")
 
 
 def test_staff_may_change_their_own_password_from_the_menu(look: Look) -> None:

@@ -32,8 +32,8 @@ from xiaoe.clock import BEIJING, parse_time
 from xiaoe.resources.base import BOOKKEEPING, Scope
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.tasks.defaults import dag_defaults, dag_name, named
-from xiaoe.vocabulary import DAGS, TASKS
+from xiaoe.tasks.defaults import dag_defaults, dag_description, dag_name, named
+from xiaoe.vocabulary import DAGS, TAGS, TASKS
 
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 
@@ -138,7 +138,7 @@ def test_a_person_at_night_finds_what_to_do(any_dag: DAG) -> None:
     hurt = DAGS[any_dag.dag_id].hurt
     assert f"**影响**：{hurt.zh}\n" in chinese, "what an alert says of it"
     assert f"**Who is hurt**: {hurt.en}\n" in english
-    assert any_dag.description
+    assert any_dag.description == DAGS[any_dag.dag_id].about.zh
 
 
 def test_staff_read_chinese_names(any_dag: DAG) -> None:
@@ -154,6 +154,8 @@ def test_staff_read_chinese_names(any_dag: DAG) -> None:
 def test_the_names_follow_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XIAOE_LANGUAGE", "en")
     assert dag_name("xiaoe_orders_rescan") == "15-day rescan"
+    assert dag_description("xiaoe_orders_rescan") == "Changes of recent orders"
+    assert dag_defaults("orders", params={}, overdue_after=timedelta(hours=1))["tags"] == ["xiaoe", "orders"]
     assert named("merge") == {"task_id": "merge", "task_display_name": "merge"}
 
 
@@ -165,7 +167,7 @@ def test_every_task_that_has_a_name_is_there(bag: DagBag) -> None:
 
 def test_every_dag_is_tagged_and_owned(any_dag: DAG) -> None:
     _, subject, *_ = any_dag.dag_id.split("_")
-    assert {"xiaoe", subject} <= set(any_dag.tags)
+    assert {TAGS["xiaoe"].zh, TAGS[subject].zh} <= set(any_dag.tags)
     assert any_dag.owner == "xiaoe"
 
 
@@ -202,7 +204,7 @@ def test_staff_hear_of_every_run_that_is_late(any_dag: DAG) -> None:
 def test_where_alerts_are_off_dags_have_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """`make sync` is such a place: with a deadline, `dag.test()` of Airflow 3.3.2 breaks when a run succeeds."""
     monkeypatch.setenv("XIAOE_ALERTS", "off")
-    assert dag_defaults("x", params={}, overdue_after=timedelta(hours=1))["deadline"] is None
+    assert dag_defaults("orders", params={}, overdue_after=timedelta(hours=1))["deadline"] is None
 
 
 def test_staff_hear_of_every_task_that_fails_and_when_that_is_over(any_dag: DAG) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import airflow
 import pytest
 
 import docs
@@ -106,6 +107,23 @@ def test_every_field_of_the_connection_is_documented_with_its_default() -> None:
             assert row.group(1).startswith(f" {default} |"), name
             assert default == getattr(shop.Shop, name)
             assert f"{field['schema']['minimum']} to {field['schema']['maximum']}" in row.group(1), name
+
+
+UI_NAMES = ("待操作的任务实例", "触发", "清除", "日志", "管理", "连接", "浏览", "回填")
+ENGLISH_UI_NAMES = re.compile("Required Actions|Trigger DAG|Clear task|Admin → Connections|Backfill|Logs")
+
+
+def test_chinese_pages_call_what_there_is_to_click_as_airflow_in_chinese_does() -> None:
+    texts = Path(airflow.__file__).parent / "ui" / "dist" / "i18n" / "locales" / "zh-CN"
+    shown = {text for path in texts.glob("*.json") for text in re.findall(r': "(.*)"', path.read_text("utf-8"))}
+    pages = {page.name: page.read_text("utf-8") for page in PAGES if page.name.endswith(".zh-CN.md")}
+    assert len(pages) > 10
+    for name in UI_NAMES:
+        assert any(text.startswith(name) for text in shown), name
+        assert any(name in text for text in pages.values())
+    for page, text in pages.items():
+        in_brackets = "".join(re.findall("（[^（）]*）", text))
+        assert ENGLISH_UI_NAMES.findall(text) == ENGLISH_UI_NAMES.findall(in_brackets), page
 
 
 # What else it names

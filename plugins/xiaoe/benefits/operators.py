@@ -109,14 +109,16 @@ class XiaoeBenefitNoticeOperator(BaseOperator):
         from xiaoe.notify import refusals
 
         shop_id, patience, now = self.decided["shop_id"], settings.benefit_wait(), clock.now()
+        language = settings.language()
         sent: dict[str, list[str]] = {}
         failures: list[XiaoeError] = []
         with Warehouse().session() as session:
             for name, channel in sorted(_channels(self.log).items()):  # the mail last: it names a chat that refuses
                 sent[name] = []
-                for notice in report.notices(session, shop_id, name, now=now, patience=patience):
+                due = report.notices(session, shop_id, name, now=now, patience=patience, language=language)
+                for notice in due:
                     try:
-                        refusals.send(session, channel, notice.message)
+                        refusals.send(session, channel, notice.message, language)
                     except XiaoeError as error:
                         self.log.error("%s: the notice %s was not sent: %s", name, notice.kind, error)
                         failures.append(error)
@@ -147,7 +149,7 @@ class XiaoeBenefitExportOperator(ShopOperator):
         day = reported_day(context, now)
         with Warehouse().session() as session:
             root = ObjectStoragePath(settings.export_dir())
-            report = export_day(session, app_id_of(self.xiaoe_conn_id), day, root, now)
+            report = export_day(session, app_id_of(self.xiaoe_conn_id), day, root, now, settings.language())
         self.log.info("%s", report)
         return report
 
@@ -170,20 +172,20 @@ class XiaoeBenefitReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> bool:
         """Send it; return whether it was sent."""
-        from xiaoe.benefits.report import daily_message, fetch
+        from xiaoe.benefits.report import daily_message, fetch, language_of
         from xiaoe.mysql.warehouse import Warehouse
         from xiaoe.notify import refusals
 
         channel = _channels(self.log).get(self.channel)
         if channel is None:
             return False
-        message = daily_message(self.report)
+        message, language = daily_message(self.report), language_of(self.report)
         with tempfile.TemporaryDirectory() as place:
             if self.channel == "mail":
-                files, line = fetch(self.report["files"], ObjectStoragePath, Path(place))
+                files, line = fetch(self.report["files"], ObjectStoragePath, Path(place), language)
                 message = daily_message(self.report, files, *filter(None, [line]))
             with Warehouse().session(any_schema=True) as session:
-                refusals.send(session, channel, message)
+                refusals.send(session, channel, message, language)
         self.log.info("%s: %s", self.channel, message.title)
         return True
 

@@ -1,4 +1,4 @@
-"""Messages to staff about benefits, in Chinese: the daily report, and notices that cannot wait."""
+"""Messages to staff about benefits: the daily report, and notices that cannot wait. Their texts are in `texts.yaml`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from xiaoe.clock import BEIJING, in_words, midnight, utc_text
 from xiaoe.mysql.session import Session
 from xiaoe.notify.channels import Message
 from xiaoe.storage.files import write_whole
+from xiaoe.vocabulary import texts_beside
 
 SHOWN_ORDERS = 20
 """Order ids in a notice; further ones are only counted."""
@@ -28,10 +30,16 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 """Between this machine and the one that decided."""
 
 
+def _say(language: str, key: str, *values: object) -> str:
+    return str(texts_beside(__file__)[key][language]).format(*values)
+
+
 # --- the daily report ----------------------------------------------------------------------------------
 
 
-def export_day(session: Session, shop_id: str, day: date, root: Any, now: datetime) -> dict[str, Any]:
+def export_day(
+    session: Session, shop_id: str, day: date, root: Any, now: datetime, language: str = "zh"
+) -> dict[str, Any]:
     """Write the day's files and count the decisions.
 
     Args:
@@ -40,6 +48,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
         day: Beijing day.
         root: Folder or bucket for exports.
         now: Time of the run, with an offset.
+        language: Of the message, `zh` or `en`; the files are in Chinese, as the decisions are.
 
     Returns:
         The values of the daily message, JSON-serialisable; `files` are the addresses of the written files.
@@ -61,6 +70,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
         for file in files:
             write_whole(folder / file.name, file.read_bytes())
     return {
+        "language": language,
         "shop_id": shop_id,
         "shop_name": shop_names.name_of(session, shop_id),
         "day": f"{day}",
@@ -69,7 +79,7 @@ def export_day(session: Session, shop_id: str, day: date, root: Any, now: dateti
         "taken_back": counts[TAKEN_BACK],
         "review": len(review),
         "waiting": waiting,
-        "longest": in_words(longest),
+        "longest": in_words(longest, language),
         "decided_at": _last_decided(session, shop_id),
         "files": [str(folder / file.name) for file in files],
     }
@@ -84,36 +94,37 @@ def _last_decided(session: Session, shop_id: str) -> str | None:
     return f"{rows[0][0]:%Y-%m-%d %H:%M}" if rows and rows[0][0] else None
 
 
+def language_of(report: dict[str, Any]) -> str:
+    """The language of a report; one that an earlier release worked out is in Chinese."""
+    return str(report.get("language", "zh"))
+
+
 def daily_message(report: dict[str, Any], files: Sequence[Path] = (), *more: str) -> Message:
     """The daily report with files and further lines; free of personal data, so it may go to a chat."""
-    back = [f"{TAKEN_BACK} {report['taken_back']} 单：此前判定为发放，请收回已发的福利"] if report["taken_back"] else []
-    wait = f"，最久 {report['longest']}" if report["waiting"] else ""
+    say, back = partial(_say, language_of(report)), report["taken_back"]
     lines = [
-        f"店铺 {report['shop_name']}，{report['day']} 的福利判定：",
-        f"发放 {report['grant']} 单",
-        f"取消 {report['revoke']} 单",
-        *back,
-        f"待人工复核 {report['review']} 单（当前）",
-        f"已过截止、等待复查 {report['waiting']} 单（当前）{wait}",
-        f"最近一次判定：{report['decided_at'] or '尚无'}（北京时间）",
+        say("of_day", report["shop_name"], report["day"]),
+        say("granted", report["grant"]),
+        say("revoked", report["revoke"]),
+        *([say("to_take_back", back)] if back else []),
+        say("in_review", report["review"]),
+        say("waiting", report["waiting"], say("longest", report["longest"]) if report["waiting"] else ""),
+        say("last_decided", report["decided_at"] or say("never")),
+        *([say("how_to_answer")] if report["review"] else []),
+        *more,
     ]
-    if report["review"]:
-        lines.append(
-            "请在 Airflow 的“待操作的任务实例”中答复待复核订单；单多时，在附件“人工复核”表的“答复”列填好，"
-            "由管理员导入（make import-reviews FILE=…）。"
-        )
-    lines += more
-    title = f"福利判定日报 {report['shop_name']} {report['day']}：发放 {report['grant']}，取消 {report['revoke']}"
-    title += f"，{TAKEN_BACK} {report['taken_back']}" if report["taken_back"] else ""
-    return Message(title, lines, files)
+    counts = report["grant"], report["revoke"], say("title_taken_back", back) if back else ""
+    return Message(say("daily_title", report["shop_name"], report["day"], *counts), lines, files)
 
 
-def fetch(names: Sequence[str], opened: Callable[[str], Any], place: Path) -> tuple[list[Path], str | None]:
+def fetch(
+    names: Sequence[str], opened: Callable[[str], Any], place: Path, language: str
+) -> tuple[list[Path], str | None]:
     """Copy exported files to be attached; if they are too large, return none and a line with their addresses."""
     sources = [opened(name) for name in names]
     size = sum(source.stat().st_size for source in sources)
     if size > MAX_ATTACHMENTS:
-        return [], f"文件共 {size / 1e6:.0f} MB，超过邮件上限，未附上；请到此处取：{'，'.join(names)}"
+        return [], _say(language, "too_large", size / 1e6, _say(language, "between").join(names))
     files = [place / source.name for source in sources]
     for source, file in zip(sources, files, strict=True):
         with source.open("rb") as reading, file.open("wb") as writing:
@@ -140,9 +151,14 @@ class Notice(NamedTuple):
     log_id: int | None = None
 
 
-def notices(session: Session, shop_id: str, channel: str, *, now: datetime, patience: timedelta) -> list[Notice]:
-    """The notices that are due on a channel."""
-    found = (_taken_back(session, shop_id, channel, now), _waiting(session, shop_id, channel, now, patience))
+def notices(
+    session: Session, shop_id: str, channel: str, *, now: datetime, patience: timedelta, language: str = "zh"
+) -> list[Notice]:
+    """The notices that are due on a channel, in `zh` or `en`."""
+    found = (
+        _taken_back(session, shop_id, channel, now, language),
+        _waiting(session, shop_id, channel, now, patience, language),
+    )
     return [notice for notice in found if notice]
 
 
@@ -155,7 +171,7 @@ def write_notice(session: Session, shop_id: str, channel: str, notice: Notice, n
     )
 
 
-def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> Notice | None:
+def _taken_back(session: Session, shop_id: str, channel: str, now: datetime, language: str) -> Notice | None:
     """Grants taken back; each is reported once, even after an interrupted run."""
     [(last_log_id,)] = session.query(
         "SELECT COALESCE(MAX(log_id), 0) FROM benefit_notices WHERE shop_id = %s AND kind = 'taken_back'"
@@ -165,20 +181,23 @@ def _taken_back(session: Session, shop_id: str, channel: str, now: datetime) -> 
     found = grants_taken_back(session, shop_id, now - MAX_NEWS_AGE, now + MAX_CLOCK_SKEW, after=last_log_id)
     if not found:
         return None
+    say = partial(_say, language)
     names, shop_name = list(dict.fromkeys(order_id for _, order_id in found)), shop_names.name_of(session, shop_id)
-    more = f" 等 {len(names)} 单" if len(names) > SHOWN_ORDERS else ""
+    more = say("more", len(names)) if len(names) > SHOWN_ORDERS else ""
     message = Message(
-        f"【紧急】福利收回 {shop_name}：{len(names)} 单发放后退款",
+        say("urgent_title", shop_name, len(names)),
         [
-            f"店铺 {shop_name}：以下订单此前判定为发放，现需收回。如福利已发出，请尽快收回。",
-            f"订单：{'、'.join(names[:SHOWN_ORDERS])}{more}",
-            "明细见福利判定表 benefit_decisions 及次日日报附件。",
+            say("urgent", shop_name),
+            say("orders", say("between").join(names[:SHOWN_ORDERS]), more),
+            say("where"),
         ],
     )
     return Notice("taken_back", message, len(names), found[-1][0])
 
 
-def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patience: timedelta) -> Notice | None:
+def _waiting(
+    session: Session, shop_id: str, channel: str, now: datetime, patience: timedelta, language: str
+) -> Notice | None:
     """Orders not observed for too long; once a day, and again when their number has doubled."""
     waiting, longest = not_observed_since(session, shop_id, now)
     if longest <= patience:
@@ -190,13 +209,9 @@ def _waiting(session: Session, shop_id: str, channel: str, now: datetime, patien
     )
     if sent and waiting < 2 * sent[0][0]:
         return None
-    shop_name = shop_names.name_of(session, shop_id)
+    say, shop_name, length = partial(_say, language), shop_names.name_of(session, shop_id), in_words(longest, language)
     message = Message(
-        f"【提醒】福利等待复查 {shop_name}：{waiting} 单，最久 {in_words(longest)}",
-        [
-            f"店铺 {shop_name}：{waiting} 单已过福利截止时间，但之后尚未再次读取，最久已等 {in_words(longest)}。",
-            "在读到最新状态之前不会发放。",
-            "请检查 15 天复查（xiaoe_orders_rescan）、90 天复查（xiaoe_orders_deep_rescan）是否正常；恢复后自动判定。",
-        ],
+        say("late_title", shop_name, waiting, length),
+        [say("late", shop_name, waiting, length), say("late_until"), say("late_fix")],
     )
     return Notice("waiting", message, waiting)

@@ -15,12 +15,11 @@ from xiaoe.marts.periods import due_after
 from xiaoe.monitor.i18n import LANGUAGES, Texts
 from xiaoe.mysql.session import Session
 from xiaoe.reports import build
-from xiaoe.reports.text import ShopFigures, compared, plain
+from xiaoe.reports.text import ShopFigures, Wording, against, plain, with_weekday
 
 TREND_DAYS = 14
 _HEIGHT = 38
 """Of the highest bar, of 40."""
-_WEEKDAYS = {"zh": "一二三四五六日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 _DAY = timedelta(days=1)
 
 
@@ -59,12 +58,13 @@ class SpanFigures(NamedTuple):
     facts: list[tuple[str, str]]
 
 
-def read(session: Session, now: datetime) -> TodayData:
+def read(session: Session, now: datetime, language: str) -> TodayData:
     """Read the figures; nothing is written.
 
     Args:
         session: The warehouse.
         now: The current time, with an offset.
+        language: `zh` or `en`.
 
     Raises:
         XiaoeConfigError: Every connection of a shop is wrong.
@@ -72,7 +72,7 @@ def read(session: Session, now: datetime) -> TodayData:
     shop_ids, unusable = build.shops_of(settings.conn_ids())
     day = now.astimezone(BEIJING).date() - _DAY
     period = next(one for one in due_after(day) if one.kind == "day")
-    shops, together = build.figures(session, shop_ids, period, now, unusable=unusable)
+    shops, together = build.figures(session, shop_ids, period, now, unusable=unusable, words=Wording(language))
     days = _trend_days(day)
     covered = [kpi.covered_days(session, shop_id, days) for shop_id in shop_ids] + [{} for _ in unusable]
     trends = [[one[day].paid_amount if day in one else None for day in days] for one in covered]
@@ -115,7 +115,7 @@ def view(data: TodayData, texts: Texts, now: datetime, *, has_monitor: bool) -> 
         "shops": [
             {
                 "anchor": f"shop-{place}",
-                "name": words.say("together") if shop.name == build.TOGETHER else shop.name,
+                "name": shop.name,
                 "unread": words.say("no_figures", shop.unread) if shop.unread else "",
                 "spans": _spans(shop, data.day, words),
                 "trend": _trend(data.day, trend, words),
@@ -140,8 +140,7 @@ class _Words:
 
     def against(self, value: Decimal | int, bases: Mapping[str, Decimal | None]) -> str:
         """How a figure compares, as the morning report words it."""
-        named = {self._texts.name("bases", name): base for name, base in bases.items()}
-        return self._texts.join(compared(value, name, base, self.language) for name, base in named.items())
+        return against(value, bases, Wording(self.language))
 
 
 def _spans(shop: ShopFigures, day: date, words: _Words) -> list[SpanFigures]:
@@ -150,10 +149,7 @@ def _spans(shop: ShopFigures, day: date, words: _Words) -> list[SpanFigures]:
         before = {"昨日同时段": shop.today.before.paid_amount}
         found.append(_span("now", words.say("today", shop.today.until), shop.today.kpi, before, words))
     if not shop.unread:
-        weekday = _WEEKDAYS[words.language][day.weekday()]
-        label = words.say(
-            "yesterday", f"{day:%m-%d}（周{weekday}）" if words.language == "zh" else f"{day:%m-%d} {weekday}"
-        )
+        label = words.say("yesterday", with_weekday(f"{day:%m-%d}", day, Wording(words.language)))
         bases = {name: base and base.paid_amount for name, base in shop.bases.items()}
         found.append(_span("yesterday", label, shop.kpi, bases, words))
     if shop.month:

@@ -135,7 +135,7 @@ def render_today(language: str, *, has_monitor: bool) -> tuple[int, str]:
     """HTTP status and HTML of 今日经营; an error page if the warehouse cannot be read."""
 
     def content(session: Session, texts: Texts, now: datetime) -> dict[str, Any]:
-        return today.view(today.read(session, now), texts, now, has_monitor=has_monitor)
+        return today.view(today.read(session, now, language), texts, now, has_monitor=has_monitor)
 
     return _rendered("today.html", language, content)
 

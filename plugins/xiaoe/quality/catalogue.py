@@ -168,7 +168,7 @@ QUERY_CHECKS = (
                advice="有人手工删除了订单：make sync TYPE=rescan FROM= TO= 读取其下单日期"),
     QueryCheck(name="decisions_contradict", severity=CRITICAL, title="与订单矛盾的福利判定",
                advice="按 docs/quality.zh-CN.md「重新判定某些订单」处理"),
-    QueryCheck(name="decisions_waiting", title="截止后久未再次观测的福利判定",
+    QueryCheck(name="decisions_waiting", title="已过截止、久未复查的福利判定",
                advice="查看 xiaoe_orders_rescan、xiaoe_orders_deep_rescan 为何未成功"),
     QueryCheck(name="rejected_rows_open", title="没有主键的行", advice="查看 rejected_rows 的原因与原文"),
     QueryCheck(name="field_problems_essential", severity=CRITICAL,

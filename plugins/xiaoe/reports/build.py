@@ -18,16 +18,20 @@ from xiaoe.marts.periods import Period
 from xiaoe.merge.status import read_watermark
 from xiaoe.mysql.session import Session
 from xiaoe.reports import text
-from xiaoe.reports.text import ShopFigures, Today
+from xiaoe.reports.text import CHINESE, ShopFigures, Today, Wording
 from xiaoe.targets.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
-TOGETHER = "全部店铺"
-
 
 def report(
-    session: Session, shop_ids: Sequence[str], period: Period, now: datetime, *, unusable: Sequence[str] = ()
+    session: Session,
+    shop_ids: Sequence[str],
+    period: Period,
+    now: datetime,
+    *,
+    unusable: Sequence[str] = (),
+    words: Wording = CHINESE,
 ) -> dict[str, Any]:
     """A report, JSON-serialisable.
 
@@ -37,29 +41,37 @@ def report(
         period: What it is about.
         now: The current time, with an offset.
         unusable: Connections of further shops that are wrong: no figures, and none for all shops together.
+        words: Its language.
 
     Returns:
         `period` and `first_day`, the key of `report_sends`; `title` and `lines`; `is_complete`.
     """
-    found, together = figures(session, shop_ids, period, now, unusable=unusable)
+    found, together = figures(session, shop_ids, period, now, unusable=unusable, words=words)
     return {
         "period": period.kind,
         "first_day": f"{period.first}",
-        "title": text.title(period, found, together),
-        "lines": text.lines(period, found, together),
+        "title": text.title(period, found, together, words),
+        "lines": text.lines(period, found, together, words),
         "is_complete": not any(shop.unread for shop in found),
     }
 
 
 def figures(
-    session: Session, shop_ids: Sequence[str], period: Period, now: datetime, *, unusable: Sequence[str] = ()
+    session: Session,
+    shop_ids: Sequence[str],
+    period: Period,
+    now: datetime,
+    *,
+    unusable: Sequence[str] = (),
+    words: Wording = CHINESE,
 ) -> tuple[list[ShopFigures], ShopFigures | None]:
     """What `report` says of each shop, and of all of them together; None if there is only one."""
     named = shop_names.names(session)
     moment = _today_until(read_until(session, shop_ids), period, now)
-    found = [_figures(session, shop_id, named.get(shop_id, shop_id), period, moment) for shop_id in shop_ids]
-    found += [ShopFigures(f"连接 {conn_id}", "连接配置有误", Kpi(), {}) for conn_id in unusable]
-    return found, _together(found) if len(found) > 1 else None
+    found = [_figures(session, shop_id, named.get(shop_id, shop_id), period, moment, words) for shop_id in shop_ids]
+    wrong = words.say("unread", "wrong")
+    found += [ShopFigures(words.say("unread", "connection", conn_id), wrong, Kpi(), {}) for conn_id in unusable]
+    return found, _together(found, words) if len(found) > 1 else None
 
 
 def shops_of(conn_ids: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -97,18 +109,20 @@ def _today_until(read: datetime | None, period: Period, now: datetime) -> dateti
     return min(read, now).replace(second=0, microsecond=0)
 
 
-def _figures(session: Session, shop_id: str, name: str, period: Period, moment: datetime | None) -> ShopFigures:
+def _figures(
+    session: Session, shop_id: str, name: str, period: Period, moment: datetime | None, words: Wording
+) -> ShopFigures:
     bases = periods.bases(period)
     is_day = period.kind == "day"
     month = periods.month_so_far(period.first) if is_day else None
     usual = periods.usual_days(period.first) if is_day else []
     wanted = {day for one in (period, *bases.values(), *(month or ())) for day in one.days}.union(usual)
     days = kpi.covered_days(session, shop_id, sorted(wanted))
-    unread = text.unread_in_words(kpi.unread_days(session, shop_id, period))
+    unread = text.unread_in_words(kpi.unread_days(session, shop_id, period), words)
     today = _today(session, shop_id, moment) if moment else None
     found = kpi.of_period(days, period)
     if found is None or unread:
-        return ShopFigures(name, unread or "汇总尚未完成", Kpi(), dict.fromkeys(bases), today=today)
+        return ShopFigures(name, unread or words.say("unread", "marts"), Kpi(), dict.fromkeys(bases), today=today)
     return ShopFigures(
         name,
         "",
@@ -126,7 +140,7 @@ def _today(session: Session, shop_id: str, moment: datetime) -> Today:
     return Today(f"{moment:%H:%M}", kpi.between(session, shop_id, *today), kpi.between(session, shop_id, *before))
 
 
-def _together(found: Sequence[ShopFigures]) -> ShopFigures:
+def _together(found: Sequence[ShopFigures], words: Wording) -> ShopFigures:
     """All shops as one; without figures if one has none. A user of two shops is two buyers."""
     todays = [shop.today for shop in found if shop.today]
     today = (
@@ -134,12 +148,13 @@ def _together(found: Sequence[ShopFigures]) -> ShopFigures:
         if len(todays) == len(found)
         else None
     )
-    if unread := [f"{shop.name}：{shop.unread}" for shop in found if shop.unread]:
-        return ShopFigures(TOGETHER, "；".join(unread), Kpi(), {}, today=today)
+    name = words.line("together")
+    if unread := [words.say("unread", "of_shop", shop.name, shop.unread) for shop in found if shop.unread]:
+        return ShopFigures(name, words.line("then").join(unread), Kpi(), {}, today=today)
     bases = {name: _sum([shop.bases[name] for shop in found]) for name in found[0].bases}
     months = [shop.month for shop in found if shop.month]
     return ShopFigures(
-        TOGETHER,
+        name,
         "",
         kpi.total(shop.kpi for shop in found),
         bases,

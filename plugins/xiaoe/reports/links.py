@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.notify.addresses import airflow_url, opens_elsewhere
+from xiaoe.reports.text import CHINESE, Wording
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,12 @@ def address(now: datetime) -> str:
     return airflow_url() + PATH.format(token)
 
 
-def lines(now: datetime) -> list[str]:
+def lines(now: datetime, words: Wording = CHINESE) -> list[str]:
     """The line of a chat message that has a new link; none where nobody could open it."""
     if not opens_elsewhere(airflow_url()):
         return []
     try:
-        return [f"手机查看（{settings.today_link_days().days} 天内有效）：{address(now)}"]
+        return [words.line("link", settings.today_link_days().days, address(now))]
     except XiaoeConfigError as error:
         log.warning("the report has no link to the page: %s", error)
         return []

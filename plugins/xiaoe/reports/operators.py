@@ -39,6 +39,7 @@ class XiaoeReportOperator(BaseOperator):
         from xiaoe.marts.refresh import Refresher
         from xiaoe.mysql.warehouse import Warehouse
         from xiaoe.reports.build import report, shops_of
+        from xiaoe.reports.text import Wording
 
         warehouse, now = Warehouse(), clock.now()
         day = reported_day(context, now)
@@ -46,7 +47,10 @@ class XiaoeReportOperator(BaseOperator):
         for shop_id in shop_ids:
             Refresher(warehouse, shop_id, now=now).refresh()
         with warehouse.session() as session:
-            reports = [report(session, shop_ids, period, now, unusable=unusable) for period in due_after(day)]
+            words = Wording(settings.language())
+            reports = [
+                report(session, shop_ids, period, now, unusable=unusable, words=words) for period in due_after(day)
+            ]
         for one in reports:
             self.log.info("%s", "\n".join([one["title"], *one["lines"]]))
         return reports
@@ -79,6 +83,7 @@ class XiaoeReportSendOperator(BaseOperator):
         from xiaoe.notify import refusals
         from xiaoe.notify.channels import Message, configured_channels
         from xiaoe.reports import links, sends
+        from xiaoe.reports.text import Wording
 
         channel = configured_channels(
             settings.report_mail_to(),
@@ -90,15 +95,15 @@ class XiaoeReportSendOperator(BaseOperator):
                 "%s is not configured (%s is empty): nothing is sent there", self.channel, _SETTINGS[self.channel].name
             )
             return []
-        sent, failure = list[str](), None
-        more = links.lines(clock.now()) if self.channel == "chat" else []
+        sent, failure, language = list[str](), None, settings.language()
+        more = links.lines(clock.now(), Wording(language)) if self.channel == "chat" else []
         with Warehouse().session() as session, session.lock("report_sends", self.channel):
             for report in self.reports:
                 if sends.was_sent(session, report, self.channel):
                     self.log.info("%s: sent before: %s", self.channel, report["title"])
                     continue
                 try:
-                    refusals.send(session, channel, Message(report["title"], [*report["lines"], *more]))
+                    refusals.send(session, channel, Message(report["title"], [*report["lines"], *more]), language)
                 except XiaoeError as error:
                     self.log.error("%s: not sent: %s: %s", self.channel, report["title"], error)
                     failure = failure or error

@@ -1,4 +1,7 @@
-"""A report as staff read it: six lines a shop. Pure; counts and amounts only, so it may go to a chat."""
+"""A report as staff read it: six lines a shop. Pure; counts and amounts only, so it may go to a chat.
+
+Its texts are in `texts.yaml`, in both languages.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,34 @@ from typing import NamedTuple
 from xiaoe.marts.kpi import Kpi
 from xiaoe.marts.periods import Period
 from xiaoe.targets.metrics import METRICS
+from xiaoe.vocabulary import texts_beside
 
-_TITLES = {"day": "经营早报", "week": "经营周报", "month": "经营月报"}
-_WEEKDAYS = "一二三四五六日"
 _MIN_USUAL = 3
 """So many of the four days that tell what is usual have to be known."""
 _MIN_ORDERS = 10
 """Fewer orders than this are no reason to call a day unusual."""
 _SHOWN_DAYS = 5
-_COMPARED = {
-    "zh": ("{}无数据", "与{}持平", "{}为 {}", "较{} {:+}%"),
-    "en": ("{}: no data", "equal to {}", "{}: {}", "{1:+}% against {0}"),
-}
-"""Language → how a figure compares: base unknown, equal, base not above zero, else."""
+
+
+class Wording(NamedTuple):
+    """The language of a report; its texts are in `texts.yaml`."""
+
+    language: str = "zh"
+
+    def say(self, group: str, key: str, *values: object) -> str:
+        """A text with its placeholders filled in."""
+        return str(texts_beside(__file__)[group][key][self.language]).format(*values)
+
+    def line(self, key: str, *values: object) -> str:
+        """A text of the group `lines`."""
+        return self.say("lines", key, *values)
+
+    def yuan(self, amount: Decimal | None) -> str:
+        """An amount with its unit."""
+        return "–" if amount is None else self.line("yuan", amount)
+
+
+CHINESE = Wording()
 
 
 class Today(NamedTuple):
@@ -59,58 +77,70 @@ class ShopFigures(NamedTuple):
     targets: Mapping[str, Decimal] = {}
 
 
-def title(period: Period, shops: Sequence[ShopFigures], together: ShopFigures | None) -> str:
+def title(period: Period, shops: Sequence[ShopFigures], together: ShopFigures | None, words: Wording = CHINESE) -> str:
     """Subject of the mail, first line in a chat."""
     what = together or shops[0]
-    said = "数据不完整" if what.unread else f"实收 {_yuan(what.kpi.paid_amount)}"
-    return f"{_TITLES[period.kind]} {span(period)}：{said}"
+    said = words.line("incomplete") if what.unread else words.line("paid", words.yuan(what.kpi.paid_amount))
+    return words.line("title", words.say("kinds", period.kind), span(period, words), said)
 
 
-def span(period: Period) -> str:
+def span(period: Period, words: Wording = CHINESE) -> str:
     """A period in words."""
     if period.kind == "day":
-        return f"{period.first}（周{_WEEKDAYS[period.first.weekday()]}）"
+        return with_weekday(f"{period.first}", period.first, words)
     if period.kind == "week":
-        return f"{period.first} 至 {period.days[-1]}"
-    return f"{period.first.year} 年 {period.first.month} 月"
+        return words.say("spans", "week", period.first, period.days[-1])
+    return words.say("spans", "month", period.first.year, period.first.month)
 
 
-def lines(period: Period, shops: Sequence[ShopFigures], together: ShopFigures | None) -> list[str]:
+def with_weekday(text: str, day: date, words: Wording) -> str:
+    """A day as `text` has it, with its weekday."""
+    return words.say("spans", "day", text, words.say("weekdays", "short").split()[day.weekday()])
+
+
+def lines(
+    period: Period, shops: Sequence[ShopFigures], together: ShopFigures | None, words: Wording = CHINESE
+) -> list[str]:
     """The report: all shops together first, if there are several, then each."""
     found = []
     for shop in [*([together] if together else []), *shops]:
-        found += [f"【{shop.name}】", *_of_shop(period, shop)]
+        found += [words.line("shop", shop.name), *_of_shop(period, shop, words)]
     return found
 
 
-def unread_in_words(days: Sequence[date]) -> str:
+def unread_in_words(days: Sequence[date], words: Wording = CHINESE) -> str:
     """Why a report has no figures, by the days whose orders were not read to the end."""
     if not days:
         return ""
-    named = "、".join(f"{day:%m-%d}" for day in days[:_SHOWN_DAYS])
-    return f"{named} 等 {len(days)} 天的订单尚未读全" if len(days) > _SHOWN_DAYS else f"{named} 的订单尚未读全"
+    named = words.say("unread", "between").join(f"{day:%m-%d}" for day in days[:_SHOWN_DAYS])
+    return words.say("unread", "many" if len(days) > _SHOWN_DAYS else "days", named, len(days))
 
 
-def _of_shop(period: Period, shop: ShopFigures) -> list[str]:
+def _of_shop(period: Period, shop: ShopFigures, words: Wording) -> list[str]:
     if shop.unread:
-        return [f"数据不完整，暂无数字：{shop.unread}。补齐后重跑 xiaoe_daily_report 会再发。"]
-    kpi, first = shop.kpi, next(iter(shop.bases))
-    missing = f"（{kpi.orders_without_amount} 单的金额缺失或读不出）" if kpi.orders_without_amount else ""
+        return [words.line("no_figures", shop.unread)]
+    kpi, first, yuan = shop.kpi, next(iter(shop.bases)), words.yuan
+    missing = words.line("without_amount", kpi.orders_without_amount) if kpi.orders_without_amount else ""
+    orders = against(kpi.orders_paid, _values(shop, "orders_paid", first), words)
+    refunds = against(kpi.refund_amount, _values(shop, "refund_amount", first), words)
     found = [
-        f"实收 {_yuan(kpi.paid_amount)}{missing}，{_against(kpi.paid_amount, _values(shop, 'paid_amount'))}；"
-        f"净收入 {_yuan(kpi.net_amount)}",
-        f"支付 {kpi.orders_paid} 单，{_against(kpi.orders_paid, _values(shop, 'orders_paid', first))}；"
-        f"付款 {kpi.buyers} 人，其中新客 {kpi.new_buyers} 人",
-        f"客单价（按人）{_yuan(kpi.amount_per_buyer)}，笔单价（按单）{_yuan(kpi.amount_per_order)}",
-        f"退款 {_yuan(kpi.refund_amount)}，{kpi.refund_orders} 单，"
-        f"{_against(kpi.refund_amount, _values(shop, 'refund_amount', first))}",
+        words.line(
+            "paid_line",
+            yuan(kpi.paid_amount),
+            missing,
+            against(kpi.paid_amount, _values(shop, "paid_amount"), words),
+            yuan(kpi.net_amount),
+        ),
+        words.line("orders_line", kpi.orders_paid, orders, kpi.buyers, kpi.new_buyers),
+        words.line("values_line", yuan(kpi.amount_per_buyer), yuan(kpi.amount_per_order)),
+        words.line("refunds_line", yuan(kpi.refund_amount), kpi.refund_orders, refunds),
     ]
     if shop.month or shop.today:
-        found.append("；".join(filter(None, [_month(shop), _today(shop)])))
+        found.append(words.line("then").join(filter(None, [_month(shop, words), _today(shop, words)])))
     if shop.targets:
-        found.append(targets(period, shop.month[0] if shop.month else kpi, shop.targets))
+        found.append(targets(period, shop.month[0] if shop.month else kpi, shop.targets, words))
     if period.kind == "day":
-        found.append(f"异常：{unusual(kpi, shop.usual)}")
+        found.append(words.say("unusual", "line", unusual(kpi, shop.usual, words)))
     return found
 
 
@@ -118,67 +148,72 @@ def _values(shop: ShopFigures, figure: str, *names: str) -> dict[str, Decimal | 
     return {name: base and getattr(base, figure) for name, base in shop.bases.items() if not names or name in names}
 
 
-def _month(shop: ShopFigures) -> str:
+def _month(shop: ShopFigures, words: Wording) -> str:
     if not shop.month:
         return ""
     now, before = shop.month
     if now is None:
-        return "本月累计：有日期未读全"
+        return words.line("month_unread")
     amount = now.paid_amount
-    return f"本月累计实收 {_yuan(amount)}，{compared(amount, '上月同期', before and before.paid_amount)}"
+    return words.line("month", words.yuan(amount), against(amount, {"上月同期": before and before.paid_amount}, words))
 
 
-def targets(period: Period, so_far: Kpi | None, wanted: Mapping[str, Decimal]) -> str:
+def targets(period: Period, so_far: Kpi | None, wanted: Mapping[str, Decimal], words: Wording = CHINESE) -> str:
     """How far a month's targets are reached when a period, a day or the month, is over.
 
     Args:
         period: Its last day is the last one that counts.
         so_far: The figures of the month up to and with that day; None: not all of its days are covered.
         wanted: Key of `METRICS` → target.
+        words: The language.
     """
     last = period.days[-1]
     share = Decimal(last.day) / monthrange(last.year, last.month)[1] * 100
-    head = f"目标（{last.month} 月，时间进度 {share:.1f}%）："
+    head = words.say("targets", "head", last.month, share)
     if so_far is None:
-        return f"{head}有日期未读全"
-    return head + "；".join(_target(metric, getattr(so_far, metric), wanted[metric]) for metric in wanted)
+        return head + words.line("days_unread")
+    reached = [_target(metric, getattr(so_far, metric), wanted[metric], words) for metric in wanted]
+    return head + words.line("then").join(reached)
 
 
-def _target(metric: str, value: Decimal | int, target: Decimal) -> str:
-    text, is_money = METRICS[metric]
+def _target(metric: str, value: Decimal | int, target: Decimal, words: Wording) -> str:
     missing = target - value
-    attained = f"{text}达成 {value / target * 100:.1f}%"
+    attained = words.say("targets", "attained", words.say("targets", metric), value / target * 100)
     if missing <= 0:
         return attained
-    return f"{attained}，还差 {_yuan(missing) if is_money else f'{missing:,.0f}'}"
+    return attained + words.say(
+        "targets", "missing", words.yuan(missing) if METRICS[metric].is_money else f"{missing:,.0f}"
+    )
 
 
-def _today(shop: ShopFigures) -> str:
+def _today(shop: ShopFigures, words: Wording) -> str:
     if not shop.today:
         return ""
     until, now, before = shop.today
     amount = now.paid_amount
-    return f"今日至 {until} 实收 {_yuan(amount)}，{compared(amount, '昨日同时段', before.paid_amount)}"
+    return words.line("today", until, words.yuan(amount), against(amount, {"昨日同时段": before.paid_amount}, words))
 
 
-def _against(value: Decimal | int, bases: Mapping[str, Decimal | None]) -> str:
-    return "，".join(compared(value, name, base) for name, base in bases.items())
+def against(value: Decimal | int, bases: Mapping[str, Decimal | None], words: Wording) -> str:
+    """How a figure compares with each of the periods of `xiaoe.marts.periods`."""
+    return words.line("and").join(
+        compared(value, words.say("bases", name), base, words) for name, base in bases.items()
+    )
 
 
-def compared(value: Decimal | int, name: str, base: Decimal | int | None, language: str = "zh") -> str:
+def compared(value: Decimal | int, name: str, base: Decimal | int | None, words: Wording = CHINESE) -> str:
     """How a figure compares with what is called `name`: a percentage with one decimal and a sign, else words."""
-    unknown, equal, not_positive, differs = _COMPARED[language]
     if base is None:
-        return unknown.format(name)
+        return words.say("compared", "unknown", name)
     if value == base:
-        return equal.format(name)
+        return words.say("compared", "equal", name)
     if base <= 0:
-        return not_positive.format(name, plain(base))
+        return words.say("compared", "not_positive", name, plain(base))
     percent = round((Decimal(value) - base) / base * 100, 1)
-    return differs.format(name, percent) if percent else equal.format(name)
+    return words.say("compared", "differs" if percent else "equal", name, percent)
 
 
-def unusual(kpi: Kpi, same_weekday: Sequence[Kpi | None]) -> str:
+def unusual(kpi: Kpi, same_weekday: Sequence[Kpi | None], words: Wording = CHINESE) -> str:
     """What is unusual about a day, by the rule in docs/bi.md.
 
     Paid amount, paid orders: less than half or more than twice the median of the same weekday of the four weeks before;
@@ -187,25 +222,22 @@ def unusual(kpi: Kpi, same_weekday: Sequence[Kpi | None]) -> str:
     """
     usual = [one for one in same_weekday if one is not None]
     if len(usual) < _MIN_USUAL:
-        return f"前四周同日的数据不足 {_MIN_USUAL} 天，未判断"
+        return words.say("unusual", "unknown", _MIN_USUAL)
     found = []
-    for name, figure, orders in (
-        ("实收", "paid_amount", "orders_paid"),
-        ("支付订单", "orders_paid", "orders_paid"),
-        ("退款", "refund_amount", "refund_orders"),
+    for key, figure, orders in (
+        ("paid", "paid_amount", "orders_paid"),
+        ("orders", "orders_paid", "orders_paid"),
+        ("refunds", "refund_amount", "refund_orders"),
     ):
+        name = words.say("unusual", key)
         value, middle = getattr(kpi, figure), median(getattr(one, figure) for one in usual)
         if max(getattr(kpi, orders), median(getattr(one, orders) for one in usual)) < _MIN_ORDERS:
             continue
         if value > 2 * middle:
-            found.append(f"{name}超过前四周同日中位数（{plain(middle)}）的两倍")
+            found.append(words.say("unusual", "more", name, plain(middle)))
         elif value * 2 < middle and figure != "refund_amount":
-            found.append(f"{name}不到前四周同日中位数（{plain(middle)}）的一半")
-    return "；".join(found) or "无"
-
-
-def _yuan(amount: Decimal | None) -> str:
-    return "–" if amount is None else f"{amount:,.2f} 元"
+            found.append(words.say("unusual", "less", name, plain(middle)))
+    return words.line("then").join(found) or words.say("unusual", "nothing")
 
 
 def plain(value: Decimal | float) -> str:

@@ -67,9 +67,8 @@ def _remembered(read: Callable[[Any], T]) -> Callable[[Any], T]:
 
 def each(read: Callable[[Any], T], column: Sequence[Any]) -> list[T]:
     """`read` of each value of a column; where equal values are sure to read alike, once of those."""
-    if read is identifier and {str}.issuperset(map(type, column)):  # nearly all different
-        if max(map(len, column), default=0) <= LONGEST_ID and _REPLACEMENT not in "".join(column):
-            return list(column)
+    if read is identifier and {str}.issuperset(map(type, column)) and _are_plain(column):  # nearly all different
+        return list(column)
     if _UNMISTAKABLE.issuperset(map(type, column)):
         known: dict[Any, T] = {value: read(value) for value in set(column)}
         return [known[value] for value in column]
@@ -197,6 +196,10 @@ def identifier(value: Any) -> str | None:
     if _REPLACEMENT in name:  # it would meet another id with other broken characters
         raise ValueError("not UTF-8")
     return name
+
+
+def _are_plain(names: Sequence[str]) -> bool:
+    return max(map(len, names), default=0) <= LONGEST_ID and _REPLACEMENT not in "".join(names)
 
 
 def _whole(number: Decimal | None) -> int | None:

@@ -81,6 +81,11 @@ def dag_name(dag_id: str) -> str:
     return vocabulary.dag_name(dag_id, settings.language())
 
 
+def dag_description(dag_id: str) -> str:
+    """What a DAG does, in the language of the settings."""
+    return vocabulary.DAGS[dag_id].about.to(settings.language())
+
+
 def named(task_id: str) -> dict[str, Any]:
     """Arguments of a task: its id, and what staff call it."""
     return {"task_id": task_id, "task_display_name": vocabulary.task_name(task_id, settings.language())}
@@ -95,7 +100,7 @@ def dag_defaults(*tags: str, params: dict[str, Any], overdue_after: timedelta) -
     """Arguments that every DAG shares.
 
     Args:
-        tags: Tags in addition to `xiaoe`.
+        tags: Keys of `vocabulary.TAGS`, in addition to `xiaoe`.
         params: The form for a run by hand.
         overdue_after: Time from a run's queueing to its deadline, after which it is reported as overdue.
     """
@@ -103,7 +108,7 @@ def dag_defaults(*tags: str, params: dict[str, Any], overdue_after: timedelta) -
         "default_args": DEFAULT_ARGS,
         "params": params,
         "template_searchpath": str(settings.INCLUDE_DIR / "sql"),
-        "tags": ["xiaoe", *tags],
+        "tags": [vocabulary.TAGS[tag].to(settings.language()) for tag in ("xiaoe", *tags)],
         "max_active_tasks": 4,
         "on_success_callback": callbacks.run_succeeded,
         # With a deadline, dag.test() of Airflow 3.3.2 breaks at the end of each successful run.
