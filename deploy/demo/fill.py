@@ -60,9 +60,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     airflow = Airflow(os.environ["AIRFLOW_ADMIN_PASSWORD"])
     wanted = len(list(DAGS.glob("*.py")))
-    wait(lambda: airflow("GET", "dags?tags=xiaoe&limit=1")["total_entries"] >= wanted, "DAGs to appear")
+    wait(lambda: airflow("GET", "dags?dag_id_pattern=xiaoe_&limit=1")["total_entries"] >= wanted, "DAGs to appear")
     begin_benefits_with_the_history()
-    airflow("PATCH", "dags?tags=xiaoe&dag_id_pattern=~&limit=1000", is_paused=False)
+    airflow("PATCH", "dags?dag_id_pattern=xiaoe_&limit=1000", is_paused=False)
     wait(loaded, "data")
     run = airflow("POST", "dags/xiaoe_benefits_report/dagRuns", logical_date=None)
     path = f"dags/xiaoe_benefits_report/dagRuns/{run['dag_run_id']}"
