@@ -47,7 +47,7 @@ def main() -> int:
     found: dict[str, Any] = {}
     try:
         with connection.cursor() as cursor:
-            found = measure(cursor.execute, steps, arguments.size, arguments.repeats)
+            found = measure(cursor, steps, arguments.size, arguments.repeats)
             if not arguments.keep:
                 cursor.execute(f"DROP DATABASE {arguments.database}")
     finally:
@@ -82,14 +82,15 @@ def _database(name: str, *, is_new: bool) -> Any:
     return server
 
 
-def measure(run: Callable[[str], Any], steps: list[str], size: int, repeats: int) -> dict[str, Any]:
+def measure(cursor: Any, steps: list[str], size: int, repeats: int) -> dict[str, Any]:
     """Take the steps; return seconds by name, queries by dashboard and tile."""
     from xiaoe import clock
 
     now = clock.now()
+    run = cursor.execute
     found: dict[str, Any] = {"orders": size}
     if "fill" in steps:
-        found["fill_seconds"] = seconds(lambda: fill(run, size, now))
+        found["fill_seconds"] = seconds(lambda: fill(cursor, size, now))
         note(f"filled with {size:,} orders in {found['fill_seconds']:.0f} s")
     if "rebuild" in steps:
         found["rebuild_seconds"] = refresh(now, "rebuild", is_rebuild=True)
