@@ -46,7 +46,9 @@
 {%- set columns = measures + ["user_id", "age_days", "order_type", "discount", "coupon", "coupon_amount",
     "discount_amount"] %}
 INSERT INTO mart_facts (day, product_type, resource_id, channel, {{ columns | join(", ") }})
-{%- for time, found in [("created_time", made_and_paid), ("pay_time", paid), ("refund_time", returned)] %}
+{%- for time, index, found in [
+    ("created_time", "created", made_and_paid), ("pay_time", "paid", paid), ("refund_time", "refunded", returned)
+] %}
 {{ "UNION ALL" if not loop.first }}
 SELECT
     DATE(o.{{ time }}) AS day,
@@ -56,7 +58,7 @@ SELECT
     {%- for column in columns %}
     {{ found.get(column, nothing.get(column, "0")) }} AS {{ column }}{{ "," if not loop.last }}
     {%- endfor %}
-FROM orders AS o
+FROM orders AS o FORCE INDEX (idx_orders_{{ index }})
 LEFT JOIN users AS u ON o.shop_id = u.shop_id AND o.user_id = u.user_id
 WHERE
     o.shop_id = {{ shop }} AND o.{{ time }} >= {{ first }} AND o.{{ time }} < {{ end }}

@@ -15,8 +15,11 @@ _DAYS_OF_USERS = (
 )
 _EXISTING = (
     *(
-        f"SELECT DISTINCT %s, '{kind}', DATE({time}) FROM orders WHERE shop_id = %s AND {time} IS NOT NULL"
-        for kind, time in (("buyers", "pay_time"), ("sales", "created_time"), ("sales", "refund_time"))
+        f"SELECT DISTINCT %s, '{kind}', DATE({time}) FROM orders FORCE INDEX (idx_orders_{index})"
+        f" WHERE shop_id = %s AND {time} IS NOT NULL"
+        for kind, time, index in (
+            ("buyers", "pay_time", "paid"), ("sales", "created_time", "created"), ("sales", "refund_time", "refunded"),
+        )  # fmt: skip
     ),
     "SELECT %s, 'buyers', day FROM (SELECT DISTINCT day FROM bi_sales_daily WHERE shop_id = %s"
     " UNION SELECT DISTINCT first_day FROM buyer_firsts WHERE shop_id = %s) AS held",

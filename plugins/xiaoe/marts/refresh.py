@@ -40,7 +40,7 @@ RULES = 3
 """Number of the definitions in include/sql/marts: raise it when a figure comes out otherwise than before."""
 _BUYERS_OF_A_DAY = (
     "INSERT IGNORE INTO mart_due (user_id) SELECT DISTINCT user_id FROM orders"
-    " WHERE shop_id = %s AND pay_time >= %s AND pay_time < %s AND user_id > ''"
+    " FORCE INDEX (idx_orders_paid) WHERE shop_id = %s AND pay_time >= %s AND pay_time < %s AND user_id > ''"
 )
 _ENTRIES = 20_000
 """Queue entries read at once."""
