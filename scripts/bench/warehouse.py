@@ -1,4 +1,4 @@
-"""A warehouse of any number of orders, made by the server itself and not through the API: some 40 microseconds an order.
+"""A warehouse of any number of orders, made by the server itself and not through the API.
 
 Two shops over two years up to now, with lines, users, products, after-sales, decisions and their log, live streams,
 windows and targets. Numbers look random and are the same each time; many more orders belong to some products than to
@@ -17,6 +17,7 @@ DAYS = 730
 SHOPS = {"appbench000001": 0.7, "appbench000002": 0.3}
 """Shop → its share of the orders."""
 ORDERS_PER_USER = 6
+TYPES = "'图文', '音频', '视频', '直播', '会员', '专栏', '圈子', '大专栏'"
 PRODUCTS, STREAMS, STREAM_DAYS = 300, 1_000, 100
 LARGE = ("orders", "users", "refunds", "order_state_log", "benefit_decisions", "benefit_decision_log")
 """Tables that are filled without their secondary keys."""
@@ -96,7 +97,7 @@ def _orders(shop: str, count: int, numbers: str, first: datetime, end: datetime)
         "order_id": "CONCAT('o_', LPAD(n, 10, '0'))",
         "user_id": f"CONCAT('u_', LPAD({user}, 10, '0'))",
         "resource_type": f"1 + {product} % 8",
-        "resource_type_text": f"ELT(1 + {product} % 8, '图文', '音频', '视频', '直播', '会员', '专栏', '圈子', '大专栏')",
+        "resource_type_text": f"ELT(1 + {product} % 8, {TYPES})",
         "resource_id": f"CONCAT('p_', {product})",
         "title": f"CONCAT('商品 ', {product})",
         "quantity": "1",
@@ -137,7 +138,7 @@ def _others(shop: str, count: int, first: datetime, end: datetime) -> list[str]:
         f" WHEN {deadline} > '{end}' THEN 'pending' ELSE 'grant' END"
     )
     registered = f"'{first}' + INTERVAL FLOOR(n * {ORDERS_PER_USER * DAYS * 86400 / count}) SECOND"
-    reason = f"CONCAT('原因 ', CRC32(order_id) % 12)"
+    reason = "CONCAT('原因 ', CRC32(order_id) % 12)"
     year_ago = end - timedelta(days=365)
     return [
         *(

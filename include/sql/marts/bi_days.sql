@@ -45,7 +45,9 @@
 {%- endfor %}
 {%- set columns = measures + ["user_id", "age_days", "order_type", "discount", "coupon", "coupon_amount",
     "discount_amount"] %}
-INSERT INTO mart_facts (day, product_type, resource_id, channel, {{ columns | join(", ") }})
+INSERT INTO mart_facts (
+    day, product_type, resource_id, channel, {{ columns | join(", ") }}
+)
 {%- for time, index, found in [
     ("created_time", "created", made_and_paid), ("pay_time", "paid", paid), ("refund_time", "refunded", returned)
 ] %}
@@ -64,7 +66,7 @@ WHERE
     o.shop_id = {{ shop }} AND o.{{ time }} >= {{ first }} AND o.{{ time }} < {{ end }}
     AND o.absent_since IS NULL
 {%- if time == "created_time" %} AND ({{ counts }} OR {{ at_once }})
-{%- elif time == "pay_time" %} AND NOT COALESCE({{ at_once }}, 0)
+{%- elif time == "pay_time" %} AND COALESCE(DATE(o.pay_time) <> DATE(o.created_time), 1)
 {%- else %} AND {{ refunded }} AND {{ counts }}
 GROUP BY 1, 2, 3, 4
 {%- endif %}

@@ -133,7 +133,9 @@ def _figures(
     if figures is None or (span.base == "now" and not is_read):
         return None
     known = buyers.get((beijing_text(span.begin), beijing_text(span.end)))
-    return figures._replace(buyers=known) if known is not None else kpi.with_buyers(session, shop_id, span.period, figures)
+    return (
+        figures._replace(buyers=known) if known is not None else kpi.with_buyers(session, shop_id, span.period, figures)
+    )
 
 
 def _read_until(session: Session, shop_id: str, now: datetime) -> datetime:

@@ -14,13 +14,12 @@ _DAYS_OF_USERS = (
     ") AS t WHERE t.shop_id = %s AND t.moment IS NOT NULL AND t.user_id IN %s"
 )
 _EXISTING = (
-    *(
-        f"SELECT DISTINCT %s, '{kind}', DATE({time}) FROM orders FORCE INDEX (idx_orders_{index})"
-        f" WHERE shop_id = %s AND {time} IS NOT NULL"
-        for kind, time, index in (
-            ("buyers", "pay_time", "paid"), ("sales", "created_time", "created"), ("sales", "refund_time", "refunded"),
-        )  # fmt: skip
-    ),
+    "SELECT DISTINCT %s, 'buyers', DATE(pay_time) FROM orders FORCE INDEX (idx_orders_paid)"
+    " WHERE shop_id = %s AND pay_time IS NOT NULL",
+    "SELECT DISTINCT %s, 'sales', DATE(created_time) FROM orders FORCE INDEX (idx_orders_created)"
+    " WHERE shop_id = %s AND created_time IS NOT NULL",
+    "SELECT DISTINCT %s, 'sales', DATE(refund_time) FROM orders FORCE INDEX (idx_orders_refunded)"
+    " WHERE shop_id = %s AND refund_time IS NOT NULL",
     "SELECT %s, 'buyers', day FROM (SELECT DISTINCT day FROM bi_sales_daily WHERE shop_id = %s"
     " UNION SELECT DISTINCT first_day FROM buyer_firsts WHERE shop_id = %s) AS held",
     "SELECT DISTINCT %s, 'month', active_month FROM mart_cohorts WHERE shop_id = %s",

@@ -112,8 +112,9 @@ class Refresher:
         self._rules = f"{RULES}, imported orders {'counted' if settings.count_imported() else 'left out'}"
         self._tables = split_statements(render("marts/bi_tables.sql"))
         self._sql = {
-            mart.name: split_statements(render(f"marts/{mart.template}.sql", **names, buyers=True)) if mart.template else []
+            mart.name: split_statements(render(f"marts/{mart.template}.sql", **names, buyers=True))
             for mart in MARTS
+            if mart.template
         }
         self._sql["sales"] = split_statements(render("marts/bi_days.sql", **names))
         self._sql["everyone"] = split_statements(render("marts/bi_buyers.sql", **names, everyone=True))
@@ -186,16 +187,17 @@ class Refresher:
         first, last = entries[0].day, entries[-1].day
         end = end_of(mart, last)
         values: Any = {"shop": self._shop_id, "first": first, "end": end, "today": self._today}
-        is_sales_only = all(one.kind == "sales" for one in entries)
-        for statement in self._sql["sales" if is_sales_only else mart.name]:
+        has_buyers = any(one.kind != "sales" for one in entries)
+        for statement in self._sql.get(mart.name if has_buyers else "sales", []):
             session.execute(statement, values)
         if mart is COVERAGE:
             write_coverage(session, self._shop_id, first, min(end, self._today))
-        if mart is DAYS and not is_sales_only:
-            forget_buyers(session, self._shop_id, first, end)
         if mart is DAYS:
-            queue_days(session, self._shop_id, "month", {month_of(one.day) for one in entries if one.kind == "buyers"})
-            queue_days(session, self._shop_id, "buyer_day", {one.day for one in entries if one.kind == "buyers"})
+            if has_buyers:
+                bought = {one.day for one in entries if one.kind == "buyers"}
+                forget_buyers(session, self._shop_id, first, end)
+                queue_days(session, self._shop_id, "month", {month_of(day) for day in bought})
+                queue_days(session, self._shop_id, "buyer_day", bought)
             queue_days(session, self._shop_id, "week", {week_of(one.day) for one in entries})
         self._done(session, [one.number for one in entries])
         return (last - first).days + 1
