@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 
+from xiaoe.merge.outbox import queue_days
 from xiaoe.mysql.session import Session
 
+_DAY = timedelta(days=1)
 _DAYS_OF_USERS = (
     "SELECT DISTINCT t.shop_id, t.kind, DATE(t.moment) FROM ("
     " SELECT o.shop_id, o.order_id, o.user_id, IF(k.number = 1, 'buyers', 'sales') AS kind,"
@@ -14,12 +17,6 @@ _DAYS_OF_USERS = (
     ") AS t WHERE t.shop_id = %s AND t.moment IS NOT NULL AND t.user_id IN %s"
 )
 _EXISTING = (
-    "SELECT DISTINCT %s, 'buyers', DATE(pay_time) FROM orders FORCE INDEX (idx_orders_paid)"
-    " WHERE shop_id = %s AND pay_time IS NOT NULL",
-    "SELECT DISTINCT %s, 'sales', DATE(created_time) FROM orders FORCE INDEX (idx_orders_created)"
-    " WHERE shop_id = %s AND created_time IS NOT NULL",
-    "SELECT DISTINCT %s, 'sales', DATE(refund_time) FROM orders FORCE INDEX (idx_orders_refunded)"
-    " WHERE shop_id = %s AND refund_time IS NOT NULL",
     "SELECT %s, 'buyers', day FROM (SELECT DISTINCT day FROM bi_sales_daily WHERE shop_id = %s"
     " UNION SELECT DISTINCT first_day FROM buyer_firsts WHERE shop_id = %s) AS held",
     "SELECT DISTINCT %s, 'month', active_month FROM mart_cohorts WHERE shop_id = %s",
@@ -42,6 +39,22 @@ def queue_users(session: Session, shop_id: str, user_ids: Sequence[str]) -> None
 
 
 def queue_everything(session: Session, shop_id: str) -> None:
-    """Queue everything of a shop: the days in its tables and those in its marts."""
+    """Queue everything of a shop: the days in its tables and those in its marts.
+
+    Of orders, those of all shops: a day on which this shop sold nothing costs less than to look for it.
+    """
+    for kind, column in (("buyers", "pay_time"), ("sales", "created_time"), ("sales", "refund_time")):
+        queue_days(session, shop_id, kind, _days(session, column))
     for existing in _EXISTING:
         session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {existing}", (shop_id,) * existing.count("%s"))
+
+
+def _days(session: Session, column: str) -> Iterator[date]:
+    """The days on which orders have this time, by one look into its key for each: not by reading every entry."""
+    start: date | None = date.min
+    while start:
+        [(moment,)] = session.query(f"SELECT MIN({column}) FROM orders WHERE {column} >= %s", (start,))  # noqa: S608
+        if moment is None:
+            return
+        yield moment.date()
+        start = moment.date() + _DAY if moment.date() < date.max else None
