@@ -45,30 +45,31 @@
 {%- endfor %}
 {%- set columns = measures + ["user_id", "age_days", "order_type", "discount", "coupon", "coupon_amount",
     "discount_amount"] %}
+{%- set last = columns | length %}
 INSERT INTO mart_facts (
-    day, product_type, resource_id, channel, {{ columns | join(", ") }}
+    {{ columns | join(", ") }}, day, product_type, resource_id, channel
 )
-{%- for time, index, found in [
-    ("created_time", "created", made_and_paid), ("pay_time", "paid", paid), ("refund_time", "refunded", returned)
+{%- for time, index, found, only in [
+    ("created_time", "created", made_and_paid, "(" ~ counts ~ " OR " ~ at_once ~ ")"),
+    ("pay_time", "paid", paid, "COALESCE(DATE(o.pay_time) <> DATE(o.created_time), 1)"),
+    ("refund_time", "refunded", returned, refunded ~ " AND " ~ counts),
 ] %}
 {{ "UNION ALL" if not loop.first }}
-SELECT
+SELECT /*+ INDEX(o idx_orders_{{ index }}) */
+    {%- for column in columns %}
+    {{ found.get(column, nothing.get(column, "0")) }} AS {{ column }},
+    {%- endfor %}
     DATE(o.{{ time }}) AS day,
     {{ product_type }} AS product_type,
     COALESCE(o.resource_id, '') AS resource_id,
-    {{ channel }} AS channel,
-    {%- for column in columns %}
-    {{ found.get(column, nothing.get(column, "0")) }} AS {{ column }}{{ "," if not loop.last }}
-    {%- endfor %}
-FROM orders AS o FORCE INDEX (idx_orders_{{ index }})
+    {{ channel }} AS channel
+FROM orders AS o
 LEFT JOIN users AS u ON o.shop_id = u.shop_id AND o.user_id = u.user_id
 WHERE
     o.shop_id = {{ shop }} AND o.{{ time }} >= {{ first }} AND o.{{ time }} < {{ end }}
-    AND o.absent_since IS NULL
-{%- if time == "created_time" %} AND ({{ counts }} OR {{ at_once }})
-{%- elif time == "pay_time" %} AND COALESCE(DATE(o.pay_time) <> DATE(o.created_time), 1)
-{%- else %} AND {{ refunded }} AND {{ counts }}
-GROUP BY 1, 2, 3, 4
+    AND o.absent_since IS NULL AND {{ only }}
+{%- if found is sameas returned %}
+GROUP BY {{ last + 1 }}, {{ last + 2 }}, {{ last + 3 }}, {{ last + 4 }}
 {%- endif %}
 {%- endfor %};
 

@@ -249,7 +249,7 @@ SELECT
     s.shop_id,
     t.order_state
 FROM bi_shops AS s
-CROSS JOIN (
+CROSS JOIN ( -- noqa: ST05
     SELECT '未支付' AS order_state
     UNION ALL
     SELECT '支付成功' AS order_state
