@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy import-reviews backup restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-rest mutants stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy import-reviews backup restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-marts bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -137,6 +137,9 @@ bench: install  ## measure first load and rescan against dlt, plain scripts and 
 
 bench-growth: install  ## measure the growth of time and memory, up to a million orders a window and ten million in the table
 	@$(RUN) bench.growth $(ARGS)
+
+bench-marts: install  ## measure the marts and every tile of the dashboards beside five million orders (SIZE=number of orders ARGS=)
+	@PYTHONPATH=scripts:include:include/superset $(PYTHON_BIN) -m bench.marts $(if $(SIZE),--size '$(SIZE)') $(ARGS)
 
 bench-rest: install  ## measure fetching, pushes, a small incremental, parsing the DAGs, an idle scheduler
 	@$(RUN) bench.rest $(ARGS)

@@ -118,6 +118,17 @@ def test_refreshing_again_changes_nothing_and_a_day_later_all_of_it(session: Ses
     assert database.value("SELECT COUNT(*) FROM mart_kpi_spans WHERE shop_id = %s", (A,)) == 11
 
 
+def test_buyers_are_counted_again_only_where_somebody_may_have_bought(session: Session, database: Database) -> None:
+    refreshed(database)
+    database.rows("UPDATE mart_kpi_spans SET buyers = 99 WHERE shop_id = %s AND block = 'month' AND base = 'now'", (A,))
+    queue = "INSERT INTO mart_queue (shop_id, kind, day) VALUES (%s, %s, %s)"
+    for kind, day, expected in (("sales", "2026-05-31", 99), ("buyers", "2026-04-30", 99), ("buyers", "2026-05-31", 4)):
+        database.rows(queue, (A, kind, day))
+        refreshed(database)
+        held = "SELECT buyers FROM mart_kpi_spans WHERE shop_id = %s AND block = 'month' AND base = 'now'"
+        assert database.value(held, (A,)) == expected, (kind, day)
+
+
 def test_a_shop_that_was_not_read_to_the_end_leaves_no_figure_for_all(session: Session, database: Database) -> None:
     database.rows("DELETE FROM sync_windows WHERE shop_id = %s", (B,))
     read(session, B, midnight(date(2026, 4, 1)), datetime(2026, 5, 31, 20, tzinfo=BEIJING), datetime(2026, 5, 31, 12))

@@ -6,6 +6,7 @@ import pytest
 from bi_assets import ASSETS, Assets
 
 from support.worlds.shop import Database
+from xiaoe.resources.orders import CODE_TEXTS
 
 READ = Assets.read(ASSETS)
 
@@ -19,6 +20,12 @@ def test_the_warehouse_has_every_column_and_takes_every_metric(database: Databas
         for chart in page.charts():
             if chart.where:
                 database.rows(f"SELECT 1 FROM {chart.dataset.table} WHERE {chart.where} LIMIT 0")
+
+
+def test_the_filter_offers_every_state_that_has_a_text(database: Database) -> None:
+    database.rows("INSERT INTO shops (shop_id, updated_at) VALUES ('s', UTC_TIMESTAMP(3))")
+    offered = {row["order_state"] for row in database.rows("SELECT order_state FROM bi_order_states")}
+    assert offered == set(CODE_TEXTS["order_state"].values())
 
 
 def test_every_mart_is_shown_and_every_type_is_the_columns_own(database: Database) -> None:

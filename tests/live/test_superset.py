@@ -194,7 +194,7 @@ def default_span(slug: str) -> tuple[datetime, datetime]:
     today = datetime.now(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     if days := WITH_TODAY.get(slug):
         return today - timedelta(days=days - 1), today + timedelta(days=1)
-    return today - timedelta(days=90), today
+    return today - timedelta(days=7 if slug == "orders" else 90), today
 
 
 @dataclass

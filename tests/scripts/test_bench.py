@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bi_assets import ASSETS, Assets
 
 from support.faults.chaos import more_than_a_sample
 
@@ -26,7 +27,7 @@ def bench(program: str, *options: object) -> str:
     done = subprocess.run(
         [sys.executable, "-m", program, *map(str, options)],
         cwd=REPO,
-        env={**os.environ, "PYTHONPATH": "scripts:include:plugins", "AIRFLOW_CONN_XIAOE_MYSQL": dsn},
+        env={**os.environ, "PYTHONPATH": "scripts:include:include/superset:plugins", "AIRFLOW_CONN_XIAOE_MYSQL": dsn},
         capture_output=True,
         text=True,
         check=False,
@@ -71,3 +72,16 @@ def test_the_rest_measures_fetching_a_small_run_and_parsing(tmp_path: Path) -> N
     assert figures["incremental"]["orders"] > 100
     assert figures["parsing"]["dags"] == len([*(REPO / "dags").glob("xiaoe_*.py")])
     assert figures["parsing"]["errors"] == 0
+
+
+def test_every_query_of_every_dashboard_is_timed(tmp_path: Path) -> None:
+    found = tmp_path / "marts.json"
+    options = ("--size", 2000, "--repeats", 1, "--database", "xiaoe_test_bench_marts", "--json", found)
+    bench("bench.marts", *options)
+    figures = json.loads(found.read_text())
+    assert figures["rebuild_seconds"] > 0
+    assert figures["hour_seconds"] > 0
+    timed = {(one["dashboard"], one["name"]) for one in figures["tiles"]}
+    pages = Assets.read(ASSETS).dashboards
+    assert {(slug, chart.key) for slug, page in pages.items() for chart in page.charts()} <= timed
+    assert {(slug, f"filter {column}") for slug, page in pages.items() for column in page.filters} <= timed

@@ -37,6 +37,16 @@ def test_a_range_is_as_long_as_it_may_be(queued: tuple[int, ...], taken: tuple[i
     assert [(one.day - MAY).days for one in found] == list(taken)
 
 
+def test_days_of_which_only_the_sales_changed_are_a_separate_range() -> None:
+    queued = [
+        Entry(number, kind, MAY + timedelta(days=day))
+        for number, (day, kind) in enumerate([(0, "sales"), (1, "sales"), (2, "sales"), (2, "buyers"), (3, "buyers")])
+    ]
+    assert first_range(queued, 7) == queued[:2]
+    assert first_range(queued[2:], 7) == queued[2:]
+    assert first_range(queued[4:] + [Entry(9, "sales", MAY + timedelta(days=4))], 7) == queued[4:]
+
+
 def test_months_and_weeks() -> None:
     assert month_of(date(2026, 2, 28)) == date(2026, 2, 1)
     assert [next_month(date(2026, month, 1)).month for month in range(1, 13)] == [*range(2, 13), 1]

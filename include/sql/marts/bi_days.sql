@@ -1,16 +1,17 @@
 {#- Recomputes the days from `first` up to `end`, not included, from what orders are now; docs/bi.md has the
     definitions. Runs in one transaction, READ COMMITTED. One statement reads the orders, so the marts agree with
-    each other; what is committed after it stands in mart_queue and is worked out with the next run. -#}
+    each other; what is committed after it stands in mart_queue and is worked out with the next run. Without `buyers`
+    who bought, when and what for are as they were: buyers and their first days are left alone. -#}
 {%- from "merge/macros.jinja" import numbers -%}
 {%- from "marts/bi_macros.jinja" import product_type, channel, counted, unread, refunded, full, measures,
     order_type, discount, coupon -%}
 {%- set counts = counted(count_imported) -%}
 
 {#- What sums lack: no amount, or one that cannot be read, or no day to add it to. -#}
-{%- set created = {
-    "orders_created": "COUNT(*)",
-    "orders_without_amount": "SUM(o.pay_time IS NULL AND " ~ unread("pay_time") ~ ")",
-    "refunds_without_amount": "SUM(o.refund_time IS NULL AND " ~ unread("refund_time") ~ ")",
+{%- set made = {
+    "orders_created": "IF(" ~ counts ~ ", 1, 0)",
+    "orders_without_amount": "IF(" ~ counts ~ " AND o.pay_time IS NULL AND " ~ unread("pay_time") ~ ", 1, 0)",
+    "refunds_without_amount": "IF(" ~ counts ~ " AND o.refund_time IS NULL AND " ~ unread("refund_time") ~ ", 1, 0)",
 } %}
 {%- set paid = {
     "orders_paid": "IF(" ~ counts ~ ", 1, 0)",
@@ -21,9 +22,8 @@
     "imported_amount": "IF(o.is_imported = 1, COALESCE(o.price, 0), 0)",
     "refund_orders_by_pay_day": "IF(" ~ counts ~ " AND " ~ refunded ~ ", 1, 0)",
     "refund_amount_by_pay_day": "IF(" ~ counts ~ " AND " ~ refunded ~ ", COALESCE(o.refund_money, 0), 0)",
+    "user_id": "COALESCE(o.user_id, '')",
     "age_days": "IF(" ~ counts ~ " AND " ~ refunded ~ ", GREATEST(DATEDIFF(o.refund_time, o.pay_time), 0), NULL)",
-} %}
-{%- set bought = {
     "order_type": order_type,
     "discount": discount,
     "coupon": coupon,
@@ -35,32 +35,41 @@
     "refund_amount": "SUM(COALESCE(o.refund_money, 0))",
     "refunds_without_amount": "SUM(o.refund_money IS NULL OR " ~ unread("refund_money") ~ ")",
 } %}
+{%- set nothing = {"user_id": "''", "age_days": "NULL", "order_type": "''", "discount": "''", "coupon": "''"} %}
+{#- Most orders are paid on the day on which they were made: those are read once. -#}
+{%- set at_once = "DATE(o.pay_time) = DATE(o.created_time)" %}
+{%- set made_and_paid = dict(made) %}
+{%- for column, value in paid.items() %}
+{%- set other = made.get(column, nothing.get(column, "0")) %}
+{%- set _ = made_and_paid.update({column: "IF(" ~ at_once ~ ", " ~ value ~ ", " ~ other ~ ")"}) %}
+{%- endfor %}
+{%- set columns = measures + ["user_id", "age_days", "order_type", "discount", "coupon", "coupon_amount",
+    "discount_amount"] %}
+{%- set last = columns | length %}
 INSERT INTO mart_facts (
-    day, product_type, resource_id, channel, user_id, {{ measures | join(", ") }}, {{ bought | join(", ") }}, age_days
+    {{ columns | join(", ") }}, day, product_type, resource_id, channel
 )
-{%- for time, found in [("created_time", created), ("pay_time", paid), ("refund_time", returned)] %}
+{%- for time, index, found, only in [
+    ("created_time", "created", made_and_paid, "(" ~ counts ~ " OR " ~ at_once ~ ")"),
+    ("pay_time", "paid", paid, "COALESCE(DATE(o.pay_time) <> DATE(o.created_time), 1)"),
+    ("refund_time", "refunded", returned, refunded ~ " AND " ~ counts),
+] %}
 {{ "UNION ALL" if not loop.first }}
-SELECT
+SELECT /*+ INDEX(o idx_orders_{{ index }}) */
+    {%- for column in columns %}
+    {{ found.get(column, nothing.get(column, "0")) }} AS {{ column }},
+    {%- endfor %}
     DATE(o.{{ time }}) AS day,
     {{ product_type }} AS product_type,
     COALESCE(o.resource_id, '') AS resource_id,
-    {{ channel }} AS channel,
-    {{ "COALESCE(o.user_id, '')" if found is sameas paid else "''" }} AS user_id,
-    {%- for measure in measures %}
-    {{ found.get(measure, "0") }} AS {{ measure }},
-    {%- endfor %}
-    {%- for column, value in bought.items() %}
-    {{ value if found is sameas paid else "0" if column.endswith("amount") else "''" }} AS {{ column }},
-    {%- endfor %}
-    {{ found.get("age_days", "NULL") }} AS age_days
+    {{ channel }} AS channel
 FROM orders AS o
 LEFT JOIN users AS u ON o.shop_id = u.shop_id AND o.user_id = u.user_id
 WHERE
     o.shop_id = {{ shop }} AND o.{{ time }} >= {{ first }} AND o.{{ time }} < {{ end }}
-    AND o.absent_since IS NULL{{ ' AND ' ~ refunded if found is sameas returned }}
-    {{- ' AND ' ~ counts if found is not sameas paid }}
-{%- if found is not sameas paid %}
-GROUP BY 1, 2, 3, 4
+    AND o.absent_since IS NULL AND {{ only }}
+{%- if found is sameas returned %}
+GROUP BY {{ last + 1 }}, {{ last + 2 }}, {{ last + 3 }}, {{ last + 4 }}
 {%- endif %}
 {%- endfor %};
 
@@ -114,6 +123,7 @@ FROM mart_facts
 WHERE age_days IS NOT NULL
 GROUP BY day, product_type, channel, age_days;
 
+{% if buyers -%}
 {#- Whose first purchase lies elsewhere now: earlier than was known, or no longer where it was. -#}
 INSERT INTO mart_users (user_id, first_day)
 SELECT
@@ -228,6 +238,7 @@ FROM (
 INNER JOIN buyer_firsts AS f ON f.shop_id = {{ shop }} AND b.user_id = f.user_id
 GROUP BY b.day, b.channel;
 
+{% endif -%}
 {#- Money by month of first purchase -#}
 DELETE FROM mart_cohorts_daily
 WHERE shop_id = {{ shop }} AND day >= {{ first }} AND day < {{ end }};

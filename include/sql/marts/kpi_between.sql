@@ -9,7 +9,7 @@ WITH paid AS (
         COUNT(DISTINCT NULLIF(o.user_id, '')) AS buyers,
         COALESCE(SUM(IF(o.user_id > '', o.price, 0)), 0) AS buyers_amount,
         COUNT(DISTINCT IF(f.first_day >= DATE({{ first }}), f.user_id, NULL)) AS new_buyers
-    FROM orders AS o
+    FROM orders AS o FORCE INDEX (idx_orders_paid)
     LEFT JOIN buyer_firsts AS f ON o.shop_id = f.shop_id AND o.user_id = f.user_id
     WHERE
         o.shop_id = {{ shop }} AND o.pay_time >= {{ first }} AND o.pay_time < {{ end }}
@@ -20,7 +20,7 @@ returned AS (
     SELECT
         COUNT(*) AS refund_orders,
         COALESCE(SUM(o.refund_money), 0) AS refund_amount
-    FROM orders AS o
+    FROM orders AS o FORCE INDEX (idx_orders_refunded)
     WHERE
         o.shop_id = {{ shop }} AND o.refund_time >= {{ first }} AND o.refund_time < {{ end }}
         AND o.absent_since IS NULL AND {{ refunded }} AND {{ counted(count_imported) }}
@@ -28,7 +28,7 @@ returned AS (
 
 created AS (
     SELECT COALESCE(SUM(o.pay_time IS NULL AND {{ unread("pay_time") }}), 0) AS without_amount
-    FROM orders AS o
+    FROM orders AS o FORCE INDEX (idx_orders_created)
     WHERE
         o.shop_id = {{ shop }} AND o.created_time >= {{ first }} AND o.created_time < {{ end }}
         AND o.absent_since IS NULL AND {{ counted(count_imported) }}

@@ -50,18 +50,44 @@ def write_board(session: Session, shop_id: str, now: datetime) -> None:
     found = spans(now, _read_until(session, shop_id, now))
     days = kpi.covered_days(session, shop_id, sorted({day for span in found for day in span.period.days}))
     is_read = not kpi.unread_days(session, shop_id, found[0].period)
+    buyers = _current_buyers(session, shop_id)
     session.execute("DELETE FROM mart_kpi_spans WHERE shop_id = %s", (shop_id,))
     session.insert_many(
-        f"INSERT INTO mart_kpi_spans (shop_id, block, base, begin_at, end_at, {', '.join(Kpi._fields)})"  # noqa: S608
-        f" VALUES ({', '.join(['%s'] * (5 + len(Kpi._fields)))})",
+        f"INSERT INTO mart_kpi_spans (shop_id, block, base, begin_at, end_at, is_current, {', '.join(Kpi._fields)})"  # noqa: S608
+        f" VALUES ({', '.join(['%s'] * (6 + len(Kpi._fields)))})",
         [
             (
-                *(shop_id, span.block, span.base, beijing_text(span.begin), beijing_text(span.end)),
-                *(_figures(session, shop_id, span, days, is_read=is_read) or [None] * len(Kpi._fields)),
+                *(shop_id, span.block, span.base, beijing_text(span.begin), beijing_text(span.end), 1),
+                *(_figures(session, shop_id, span, days, buyers, is_read=is_read) or [None] * len(Kpi._fields)),
             )
             for span in found
         ],
     )
+
+
+def forget_buyers(session: Session, shop_id: str, first: date, end: date) -> None:
+    """Have the different buyers of every period that has one of these days counted again.
+
+    Args:
+        session: In the transaction that works the days out.
+        shop_id: The shop.
+        first: The first day whose buyers may have changed.
+        end: The day after the last.
+    """
+    session.execute(
+        "UPDATE mart_kpi_spans SET is_current = 0 WHERE shop_id = %s AND begin_at < %s AND end_at > %s",
+        (shop_id, end, first),
+    )
+
+
+def _current_buyers(session: Session, shop_id: str) -> dict[tuple[str, str], int]:
+    """Begin and end → the different buyers, of the periods whose buyers have not changed since they were counted."""
+    rows = session.query(
+        "SELECT begin_at, end_at, buyers FROM mart_kpi_spans"
+        " WHERE shop_id = %s AND is_current = 1 AND buyers IS NOT NULL",
+        (shop_id,),
+    )
+    return {(f"{begin}", f"{end}"): buyers for begin, end, buyers in rows}
 
 
 def spans(now: datetime, until: datetime) -> list[BoardSpan]:
@@ -91,14 +117,25 @@ def _whole(block: str, named: dict[str, Period]) -> Iterator[BoardSpan]:
         yield BoardSpan(block, base, midnight(period.first), midnight(period.end), period)
 
 
-def _figures(session: Session, shop_id: str, span: BoardSpan, days: dict[date, Kpi], *, is_read: bool) -> Kpi | None:
+def _figures(
+    session: Session,
+    shop_id: str,
+    span: BoardSpan,
+    days: dict[date, Kpi],
+    buyers: dict[tuple[str, str], int],
+    *,
+    is_read: bool,
+) -> Kpi | None:
     if span.block == "today":
         is_there = span.begin < span.end and (span.base == "now" or span.period.first in days)
         return kpi.between(session, shop_id, span.begin, span.end) if is_there else None
     figures = kpi.of_period(days, span.period)
     if figures is None or (span.base == "now" and not is_read):
         return None
-    return kpi.with_buyers(session, shop_id, span.period, figures)
+    known = buyers.get((beijing_text(span.begin), beijing_text(span.end)))
+    return (
+        figures._replace(buyers=known) if known is not None else kpi.with_buyers(session, shop_id, span.period, figures)
+    )
 
 
 def _read_until(session: Session, shop_id: str, now: datetime) -> datetime:

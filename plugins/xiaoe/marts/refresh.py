@@ -24,7 +24,7 @@ from typing import Any
 
 from xiaoe import settings
 from xiaoe.clock import BEIJING
-from xiaoe.marts.board import write_board
+from xiaoe.marts.board import forget_buyers, write_board
 from xiaoe.marts.coverage import unknown_days, write_coverage
 from xiaoe.marts.queue import queue_everything, queue_users
 from xiaoe.merge.outbox import queue_days
@@ -40,7 +40,7 @@ RULES = 3
 """Number of the definitions in include/sql/marts: raise it when a figure comes out otherwise than before."""
 _BUYERS_OF_A_DAY = (
     "INSERT IGNORE INTO mart_due (user_id) SELECT DISTINCT user_id FROM orders"
-    " WHERE shop_id = %s AND pay_time >= %s AND pay_time < %s AND user_id > ''"
+    " FORCE INDEX (idx_orders_paid) WHERE shop_id = %s AND pay_time >= %s AND pay_time < %s AND user_id > ''"
 )
 _ENTRIES = 20_000
 """Queue entries read at once."""
@@ -112,9 +112,11 @@ class Refresher:
         self._rules = f"{RULES}, imported orders {'counted' if settings.count_imported() else 'left out'}"
         self._tables = split_statements(render("marts/bi_tables.sql"))
         self._sql = {
-            mart.name: split_statements(render(f"marts/{mart.template}.sql", **names)) if mart.template else []
+            mart.name: split_statements(render(f"marts/{mart.template}.sql", **names, buyers=True))
             for mart in MARTS
+            if mart.template
         }
+        self._sql["sales"] = split_statements(render("marts/bi_days.sql", **names))
         self._sql["everyone"] = split_statements(render("marts/bi_buyers.sql", **names, everyone=True))
 
     def refresh(self, *, rebuild: bool = False) -> Counter[str]:
@@ -185,13 +187,17 @@ class Refresher:
         first, last = entries[0].day, entries[-1].day
         end = end_of(mart, last)
         values: Any = {"shop": self._shop_id, "first": first, "end": end, "today": self._today}
-        for statement in self._sql[mart.name]:
+        has_buyers = any(one.kind != "sales" for one in entries)
+        for statement in self._sql.get(mart.name if has_buyers else "sales", []):
             session.execute(statement, values)
         if mart is COVERAGE:
             write_coverage(session, self._shop_id, first, min(end, self._today))
         if mart is DAYS:
-            queue_days(session, self._shop_id, "month", {month_of(one.day) for one in entries if one.kind == "buyers"})
-            queue_days(session, self._shop_id, "buyer_day", {one.day for one in entries if one.kind == "buyers"})
+            if has_buyers:
+                bought = {one.day for one in entries if one.kind == "buyers"}
+                forget_buyers(session, self._shop_id, first, end)
+                queue_days(session, self._shop_id, "month", {month_of(day) for day in bought})
+                queue_days(session, self._shop_id, "buyer_day", bought)
             queue_days(session, self._shop_id, "week", {week_of(one.day) for one in entries})
         self._done(session, [one.number for one in entries])
         return (last - first).days + 1
@@ -235,10 +241,11 @@ class Refresher:
         """Queue what the passing of a day changes: refund curves of young weeks, coverage of new days, segments."""
         queue_days(session, self._shop_id, "covered", unknown_days(session, self._shop_id, self._today))
         weeks = session.query(
-            "SELECT s.week, c.as_of FROM (SELECT DISTINCT day - INTERVAL WEEKDAY(day) DAY AS week FROM bi_sales_daily"
-            " WHERE shop_id = %s AND orders_paid > 0 AND day < %s) AS s LEFT JOIN (SELECT pay_week, MIN(as_of) AS as_of"
-            " FROM bi_refund_curve WHERE shop_id = %s GROUP BY pay_week) AS c ON s.week = c.pay_week",
-            (self._shop_id, self._today, self._shop_id),
+            # All rows of a week have the same day: one of them is enough.
+            "SELECT s.week, (SELECT c.as_of FROM bi_refund_curve AS c WHERE c.shop_id = %s AND c.pay_week = s.week"
+            " LIMIT 1) FROM (SELECT DISTINCT day - INTERVAL WEEKDAY(day) DAY AS week FROM bi_sales_daily"
+            " WHERE shop_id = %s AND orders_paid > 0 AND day < %s) AS s",
+            (self._shop_id, self._shop_id, self._today),
         )
         done = {week for week, as_of in weeks if as_of and (as_of >= self._today or as_of > week + WEEK + MAX_AGE)}
         queue_days(session, self._shop_id, "week", {week for week, _ in weeks} - done)
@@ -247,10 +254,15 @@ class Refresher:
 
 
 def first_range(entries: list[Entry], max_days: int) -> list[Entry]:
-    """The entries of the first range of at most `max_days` days; `entries` are in order of days."""
+    """The entries of the first range of at most `max_days` days; `entries` are in order of days.
+
+    Days of which only the sales changed are a range without those whose buyers changed: that takes less.
+    """
+    by_buyers = {one.day for one in entries if one.kind == "buyers"}
     found: list[Entry] = []
     for entry in entries:
-        if found and (entry.day - found[0].day).days >= max_days:
+        first = found[0].day if found else entry.day
+        if (entry.day - first).days >= max_days or (entry.day in by_buyers) != (first in by_buyers):
             break
         found.append(entry)
     return found
