@@ -59,7 +59,7 @@ def dag() -> Iterator[DAG]:
             "any",
             schedule=None,
             start_date=pendulum.datetime(2025, 1, 1),
-            **dag_defaults("x", params={}, overdue_after=HOUR),
+            **dag_defaults("orders", params={}, overdue_after=HOUR),
         ) as dag:
             sync_shops("orders", "rescan", timeout=HOUR)
             review_benefits(patience=HOUR)
