@@ -57,7 +57,7 @@ for name, seconds in {"failing": 3600, "late": 90, "hanging": 5}.items():
         start_date=pendulum.datetime(2026, 1, 1),
         catchup=False,
         max_active_runs=1,
-        **dag_defaults("test", params=PARAMS, overdue_after=timedelta(seconds=seconds)),
+        **dag_defaults("orders", params=PARAMS, overdue_after=timedelta(seconds=seconds)),
     ):
 
         @task(pool="default_pool")
