@@ -27,6 +27,7 @@ from xiaoe.shop_check.calls import Reply
 from xiaoe.shop_check.command import check_shops
 from xiaoe.shop_check.findings import Finding, Level, ShopCheck, ShopVerdict
 from xiaoe.shop_check.runner import check_shop
+from xiaoe.windows import Window
 
 PACKAGE = Path(report.__file__).parent
 ORDERS, REFUNDS, USERS, PRODUCTS, LIVE, CHANGED = RESOURCES.values()
@@ -518,3 +519,27 @@ def says_something(value: str) -> bool:
     """Whether a value is long enough not to stand in a replacement by chance; of a name, two characters are."""
     letters = [one for one in value if one.isalnum()]
     return len(letters) >= 6 or (len(letters) >= 2 and not any(map(str.isascii, letters)))
+
+
+@pytest.mark.parametrize("hints", ["", "list"])
+def test_the_list_of_changed_orders_is_needed_where_hints_come_from_it(
+    connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch, hints: str
+) -> None:
+    monkeypatch.setenv("XIAOE_HINTS", hints)
+    denied = "xe.ecommerce.order.list/1.0.0"
+    with running(orders=300, start="2026-11-01", now=NOW, frozen=True, shop=[SHOP], deny=[denied]) as emulator:
+        connect(emulator)
+        check, _ = check_shop("xiaoe_default")
+    assert ("order_origins" in check.wrong_tables) == bool(hints)
+    [line] = [line for line in report.lines(check, "zh") if denied in line]
+    assert "开通" in line
+    assert ("不影响现有同步" in line) == (not hints)
+
+
+def test_a_filter_by_the_last_change_that_does_nothing_is_told() -> None:
+    window = Window(datetime(2026, 11, 13, tzinfo=BEIJING), datetime(2026, 11, 20, tzinfo=BEIJING))
+    inside = {"order_info": {"order_id": "o_1", "update_time": "2026-11-15 10:00:00"}}
+    outside = {"order_info": {"order_id": "o_2", "update_time": "2026-10-15 10:00:00"}}
+    found = [probes.filters_by_change(reply(CHANGED, *rows), window) for rows in ([inside], [inside, outside], [])]
+    assert keys(found) == ["change_filter_works", "change_filter_ignored"]
+    assert [one.facts for one in found if one] == [{"rows": 1, "outside": 0}, {"rows": 2, "outside": 1}]
