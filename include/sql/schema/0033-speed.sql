@@ -282,12 +282,13 @@ SELECT
     w.resource,
     CASE w.resource
         WHEN 'orders' THEN '订单' WHEN 'refunds' THEN '售后' WHEN 'users' THEN '用户' WHEN 'products' THEN '商品'
-        WHEN 'live_streams' THEN '直播' ELSE w.resource
+        WHEN 'live_streams' THEN '直播' WHEN 'order_origins' THEN '变更列表' ELSE w.resource
     END AS resource_text,
     w.mode,
     CASE w.mode
         WHEN 'incremental' THEN '增量' WHEN 'history' THEN '历史' WHEN 'rescan' THEN '15 天复查'
-        WHEN 'deep_rescan' THEN '90 天复查' WHEN 'whole' THEN '全量' ELSE w.mode
+        WHEN 'deep_rescan' THEN '90 天复查' WHEN 'late' THEN '旧单补查' WHEN 'whole' THEN '全量'
+        WHEN 'csv' THEN '旧文件导入' ELSE w.mode
     END AS mode_text,
     COUNT(*) AS windows,
     SUM(w.staged) AS staged,

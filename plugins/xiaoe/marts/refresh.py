@@ -3,6 +3,7 @@
 A refresh reads the queue, then the orders, then deletes exactly the entries it read, by id: what is committed in
 between stays queued and is computed again. It takes no merge lock, and READ COMMITTED locks nothing that is read. One
 statement reads the orders of a range of days, so the marts of a day agree, and readers see a range change at once.
+Days queued as `sales` only, whose orders changed in state or refund, leave everything about buyers as it is.
 
 `buyer_firsts` is the day of each user's first paid order. A user whose first day moves queues the other day and, if
 the month changes, each month and day on which they bought. It holds user ids, so it is not a `bi_` table, nor is
