@@ -1,5 +1,5 @@
 -- Messages that the shop pushed, and what each day brought.
--- depends: 0028-hints
+-- depends: 0029-order-origins
 
 CREATE TABLE IF NOT EXISTS push_messages (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',

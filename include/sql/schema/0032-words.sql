@@ -1,5 +1,5 @@
--- Every way of reading has its Chinese name in the views, as in the Airflow UI and on the monitoring page.
--- depends: 0027-golive
+-- Every way of reading has its Chinese name in the view of 同步状态, as in the Airflow UI and on the monitoring page.
+-- depends: 0031-user-merges
 
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_sync_status AS
 SELECT
@@ -7,13 +7,15 @@ SELECT
     s.resource,
     CASE s.resource
         WHEN 'orders' THEN '订单' WHEN 'refunds' THEN '售后' WHEN 'users' THEN '用户' WHEN 'products' THEN '商品'
-        WHEN 'live_streams' THEN '直播' WHEN 'benefits' THEN '福利判定' WHEN 'marts' THEN '报表汇总' ELSE s.resource
+        WHEN 'live_streams' THEN '直播' WHEN 'order_origins' THEN '变更列表' WHEN 'benefits' THEN '福利判定'
+        WHEN 'marts' THEN '报表汇总' ELSE s.resource
     END AS resource_text,
     s.mode,
     CASE s.mode
         WHEN 'incremental' THEN '增量' WHEN 'history' THEN '历史' WHEN 'rescan' THEN '15 天复查'
-        WHEN 'deep_rescan' THEN '90 天复查' WHEN 'late' THEN '旧单补查' WHEN 'whole' THEN '全量' WHEN 'decide' THEN '判定'
-        WHEN 'refresh' THEN '刷新' WHEN 'csv' THEN '旧文件导入' ELSE s.mode
+        WHEN 'deep_rescan' THEN '90 天复查' WHEN 'late' THEN '旧单补查' WHEN 'hints' THEN '变更补查'
+        WHEN 'whole' THEN '全量' WHEN 'decide' THEN '判定' WHEN 'refresh' THEN '刷新' WHEN 'csv' THEN '旧文件导入'
+        ELSE s.mode
     END AS mode_text,
     s.status,
     CASE s.status WHEN 'success' THEN '成功' WHEN 'failed' THEN '失败' ELSE s.status END AS status_text,
@@ -31,28 +33,3 @@ SELECT
     TIMESTAMPDIFF(MINUTE, s.watermark, UTC_TIMESTAMP() + INTERVAL 8 HOUR) AS watermark_lag_minutes
 FROM sync_status AS s
 LEFT JOIN sync_limits AS l ON s.resource = l.resource AND s.mode = l.mode;
-
-CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_sync_daily AS
-SELECT
-    w.shop_id,
-    DATE(w.merged_at + INTERVAL 8 HOUR) AS day,
-    w.resource,
-    CASE w.resource
-        WHEN 'orders' THEN '订单' WHEN 'refunds' THEN '售后' WHEN 'users' THEN '用户' WHEN 'products' THEN '商品'
-        WHEN 'live_streams' THEN '直播' ELSE w.resource
-    END AS resource_text,
-    w.mode,
-    CASE w.mode
-        WHEN 'incremental' THEN '增量' WHEN 'history' THEN '历史' WHEN 'rescan' THEN '15 天复查'
-        WHEN 'deep_rescan' THEN '90 天复查' WHEN 'late' THEN '旧单补查' WHEN 'whole' THEN '全量'
-        WHEN 'csv' THEN '旧文件导入' ELSE w.mode
-    END AS mode_text,
-    COUNT(*) AS windows,
-    SUM(w.staged) AS staged,
-    SUM(w.inserted) AS inserted,
-    SUM(w.updated) AS updated,
-    SUM(w.unchanged) AS unchanged,
-    SUM(w.rejected) AS rejected,
-    SUM(w.passes > 1) AS repeated_windows
-FROM sync_windows AS w
-GROUP BY w.shop_id, DATE(w.merged_at + INTERVAL 8 HOUR), w.resource, w.mode;

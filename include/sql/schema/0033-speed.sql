@@ -1,5 +1,5 @@
 -- Dashboards of millions of orders: what is asked for by day, whichever the shop, lies together by day.
--- depends: 0027-golive
+-- depends: 0032-words
 
 -- Each of these can be repeated: it makes the key that there may already be.
 ALTER TABLE mart_products_daily
