@@ -44,7 +44,7 @@ def test_days_of_which_only_the_sales_changed_are_a_separate_range() -> None:
     ]
     assert first_range(queued, 7) == queued[:2]
     assert first_range(queued[2:], 7) == queued[2:]
-    assert first_range(queued[4:] + [Entry(9, "sales", MAY + timedelta(days=4))], 7) == queued[4:]
+    assert first_range([*queued[4:], Entry(9, "sales", MAY + timedelta(days=4))], 7) == queued[4:]
 
 
 def test_months_and_weeks() -> None:
