@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,13 +49,22 @@ class Notes:
     first: dict[str, Reply] = field(default_factory=dict)
 
     def note(self, *found: Finding | None) -> None:
-        """Keep findings; None is an open question that needs no line."""
-        self.findings += [one for one in found if one is not None]
+        """Keep findings; None is an open question that needs no line. A list that nothing reads spoils no shop."""
+        self.findings += [
+            replace(one, level=Level.REMARK) if one.level is Level.BAD and is_spare(one.resource) else one
+            for one in found
+            if one is not None
+        ]
 
     def rows(self, resource: Resource) -> list[dict[str, Any]]:
         """All rows of a list so far, each key once: the latest."""
         by_key = {key: row for reply in self.asker.of(resource) for key, row in _keyed(reply)}
         return list(by_key.values())
+
+
+def is_spare(name: str | None) -> bool:
+    """Whether a list is read for hints alone, and hints are off."""
+    return name == ORDER_ORIGINS.name and "list" not in settings.hints()
 
 
 def _keyed(reply: Reply) -> list[tuple[str, dict[str, Any]]]:
@@ -198,10 +207,10 @@ def _visits(notes: Notes) -> None:
 
 
 def _changed_orders(notes: Notes) -> None:
-    """The list of changed orders: whether it is granted, which need not be, and whether it filters by the change."""
+    """The list of changed orders: whether it answers, which it need not, and whether it filters by the change."""
     window = Window(notes.now - WEEK, notes.now)
     reply = _page(notes, ORDER_ORIGINS, window)
-    if probes.is_forbidden(reply) and "list" not in settings.hints():
+    if reply.error and is_spare(ORDER_ORIGINS.name):
         notes.note(Finding("not_needed", Level.UNKNOWN, facts={"interface": ORDER_ORIGINS.endpoint.strip("/")}))
         return
     notes.note(probes.granted(ORDER_ORIGINS, [reply], reply.total), probes.filters_by_change(reply, window))

@@ -67,11 +67,6 @@ def granted(resource: Resource, replies: Sequence[Reply], total: int | None) -> 
     return Finding(key, Level.BAD, resource.name, facts)
 
 
-def is_forbidden(reply: Reply) -> bool:
-    """Whether the interface is not granted."""
-    return reply.error is not None and reply.error.code == FORBIDDEN
-
-
 # --- windows of orders ---------------------------------------------------------------------------------
 
 
