@@ -190,6 +190,22 @@ def test_a_half_emoji_is_a_reason_and_not_a_broken_file_later() -> None:
         READER.row(rb'{"order_id":"o1","title":"\ud83d"}')
 
 
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
+def test_bytes_that_are_no_utf8_cost_a_text_nothing_and_a_row_its_key_alone(resource: Resource) -> None:
+    reader = resource.reader
+    key, (field, _) = reader.key_column, next(
+        found for found in reader.mapping.values() if found[1] in (values.text, values.identifier)
+        and found[0] != reader.mapping[reader.key_column][0]
+    )  # fmt: skip
+    key_field = reader.mapping[key][0].encode()
+    row = b'{"%s":"k1","%s":"<\xff>"}' % (key_field, field.encode())
+    typed = reader.read([row])
+    assert typed.rows[0][reader.columns.index(key)] == "k1"
+    assert reader.keys([row, b'{"%s":"<\xff>"}' % key_field]) == ["k1", None]
+    with pytest.raises(RowError, match="not UTF-8"):
+        reader.row(b'{"%s":"<\xff>"}' % key_field)
+
+
 def test_a_row_nested_beyond_reason_is_rejected_and_not_a_crash() -> None:
     nested = b"[" * 100_000 + b"]" * 100_000
     for field in (b"title", b"surprise"):

@@ -185,17 +185,21 @@ class RowReader:
     def _fields(self, raw: bytes | msgspec.Raw) -> tuple[Any, ...]:
         """The values of a row's fields as JSON has them, floats as exact decimals.
 
-        A number that no computer holds (`1e99999999999999999999`) is left as its text. Bytes that are no UTF-8, as of a
-        text that was cut in the middle of a character, become U+FFFD.
+        Bytes that are no UTF-8, as of a text that was cut in the middle of a character, become U+FFFD.
         """
         try:
-            return astuple(self._row_decoder.decode(raw))
+            return self._decoded_fields(raw)
         except (ValueError, RecursionError) as error:
             sent = bytes(raw)
             whole = sent.decode("utf-8", "replace").encode()
             if whole == sent:
                 raise RowError(f"not a JSON object: {error}") from None
             return self._fields(whole)
+
+    def _decoded_fields(self, raw: bytes | msgspec.Raw) -> tuple[Any, ...]:
+        """A number that no computer holds (`1e99999999999999999999`) is left as its text."""
+        try:
+            return astuple(self._row_decoder.decode(raw))
         except ArithmeticError:
             return tuple(map(decoded, astuple(self._raw_decoder.decode(raw))))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from xiaoe.rows.decode import RowError, RowReader, decoded
+from xiaoe.rows.decode import RowReader, decoded
 
 _NULL = msgspec.Raw(b"null")
 _groups_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -45,7 +45,7 @@ class NestedRowReader(RowReader):
         """The row's key, as `RowReader.key`."""
         try:
             key: str | None = self._mapping[self._key][1](self._fields(raw)[self._key_place])
-        except (RowError, ValueError, ArithmeticError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             return None
         return key if key and key.strip() else None
 
@@ -63,12 +63,9 @@ class NestedRowReader(RowReader):
             return super().kept(raw)
         return msgspec.json.encode({name: value for name, value in found.items() if name not in self._unkept})
 
-    def _fields(self, raw: bytes | msgspec.Raw) -> tuple[Any, ...]:
-        try:
-            found = self._flat(raw)
-            return tuple(decoded(found.get(field, _NULL)) for field, _ in self._mapping.values())
-        except (ValueError, RecursionError) as error:
-            raise RowError(f"not a JSON object: {error}") from None
+    def _decoded_fields(self, raw: bytes | msgspec.Raw) -> tuple[Any, ...]:
+        found = self._flat(raw)
+        return tuple(decoded(found.get(field, _NULL)) for field, _ in self._mapping.values())
 
     def _flat(self, raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
         """The fields of the row and of its groups; a group that is no object, such as an empty array, has none."""
