@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
+from xiaoe.marts.people import accounts
 from xiaoe.merge.outbox import queue_days
 from xiaoe.mysql.session import Session
 
@@ -34,8 +35,9 @@ _EXISTING = (
 
 
 def queue_users(session: Session, shop_id: str, user_ids: Sequence[str]) -> None:
-    """Queue the days of all orders of these users."""
-    session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS_OF_USERS}", (shop_id, user_ids))
+    """Queue the days of all orders of these users, and of the accounts that were merged with theirs."""
+    found = [*accounts(session, shop_id, user_ids)]
+    session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS_OF_USERS}", (shop_id, found))
 
 
 def queue_everything(session: Session, shop_id: str) -> None:

@@ -43,7 +43,7 @@ TABLES = (
     "benefit_notices", "benefit_starts", "benefit_postponements", "export_log", "alerts",
     "channel_refusals", "quality_results",
     "sync_runs", "storage_samples", "backups", "shop_checks", "shops", "report_sends", "sync_limits",
-    "mart_queue", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
+    "mart_queue", "mart_people", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
     "mart_buyers", "mart_cohorts_daily", "mart_promotions_daily", "bi_customers", "bi_registrations", "targets",
     "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
     "mart_kpi_spans", "change_hints", "hint_looks", "order_lines", "push_messages", "push_days", "user_merges",
