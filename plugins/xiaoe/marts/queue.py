@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
-from xiaoe.marts.people import accounts
 from xiaoe.merge.outbox import queue_days
 from xiaoe.mysql.session import Session
 
@@ -35,9 +34,12 @@ _EXISTING = (
 
 
 def queue_users(session: Session, shop_id: str, user_ids: Sequence[str]) -> None:
-    """Queue the days of all orders of these users, and of the accounts that were merged with theirs."""
-    found = [*accounts(session, shop_id, user_ids)]
-    session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS_OF_USERS}", (shop_id, found))
+    """Queue the days of all orders of these users, and of the accounts that count with them."""
+    merged = session.query(
+        "SELECT user_id FROM mart_people WHERE shop_id = %s AND person_id IN %s", (shop_id, user_ids)
+    )
+    found = {*user_ids, *(account for (account,) in merged)}
+    session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS_OF_USERS}", (shop_id, sorted(found)))
 
 
 def queue_everything(session: Session, shop_id: str) -> None:
