@@ -1,4 +1,4 @@
--- Who is one person: accounts that were merged, and the account that each counts with.
+-- Who is one person: accounts that were merged, and the account that each counts with. Settlements are logged.
 -- depends: 0033-speed
 
 CREATE TABLE IF NOT EXISTS mart_people (
@@ -8,6 +8,10 @@ CREATE TABLE IF NOT EXISTS mart_people (
     PRIMARY KEY (shop_id, user_id),
     KEY idx_mart_people_person (shop_id, person_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '同一个人的账号；由 user_merges 得出';
+
+ALTER TABLE order_state_log
+    MODIFY field VARCHAR(32) NOT NULL
+    COMMENT '变化的字段：order_state、ship_state、refund_money、refund_time、settle_time';
 
 -- As before, with the channel of the person.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_orders AS

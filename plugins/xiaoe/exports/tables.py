@@ -66,6 +66,7 @@ _CHANGES = {
     "ship_state": "发货状态",
     "refund_money": "退款金额（元）",
     "refund_time": "退款时间",
+    "settle_time": "结算时间",
 }
 
 
