@@ -212,6 +212,11 @@ rescan_every = Setting(
     " raising it",
 )  # fmt: skip
 deep_rescan_days = Setting("XIAOE_DEEP_RESCAN_DAYS", _days(1), "90", "reach of the nightly rescan")
+users_whole_days = Setting(
+    "XIAOE_USERS_WHOLE_DAYS", _days(1), "7",
+    "days between two nights that read the whole list of users and mark who left it; on the others, who registered or"
+    " visited lately ([users](operations.md#users)). 1: every night",
+)  # fmt: skip
 refund_overlap = Setting(
     "XIAOE_REFUND_OVERLAP_DAYS", _days(1), "3",
     "how far after-sales are read before their watermark, and how long an old order is looked up after its after-sale"

@@ -108,7 +108,7 @@ DAGS = {
     ),
     "xiaoe_dimensions_daily": DagName(
         Text("用户、商品、直播", "Users, products, live streams"),
-        Text("完整读取用户、商品、直播", "Users, products, live streams, complete"),
+        Text("读取商品、直播和近期的用户，每周读全部用户", "Products, live streams and recent users; weekly all users"),
         Text(
             "按用户、商品、直播的统计停在昨天；订单和福利判定不受影响。",
             "reports by user, product and live stream. Orders and benefit decisions go on.",
@@ -276,6 +276,7 @@ MODES = {
     "late": Text("旧单补查", "old orders"),
     "hints": Text("变更补查", "hinted orders"),
     "whole": Text("全量", "whole list"),
+    "recent": Text("近期", "recent rows"),
     "csv": Text("旧文件导入", "old file"),
     "decide": Text("判定", "decide"),
     "refresh": Text("刷新", "refresh"),

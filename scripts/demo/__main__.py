@@ -143,16 +143,14 @@ def push_url(port: int, shop: Credentials) -> str:
 def connections(url: str) -> dict[str, str]:
     """The environment that names the shops, their pushes included."""
     secrets = {"push_token": PUSH.token, "push_secret": PUSH.aeskey}
-    named = {
-        f"AIRFLOW_CONN_{name.upper()}": airflow_connection(url, shop, **secrets) for name, shop in SHOPS.items()
-    }
+    named = {f"AIRFLOW_CONN_{name.upper()}": airflow_connection(url, shop, **secrets) for name, shop in SHOPS.items()}
     return {"XIAOE_CONN_IDS": ",".join(SHOPS), "XIAOE_HINTS": "push", **named}
 
 
 def start_push_service(port: int, url: str) -> None:
     """Start the service that takes the shops' pushes; the emulator repeats what is not answered yet."""
     with open(FOLDER / "push.log", "wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [sys.executable, "-m", "xiaoe.cli", "push"],
             env={**os.environ, **connections(url), "XIAOE_PUSH_PORT": str(port)},
             stdin=subprocess.DEVNULL,

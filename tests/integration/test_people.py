@@ -78,7 +78,9 @@ def test_buyers_of_months_and_what_they_brought(shop: Database, session: Session
         ["微信", "2026-03-01", "2026-03-01", "2", "2", "2", "6", "500.00"],
         ["微信", "2026-03-01", "2026-04-01", "2", "1", "1", "4", "190.00"],
     ]
-    assert table(shop, f"SELECT net_amount, total_net_amount FROM bi_ltv WHERE shop_id = '{A}' ORDER BY month_offset") == [
+    assert table(
+        shop, f"SELECT net_amount, total_net_amount FROM bi_ltv WHERE shop_id = '{A}' ORDER BY month_offset"
+    ) == [
         ["370.00", "370.00"],
         ["110.00", "480.00"],
     ]

@@ -48,7 +48,9 @@ SYNCS: dict[str, dict[str, tuple[str, str]]] = {
     "xiaoe_orders_hinted": {"shop": ("orders", "hints")},
     "xiaoe_refunds": {"shop": ("refunds", "incremental")},
     "xiaoe_dimensions_daily": {
-        name: (name, "whole") for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE
+        name: (name, "recent" if resource.recent else "whole")
+        for name, resource in RESOURCES.items()
+        if resource.scope is Scope.WHOLE
     },
 }
 """DAG → task group that is mapped over the shops → resource and mode."""

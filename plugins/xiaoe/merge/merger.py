@@ -154,7 +154,8 @@ class _Transaction:
         if self._resource.parents:
             parent_lists.write_readings(self._session, self._manifest, results, absent)
             parent_lists.write_coverage(self._session, self._manifest)
-        status.write_success(self._session, self._manifest, _summary(totals))
+        also = ("recent",) if self._resource.recent and self._manifest.mode == "whole" else ()
+        status.write_success(self._session, self._manifest, _summary(totals), *also)
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - self._started)
         return totals
 
