@@ -1,8 +1,8 @@
 """Reads of a whole list what is new or changed, by filters that nobody has tried on a live shop.
 
-A shop may refuse a filter, or ignore it: then it answers rows that do not lie in it. Neither is a fault of the shop, and
-no row may be missed for it: the caller reads the whole list instead. What is read here says nothing about who has left
-the list. A row may come by several filters; the merge takes the latest.
+A shop may refuse a filter, or ignore it: then it answers rows that do not lie in it. No row may be missed for that: the
+caller reads the whole list instead. What is read here says nothing about who has left the list. A row may come by
+several filters; the merge takes the latest.
 """
 
 from __future__ import annotations
