@@ -29,6 +29,9 @@ _EXISTING = (
     "SELECT DISTINCT %s, 'decided', day FROM bi_benefit_changes_daily WHERE shop_id = %s",
     "SELECT DISTINCT %s, 'signup', DATE(registered_at) FROM users WHERE shop_id = %s AND registered_at IS NOT NULL",
     "SELECT DISTINCT %s, 'signup', day FROM bi_registrations WHERE shop_id = %s",
+    "SELECT DISTINCT %s, 'live', DATE(start_at) FROM live_streams WHERE shop_id = %s AND start_at IS NOT NULL",
+    "SELECT DISTINCT %s, 'live', start_day FROM mart_live_audience WHERE shop_id = %s",
+    "SELECT DISTINCT %s, 'courses', as_of FROM mart_course_buyers WHERE shop_id = %s",
     "SELECT %s, 'everyone', NULL",
 )
 

@@ -28,6 +28,7 @@ from xiaoe import settings
 from xiaoe.clock import BEIJING
 from xiaoe.marts.board import forget_buyers, write_board
 from xiaoe.marts.coverage import unknown_days, write_coverage
+from xiaoe.marts.audience import queue_audience
 from xiaoe.marts.people import accounts, write_people
 from xiaoe.marts.queue import queue_everything, queue_users
 from xiaoe.merge.outbox import queue_days
@@ -87,6 +88,8 @@ MARTS = (
     BUYERS,
     Mart("signups", ("signup",), "bi_signups", max_days=7),
     Mart("customers", ("customers",), "bi_customers"),
+    Mart("lives", ("live",), "bi_lives", max_days=7),
+    Mart("courses", ("courses",), "bi_courses"),
 )
 """In order of execution: days queue months, weeks, buyers and signups; buyers queue customers, once a day."""
 
@@ -142,6 +145,7 @@ class Refresher:
             self._transaction(session, lambda: self._queue_all_after_a_change_of_rules(session, rebuild=rebuild))
             self._transaction(session, lambda: write_people(session, self._shop_id))
             self._transaction(session, lambda: self._queue_aged(session))
+            self._transaction(session, lambda: queue_audience(session, self._shop_id, self._today))
             while self._transaction(session, lambda: self._find_days_of_users(session)):
                 pass
             for mart in MARTS:
