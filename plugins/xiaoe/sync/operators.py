@@ -19,7 +19,7 @@ from xiaoe.resources.base import Resource
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.shop_operator import ShopOperator, run_kind
-from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
+from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_parents, plan_rescan, plan_whole
 
 if TYPE_CHECKING:
     from xiaoe.api.hook import XiaoeHook
@@ -93,12 +93,15 @@ class XiaoeStageOperator(ShopOperator):
         with warehouse.session() as session:
             hook.page_sizes = read_page_sizes(session, hook.shop.app_id)
 
-        def missing_rows(window: Any, observed_at: Any, keys: Any) -> list[str]:
+            parents = resource.parents.due(session, hook.shop.app_id, plan.window) if resource.parents else []
+
+        def missing_rows(window: Any, observed_at: Any, keys: Any, parent: str | None) -> list[str]:
             with warehouse.session() as session:
-                listed = expected.Expected.of(resource, hook.shop.app_id, window, observed_at)
+                listed = expected.Expected.of(resource, hook.shop.app_id, window, observed_at, parent=parent)
                 return expected.missing_rows(session, resource, listed, keys)
 
-        return Stager(hook, resource, folder, missing_rows).stage(plan, mode=self.mode, run_id=run_id)
+        stager = Stager(hook, resource, folder, missing_rows)
+        return stager.stage(plan, mode=self.mode, run_id=run_id, parents=parents)
 
     def _stage_late(
         self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
@@ -154,6 +157,8 @@ class XiaoeStageOperator(ShopOperator):
         """From the watermark; a first run reads the history, or the last interval of the history DAG."""
         from xiaoe.merge import status
 
+        if RESOURCES[self.resource].parents:
+            return plan_parents(run)
         with warehouse.session() as session:
             watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
         resource = RESOURCES[self.resource]
