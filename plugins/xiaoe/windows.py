@@ -217,6 +217,11 @@ def plan_recent(run: Run, read_until: datetime | None, whole_at: datetime | None
     return Plan(Window(first, run.now), moves_watermark=True)
 
 
+def plan_parents(run: Run) -> Plan:
+    """For lists of parents: those that are due now; or of the window from the form, where there is one."""
+    return _chosen_window(run) or Plan(Window(EVER, run.now), moves_watermark=True)
+
+
 def _chosen_window(run: Run) -> Plan | None:
     """The window from the form, or the interval of a backfill run; None if there is neither."""
     if run.window_from:

@@ -361,7 +361,7 @@ def test_users_who_register_behind_the_end_of_the_window_are_listed() -> None:
 def test_whom_no_part_lists_is_looked_for_once_more_in_all_parts() -> None:
     shop, asked = CappedShop(USERS, registered(10, 20)), []
 
-    def missing(window: Window, seen: datetime, keys: Any) -> list[str]:
+    def missing(window: Window, seen: datetime, keys: Any, _: Any) -> list[str]:
         asked.append((window, len(keys)))
         return ["u_gone"]
 

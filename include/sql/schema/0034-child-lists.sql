@@ -45,11 +45,11 @@ CREATE TABLE IF NOT EXISTS learning_days (
 
 CREATE TABLE IF NOT EXISTS learning_progress (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
-    row_key VARCHAR(128) NOT NULL COMMENT '主键：用户ID/内容ID，属于某个专栏或课程的再加 /所属商品ID',
+    row_key VARCHAR(128) NOT NULL COMMENT '主键：用户ID/学习记录ID',
     user_id VARCHAR(128) NULL COMMENT '用户ID',
     resource_id VARCHAR(128) NULL COMMENT '内容ID',
     product_id VARCHAR(128) NULL COMMENT '所属商品ID（专栏、课程等）；单独的内容为空',
-    record_id VARCHAR(128) NULL COMMENT '学习记录ID（接口的 id）',
+    record_id VARCHAR(128) NULL COMMENT '学习记录ID',
     resource_type INT NULL COMMENT '内容类型代码（原始值）',
     resource_type_text VARCHAR(32) NULL COMMENT '内容类型；未知代码为空',
     progress DECIMAL(20, 4) NULL COMMENT '当前学习进度（接口原值，通常为百分比）',
@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS learning_progress (
     PRIMARY KEY (shop_id, row_key),
     KEY idx_learning_progress_user (shop_id, user_id, observed_at, absent_since),
     KEY idx_learning_progress_resource (shop_id, resource_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '学习进度：每人每个课程内容一行';
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '学习进度：每人每个课程内容一行；同一内容经不同专栏或终端学习的各一行';
 
 CREATE TABLE IF NOT EXISTS promoters (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
@@ -108,20 +108,6 @@ CREATE TABLE IF NOT EXISTS promoter_customers (
     KEY idx_promoter_customers_customer (shop_id, customer_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '推广员的客户：每个推广员每个客户一行';
 
-CREATE TABLE IF NOT EXISTS order_promoters (
-    shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
-    order_id VARCHAR(128) NOT NULL COMMENT '订单ID',
-    promoter_id VARCHAR(128) NULL COMMENT '推广员的用户ID；接口没有推广员时为空',
-    problem_columns VARCHAR(1000) NULL COMMENT '读不出的字段（逗号分隔）；正常为空',
-    row_hash BIGINT UNSIGNED NOT NULL COMMENT '解析后数据的哈希；相同则不写入',
-    raw_hash BIGINT UNSIGNED NOT NULL COMMENT '接口原文的哈希；相同则不解析',
-    observed_at DATETIME(3) NOT NULL COMMENT '数据观测时间（UTC，请求发出之前）',
-    batch_id CHAR(16) NOT NULL COMMENT '写入批次，对应 sync_runs.batch_id',
-    absent_since DATETIME(3) NULL COMMENT '接口不再返回该记录的时间（UTC）；正常为空',
-    PRIMARY KEY (shop_id, order_id),
-    KEY idx_order_promoters_promoter (shop_id, promoter_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '订单的推广员：逐单查询（仅在订单列表 2.0 未开启时）';
-
 CREATE TABLE IF NOT EXISTS parent_readings (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
     resource VARCHAR(32) NOT NULL COMMENT '资源，如 live_viewers',
@@ -146,23 +132,11 @@ CREATE TABLE IF NOT EXISTS parent_coverage (
     PRIMARY KEY (shop_id, resource, mode)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '逐个读取的列表：最近一次运行的覆盖情况';
 
--- Who brought the buyer of an order, from whichever source there is. A row of one source suffices.
+-- Who brought the buyer of an order.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW promoted_orders AS
 SELECT
     o.shop_id,
     o.order_id,
     o.share_user_id AS promoter_id
 FROM order_origins AS o
-WHERE o.share_user_id > '' AND o.absent_since IS NULL
-UNION
-SELECT
-    p.shop_id,
-    p.order_id,
-    p.promoter_id
-FROM order_promoters AS p
-WHERE
-    p.promoter_id > '' AND p.absent_since IS NULL
-    AND NOT EXISTS (
-        SELECT 1 FROM order_origins AS o
-        WHERE o.shop_id = p.shop_id AND o.order_id = p.order_id AND o.share_user_id > '' AND o.absent_since IS NULL
-    );
+WHERE o.share_user_id > '' AND o.absent_since IS NULL;

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Annotated, Any
 
 import msgspec
 
 from xiaoe.rows import values
 
-PARENT, KEY = "@parent", "@key"
+PARENT, KEY = "_parent", "_key"
 """Fields that are added to a row: the parent's id, and the key of the row beside the shop. No field of the API."""
 ADDED = frozenset({PARENT, KEY})
 _fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -29,6 +29,11 @@ class Parent(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     fields: dict[str, Any]
     read_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+    @classmethod
+    def read(cls, name: str, fields: dict[str, Any], read_at: datetime | None) -> Parent:
+        """A parent, with `read_at` as the database has it: UTC, without an offset."""
+        return cls(name, fields, read_at and read_at.replace(tzinfo=timezone.utc))
 
 
 def with_parent(rows: Sequence[msgspec.Raw], parent: str, keys: Sequence[str]) -> list[msgspec.Raw]:

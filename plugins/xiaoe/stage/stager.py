@@ -5,8 +5,9 @@ tells a smaller total. Halves of a window by creation or last change are slices 
 one slice: who left the list shows only in all of them together. What the filter of the halves cannot find, rows without
 that time, is looked for in the list itself, read as far as the API serves it (`_read_undated`).
 
-Where each parent has a list, each of them is a slice. A parent whose list cannot be read does not stop the others: the
-manifest names it, and the merge fails once it has merged them. Parents beyond the budget of calls wait for the next run.
+Where each parent has a list, each of them is a slice. One whose list cannot be read does not stop the others: the
+manifest names it, and the merge fails once it has merged them. Parents beyond the budget of calls wait for the next
+run.
 
 After five passes that do not add up a slice starts over. Where the warehouse has rows of the window that were not
 listed, the slice is read once more before the merge judges. Clearing a stage task that succeeded means "ask again": a

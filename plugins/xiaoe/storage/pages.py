@@ -6,8 +6,9 @@
 A page is gzip of two parts: one line of JSON (page number, `observed_at`) and the body byte for byte. A file is there
 whole or not at all; a damaged page counts as missing. The manifest is written last: where there is one, the window was
 read completely. A slice that was halved has a file `halved`; its halves lie beside it in `slice-00-0` and `slice-00-1`,
-theirs in `slice-00-00` and so on. Where each parent has a list, each is a slice; `parents.json` has their order. Whole lists are stored under a window that begins in 2000, orders that were looked up
-by id under `orders` in a run `late-…` or `hints-…`.
+theirs in `slice-00-00` and so on. Where each parent has a list, each is a slice; `parents.json` has their order. Whole
+lists are stored under a window that begins in 2000, orders that were looked up by id under `orders` in a run `late-…`
+or `hints-…`.
 
 Does not import Airflow; `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
 """

@@ -27,6 +27,7 @@ from xiaoe.windows import (
     Window,
     plan_history,
     plan_incremental,
+    plan_parents,
     plan_recent,
     plan_rescan,
     plan_whole,
@@ -132,13 +133,15 @@ class XiaoeStageOperator(ShopOperator):
         with warehouse.session() as session:
             hook.page_sizes = read_page_sizes(session, hook.shop.app_id)
 
-        def missing_rows(window: Any, observed_at: Any, keys: Any, parent: Any) -> list[str]:
+            parents = resource.parents.due(session, hook.shop.app_id, plan.window) if resource.parents else []
+
+        def missing_rows(window: Any, observed_at: Any, keys: Any, parent: str | None) -> list[str]:
             with warehouse.session() as session:
-                listed = expected.Expected.of(resource, hook.shop.app_id, window, observed_at)
+                listed = expected.Expected.of(resource, hook.shop.app_id, window, observed_at, parent=parent)
                 return expected.missing_rows(session, resource, listed, keys)
 
         stager = Stager(hook, resource, folder, missing_rows)
-        return stager.stage(plan, mode=mode or self.mode, run_id=run_id, note=note)
+        return stager.stage(plan, mode=mode or self.mode, run_id=run_id, parents=parents, note=note)
 
     def _stage_late(
         self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
@@ -208,6 +211,8 @@ class XiaoeStageOperator(ShopOperator):
         """From the watermark; a first run reads the history, or the last interval of the history DAG."""
         from xiaoe.merge import status
 
+        if RESOURCES[self.resource].parents:
+            return plan_parents(run)
         with warehouse.session() as session:
             watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
         resource = RESOURCES[self.resource]
