@@ -1,5 +1,5 @@
 -- Dashboards of who watched, who learned and who brought the buyer.
--- depends: 0039-recent-users
+-- depends: 0039-recent-users 0034-child-lists
 
 ALTER TABLE mart_queue
     MODIFY kind VARCHAR(16) NOT NULL

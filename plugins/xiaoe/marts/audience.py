@@ -25,7 +25,8 @@ def queue_audience(session: Session, shop_id: str, today: date) -> None:
         " LEFT JOIN mart_live_audience AS a"
         " ON a.start_day = DATE(l.start_at) AND a.shop_id = l.shop_id AND a.live_id = l.live_id"
         " WHERE r.shop_id = %s AND r.resource = 'live_viewers' AND l.start_at IS NOT NULL AND l.absent_since IS NULL"
-        " AND ((a.live_id IS NULL AND r.listed > 0) OR r.same_since > a.seen_at OR (l.start_at >= %s AND a.as_of < %s))",
+        " AND ((a.live_id IS NULL AND r.listed > 0) OR r.same_since > a.seen_at"
+        " OR (l.start_at >= %s AND a.as_of < %s))",
         (shop_id, today - BUYING, today),
     )
     queue_days(session, shop_id, "live", {day for (day,) in streams})

@@ -26,9 +26,9 @@ from typing import Any
 
 from xiaoe import settings
 from xiaoe.clock import BEIJING
+from xiaoe.marts.audience import queue_audience
 from xiaoe.marts.board import forget_buyers, write_board
 from xiaoe.marts.coverage import unknown_days, write_coverage
-from xiaoe.marts.audience import queue_audience
 from xiaoe.marts.people import accounts, write_people
 from xiaoe.marts.queue import queue_everything, queue_users
 from xiaoe.merge.outbox import queue_days
