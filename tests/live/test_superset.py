@@ -76,12 +76,13 @@ WATCHED = (
 )
 BOUGHT_SOON = (
     "EXISTS (SELECT 1 FROM orders AS o WHERE o.shop_id = v.shop_id AND o.user_id = v.user_id"
-    " AND o.absent_since IS NULL AND o.is_imported = 0 AND o.pay_time >= l.start_at AND o.pay_time < l.start_at + INTERVAL 7 DAY)"
+    " AND o.absent_since IS NULL AND o.is_imported = 0 AND o.pay_time >= l.start_at"
+    " AND o.pay_time < l.start_at + INTERVAL 7 DAY)"
 )
 LEARNED = f"FROM learning_days WHERE stay_seconds > 0 AND day {SPAN.format('day')}"
 BUYERS_OF_COURSES = (
     "FROM (SELECT o.user_id, o.resource_id, MIN(o.pay_time) AS paid_at,"
-    f" MAX({RETURNED.replace('absent_since', 'o.absent_since')}) AS is_back FROM orders AS o WHERE {SOLD} AND"
+    f" COALESCE(MAX({RETURNED}), 0) AS is_back FROM orders AS o WHERE {SOLD} AND"
     " pay_time IS NOT NULL AND resource_id IN (SELECT resource_id FROM learning_progress) GROUP BY 1, 2) AS b"
     " LEFT JOIN learning_progress AS p USING (user_id, resource_id)"
 )
@@ -214,7 +215,7 @@ SAYS = {
     "overview": ["渠道实收（万元，买家首次来源）", "近 14 天未成熟"],
     "lives": ["不是某一分钟的在线人数", "购买次数：小鹅通未公布这个数的含义", "留存：看直播满若干分钟的比例"],
     "learning": ["学习情况与续费、退款", "完课率：课程 × 购买月", "未读到"],
-    "promotion": ["校园大使 · omoter", "推广员客户明细"],
+    "promotion": ["校园大使 · moter", "推广员客户明细"],
     "refunds": ["退款率（订单）"],
     "sync": ["每天一次的同步为 30 小时"],
 }
