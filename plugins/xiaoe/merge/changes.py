@@ -117,7 +117,7 @@ class ChangeDetector:
         self._seen_later = seen_later
         self._unresolved = unresolved
         place = resource.parents.column if resource.parents else resource.time
-        self._place = None if place is None else resource.columns.index(place)
+        self._place = None if place is None else resource.reader.columns.index(place)
         self._key = resource.columns.index(resource.key)
 
     def classify(self, incoming: RawChunk, known: Known) -> Chunk:
