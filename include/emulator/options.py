@@ -12,7 +12,10 @@ WIDE_WINDOWS = ("error", "cut", "served")
 ORDER_ID_WINDOWS = ("applied", "ignored")
 MESSAGE_KEYS = ("by_code", "msg", "message")
 JITTERS = ("per_state", "per_call")
-RESOURCES = ("orders", "refunds", "users", "products", "live_streams", "order_origins")
+RESOURCES = (
+    "orders", "refunds", "users", "products", "live_streams", "order_origins", "live_viewers", "learning_days",
+    "learning_progress", "promoters", "promoter_customers",
+)  # fmt: skip
 DELETED_PRODUCTS = ("listed", "dropped")
 USER_FILTERS = ("applied", "ignored", "refused")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
@@ -54,16 +55,20 @@ class XiaoeStageOperator(ShopOperator):
             looked up by id that after-sales name and that are too old for the rescan; with `hints`, those that hints
             name (`hints.queue`).
         named_by: With `late`: the run folder of the after-sales.
+        takes_window: Whether the window from the form is for this task.
     """
 
     template_fields: Sequence[str] = (*ShopOperator.template_fields, "named_by")
     ui_color = "#e8f4fd"
 
-    def __init__(self, *, resource: str, mode: str, named_by: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, resource: str, mode: str, named_by: Any = None, takes_window: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.resource = resource
         self.mode = mode
         self.named_by = named_by
+        self.takes_window = takes_window
 
     def execute(self, context: Context) -> str:
         """Stage the window of the mode and the run."""
@@ -181,6 +186,8 @@ class XiaoeStageOperator(ShopOperator):
 
     def _plan(self, context: Context, warehouse: Warehouse, shop_id: str) -> Plan:
         run = run_of(context)
+        if not self.takes_window:
+            run = replace(run, window_from=None, window_to=None)
         lag = settings.lag()
         planners: dict[str, Callable[[], Plan]] = {
             "incremental": lambda: self._plan_incremental(run, warehouse, shop_id),
