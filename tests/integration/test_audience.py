@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from support.worlds.marts import merge_accounts, refresh
 from support.worlds.shop import Database
 from support.worlds.small_shop import NOW, SEEN, A, fill
+from xiaoe.exports.files import export_of, export_table
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
 
@@ -236,3 +239,26 @@ def test_a_shop_without_these_lists_has_no_figures_and_no_work(session: Session,
     counts = refresh(A, NOW)
     assert (counts["lives"], counts["courses"]) == (0, 0)
     assert table(database, "SELECT * FROM bi_courses") == []
+
+
+# --- Excel ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("live_viewers", {"直播标题": "开营直播", "用户ID": "ua", "看直播的时长（秒）": "5400"}),
+        ("learning_progress", {"内容名称": "Python 入门", "用户ID": "ua", "累计学习时长（秒）": "3600"}),
+        ("promoters", {"推广员的用户ID": "promoter0001", "分组名称": "校园大使"}),
+        ("promoter_customers", {"推广员的用户ID": "promoter0001", "客户的用户ID": "ua", "客户的订单数": "3"}),
+    ],
+)
+def test_the_lists_behind_the_figures_are_exported_without_names_if_wanted(
+    shop: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, expected: dict[str, str]
+) -> None:
+    monkeypatch.setenv("XIAOE_EXPORT_DIR", f"file://{tmp_path}")
+    address = export_table(export_of(name, None, None, with_personal=False), "csv").address
+    with open(address.removeprefix("file://"), encoding="utf-8-sig", newline="") as file:
+        first, *_ = csv.DictReader(file)
+    assert {heading: first[heading].strip("\t") for heading in expected} == expected
+    assert "张三" not in first.values()

@@ -243,7 +243,7 @@ def test_no_view_needs_rights_on_what_it_reads(database: Database) -> None:
         " WHERE table_schema = DATABASE() AND table_name LIKE 'bi\\_%%'",
         (),
     )
-    assert len(views) == 31
+    assert len(views) == 32
     assert {row["runs_as"] for row in views} == {"DEFINER"}
 
 

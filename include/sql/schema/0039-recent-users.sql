@@ -1,7 +1,7 @@
 -- Users who registered or visited lately are read between two readings of the whole list.
--- depends: 0038-people
+-- depends: 0038-people 0035-more-lists
 
--- As in 0032, with the name of that mode.
+-- As in 0035, with the name of that mode.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_sync_status AS
 SELECT
     s.shop_id,
@@ -9,7 +9,9 @@ SELECT
     CASE s.resource
         WHEN 'orders' THEN '订单' WHEN 'refunds' THEN '售后' WHEN 'users' THEN '用户' WHEN 'products' THEN '商品'
         WHEN 'live_streams' THEN '直播' WHEN 'order_origins' THEN '变更列表' WHEN 'benefits' THEN '福利判定'
-        WHEN 'marts' THEN '报表汇总' ELSE s.resource
+        WHEN 'marts' THEN '报表汇总' WHEN 'live_viewers' THEN '直播观众' WHEN 'learning_days' THEN '每日学习'
+        WHEN 'learning_progress' THEN '学习进度' WHEN 'promoters' THEN '推广员' WHEN 'promoter_customers' THEN '推广客户'
+        ELSE s.resource
     END AS resource_text,
     s.mode,
     CASE s.mode
