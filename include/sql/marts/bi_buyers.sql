@@ -1,5 +1,5 @@
-{#- Works out the buyers of mart_due from all orders of their accounts, or where `everyone` all buyers of the shop. Their
-    segments come from bi_customers.sql. Moments become days last: MySQL makes 0000-00-00 of
+{#- Works out the buyers of mart_due from all orders of their accounts, or where `everyone` all buyers of the shop.
+    Their segments come from bi_customers.sql. Moments become days last: MySQL makes 0000-00-00 of
     MIN(IF(…, DATE(…), NULL)). -#}
 {%- from "marts/bi_macros.jinja" import channel, counted, person, refunded -%}
 {%- set buyer = person if everyone else "d.person_id" -%}

@@ -1,6 +1,7 @@
 {#- Counts who bought a course since the first of the month a year before `today`, by what they have learned of it. A
     course is what somebody has progress in, by itself or by its lessons. It is finished if the API says so of the course,
     or of as many of its lessons as anybody has begun. Who was not read yet is 未读到: nothing is known of them. -#}
+{%- from "merge/macros.jinja" import numbers -%}
 {%- from "marts/bi_macros.jinja" import counted, person, refunded -%}
 DELETE FROM mart_course_buyers
 WHERE shop_id = {{ shop }};
@@ -27,11 +28,7 @@ progress AS (
         MAX(COALESCE(p.stay_seconds, 0)) AS learn_seconds
     FROM learning_progress AS p
     LEFT JOIN mart_people AS m ON p.shop_id = m.shop_id AND p.user_id = m.user_id
-    CROSS JOIN (
-        SELECT 1 AS number
-        UNION ALL
-        SELECT 2 AS number
-    ) AS k
+    CROSS JOIN {{ numbers(2) }} AS k
     WHERE
         p.shop_id = {{ shop }} AND p.user_id > '' AND p.resource_id > '' AND p.absent_since IS NULL
         AND (k.number = 1 OR p.product_id > '')

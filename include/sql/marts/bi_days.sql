@@ -151,7 +151,8 @@ SELECT
 FROM buyer_firsts AS f
 LEFT JOIN mart_users AS m ON f.user_id = m.user_id
 LEFT JOIN mart_people AS a ON f.shop_id = a.shop_id AND f.user_id = a.person_id
-LEFT JOIN orders AS o FORCE INDEX (idx_orders_user)
+LEFT JOIN
+    orders AS o FORCE INDEX (idx_orders_user)
     ON
         f.shop_id = o.shop_id AND COALESCE(a.user_id, f.user_id) = o.user_id
         AND o.absent_since IS NULL AND {{ counts }}
@@ -197,7 +198,8 @@ SELECT DISTINCT
     DATE(o.pay_time) - INTERVAL IF(k.number = 1, DAYOFMONTH(o.pay_time) - 1, 0) DAY AS day
 FROM mart_moved AS n
 LEFT JOIN mart_people AS a ON a.shop_id = {{ shop }} AND n.user_id = a.person_id
-INNER JOIN orders AS o FORCE INDEX (idx_orders_user)
+INNER JOIN
+    orders AS o FORCE INDEX (idx_orders_user)
     ON o.shop_id = {{ shop }} AND COALESCE(a.user_id, n.user_id) = o.user_id
 CROSS JOIN {{ numbers(2) }} AS k
 WHERE

@@ -35,7 +35,8 @@ bought AS (
         SUM(COALESCE(o.price, 0)) AS paid_amount
     FROM watched AS w
     LEFT JOIN mart_people AS a ON a.shop_id = {{ shop }} AND w.person_id = a.person_id
-    INNER JOIN orders AS o FORCE INDEX (idx_orders_user)
+    INNER JOIN
+        orders AS o FORCE INDEX (idx_orders_user)
         ON o.shop_id = {{ shop }} AND COALESCE(a.user_id, w.person_id) = o.user_id
     WHERE
         o.pay_time >= w.start_at AND o.pay_time < w.start_at + INTERVAL 7 DAY AND o.absent_since IS NULL

@@ -3,7 +3,7 @@
 
 ALTER TABLE mart_queue
     MODIFY kind VARCHAR(16) NOT NULL
-    COMMENT '需重算：sales、buyers、buyer_day、deadline、decided、covered、signup、live、customers、courses 日，week，month，user、buyer，everyone';
+    COMMENT '需重算：sales、buyers、buyer_day、deadline、decided、covered、signup、live、courses 日，week，month，user、buyer，everyone';
 
 CREATE TABLE IF NOT EXISTS mart_live_audience (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS mart_live_audience (
     seen_at DATETIME(3) NOT NULL COMMENT '所依据的观众名单从何时起没有变化（UTC）',
     as_of DATE NOT NULL COMMENT '统计日期（北京时间）',
     PRIMARY KEY (start_day, shop_id, live_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin 
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin
 COMMENT = '每场直播的观众；看板读视图 bi_live_audience、bi_live_retention';
 
 CREATE TABLE IF NOT EXISTS mart_course_buyers (
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS mart_course_buyers (
     learn_seconds BIGINT NOT NULL COMMENT '学习时长合计（秒）',
     as_of DATE NOT NULL COMMENT '统计日期（北京时间）',
     PRIMARY KEY (cohort_month, shop_id, resource_id, learning)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin 
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin
 COMMENT = '课程购买者的学习情况，近 12 个月购买的；看板读视图 bi_courses';
 
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW bi_live_audience AS

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -56,7 +57,7 @@ def stage_recent(hook: XiaoeHook, resource: Resource, folder: RunFolder, plan: P
             one,
             folder,
             lambda *_: [],
-            check=lambda rows, column=column: _check(resource.reader, column, plan.window.begin, rows),
+            check=partial(_check, resource.reader, column, plan.window.begin),
         )
         try:
             # 0 is the number of the whole list, which is read into the same folder where this fails.
