@@ -2,8 +2,8 @@
 -- depends: 0039-recent-users 0034-child-lists
 
 ALTER TABLE mart_queue
-    MODIFY kind VARCHAR(16) NOT NULL
-    COMMENT '需重算：sales、buyers、buyer_day、deadline、decided、covered、signup、live、courses 日，week，month，user、buyer，everyone';
+    MODIFY kind VARCHAR(16) NOT NULL COMMENT
+    '重算：sales、buyers、buyer_day、deadline、decided、covered、signup、live、customers、courses 日，week，month，user、buyer、everyone';
 
 CREATE TABLE IF NOT EXISTS mart_live_audience (
     shop_id VARCHAR(64) NOT NULL COMMENT '店铺ID（app_id）',
