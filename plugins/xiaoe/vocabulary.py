@@ -119,7 +119,7 @@ DAGS = {
         Text("每小时读取近期直播的观众", "Viewers of recent live streams, hourly"),
         Text(
             "直播的观众、观看时长停在上次读取时；订单和福利判定不受影响。",
-            "reports on live streams: viewers and minutes stand still. Orders and benefit decisions go on.",
+            "reports on live streams. Orders and benefit decisions go on.",
         ),
     ),
     "xiaoe_learning": DagName(
@@ -127,7 +127,7 @@ DAGS = {
         Text("每晚读取每日学习时长和买家的学习进度", "Seconds learned by day, and buyers' progress, nightly"),
         Text(
             "学习时长和进度停在昨天；订单和福利判定不受影响。",
-            "reports on learning stand still. Orders and benefit decisions go on.",
+            "reports on learning. Orders and benefit decisions go on.",
         ),
     ),
     "xiaoe_promoters": DagName(
@@ -135,7 +135,7 @@ DAGS = {
         Text("每晚读取推广员和他们的客户", "Promoters and their customers, nightly"),
         Text(
             "推广员和客户停在昨天；订单和福利判定不受影响。",
-            "reports on promoters stand still. Orders and benefit decisions go on.",
+            "reports on promoters. Orders and benefit decisions go on.",
         ),
     ),
     "xiaoe_benefits": DagName(

@@ -44,10 +44,10 @@ def _viewers(
     first = salt >> 16
     for place in range(most):
         bits = draw(salt, place)
-        number = (first + place * (1 + salt % 3)) % registered  # neighbours: each user once
+        number = (first + place) % registered  # neighbours: each user once
         is_late = place % 3 == 2
         came = live.ends_at + bits % (_REPLAY_DAYS * DAY) if is_late else live.starts_at + bits % max(1, length)
-        if came > now or (place and number == first % registered):
+        if came > now:
             continue
         watched = 0 if is_late else min(live.ends_at, now) - came
         again = bits >> 20 & 3 == 0 and now > live.ends_at + DAY

@@ -90,11 +90,11 @@ def is_due(stream: Stream, now: datetime) -> bool:
     end = ended_at(stream)
     if end is None or now - end < HOURLY_FOR:
         return True
-    is_open = now - end < REPLAY
-    if stream.read_at is None:
-        return is_open  # older ones are read when somebody asks for them
-    is_settled = stream.same_since is not None and stream.read_at - stream.same_since >= DAILY
-    return now - stream.read_at >= DAILY and not (is_settled and (stream.is_binned or not is_open))
+    if stream.read_at is None or stream.same_since is None:
+        return now - end < REPLAY  # older ones are read when somebody asks for them
+    was_closed = stream.is_binned or stream.read_at >= end + REPLAY
+    is_settled = was_closed and stream.read_at - stream.same_since >= DAILY
+    return now - stream.read_at >= DAILY and not is_settled
 
 
 def due(session: Session, shop_id: str, window: Window) -> list[Parent]:

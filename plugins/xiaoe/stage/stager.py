@@ -227,7 +227,7 @@ class Stager:
             verdict = self._judge(readings)
             if verdict is Verdict.FAIL or readings[-1].refusal:
                 raise XiaoeIncompleteError(
-                    messages.incomplete(self._resource, part.window, readings, self._cap)
+                    messages.incomplete(self._resource, part, readings, self._cap)
                 ) from readings[-1].refusal
             if verdict is not Verdict.AGAIN:
                 used = readings if verdict is Verdict.ALL else readings[-1:]
@@ -242,7 +242,7 @@ class Stager:
                 "%s: pass %s: %s",
                 part.window,
                 len(readings),
-                messages.incomplete(self._resource, part.window, readings, self._cap),
+                messages.incomplete(self._resource, part, readings, self._cap),
             )
             self._hook.sleep(min(2.0 ** (len(readings) - 1), 10.0))
             readings.append(self._reader.read(pools, part, len(readings) + 1, filters, self._completes(readings, stop)))
