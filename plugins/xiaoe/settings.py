@@ -22,6 +22,7 @@ Value = TypeVar("Value")
 _PACKAGE = Path(__file__).resolve().parent
 _PACKED = _PACKAGE / "include"  # in a wheel; a checkout has include/ at its top
 HINT_SOURCES = ("list", "push")
+MORE_LISTS = ("live_viewers", "learning", "promoters")
 _HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
 _MAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 
@@ -137,6 +138,13 @@ def _parse_sources(text: str) -> list[str]:
     return names
 
 
+def _parse_lists(text: str) -> list[str]:
+    names = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    if unknown := [name for name in names if name not in MORE_LISTS]:
+        raise ValueError(f"{unknown[0]!r} is none of these lists: give some of {', '.join(MORE_LISTS)}; empty: off")
+    return names
+
+
 def _parse_hours_of_day(text: str) -> timedelta:
     if text not in map(str, _HOURS):
         raise ValueError(f"give one of {', '.join(map(str, _HOURS))}")
@@ -212,6 +220,11 @@ rescan_every = Setting(
     " raising it",
 )  # fmt: skip
 deep_rescan_days = Setting("XIAOE_DEEP_RESCAN_DAYS", _days(1), "90", "reach of the nightly rescan")
+users_whole_days = Setting(
+    "XIAOE_USERS_WHOLE_DAYS", _days(1), "7",
+    "days between two nights that read the whole list of users and mark who left it; on the others, who registered or"
+    " visited lately ([users](operations.md#users)). 1: every night",
+)  # fmt: skip
 refund_overlap = Setting(
     "XIAOE_REFUND_OVERLAP_DAYS", _days(1), "3",
     "how far after-sales are read before their watermark, and how long an old order is looked up after its after-sale"
@@ -221,6 +234,20 @@ hints = Setting(
     "XIAOE_HINTS", Kind(_parse_sources), "",
     "what tells that an order changed, separated by commas: `list` (the list of changed orders, every 5 minutes) and"
     " `push` (the shop's message push); empty: off ([hints](operations.md#hints))",
+)  # fmt: skip
+more_lists = Setting(
+    "XIAOE_MORE_LISTS", Kind(_parse_lists), "",
+    "further lists to read, separated by commas: `live_viewers` (直播观众), `learning` (学习) and `promoters` (推广员);"
+    " the shop has to be granted their interfaces; empty: off ([how](operations.md#more-lists))",
+)  # fmt: skip
+nightly_calls = Setting(
+    "XIAOE_NIGHTLY_CALLS", _whole(1, int), "20000",
+    "calls that one run may spend on learning progress, and one on promoters' customers; what is left comes first in"
+    " the next run",
+)  # fmt: skip
+learning_days = Setting(
+    "XIAOE_LEARNING_DAYS", _days(1), "90",
+    "learning progress is read of users who bought something so many days ago at most",
 )  # fmt: skip
 max_clock_skew = Setting(
     "XIAOE_MAX_CLOCK_SKEW_SECONDS", _whole(1, lambda number: timedelta(seconds=number)), "300",

@@ -373,7 +373,7 @@ def test_each_change_counts_for_the_run_that_saw_it_first(
     assert found["rescan"]["rescans_only"] == len(logged) - 4, "a hint on one came a minute later"
 
 
-WATCHED = ("order_state", "ship_state", "refund_money", "refund_time")
+WATCHED = ("order_state", "ship_state", "refund_money", "refund_time", "settle_time")
 """What the log of changes watches."""
 
 
