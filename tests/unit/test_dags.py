@@ -634,7 +634,7 @@ FLOORS: list[set[str]] = [
     {"resources", "maintenance", "backup", "notify", "hints"},
     {"api", "merge", "exports"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check", "push"},
-    {"targets"},
+    {"targets", "login"},
     {"sync", "reports"},
     {"monitor"},
     {"tasks", "foreground", "hook", "operators"},
