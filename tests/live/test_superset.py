@@ -787,6 +787,22 @@ def test_applying_again_changes_nothing_and_a_mistake_changes_nothing(superset: 
     assert done.stdout.splitlines()[-1] == "as it should be"
 
 
+def test_of_many_guesses_of_a_password_ten_are_looked_at(superset: Superset, tmp_path: Path) -> None:
+    """In one process, on a copy: over the page and the interface, from many addresses, in every spelling."""
+    home = tmp_path / "home"
+    shutil.copytree(superset.home, home)
+    done = subprocess.run(
+        [PYTHON, ROOT / "tests" / "live" / "superset_guesses.py"],
+        env={**superset.environment(), "SUPERSET_HOME": str(home), "SUPERSET_LOGIN_TRIES": "10"},
+        input=superset.secrets["viewer_password"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "as it should be"
+
+
 def test_a_dataset_that_the_warehouse_does_not_have_is_named(superset: Superset, tmp_path: Path) -> None:
     code = tmp_path / "superset"
     shutil.copytree(ROOT / "include" / "superset", code)

@@ -1,7 +1,7 @@
 """Airflow's log-in: accounts with hashed passwords and roles (Flask-AppBuilder), guessing slowed.
 
 `AIRFLOW__CORE__AUTH_MANAGER=xiaoe.login.manager.XiaoeAuthManager`, for the API server only: other parts of Airflow need
-no auth manager but their default, and Flask costs each two seconds and 60 MB.
+no auth manager but their default, and loading it costs each a second of CPU and 40 MB.
 
 FAB limits its page `/auth/login/` per address only, and `/auth/token`, where programs log in, not at all. Here every
 way in passes `auth_user_db` or `auth_user_ldap`.
