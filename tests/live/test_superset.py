@@ -185,6 +185,7 @@ UNTIL = (
 )
 SHOP_ROLE, OTHER_ROLE = "本店运营", "别店运营"
 SETTINGS = {
+    "SUPERSET_LOGIN_TRIES": "1000",  # these tests log in more often than people
     "SUPERSET_CACHE_SECONDS": "1",
     "SUPERSET_SHOP_ROLES": f"{SHOP_ROLE}={bi_shop.APP_ID}; {OTHER_ROLE}=appother",
 }
