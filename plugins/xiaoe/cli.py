@@ -32,7 +32,7 @@ SYNC_DAGS = {
     "quality": "xiaoe_quality",
     "marts": "xiaoe_marts",
 }
-
+AUTH_MANAGER = "xiaoe.login.manager.XiaoeAuthManager"
 
 _ERROR = {"zh": "错误：", "en": "error: "}
 
@@ -42,7 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
-    prepare_airflow(quiet=options.command in ("sync", "export", "import-reviews"))
+    if options.command == "person":  # in the database of the Airflow that is named by the environment
+        os.environ |= {"AIRFLOW__CORE__AUTH_MANAGER": AUTH_MANAGER, "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+    else:
+        prepare_airflow(quiet=options.command in ("sync", "export", "import-reviews"))
     from xiaoe.exceptions import XiaoeError
 
     try:
@@ -109,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--lang", choices=("zh", "en"), default="zh", help="of messages; default zh")
     command("today-link", _today_link, "a link that opens the page 今日经营 without a log-in, for some days")
     command("push", _push, "take the shops' message push until it is stopped")
+    person = command("person", _person, "create somebody's account in Airflow, or renew role and password")
+    person.add_argument("--name", required=True, help="what the person logs in with")
+    person.add_argument("--role", required=True, help="运营, 分析师 or Admin")
+    person.add_argument("--ask", action="store_true", help="ask for the password; else one is made and shown once")
     old = command("import-csv", _import_csv, "import orders from a CSV file of an older script")
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
     old.add_argument("--shop", help="app_id of the shop; required if there are several")
@@ -271,6 +278,16 @@ def _push(_: argparse.Namespace) -> int:
     from xiaoe.push.service import serve
 
     serve()
+    return 0
+
+
+def _person(options: argparse.Namespace) -> int:
+    from xiaoe.login.people import password_for, set_person
+
+    password = password_for(options.name, ask=options.ask)
+    set_person(options.name, options.role, password)
+    shown = "" if options.ask else f", password {password} - shown once, kept as a hash only"
+    print(f"{options.name}: {options.role}{shown}")
     return 0
 
 
