@@ -145,6 +145,21 @@ def _parse_lists(text: str) -> list[str]:
     return names
 
 
+def _parse_percent(text: str) -> float:
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = 0.0
+    if not 50 <= percent < 100:
+        raise ValueError("give a percentage from 50 to below 100")
+    return percent
+
+
+def _sooner(pushed: str, otherwise: str) -> str:
+    """A default that depends on whether the shop pushes changes."""
+    return pushed if "push" in hints() else otherwise
+
+
 def _parse_hours_of_day(text: str) -> timedelta:
     if text not in map(str, _HOURS):
         raise ValueError(f"give one of {', '.join(map(str, _HOURS))}")
@@ -248,6 +263,18 @@ nightly_calls = Setting(
 learning_days = Setting(
     "XIAOE_LEARNING_DAYS", _days(1), "90",
     "learning progress is read of users who bought something so many days ago at most",
+)  # fmt: skip
+objective_percent = Setting(
+    "XIAOE_OBJECTIVE_PERCENT", Kind(_parse_percent), "99.5",
+    "[objectives](monitoring.md#objectives): percent of orders, and of refunds, that have to be in time over 30 days",
+)  # fmt: skip
+objective_order = Setting(
+    "XIAOE_OBJECTIVE_ORDER_MINUTES", _whole(1, lambda number: timedelta(minutes=number)), lambda: _sooner("2", "40"),
+    "minutes from an order to its row in MySQL", shown="`40` (with `push` `2`)",
+)  # fmt: skip
+objective_refund = Setting(
+    "XIAOE_OBJECTIVE_REFUND_MINUTES", _whole(1, lambda number: timedelta(minutes=number)), lambda: _sooner("10", "120"),
+    "minutes from a refund to the decision on the benefit", shown="`120` (with `push` `10`)",
 )  # fmt: skip
 max_clock_skew = Setting(
     "XIAOE_MAX_CLOCK_SKEW_SECONDS", _whole(1, lambda number: timedelta(seconds=number)), "300",
@@ -386,8 +413,8 @@ rejected_keep = Setting(
 )
 result_keep = Setting(
     "XIAOE_RESULT_KEEP_DAYS", _days(1), "400",
-    "results of checks and of looks at hinted orders, storage samples, run costs, closed alerts, records of removed"
-    " backups",
+    "results of checks and of looks at hinted orders, storage samples, run costs, closed alerts, arrivals of orders,"
+    " records of removed backups",
 )  # fmt: skip
 export_keep = Setting("XIAOE_EXPORT_KEEP_DAYS", _days(1), "90", "files in `XIAOE_EXPORT_DIR`")
 log_keep = Setting("XIAOE_LOG_KEEP_DAYS", _days(1), "30", "Airflow's log files on the machine of the task")

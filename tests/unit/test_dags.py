@@ -90,10 +90,18 @@ LATE_AFTER = {
     "xiaoe_maintenance": timedelta(hours=2),
     "xiaoe_quality": timedelta(minutes=30),
     "xiaoe_marts": timedelta(hours=1),
+    "xiaoe_objectives": timedelta(minutes=20),
     "xiaoe_shop_check": timedelta(minutes=15),
 }
 """When staff hear that a run is not through, counted from its queueing; docs/operations.md lists them."""
-WITHOUT_API = ("xiaoe_benefits", "xiaoe_daily_report", "xiaoe_marts", "xiaoe_backup", "xiaoe_maintenance")
+WITHOUT_API = (
+    "xiaoe_benefits",
+    "xiaoe_daily_report",
+    "xiaoe_marts",
+    "xiaoe_objectives",
+    "xiaoe_backup",
+    "xiaoe_maintenance",
+)
 CHECKS_WITHOUT_API = {"shop.columns", "shop.rows", "shop.queries", "storage"}
 OFF = {
     ("order_origins", "incremental"), ("orders", "hints"), ("learning_days", "incremental"),
@@ -668,7 +676,7 @@ FLOORS: list[set[str]] = [
     {"resources", "maintenance", "backup", "notify", "hints"},
     {"api", "merge", "exports"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check", "push"},
-    {"targets", "login"},
+    {"targets", "login", "objectives"},
     {"sync", "reports"},
     {"monitor"},
     {"tasks", "foreground", "hook", "operators"},

@@ -41,10 +41,12 @@ RESULTS = tuple(
         ("sync_runs", "finished_at"),
         ("hint_looks", "taken_at"),
         ("alerts", "closed_at"),
+        ("objective_events", "reached_at"),
         ("backups", "removed_at"),
     )
 )
-"""Rows that only people read: check results, samples, costs, looks at hinted orders, closed alerts, removed backups."""
+"""Rows that only people read: check results, samples, costs, looks at hinted orders, closed alerts, removed backups;
+and arrivals of orders, which count for 30 days."""
 
 PUSHED = (
     Expiry("push_messages", "received_at", settings.push_keep),
