@@ -32,7 +32,7 @@ from superset.config import THEME_DARK as _DARK
 from superset.config import THEME_DEFAULT as _LIGHT
 
 sys.path.append(str(Path(__file__).parent))  # Superset finds this file by its path, and nothing beside it
-from bi_login import TRIES_USED_UP, WAIT_SECONDS, SecurityManager  # noqa: E402
+from bi_login import TRIES_USED_UP, WAIT_SECONDS, SecurityManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

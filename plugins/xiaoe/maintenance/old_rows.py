@@ -11,7 +11,7 @@ from xiaoe.coverage import Look, still_needed
 from xiaoe.maintenance.step import Step
 from xiaoe.mysql.session import Session, names, quoted
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.settings import Setting
+from xiaoe.settings.kinds import Setting
 
 _BATCH = 5000
 

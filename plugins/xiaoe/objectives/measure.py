@@ -18,7 +18,7 @@ from xiaoe.coverage import Look, Span, gaps, segments
 from xiaoe.mysql.session import Session
 from xiaoe.objectives import budget
 from xiaoe.objectives.budget import PERIOD, SLOT, Events
-from xiaoe.settings import Setting
+from xiaoe.settings.kinds import Setting
 
 
 @dataclass(frozen=True)
