@@ -27,7 +27,7 @@ from support.worlds.shop import merge_sql
 from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
 from xiaoe.alerts.deadline import RunQueued
-from xiaoe.cli import SYNC_DAGS
+from xiaoe.cli.commands import SYNC_DAGS
 from xiaoe.clock import BEIJING, parse_time
 from xiaoe.resources.base import BOOKKEEPING, Scope
 from xiaoe.resources.registry import RESOURCES
@@ -679,7 +679,7 @@ FLOORS: list[set[str]] = [
     {"targets", "login", "objectives"},
     {"sync", "reports"},
     {"monitor"},
-    {"tasks", "foreground", "hook", "operators"},
+    {"tasks", "hook", "operators"},
     {"cli"},
 ]
 """Rooms of the package, the ground floor first: a room imports from the floors below its own only."""

@@ -1,21 +1,16 @@
-"""`python -m xiaoe.cli`: schema, a sync in the foreground, backups, exports and other commands of the Makefile.
+"""What each command does: parsed options → exit code.
 
-Airflow reads its settings on import, so it is imported only after they are set.
+Airflow reads its settings on import, so that a command imports it, and what uses it, only when it runs.
 """
 
 from __future__ import annotations
 
 import argparse
-import atexit
 import os
-import shutil
 import sys
-import tempfile
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SYNC_DAGS = {
     "incremental": "xiaoe_orders_incremental",
     "history": "xiaoe_orders_history",
@@ -32,131 +27,10 @@ SYNC_DAGS = {
     "quality": "xiaoe_quality",
     "marts": "xiaoe_marts",
 }
-AUTH_MANAGER = "xiaoe.login.manager.XiaoeAuthManager"
-
-_ERROR = {"zh": "错误：", "en": "error: "}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # of other packages: the reader can do nothing about them
-    if options.command == "person":  # in the database of the Airflow that is named by the environment
-        os.environ |= {"AIRFLOW__CORE__AUTH_MANAGER": AUTH_MANAGER, "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
-    else:
-        prepare_airflow(quiet=options.command in ("sync", "export", "import-reviews"))
-    from xiaoe.exceptions import XiaoeError
-
-    try:
-        return int(options.run(options))
-    except XiaoeError as error:
-        print(f"{_ERROR[getattr(options, 'lang', 'en')]}{error}", file=sys.stderr)
-        return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    """All commands, with their options and functions."""
-    parser = argparse.ArgumentParser(prog="xiaoe.cli", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text)
-        added.set_defaults(run=run)
-        return added
-
-    command("migrate", _migrate, "bring the warehouse's schema up to date")
-    command("health", _health, "list stale syncs; the exit code is 1 if there are any")
-    sync = command("sync", _sync, "run a sync DAG once, without a scheduler")
-    sync.add_argument("--type", required=True, choices=SYNC_DAGS)
-    sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
-    sync.add_argument("--no-retry", dest="retry", action="store_false", help="the first failure ends it")
-    sync.add_argument("--to", dest="end", help="Beijing time, exclusive; default now")
-    shop = command("check-shop", _check_shop, "what the shop's API grants, how it behaves, whether its rows fit")
-    shop.add_argument("--lang", choices=("zh", "en"), default="zh", help="of the report; default zh")
-    shop.add_argument("--record", action="store_true", help="keep the answers, personal values replaced")
-    replay = command("replay", _replay, "serve recorded answers as a shop on this machine")
-    replay.add_argument("--cassette", required=True, help="a file that check-shop --record wrote")
-    replay.add_argument("--port", type=int, default=0, help="default: a free one")
-    policy = command("benefit-policy", _benefit_policy, "show the effect of a changed include/benefit_policy.yaml")
-    policy.add_argument("--apply", action="store_true", help="put it in force")
-    reviews = command("import-reviews", _import_reviews, "take back the answers filled in on a daily report's xlsx")
-    reviews.add_argument("--file", required=True, help="path of the report, with the column 答复 filled in")
-    reviews.add_argument("--by", help="who answers; default: the user of this machine")
-    reviews.add_argument("--apply", action="store_true", help="store them")
-    reviews.set_defaults(lang="zh")
-    command("backup", _backup, "dump the warehouse into XIAOE_BACKUP_STORE")
-    restore = command("restore", _restore, "restore a backup into a database")
-    restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")
-    restore.add_argument("--into", help="another database on the same server; default: the connection's")
-    restore.add_argument("--force", action="store_true", help="drop what the database holds")
-    rebuild = command("rebuild", _rebuild, "merge all pages that the store still has")
-    rebuild.add_argument("--resource", action="append", default=[], help="only this resource; may be repeated")
-    rebuild.add_argument(
-        "--accept-missing", action="store_true", help="mark rows absent that later windows do not list"
-    )
-    grants = command("grants", _grants, "the SQL that creates the database users, one per purpose")
-    grants.add_argument("--apply", action="store_true", help="run it over the connection xiaoe_mysql_admin")
-    grants.add_argument("--host", default="%", help="host the users connect from, e.g. 10.0.0.%%")
-    grants.add_argument("--tls", action="store_true", help="require TLS")
-    grants.add_argument("--show", action="store_true", help="generate missing passwords and show them")
-    grants.add_argument("--fresh", action="store_true", help="revoke all other rights first")
-    grants.add_argument("--only", help="only this user, e.g. bi_reader after a migration")
-    export = command("export", _export, "export a table as CSV or xlsx, with Chinese headings")
-    export.add_argument("--table", required=True, help="orders, order_items, refunds, users, daily_sales, …")
-    export.add_argument("--from", dest="begin", help="Beijing time, e.g. 2026-11-01")
-    export.add_argument("--to", dest="end", help="Beijing time, exclusive")
-    export.add_argument("--format", choices=("csv", "xlsx"), default="xlsx")
-    export.add_argument("--no-personal", action="store_true", help="without names, phones, addresses")
-    export.add_argument("--codes", action="store_true", help="with the codes of the API beside their texts")
-    export.add_argument("--lang", choices=("zh", "en"), default="zh", help="of messages; default zh")
-    command("today-link", _today_link, "a link that opens the page 今日经营 without a log-in, for some days")
-    command("push", _push, "take the shops' message push until it is stopped")
-    person = command("person", _person, "create somebody's account in Airflow, or renew role and password")
-    person.add_argument("--name", required=True, help="what the person logs in with")
-    person.add_argument("--role", required=True, help="运营, 分析师 or Admin")
-    person.add_argument("--ask", action="store_true", help="ask for the password; else one is made and shown once")
-    old = command("import-csv", _import_csv, "import orders from a CSV file of an older script")
-    old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
-    old.add_argument("--shop", help="app_id of the shop; required if there are several")
-    old.add_argument("--apply", action="store_true", help="write them")
-    targets = command("import-targets", _import_targets, "import monthly targets; without a file, write the template")
-    targets.add_argument("--file", help="path of a filled-in .xlsx")
-    targets.add_argument("--template", help="where the template goes; default: XIAOE_EXPORT_DIR")
-    targets.add_argument("--apply", action="store_true", help="write them")
-    return parser
-
-
-def prepare_airflow(*, quiet: bool = False) -> None:
-    """Set up an Airflow home that lives as long as this command.
-
-    A run in the foreground must not use the database of a live scheduler, or of another such run.
-
-    Args:
-        quiet: Of Airflow's own log print nothing, of this package's operators only warnings.
-    """
-    home = tempfile.mkdtemp(prefix="xiaoe-")
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    os.environ |= {
-        "AIRFLOW_HOME": home,
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL" if quiet else "WARNING",
-        "XIAOE_ALERTS": "off",  # whoever runs the command sees its outcome
-        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": (
-            "xiaoe=INFO airflow.task.operators.xiaoe=WARNING"
-            if quiet
-            else "xiaoe=INFO airflow.task.operators.xiaoe=INFO yoyo=WARNING"
-        ),
-    }
-    os.environ.setdefault("XIAOE_PAGE_STORE", f"file://{ROOT / '.local' / 'pages'}")
-    os.environ.setdefault("XIAOE_BACKUP_STORE", f"file://{ROOT / '.local' / 'backups'}")
-    os.environ.setdefault("XIAOE_EXPORT_DIR", f"file://{ROOT / '.local' / 'exports'}")
-
-
-def _migrate(_: argparse.Namespace) -> int:
+def migrate(_: argparse.Namespace) -> int:
+    """Bring the schema up to date."""
     from airflow.sdk import ObjectStoragePath
 
     from xiaoe import settings
@@ -172,7 +46,8 @@ def _migrate(_: argparse.Namespace) -> int:
     return 0
 
 
-def _health(_: argparse.Namespace) -> int:
+def health(_: argparse.Namespace) -> int:
+    """Print stale syncs; the exit code is 1 if there are any."""
     from xiaoe.alerts.health import check_freshness
 
     fresh, lines = check_freshness()
@@ -180,27 +55,30 @@ def _health(_: argparse.Namespace) -> int:
     return 0 if fresh else 1
 
 
-def _check_shop(options: argparse.Namespace) -> int:
+def check_shop(options: argparse.Namespace) -> int:
+    """Check each shop; the exit code is 1 if one does not fit."""
     from xiaoe.shop_check.command import check_shops
 
     return 0 if check_shops(options.lang, record=options.record) else 1
 
 
-def _replay(options: argparse.Namespace) -> int:
+def replay(options: argparse.Namespace) -> int:
+    """Serve recorded answers until it is stopped."""
     from xiaoe.shop_check.command import serve
 
     serve(options.cassette, options.port)
     return 0
 
 
-def _benefit_policy(options: argparse.Namespace) -> int:
+def benefit_policy(options: argparse.Namespace) -> int:
+    """Show what a changed policy does, or put it in force."""
     from xiaoe.benefits.policy_change import change_policy
 
     print(change_policy(apply=options.apply))
     return 0
 
 
-def _import_reviews(options: argparse.Namespace) -> int:
+def import_reviews(options: argparse.Namespace) -> int:
     """Import answers; the exit code is 1 if the file is refused."""
     from xiaoe.benefits.answer_sheet import import_reviews
 
@@ -209,7 +87,8 @@ def _import_reviews(options: argparse.Namespace) -> int:
     return 0 if accepted else 1
 
 
-def _backup(_: argparse.Namespace) -> int:
+def backup(_: argparse.Namespace) -> int:
+    """Dump the warehouse."""
     from xiaoe.backup.service import back_up_now
 
     url, manifest = back_up_now()
@@ -217,14 +96,15 @@ def _backup(_: argparse.Namespace) -> int:
     return 0
 
 
-def _restore(options: argparse.Namespace) -> int:
+def restore(options: argparse.Namespace) -> int:
+    """Restore a dump."""
     from xiaoe.backup.service import restore_file
 
     print(restore_file(options.file, into=options.into, force=options.force))
     return 0
 
 
-def _rebuild(options: argparse.Namespace) -> int:
+def rebuild(options: argparse.Namespace) -> int:
     """Merge the stored pages; the exit code is 1 if some could not be merged."""
     from xiaoe.sync.rebuild import rebuild_from_pages
 
@@ -235,7 +115,8 @@ def _rebuild(options: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def _grants(options: argparse.Namespace) -> int:
+def grants(options: argparse.Namespace) -> int:
+    """Print the users' SQL, or run it."""
     from xiaoe.mysql import grants
 
     users = grants.chosen(options.only)
@@ -249,7 +130,8 @@ def _grants(options: argparse.Namespace) -> int:
     return 0
 
 
-def _export(options: argparse.Namespace) -> int:
+def export(options: argparse.Namespace) -> int:
+    """Write a table to a file."""
     from xiaoe.exports.files import export_of, export_table
 
     export = export_of(
@@ -264,7 +146,8 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _today_link(_: argparse.Namespace) -> int:
+def today_link(_: argparse.Namespace) -> int:
+    """Print a link that opens 今日经营 without a log-in."""
     from xiaoe import clock, settings
     from xiaoe.reports import links
 
@@ -273,7 +156,7 @@ def _today_link(_: argparse.Namespace) -> int:
     return 0
 
 
-def _push(_: argparse.Namespace) -> int:
+def push(_: argparse.Namespace) -> int:
     """Serve until SIGTERM."""
     from xiaoe.push.service import serve
 
@@ -281,7 +164,8 @@ def _push(_: argparse.Namespace) -> int:
     return 0
 
 
-def _person(options: argparse.Namespace) -> int:
+def person(options: argparse.Namespace) -> int:
+    """Make or renew an account of Airflow."""
     from xiaoe.login.people import password_for, set_person
 
     password = password_for(options.name, ask=options.ask)
@@ -291,14 +175,16 @@ def _person(options: argparse.Namespace) -> int:
     return 0
 
 
-def _import_csv(options: argparse.Namespace) -> int:
+def import_csv(options: argparse.Namespace) -> int:
+    """Import orders of an older script."""
     from xiaoe.csv_import.command import import_csv
 
     print(import_csv(options.file, options.shop, apply=options.apply))
     return 0
 
 
-def _import_targets(options: argparse.Namespace) -> int:
+def import_targets(options: argparse.Namespace) -> int:
+    """Import targets, or write the template."""
     from xiaoe.targets.command import import_targets, make_template
 
     if options.file:
@@ -308,9 +194,9 @@ def _import_targets(options: argparse.Namespace) -> int:
     return 0
 
 
-def _sync(options: argparse.Namespace) -> int:
+def sync(options: argparse.Namespace) -> int:
     """Run the DAG once in this process; the exit code is 0 if it succeeded."""
-    from xiaoe import foreground
+    from xiaoe.cli import foreground
 
     home = os.environ["AIRFLOW_HOME"]
     foreground.end_at_once_on_signals(home)
@@ -337,7 +223,3 @@ def _sync(options: argparse.Namespace) -> int:
             return 1
         window = {}
     return 0 if foreground.run_dag(dag, watch, window) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
