@@ -152,9 +152,12 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:
         if response.status_code not in _ERRORS or accepted["text/html"] <= accepted["application/json"]:
             return response
         title, text = _ERRORS[response.status_code]
-        return make_response(
+        page = make_response(
             render_template_string(_ERROR_PAGE, title=title, text=text, app=APP_NAME), response.status_code
         )
+        if "Retry-After" in response.headers:
+            page.headers["Retry-After"] = response.headers["Retry-After"]
+        return page
 
 
 def mark_csv(response: Response) -> Response:
