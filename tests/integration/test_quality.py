@@ -296,6 +296,12 @@ CASES = (
          "learning_progress：800 个列表没轮到，最早的上次读于 2026-11-12"),
     Case("lists_behind", (COVERAGE.format(resource="learning_progress", reached=100, oldest="NULL"),),
          "learning_progress：800 个列表没轮到，其中有从未读过的"),
+    Case("hints_waiting", ("INSERT INTO change_hints (shop_id, order_id, source, told_at) VALUES"
+                           f" ('{APP_ID}', 'o_2', 'push', '2026-11-20 01:59:59'),"
+                           f" ('{APP_ID}', 'o_1', 'push', '2026-11-20 01:00:00'),"
+                           f" ('{APP_ID}', 'o_0', 'push', '2026-11-20 02:00:00'),"
+                           f" ('{APP_ID}x', 'o_0', 'list', '2026-11-01 02:00:00')",),
+         "消息推送：2 条，最早的于 2026-11-20 09:00 收到，如 o_1"),
     Case("ledger_complete", window(LATE_GAP, "scheduled"), "缺口：2026-10-26 00:00:00 至"),
     Case("ledger_complete", window(NO_HISTORY_YET), "历史尚未读完：2026-10-20 00:00:00 至", severity="warning"),
     Case("ledger_complete", (*window(NO_HISTORY_YET),

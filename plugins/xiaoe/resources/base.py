@@ -105,6 +105,19 @@ class Parts:
 
 
 @dataclass(frozen=True)
+class Recent:
+    """How the rows of a whole list that are new or changed are asked for, between two readings of all of it.
+
+    Args:
+        filters: Time column of a row → what to send for the rows whose time lies on a day or later. Each is one list.
+        every: How many days after a reading of the whole list the next one is due.
+    """
+
+    filters: Mapping[str, Callable[[datetime], dict[str, Any]]]
+    every: Callable[[], timedelta]
+
+
+@dataclass(frozen=True)
 class Member:
     """A row of another table that rows of this one name; it is inserted as inferred until its own list brings it.
 
@@ -123,7 +136,7 @@ class Copy:
 
     Args:
         table: A table; its key begins with `shop_id`.
-        columns: Its other columns → columns of the typed row, or a number.
+        columns: Its other columns → columns of the typed row, or the same number or text for all rows.
         on_duplicate: What becomes of a row whose key is there already.
     """
 
@@ -140,11 +153,13 @@ class Feeds:
         decisions: Column with the order whose benefit is decided again (`benefit_queue`).
         mart_days: Kind of `mart_queue` → time columns of the row: the figures of these days are computed again.
         mart_buyer: Column with the user whose sums are computed again when the row is no longer theirs, or is lost.
+        arrival: Name of an objective, and the column from which a new row's arrival is measured.
     """
 
     decisions: str | None = None
     mart_days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mart_buyer: str | None = None
+    arrival: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +203,7 @@ class Resource:
         quota_seconds: Length of the window in which calls are counted.
         filters: A window → the interface's own filter fields.
         parts: How it is read part by part; None where no filter by time is known.
+        recent: How new and changed rows are asked for; None: the list is always read whole.
         time: Column that the window filter works on; None where the scope is WHOLE.
         time_index: The index over `shop_id`, that column or the parent's, `observed_at` and `absent_since`.
         reader: Types one row; names the key column, beside shop_id.
@@ -234,6 +250,7 @@ class Resource:
     time_index: str | None = None
     tells_total: bool = True
     parts: Parts | None = None
+    recent: Recent | None = None
     list_key: str = "list"
     parents: Parents | None = None
     group: str | None = None

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeBusyError, XiaoeNetworkError, XiaoeRetriableError
@@ -37,6 +39,7 @@ _BUSY = (1001, 2054)
 
 Stop = Callable[[Page], bool]
 """Told every page of a pass, also those of an earlier try: whether to read no further."""
+Check = Callable[[Sequence[msgspec.Raw]], None]
 
 
 @dataclass(frozen=True)
@@ -99,13 +102,22 @@ class PassReader:
         resource: What to read.
         folder: Where the run's pages go.
         cap: `settings.list_cap`.
+        check: Is given the rows of each page, and may raise.
     """
 
-    def __init__(self, hook: XiaoeHook, resource: Resource, folder: RunFolder, cap: int) -> None:
+    def __init__(
+        self,
+        hook: XiaoeHook,
+        resource: Resource,
+        folder: RunFolder,
+        cap: int,
+        check: Check = lambda _: None,
+    ) -> None:
         self._hook = hook
         self._resource = resource
         self._folder = folder
         self._cap = cap
+        self._check = check
         self._by_cursor = isinstance(resource.paging, Cursor)
 
     def earlier(self, part: Part) -> list[StoredPass]:
@@ -203,6 +215,7 @@ class PassReader:
         ]
 
     def _page(self, raw: RawPage, listing: Listing) -> Page:
+        self._check(listing.rows)
         reader = self._resource.reader
         names = reader.keys(listing.rows)
         keys = array("q", (key_hash(name or bytes(row)) for name, row in zip(names, listing.rows, strict=True)))

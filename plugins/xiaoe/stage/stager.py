@@ -35,7 +35,7 @@ from xiaoe.stage import judging, messages
 from xiaoe.stage.judging import Verdict
 from xiaoe.stage.paging import Page
 from xiaoe.stage.parents import ParentLists
-from xiaoe.stage.reading import Part, PassReader, Pools, Stop, StoredPass, never
+from xiaoe.stage.reading import Check, Part, PassReader, Pools, Stop, StoredPass, never
 from xiaoe.stage.staged import Staged, of_passes, put_together
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
 from xiaoe.windows import FOREVER, Plan, Window, halves, slices
@@ -64,19 +64,27 @@ class Stager:
         folder: Where the run's pages go.
         missing_rows: Asks the warehouse. Where it has rows that the API does not list, they are read once more; if
             they stay missing, the merge decides what that means.
+        check: See `PassReader`.
     """
 
-    def __init__(self, hook: XiaoeHook, resource: Resource, folder: RunFolder, missing_rows: MissingRows) -> None:
+    def __init__(
+        self,
+        hook: XiaoeHook,
+        resource: Resource,
+        folder: RunFolder,
+        missing_rows: MissingRows,
+        check: Check = lambda _: None,
+    ) -> None:
         self._hook = hook
         self._resource = resource
         self._folder = folder
         self._missing_rows = missing_rows
         self._cap = settings.list_cap()
-        self._reader = PassReader(hook, resource, folder, self._cap)
+        self._reader = PassReader(hook, resource, folder, self._cap, check)
         self._warehouse_lock = threading.Lock()
         self._lists = ParentLists(0, None, lambda: 0)
 
-    def stage(self, plan: Plan, *, mode: str, run_id: str, parents: Sequence[Parent] = ()) -> Manifest:
+    def stage(self, plan: Plan, *, mode: str, run_id: str, parents: Sequence[Parent] = (), note: str = "") -> Manifest:
         """Read the plan's window, slice by slice, and write the manifest.
 
         Args:
@@ -84,6 +92,7 @@ class Stager:
             mode: How it was chosen.
             run_id: Airflow's run.
             parents: Whose lists to read, most urgent first; where each parent has one.
+            note: Of the manifest.
 
         Continues an earlier try of the same run: finished passes are used, the whole pages of an interrupted one, and
         what was halved stays so. A folder that already has a manifest is of a run that somebody cleared: it is emptied,
@@ -99,15 +108,15 @@ class Stager:
             self._folder.clear()
         parts = self._slices(plan.window, parents)
         try:
-            staged = self._read_slices(parts)
+            staged = self.read(parts)
         except XiaoeError as error:
             if not self._goes_back_to_documented_pages(error):
                 raise
             self._folder.clear()
             parts = self._slices(plan.window, parents)
-            staged = self._read_slices(parts)
+            staged = self.read(parts)
         if self._resource.scope is Scope.CHANGED and self._misses_known_rows(plan.window, staged):
-            staged = self._read_slices(parts, again=True)
+            staged = self.read(parts, again=True)
         manifest = Manifest(
             shop_id=self._hook.shop.app_id,
             resource=self._resource.name,
@@ -117,6 +126,7 @@ class Stager:
             slices=[slice_ for slice_, _ in staged] or [_nothing(plan.window)],
             parents=self._lists.told(parts, staged) if self._resource.parents else None,
             calls=dict(self._hook.counts),
+            note=note,
             started_at=started,
             staged_at=utc_now(),
         )
@@ -146,7 +156,7 @@ class Stager:
         )  # fmt: skip
         return True
 
-    def _read_slices(self, slices_: list[Part], *, again: bool = False) -> list[Staged]:
+    def read(self, slices_: list[Part], *, again: bool = False) -> list[Staged]:
         """Read these slices; one that cannot be read stops the others as well, unless it is a parent's."""
         concurrency = self._hook.shop.concurrency
         staged: list[Staged] = []

@@ -124,10 +124,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         moves_watermark: Whether the watermark moves to the window's end with the merge.
         slices: At least one; oldest first.
         calls: What reading cost: calls, retries, token refreshes, milliseconds waited before retries.
-        is_lookup: Single rows were asked for by key; the manifest proves nothing about other rows of the window.
+        is_lookup: Some rows were asked for, by key or as the recent ones; the manifest proves nothing about others.
         not_listed: Keys that were asked for and that the API did not list.
         hints: Of a look-up: ids of the hints that its merge answers (`hints.queue`).
         parents: Of one list per parent: what was to be read, and what was not.
+        note: Why this was read and not what was meant to be.
         started_at: When reading began, UTC; None in manifests of earlier releases.
         staged_at: When the last page was stored, UTC; None likewise.
     """
@@ -143,6 +144,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     not_listed: list[str] = []
     hints: list[int] = []
     parents: ParentsRead | None = None
+    note: str = ""
     started_at: Moment | None = None
     staged_at: Moment | None = None
 
@@ -165,7 +167,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def to_json(self) -> bytes:
         """With offsets as `+00:00`, and without what there is none of, as every release can read it."""
         fields = msgspec.to_builtins(self, builtin_types=(datetime,))
-        for name in ("hints", "parents"):
+        for name in ("hints", "parents", "note"):
             if not fields[name]:
                 del fields[name]
         return json.dumps(fields, ensure_ascii=False, indent=1, default=datetime.isoformat).encode()

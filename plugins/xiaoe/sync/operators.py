@@ -15,12 +15,24 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 
 from xiaoe import clock, settings
+from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge.sql import template_of
 from xiaoe.resources.base import Resource
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.shop_operator import ShopOperator, run_kind
-from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_parents, plan_rescan, plan_whole
+from xiaoe.windows import (
+    EVER,
+    Plan,
+    Run,
+    Window,
+    plan_history,
+    plan_incremental,
+    plan_parents,
+    plan_recent,
+    plan_rescan,
+    plan_whole,
+)
 
 if TYPE_CHECKING:
     from xiaoe.api.hook import XiaoeHook
@@ -38,7 +50,8 @@ class XiaoeStageOperator(ShopOperator):
 
     Args:
         resource: A key of `xiaoe.resources.registry.RESOURCES`.
-        mode: Determines the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`. With `late`, orders are
+        mode: Determines the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`; with `recent`, of a
+            whole list only what is new or changed, unless all of it is due. With `late`, orders are
             looked up by id that after-sales name and that are too old for the rescan; with `hints`, those that hints
             name (`hints.queue`).
         named_by: With `late`: the run folder of the after-sales.
@@ -84,12 +97,39 @@ class XiaoeStageOperator(ShopOperator):
                 self.log.info("pages go to %s", folder.path)
                 if plan.window.end > clock.now():
                     self.log.warning("the window ends in the future: rows that are created later are not in it")
-                stage = {"late": self._stage_late, "hints": self._stage_hinted}.get(self.mode, self._stage)
+                stage = {"late": self._stage_late, "hints": self._stage_hinted, "recent": self._stage_recent}.get(
+                    self.mode, self._stage
+                )
                 manifest = stage(hook, folder, warehouse, plan, run_id)
         self.log.info("staged %s rows; %s", sum(slice_.staged for slice_ in manifest.slices), manifest.calls)
         return str(folder.path)
 
-    def _stage(self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
+    def _stage_recent(
+        self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
+    ) -> Manifest:
+        """What is new or changed; the whole list where that is due, or where the shop's filters do not work."""
+        from xiaoe.stage.recent import UnfitFilterError, stage_recent
+
+        if plan.window.begin == EVER:
+            return self._stage(hook, folder, warehouse, plan, run_id, mode="whole")
+        try:
+            return stage_recent(hook, RESOURCES[self.resource], folder, plan, run_id=run_id)
+        except UnfitFilterError as error:
+            self.log.warning("%s: reading the whole list, as it is every night without filters", error)
+            whole = Plan(Window(EVER, plan.window.end), moves_watermark=True)
+            return self._stage(hook, folder, warehouse, whole, run_id, mode="whole", note=f"whole list: {error}")
+
+    def _stage(
+        self,
+        hook: XiaoeHook,
+        folder: RunFolder,
+        warehouse: Warehouse,
+        plan: Plan,
+        run_id: str,
+        *,
+        mode: str | None = None,
+        note: str = "",
+    ) -> Manifest:
         from xiaoe.merge import expected
         from xiaoe.stage.api_profile import read_page_sizes
         from xiaoe.stage.stager import Stager
@@ -106,7 +146,7 @@ class XiaoeStageOperator(ShopOperator):
                 return expected.missing_rows(session, resource, listed, keys)
 
         stager = Stager(hook, resource, folder, missing_rows)
-        return stager.stage(plan, mode=self.mode, run_id=run_id, parents=parents)
+        return stager.stage(plan, mode=mode or self.mode, run_id=run_id, parents=parents, note=note)
 
     def _stage_late(
         self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
@@ -155,10 +195,24 @@ class XiaoeStageOperator(ShopOperator):
             "rescan": lambda: plan_rescan(run, lookback=settings.rescan_days(), lag=lag),
             "deep_rescan": lambda: plan_rescan(run, lookback=settings.deep_rescan_days(), lag=lag),
             "whole": lambda: plan_whole(run),
+            "recent": lambda: self._plan_recent(run, warehouse, shop_id),
             "late": lambda: Plan(Window(EVER, run.now)),
             "hints": lambda: Plan(Window(EVER, run.now)),
         }
         return planners[self.mode]()
+
+    def _plan_recent(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
+        """From the day before the last reading; whole where that is due."""
+        from xiaoe.merge import status
+
+        recent = RESOURCES[self.resource].recent
+        if recent is None:
+            raise XiaoeConfigError(f"mode='recent': {self.resource} declares no filters for recent rows: use whole")
+        with warehouse.session() as session:
+            read_until, whole_at = (
+                status.read_watermark(session, shop_id, self.resource, mode) for mode in ("recent", "whole")
+            )
+        return plan_recent(run, read_until, whole_at, every=recent.every())
 
     def _plan_incremental(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
         """From the watermark; a first run reads the history, or the last interval of the history DAG."""
