@@ -210,6 +210,9 @@ def test_progress_is_read_within_the_budget_and_what_was_left_comes_first(
     first = read_progress(runs, database)
     assert 0 < first["reached"] < first["wanted"]
     assert first["postponed"] == first["wanted"] - first["reached"]
+    assert database.value("SELECT message FROM sync_status WHERE resource = 'learning_progress'").endswith(
+        f"; lists {first['reached']} of {first['wanted']}"
+    )
     seen = asked(database, "learning_progress")
     runs.at(END + timedelta(hours=1))
     monkeypatch.setenv("XIAOE_NIGHTLY_CALLS", "100000")
