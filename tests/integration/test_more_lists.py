@@ -195,6 +195,8 @@ def test_seconds_learned_by_day_equal_the_truth_and_are_asked_once(
     read(runs, "learning_days")
     assert calls(shop, DAYS) == before, "nothing is due"
     runs.at(END + DAY)
+    read(runs, "learning_days")
+    assert calls(shop, DAYS) == before, "nobody knows yet who was there"
     read(runs, "users", "whole")
     read(runs, "learning_days")
     right = list(shop.truth("learning_days", APP_ID, unix(end), unix(end + DAY)))

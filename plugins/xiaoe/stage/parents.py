@@ -14,8 +14,8 @@ from xiaoe.storage.pages import ParentsRead
 
 log = logging.getLogger(__name__)
 
-NOT_NOW = (1001, 2053, 2054)
-"""Codes that say nothing about the parent asked for (docs/xiaoe-api.md section 7)."""
+NOT_NOW = (1001, 2054)
+"""Codes of a busy API: the request was right (docs/xiaoe-api.md section 7)."""
 MOST_REFUSED = 10
 """Parents that cannot be read, and none that can, until the run stops asking."""
 _NO_KEYS = distinct([])

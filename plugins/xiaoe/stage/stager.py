@@ -34,7 +34,7 @@ from xiaoe.rows.keys import Keys, merged
 from xiaoe.stage import judging, messages
 from xiaoe.stage.judging import Verdict
 from xiaoe.stage.paging import Page
-from xiaoe.stage.parents import ParentLists
+from xiaoe.stage.parents import NOT_NOW, ParentLists
 from xiaoe.stage.reading import Check, Part, PassReader, Pools, Stop, StoredPass, never
 from xiaoe.stage.staged import Staged, of_passes, put_together
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
@@ -46,9 +46,6 @@ _SAID = 100
 """Of so many lists of parents, the log names one."""
 _MAX_SLICES = 2
 """Slices read at the same time: the next one starts while one ends, or calls would wait at every boundary."""
-
-NOT_NOW = (1001, 2054)
-"""Codes of a busy API: the request was right (docs/xiaoe-api.md section 7)."""
 
 MissingRows = Callable[[Window, datetime, Keys, "str | None"], list[str]]
 """Keys of rows that the warehouse has for a window and a parent, if any, observed before a moment, and that are not
