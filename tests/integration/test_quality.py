@@ -52,6 +52,11 @@ TASK_OF = {
     **{check.name: "queries" for check in (*QUERY_CHECKS, *FIGURE_CHECKS)},
     DAY_TOTALS.name: "day_totals",
 }
+COVERAGE = (
+    "INSERT INTO parent_coverage (shop_id, resource, mode, wanted, reached, postponed, oldest_at, planned_at)"
+    f" VALUES ('{APP_ID}', '{{resource}}', 'incremental', {{reached}} + 800, {{reached}}, 800, {{oldest}},"
+    " UTC_TIMESTAMP(3))"
+)
 ODD_CODES = {"unknown_codes"}
 """The shop has some, as real ones do."""
 NAMES = {
@@ -127,6 +132,7 @@ class Shop:
     kept = (
         "orders", "order_items", "refunds", "users", "products", "benefit_decisions", "benefit_queue",
         "rejected_rows", "field_problems", "api_fields", "sync_status", "sync_windows", "push_days", "change_hints",
+        "parent_coverage",
     )  # fmt: skip
 
 
@@ -291,6 +297,12 @@ CASES = (
                            f" ('{APP_ID}', 'o_0', 'push', '2026-11-20 02:00:00'),"
                            f" ('{APP_ID}x', 'o_0', 'list', '2026-11-01 02:00:00')",),
          "消息推送：2 条，最早的于 2026-11-20 09:00 收到，如 o_1"),
+    Case("lists_behind", (COVERAGE.format(resource="learning_progress", reached=5000, oldest="'2026-11-12 03:00'"),
+                          COVERAGE.format(resource="promoter_customers", reached=5000, oldest="'2026-11-13 05:00'"),
+                          COVERAGE.format(resource="live_viewers", reached=200, oldest="NULL")),
+         "learning_progress：800 个列表没轮到，最早的上次读于 2026-11-12"),
+    Case("lists_behind", (COVERAGE.format(resource="learning_progress", reached=100, oldest="NULL"),),
+         "learning_progress：800 个列表没轮到，其中有从未读过的"),
     Case("ledger_complete", window(LATE_GAP, "scheduled"), "缺口：2026-10-26 00:00:00 至"),
     Case("ledger_complete", window(NO_HISTORY_YET), "历史尚未读完：2026-10-20 00:00:00 至", severity="warning"),
     Case("ledger_complete", (*window(NO_HISTORY_YET),

@@ -50,7 +50,7 @@ SYNCS: dict[str, dict[str, tuple[str, str]]] = {
     "xiaoe_dimensions_daily": {
         name: (name, "recent" if resource.recent else "whole")
         for name, resource in RESOURCES.items()
-        if resource.scope is Scope.WHOLE and not resource.is_extra
+        if resource.scope is Scope.WHOLE and not resource.more
     },
     "xiaoe_live": {"live_streams": ("live_streams", "whole")},
     "xiaoe_learning": {name: (name, "incremental") for name in ("learning_days", "learning_progress")},

@@ -123,7 +123,7 @@ LEARNING_DAYS = Resource(
     time=None,
     reader=RowReader(DAY_MAPPING, {}, key="row_key"),
     fresh_within={"incremental": timedelta(hours=30)} if _ON else {},
-    is_extra=True,
+    more="learning",
 )
 
 LEARNING_PROGRESS = Resource(
@@ -146,5 +146,5 @@ LEARNING_PROGRESS = Resource(
     time_index="idx_learning_progress_user",
     reader=RowReader(PROGRESS_MAPPING, {"resource_type": texts("resource_type")}, key="row_key"),
     fresh_within={"incremental": timedelta(hours=30)} if _ON else {},
-    is_extra=True,
+    more="learning",
 )

@@ -42,6 +42,8 @@ from xiaoe.windows import FOREVER, Plan, Window, halves, slices
 
 log = logging.getLogger(__name__)
 
+_SAID = 100
+"""Of so many lists of parents, the log names one."""
 _MAX_SLICES = 2
 """Slices read at the same time: the next one starts while one ends, or calls would wait at every boundary."""
 
@@ -169,7 +171,8 @@ class Stager:
             try:
                 for number, (part, future) in enumerate(zip(slices_, futures, strict=True), start=1):
                     parts = future.result()
-                    log.info(
+                    log.log(
+                        logging.INFO if part.parent is None or number % _SAID == 0 else logging.DEBUG,
                         "slice %s of %s, %s: %s rows%s",
                         number,
                         len(slices_),
@@ -233,8 +236,12 @@ class Stager:
                 used = readings if verdict is Verdict.ALL else readings[-1:]
                 staged = of_passes(part, used, len(readings), "end" if verdict is Verdict.END else "total")
                 if looked_again or not self._misses_known_rows(part.window, [staged], part.parent_id):
-                    log.info(
-                        "%s: %s rows, complete: %s", part.parent_id or part.window, staged.slice_.staged, verdict.value
+                    log.log(
+                        logging.INFO if part.parent is None else logging.DEBUG,
+                        "%s: %s rows, complete: %s",
+                        part.parent_id or part.window,
+                        staged.slice_.staged,
+                        verdict.value,
                     )
                     return [staged]
                 looked_again = True

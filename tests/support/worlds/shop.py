@@ -54,7 +54,7 @@ TABLES = (
     "mart_kpi_spans", "change_hints", "hint_looks", "order_lines", "push_messages", "push_days", "user_merges",
     "sync_status", "sync_windows", "rejected_rows", "field_problems", "api_fields", "api_tokens",
 )  # fmt: skip
-WHOLE_LISTS = [name for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE]
+WHOLE_LISTS = [name for name, one in RESOURCES.items() if one.scope is Scope.WHOLE and one.more is None]
 NOT_COMPARED = {
     "sync_runs", "export_log", "storage_samples", "backups", "shop_checks", "shops", "api_tokens", "api_fields",
     "sync_limits", "mart_kpi_spans",
