@@ -5,7 +5,7 @@ Then it creates the file /tmp/filled, for the health check of `docker compose up
 
 from __future__ import annotations
 
-import os
+import secrets
 import signal
 import sys
 import time
@@ -18,10 +18,13 @@ import requests
 
 from xiaoe import clock, settings
 from xiaoe.api.shop import app_id_of
+from xiaoe.login.manager import OPERATOR
+from xiaoe.login.people import close_account, set_person
 from xiaoe.mysql.warehouse import Warehouse
 
 AIRFLOW = "http://api-server:8080"
 MAILPIT = "http://mailpit:8025"
+FILLER = "demo"
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 LOADED = (
     ("orders", "history"), ("orders", "incremental"), ("orders", "rescan"), ("refunds", "incremental"),
@@ -34,10 +37,12 @@ PATIENCE = 45 * 60
 
 
 class Airflow:
-    """Its REST API, logged in as `admin`."""
+    """Its REST API, logged in as an operator whose password nobody else gets to know."""
 
-    def __init__(self, password: str) -> None:
-        answer = requests.post(f"{AIRFLOW}/auth/token", json={"username": "admin", "password": password}, timeout=60)
+    def __init__(self) -> None:
+        password = secrets.token_urlsafe(32)
+        set_person(FILLER, OPERATOR, password)
+        answer = requests.post(f"{AIRFLOW}/auth/token", json={"username": FILLER, "password": password}, timeout=60)
         answer.raise_for_status()
         self._headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
@@ -58,7 +63,7 @@ def main() -> None:
     """Fill the demo."""
     # Process 1 of a container ignores signals without a handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    airflow = Airflow(os.environ["AIRFLOW_ADMIN_PASSWORD"])
+    airflow = Airflow()
     wanted = len(list(DAGS.glob("*.py")))
     wait(lambda: airflow("GET", "dags?dag_id_pattern=xiaoe_&limit=1")["total_entries"] >= wanted, "DAGs to appear")
     begin_benefits_with_the_history()
@@ -68,6 +73,7 @@ def main() -> None:
     path = f"dags/xiaoe_benefits_report/dagRuns/{run['dag_run_id']}"
     wait(lambda: airflow("GET", path)["state"] == "success", "the report")
     wait(lambda: requests.get(f"{MAILPIT}/api/v1/messages", timeout=30).json()["total"] > 0, "a mail")
+    close_account(FILLER)
     Path("/tmp/filled").touch()  # noqa: S108 - the container's own
     print("filled", flush=True)
     signal.pause()

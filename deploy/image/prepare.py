@@ -1,11 +1,11 @@
 """Prepares the stack before its services start; idempotent.
 
-Airflow's own tables, the passwords of its users, the pool, the warehouse's users and tables.
+Airflow's own tables, the pool, the warehouse's users and tables. Accounts of people are made by hand:
+`xiaoe.cli person`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -21,9 +21,8 @@ MIGRATE = (sys.executable, "-m", "xiaoe.cli", "migrate")
 
 def main() -> int:
     """Return the exit code of the first step that failed, else 0."""
-    write_passwords(
-        Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]), os.environ["AIRFLOW_ADMIN_PASSWORD"]
-    )
+    for file in forget_passwords(Path(os.environ["AIRFLOW_HOME"])):
+        print(f"removed {file}: accounts are in Airflow's database now; make yours as docs/deployment.md says")
     for step in steps(os.environ):
         print("+", *step, flush=True)
         done = subprocess.run(step, check=False)  # noqa: S603 - our own commands
@@ -46,16 +45,17 @@ def steps(environment: Mapping[str, str]) -> list[tuple[str, ...]]:
     return [*AIRFLOW, *((GRANTS, MIGRATE, GRANTS) if makes_users else (MIGRATE,))]
 
 
-def write_passwords(file: Path, admin: str) -> None:
-    """Give the user `admin` the password of .env; the others keep theirs.
+def forget_passwords(home: Path) -> list[Path]:
+    """Remove the files of readable passwords that earlier releases kept; return which there were.
 
     Args:
-        file: Airflow's password file: JSON, user → password. Airflow adds new users.
-        admin: The password.
+        home: AIRFLOW_HOME.
     """
-    passwords = json.loads(file.read_text("utf-8")) if file.exists() and file.stat().st_size else {}
-    with open(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as target:
-        json.dump({**passwords, "admin": admin}, target)
+    files = (home / "auth" / "passwords.json", home / "passwords.json")
+    found = [file for file in files if file.exists()]
+    for file in found:
+        file.unlink()
+    return found
 
 
 if __name__ == "__main__":

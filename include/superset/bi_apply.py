@@ -6,13 +6,16 @@ One process does everything, because starting Superset takes longer than most of
 itself: Superset's `import-directory` reports success even if it imported nothing.
 
 Variables, besides those of superset_config.py: BI_DATABASE_URI, where the bi_* tables are (mysql+pymysql://bi_reader:...@host/database),
-SUPERSET_ADMIN_PASSWORD and SUPERSET_VIEWER_PASSWORD, for the users `admin` and `yunying` if they do not exist yet;
+SUPERSET_ADMIN_PASSWORD and SUPERSET_VIEWER_PASSWORD, for the users `admin` and `yunying` if they do not exist yet:
+without the first, nobody knows the password of `admin` until bi_person.py sets it; without the second there is no
+`yunying`;
 SUPERSET_SHOP_ROLES, for roles that see some shops only (bi_roles.py).
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -86,7 +89,9 @@ def apply(files: dict[str, dict[str, Any]], uri: URL, slugs: Sequence[str]) -> i
 
     appbuilder.add_permissions(update_perms=True)
     security.sync_role_definitions()
-    bi_roles.add_user(ADMIN, bi_roles.ADMIN, "管理员", os.environ.get("SUPERSET_ADMIN_PASSWORD", ""))
+    bi_roles.add_user(
+        ADMIN, bi_roles.ADMIN, "管理员", os.environ.get("SUPERSET_ADMIN_PASSWORD") or secrets.token_urlsafe(32)
+    )
     if failure := import_files(files, uri):
         return _failed(*failure)
     for line in prune(files):

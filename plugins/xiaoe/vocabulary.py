@@ -191,6 +191,14 @@ DAGS = {
             "everyone who trusts the numbers. The syncs continue meanwhile.",
         ),
     ),
+    "xiaoe_objectives": DagName(
+        Text("时效目标", "Objectives"),
+        Text("订单入库、退款判定是否及时，超时额度还剩多少", "Whether orders and refunds arrive in time"),
+        Text(
+            "等新订单、等退款判定的人：数据来得晚；已入库的数据照常。",
+            "whoever waits for new orders or for a decision: they come late. What has arrived is right.",
+        ),
+    ),
     "xiaoe_backup": DagName(
         Text("每日备份", "Backup"),
         Text("每天备份数仓，每周做一次恢复演练", "A dump of the warehouse, daily; a restore drill, weekly"),
@@ -237,6 +245,7 @@ TAGS = {
     "report": Text("报告", "report"),
     "marts": Text("看板", "marts"),
     "quality": Text("数据质量", "quality"),
+    "objectives": Text("时效", "objectives"),
     "backup": Text("备份", "backup"),
     "maintenance": Text("清理", "maintenance"),
     "shop": Text("店铺", "shop"),
@@ -269,6 +278,7 @@ TASKS = {
     "queries": Text("关联检查", "queries"),
     "day_totals": Text("总数抽查", "day totals"),
     "storage": Text("存储采样", "storage"),
+    "evaluate": Text("时效计算", "evaluate"),
     "dump": Text("备份", "dump"),
     "retention": Text("清理过期备份", "retention"),
     "drill": Text("恢复演练", "restore drill"),

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import MySQLdb
 import requests
+from playwright.sync_api import sync_playwright
 
 from demo.warehouse import BEIJING, equal_tables, query
 from emulator.options import Credentials
@@ -29,6 +34,9 @@ MARTS = (
     "bi_benefits_daily", "bi_sync_coverage",
 )  # fmt: skip
 """Tables of the dashboards that are never empty in a shop with a few months of orders."""
+
+PEOPLE = {"guanli": "Admin", "xiaoli": "运营", "laozhang": "分析师"}
+"""Accounts that are made here, in Airflow and in Superset, and their roles."""
 
 
 def read_env(file: Path) -> dict[str, str]:
@@ -53,16 +61,25 @@ class Stack:
         self.superset = self._url("SUPERSET_PORT", 8088)
         port = self.settings.get("MYSQL_PORT", "3306")
         self.dsn = f"mysql://xiaoe_backup:{self.settings['MYSQL_BACKUP_PASSWORD']}@127.0.0.1:{port}/xiaoe"
+        self.passwords = {name: secrets.token_urlsafe(15) for name in PEOPLE}
         self._session = requests.Session()
 
     def _url(self, name: str, default: int) -> str:
         return f"http://127.0.0.1:{self.settings.get(name, default)}"
 
-    def log_in(self, password: str) -> int:
-        """Log in to Airflow as `admin`, for `api`; return the HTTP status."""
-        answer = self._session.post(
-            f"{self.airflow}/auth/token", json={"username": "admin", "password": password}, timeout=60
-        )
+    def make_people(self) -> None:
+        """As whoever installs the stack does: by `scripts/person`."""
+        for name, role in PEOPLE.items():
+            subprocess.run(  # noqa: S603 - our own command
+                [ROOT / "scripts" / "person", name, role, "-"],
+                input=f"{self.passwords[name]}\n", text=True, check=True,
+                env={**os.environ, "COMPOSE_ENV_FILES": str(self.file.absolute())},
+            )  # fmt: skip
+
+    def log_in(self, name: str, password: str | None = None) -> int:
+        """Log in to Airflow, for `api`; return the HTTP status."""
+        who = {"username": name, "password": password or self.passwords[name]}
+        answer = requests.post(f"{self.airflow}/auth/token", json=who, timeout=60)
         if answer.ok:
             self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return answer.status_code
@@ -134,11 +151,62 @@ def login(stack: Stack) -> Iterator[str]:
         expect(page.ok and "/login" in page.url, f"without a login, {address} shows {page.url} ({page.status_code})")
     asked = requests.get(f"{stack.airflow}/api/v2/dags", timeout=60).status_code
     expect(asked == 401, f"without a login, Airflow answers {asked}")
-    wrong = stack.log_in("admin")
-    expect(wrong == 401, f"with a wrong password, Airflow answers {wrong}")
-    right = stack.log_in(stack.settings["AIRFLOW_ADMIN_PASSWORD"])
-    expect(right == 201, f"with the password of .env, Airflow answers {right}")
-    yield "Airflow and Superset show the login page; a wrong password is refused, the one of .env taken"
+    stack.make_people()
+    right = stack.log_in("guanli")
+    expect(right == 201, f"with the right password, Airflow answers {right}")
+    yield "Airflow and Superset show the login page; scripts/person made accounts in both"
+
+
+def roles(stack: Stack) -> Iterator[str]:
+    """Each role logs in to both in a browser; the analyst only looks, the operator runs, clears and answers."""
+    inside = {stack.airflow: "/xiaoe-monitor/page", stack.superset: "/superset/dashboard/overview/"}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name in PEOPLE:
+            for address, path in inside.items():
+                page = browser.new_page(locale="zh-CN")
+                page.goto(address)
+                page.locator("#username").fill(name)
+                page.locator("#password").fill(stack.passwords[name])
+                page.keyboard.press("Enter")
+                page.wait_for_url(lambda url: "/login" not in url, timeout=PATIENCE * 1000)
+                shown = page.goto(f"{address}{path}")
+                expect(shown.ok and path in page.url, f"{name} at {address}{path} sees {page.url} ({shown.status})")
+                page.close()
+        browser.close()
+    stack.log_in("laozhang")
+    try:
+        stack.api("POST", "dags/xiaoe_quality/dagRuns", logical_date=None)
+    except requests.HTTPError as refused:
+        expect(refused.response.status_code == 403, f"the analyst runs a DAG: {refused}")
+    else:
+        expect(False, "the analyst may run a DAG")
+    stack.log_in("xiaoli")
+    stack.run("xiaoe_quality")
+    cleared = stack.api("POST", "dags/xiaoe_quality/clearTaskInstances", dry_run=True, only_failed=False)
+    expect(cleared["total_entries"] > 0, "the operator may clear nothing")
+    questions = stack.api("GET", "dags/~/dagRuns/~/hitlDetails?state=awaiting_input")["hitl_details"]
+    for one in questions[:1]:
+        ti = one["task_instance"]
+        of = f"dags/{ti['dag_id']}/dagRuns/{quote(ti['dag_run_id'])}/taskInstances/{ti['task_id']}/{ti['map_index']}"
+        stack.api("PATCH", f"{of}/hitlDetails", chosen_options=one["options"][:1], params_input={})
+    stack.log_in("guanli")
+    yield f"{len(PEOPLE)} roles log in to Airflow and Superset; the operator cleared, {len(questions[:1])} answer given"
+
+
+def guesses(stack: Stack) -> Iterator[str]:
+    """Of many guesses in a minute ten are looked at; the last check, since Superset then refuses this machine."""
+    at = {
+        "Airflow": (f"{stack.airflow}/auth/token", {"username": "nobody", "password": "guess"}),
+        "Superset": (
+            f"{stack.superset}/api/v1/security/login",
+            {"username": "nobody", "password": "guess", "provider": "db"},
+        ),
+    }
+    for name, (address, guess) in at.items():
+        seen = Counter(requests.post(address, json=guess, timeout=60).status_code for _ in range(50))
+        expect(set(seen) == {401, 429} and seen[401] <= 10, f"50 guesses in {name}: {dict(seen)}")
+    yield "of 50 guesses in a minute, Airflow and Superset look at 10 each"
 
 
 def dags(stack: Stack) -> Iterator[str]:
@@ -248,7 +316,7 @@ def dashboards(stack: Stack) -> Iterator[str]:
     api = f"{stack.superset}/api/v1"
     asked = requests.post(f"{api}/chart/data", json={}, timeout=60).status_code
     expect(asked in (401, 403), f"without a login, Superset answers {asked}")
-    who = {"username": "admin", "password": stack.settings["SUPERSET_ADMIN_PASSWORD"], "provider": "db"}
+    who = {"username": "guanli", "password": stack.passwords["guanli"], "provider": "db"}
     token = requests.post(f"{api}/security/login", json=who, timeout=60)
     token.raise_for_status()
     session = requests.Session()
@@ -287,7 +355,7 @@ def expect(condition: bool, complaint: str) -> None:
 
 
 CHECKS: tuple[Callable[[Stack], Iterator[str]], ...] = (
-    containers, login, users, dags, data, benefits, quality, nightly, marts, mail, dashboards,
+    containers, login, roles, users, dags, data, benefits, quality, nightly, marts, mail, dashboards, guesses,
 )  # fmt: skip
 
 

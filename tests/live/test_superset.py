@@ -231,6 +231,7 @@ UNTIL = (
 )
 SHOP_ROLE, OTHER_ROLE = "本店运营", "别店运营"
 SETTINGS = {
+    "SUPERSET_LOGIN_TRIES": "1000",  # these tests log in more often than people
     "SUPERSET_CACHE_SECONDS": "1",
     "SUPERSET_SHOP_ROLES": f"{SHOP_ROLE}={bi_shop.APP_ID}; {OTHER_ROLE}=appother",
 }
@@ -842,6 +843,22 @@ def test_applying_again_changes_nothing_and_a_mistake_changes_nothing(superset: 
     done = subprocess.run(
         [PYTHON, ROOT / "tests" / "live" / "superset_again.py"],
         env={**superset.environment(), "SUPERSET_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "as it should be"
+
+
+def test_of_many_guesses_of_a_password_ten_are_looked_at(superset: Superset, tmp_path: Path) -> None:
+    """In one process, on a copy: over the page and the interface, from many addresses, in every spelling."""
+    home = tmp_path / "home"
+    shutil.copytree(superset.home, home)
+    done = subprocess.run(
+        [PYTHON, ROOT / "tests" / "live" / "superset_guesses.py"],
+        env={**superset.environment(), "SUPERSET_HOME": str(home), "SUPERSET_LOGIN_TRIES": "10"},
+        input=superset.secrets["viewer_password"],
         capture_output=True,
         text=True,
         check=False,

@@ -115,11 +115,31 @@ def test_without_docker_airflow_writes_its_deadlines_and_nobody_else_reads_the_p
         assert "chmod 700 /var/lib/xiaoe-airflow" in (REPO / "docs" / page).read_text("utf-8")
 
 
-def test_only_whoever_checks_logins_sees_the_passwords() -> None:
-    assert {name for name, one in SERVICES.items() if "auth:/opt/airflow/auth" in one.get("volumes", [])} == {
-        "init",
-        "api-server",
-    }
+def test_people_log_in_at_the_api_server_which_counts_their_tries_and_ends_their_sessions() -> None:
+    manager = "xiaoe.login.manager.XiaoeAuthManager"
+    with_flask = {name for name, one in SERVICES.items() if manager in str(one.get("environment"))}
+    assert with_flask == {"api-server", "demo"}
+    environment = SERVICES["api-server"]["environment"]
+    assert environment["AIRFLOW__API__WORKERS"] == "1", "each would count alone"
+    for name in ("SESSION_LIFETIME", "SESSION_MAX_LIFETIME"):
+        assert environment[f"AIRFLOW__FAB__{name}_MINUTES"] == "${AIRFLOW_SESSION_MINUTES:-720}"
+    assert "--proxy-headers" in SERVICES["api-server"]["command"]
+    unit = (REPO / "deploy/systemd/xiaoe-airflow@api-server.service.d/login.conf").read_text("utf-8")
+    chart = yaml.safe_load((REPO / "deploy/helm-values.yaml").read_text("utf-8"))
+    assert f"AIRFLOW__CORE__AUTH_MANAGER={manager}\n" in unit
+    assert {"name": "AIRFLOW__CORE__AUTH_MANAGER", "value": manager} in chart["apiServer"]["env"]
+    assert "AIRFLOW__FAB__SESSION_MAX_LIFETIME_MINUTES=720\n" in unit
+    assert chart["config"]["fab"]["session_max_lifetime_minutes"] == 720
+
+
+def test_no_setting_is_a_password_of_a_person() -> None:
+    """What a container is told stands in the engine's files."""
+    for text in (
+        COMPOSE_TEXT,
+        EXAMPLE,
+        *(file.read_text("utf-8") for file in (REPO / "deploy").rglob("*.*") if file.is_file()),
+    ):
+        assert not re.search("ADMIN_PASSWORD|VIEWER_PASSWORD|PASSWORDS_FILE|passwords_file", text)
 
 
 def test_only_init_knows_the_administrator_of_mysql_and_the_tasks_are_the_user_that_loads() -> None:
@@ -311,14 +331,25 @@ def test_health_of_a_part(report: dict[str, Any], said: str) -> None:
     assert load("image/healthy.py").status(json.dumps(report).encode(), "triggerer") == said
 
 
-def test_the_password_of_admin_is_that_of_env_and_others_keep_theirs(tmp_path: Path) -> None:
-    file = tmp_path / "passwords.json"
-    write = load("image/prepare.py").write_passwords
-    write(file, "first")
-    file.write_text(json.dumps({**json.loads(file.read_text()), "lihua": "hers"}))
-    write(file, "second")
-    assert json.loads(file.read_text()) == {"admin": "second", "lihua": "hers"}
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+def test_readable_passwords_of_earlier_releases_are_removed(tmp_path: Path) -> None:
+    forget = load("image/prepare.py").forget_passwords
+    files = [tmp_path / "auth" / "passwords.json", tmp_path / "passwords.json"]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text('{"admin": "readable"}')
+    assert forget(tmp_path) == files
+    assert not any(file.exists() for file in files)
+    assert forget(tmp_path) == []
+
+
+def test_env_drops_the_readable_passwords_of_earlier_releases(tmp_path: Path) -> None:
+    run_env(tmp_path)
+    before = values(tmp_path / ".env")
+    with (tmp_path / ".env").open("a", encoding="utf-8") as file:
+        file.write("AIRFLOW_ADMIN_PASSWORD=readable\nAIRFLOW_USERS=admin:admin\nSUPERSET_VIEWER_PASSWORD=readable\n")
+    assert "scripts/person" in run_env(tmp_path)
+    assert values(tmp_path / ".env") == before
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
 
 
 # The image

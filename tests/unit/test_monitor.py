@@ -67,7 +67,7 @@ def page_data(**changes: Any) -> records.PageData:
 
 
 def build(data: records.PageData, language: str = "en") -> dict[str, Any]:
-    return view.build(data, Texts(language, UTC), NOW, first=FIRST, limits=LIMITS)
+    return view.build(data, Texts(language, UTC), NOW, first=FIRST, limits=LIMITS, conn_ids=["xiaoe_default"])
 
 
 def cards(data: records.PageData) -> dict[str, verdict.Card]:
@@ -600,7 +600,10 @@ def test_registering_it_loads_neither_fastapi_nor_the_database_driver() -> None:
     """Each worker and each DAG processor imports this module."""
     tree = ast.parse((FOLDER / "plugin.py").read_text("utf-8"))
     names = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
-    assert names == {"__future__", "typing", "airflow.plugins_manager"}
+    assert names == {"__future__", "typing", "airflow.plugins_manager", "xiaoe.alerts.deadline"}
+    tree = ast.parse((FOLDER.parent / "alerts" / "deadline.py").read_text("utf-8"))
+    names = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert names == {"__future__", "datetime", "typing", "airflow.sdk.definitions.deadline"}
     assert not any(isinstance(node, ast.Import) for node in tree.body)
 
 

@@ -46,6 +46,8 @@ _MIN_WRITE = 100
 """Rows worth a write; fewer are collected, up to `CHUNK_ROWS` while the server is still writing earlier ones."""
 _LOOKED_UP_AHEAD = 2
 """Chunks that are looked up ahead of the one being classified, so that a write does not stop the look-ups."""
+_LOADS = ("history", unconfirmed.MODE)
+"""Modes that bring what happened long ago: when its rows arrive says nothing of how fresh the warehouse is."""
 COUNTED = ("staged", "inserted", "updated", "unchanged", "rejected")
 
 
@@ -64,7 +66,13 @@ class Merger:
         self._statements = split_statements(sql)
 
     def merge(
-        self, folder: RunFolder, manifest: Manifest, *, accept_missing: bool = False, dry_run: bool = False
+        self,
+        folder: RunFolder,
+        manifest: Manifest,
+        *,
+        accept_missing: bool = False,
+        dry_run: bool = False,
+        again: bool = False,
     ) -> Counter[str]:
         """Merge every slice, write the ledger and the status, move the watermark: all or nothing.
 
@@ -73,6 +81,7 @@ class Merger:
             manifest: Names them.
             accept_missing: Rows that the API no longer lists are marked absent instead of failing the run.
             dry_run: Roll back at the end.
+            again: These pages were merged before: what arrives now did so then.
 
         Returns:
             Rows `staged`, `inserted`, `updated`, `unchanged`, `rejected`, `absent`.
@@ -91,7 +100,9 @@ class Merger:
                 self._warehouse.session() as session,
                 session.lock("merge", manifest.shop_id, self._resource.name),
             ):
-                attempt = _Transaction(session, self._resource, self._statements, folder, manifest, accept_missing)
+                attempt = _Transaction(
+                    session, self._resource, self._statements, folder, manifest, accept_missing, again
+                )
                 totals = attempt.run()
                 session.rollback() if dry_run else session.commit()
                 if attempt.complaint:
@@ -114,6 +125,7 @@ class _Transaction:
         folder: RunFolder,
         manifest: Manifest,
         accept_missing: bool,
+        again: bool,
     ) -> None:
         self._started = time.monotonic()
         self._session = session
@@ -121,7 +133,8 @@ class _Transaction:
         self._folder = folder
         self._manifest = manifest
         self._accept_missing = accept_missing
-        self._writer = Writer(session, resource, statements, manifest)
+        notes_arrivals = not again and manifest.mode not in _LOADS
+        self._writer = Writer(session, resource, statements, manifest, notes_arrivals=notes_arrivals)
         self._parents_later = parent_lists.seen_after(session, manifest) if resource.parents else {}
         self._windows_later = [] if resource.parents else ledger.windows_seen_after(session, manifest)
         unresolved = rejected.unresolved_rejects(session, manifest)

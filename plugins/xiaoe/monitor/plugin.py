@@ -9,6 +9,8 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from xiaoe.alerts.deadline import RunQueued
+
 URL_PREFIX = "/xiaoe-monitor"
 
 
@@ -51,8 +53,9 @@ _VIEWS: list[Any] = [
 
 
 class XiaoeMonitorPlugin(AirflowPlugin):
-    """*Browse → 小鹅通 Xiaoe* and *今日经营 Today* in the Airflow UI."""
+    """The deadline of runs, and *Browse → 小鹅通 Xiaoe* and *今日经营 Today* in the Airflow UI."""
 
     name = "xiaoe_monitor"
+    deadline_references = [RunQueued]  # noqa: RUF012 - as Airflow declares it
     fastapi_apps = _APPS
     external_views = _VIEWS

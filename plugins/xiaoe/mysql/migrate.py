@@ -19,6 +19,7 @@ from yoyo.connections import parse_uri
 
 from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.mysql import endpoint
 from xiaoe.mysql.errors import NoDatabaseError, is_schema_error, meaning_of
 from xiaoe.mysql.schema import SCHEMA_DIR
 from xiaoe.mysql.session import Session
@@ -35,11 +36,14 @@ def migrate(warehouse: Warehouse | None = None) -> list[str]:
         The migrations that were applied now.
 
     Raises:
-        XiaoeConfigError: The database cannot be created or reached with this user, or the server refuses a statement.
+        XiaoeConfigError: The database cannot be created or reached with this user, the server refuses a statement, or
+            its address does not fit (`mysql.endpoint`).
         XiaoeRetriableError: The server went away, or is full.
     """
     warehouse = warehouse or Warehouse()
     database = create_database(warehouse)
+    with warehouse.session(any_schema=True) as session:
+        endpoint.check(session, warehouse.conn_id)
     with (
         warehouse.session(any_schema=True) as session,
         session.lock("migrate", timeout=300),

@@ -136,7 +136,7 @@ class Copy:
 
     Args:
         table: A table; its key begins with `shop_id`.
-        columns: Its other columns → columns of the typed row, or a number.
+        columns: Its other columns → columns of the typed row, or the same number or text for all rows.
         on_duplicate: What becomes of a row whose key is there already.
     """
 
@@ -153,11 +153,13 @@ class Feeds:
         decisions: Column with the order whose benefit is decided again (`benefit_queue`).
         mart_days: Kind of `mart_queue` → time columns of the row: the figures of these days are computed again.
         mart_buyer: Column with the user whose sums are computed again when the row is no longer theirs, or is lost.
+        arrival: Name of an objective, and the column from which a new row's arrival is measured.
     """
 
     decisions: str | None = None
     mart_days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mart_buyer: str | None = None
+    arrival: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xiaoe import clock
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.mysql import endpoint
 from xiaoe.storage import files
 from xiaoe.storage.files import write_whole
 
@@ -32,12 +33,14 @@ def check(warehouse: Warehouse, store: Any) -> None:
         store: Root of the page store.
 
     Raises:
-        XiaoeConfigError: The ledger is empty, and another server was merged into before.
+        XiaoeConfigError: The ledger is empty, and another server was merged into before; or the address is not one
+            server (`mysql.endpoint`).
     """
     mark = _mark(warehouse, store)
     with files.explained(mark):
         known = json.loads(mark.read_text())["server"] if mark.exists() else None
     with warehouse.session() as session:
+        endpoint.check(session, warehouse.conn_id)
         [(is_used, server)] = session.query(_SERVER)
     if is_used and server != known:
         write_whole(

@@ -7,10 +7,11 @@ from typing import Any
 
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 from airflow.sdk.definitions.callback import AsyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.deadline import DeadlineAlert
 
 from xiaoe import settings, vocabulary
 from xiaoe.alerts import callbacks
+from xiaoe.alerts.deadline import RunQueued
 from xiaoe.resources.registry import RESOURCES
 
 TIMEZONE = "Asia/Shanghai"
@@ -119,7 +120,7 @@ def dag_defaults(*tags: str, params: dict[str, Any], overdue_after: timedelta) -
 def _deadline(overdue_after: timedelta) -> DeadlineAlert:
     return DeadlineAlert(
         name="late",
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=RunQueued(),
         interval=overdue_after,
         callback=AsyncCallback(callbacks.run_late),
     )
