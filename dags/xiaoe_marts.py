@@ -44,7 +44,11 @@ with DAG(
     schedule=AssetOrTimeSchedule(
         # Refund curves and coverage grow with each day, even without new rows.
         timetable=CronTriggerTimetable("50 * * * *", timezone=TIMEZONE),
-        assets=ASSETS["orders"] | ASSETS["users"] | ASSETS["benefits"],
+        assets=ASSETS["orders"]
+        | ASSETS["users"]
+        | ASSETS["benefits"]
+        | ASSETS["live_viewers"]
+        | ASSETS["learning_progress"],
     ),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
     catchup=False,

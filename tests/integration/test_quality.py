@@ -131,7 +131,8 @@ class Shop:
 
     kept = (
         "orders", "order_items", "refunds", "users", "products", "benefit_decisions", "benefit_queue",
-        "rejected_rows", "field_problems", "api_fields", "sync_status", "sync_windows", "push_days", "parent_coverage",
+        "rejected_rows", "field_problems", "api_fields", "sync_status", "sync_windows", "push_days", "change_hints",
+        "parent_coverage",
     )  # fmt: skip
 
 
