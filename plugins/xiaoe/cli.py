@@ -80,8 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     reviews.add_argument("--apply", action="store_true", help="store them")
     reviews.set_defaults(lang="zh")
     command("backup", _backup, "dump the warehouse into XIAOE_BACKUP_STORE")
+    command("journal", _journal, "ship every change of the warehouse to the backup store until it is stopped")
     restore = command("restore", _restore, "restore a backup into a database")
-    restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")
+    what = restore.add_mutually_exclusive_group(required=True)
+    what.add_argument("--file", help="path or URL of the dump; its .json lies beside it")
+    what.add_argument("--to", help="a moment (Beijing), or latest: the backup before it, and the journal up to it")
     restore.add_argument("--into", help="another database on the same server; default: the connection's")
     restore.add_argument("--force", action="store_true", help="drop what the database holds")
     rebuild = command("rebuild", _rebuild, "merge all pages that the store still has")
@@ -208,9 +211,20 @@ def _backup(_: argparse.Namespace) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from xiaoe.backup.service import restore_file
+    from xiaoe.backup.service import restore_file, restore_to
 
-    print(restore_file(options.file, into=options.into, force=options.force))
+    if options.to:
+        print(restore_to(options.to, into=options.into, force=options.force))
+    else:
+        print(restore_file(options.file, into=options.into, force=options.force))
+    return 0
+
+
+def _journal(_: argparse.Namespace) -> int:
+    """Ship the journal until SIGTERM or Ctrl-C."""
+    from xiaoe.backup.shipping import serve
+
+    serve()
     return 0
 
 

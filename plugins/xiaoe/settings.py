@@ -342,6 +342,10 @@ backup_store = _folder(
     locally="; with `make`, `.local/backups`",
 )  # fmt: skip
 backup_keep_days = Setting("XIAOE_BACKUP_KEEP_DAYS", _whole(1, int), "14", "daily backups kept")
+journal_every = Setting(
+    "XIAOE_JOURNAL_SECONDS", _whole(1, lambda number: timedelta(seconds=number)), "10",
+    "seconds between two shipments of the [journal](backup.md#recovery-to-a-moment)",
+)  # fmt: skip
 backup_keep_months = Setting("XIAOE_BACKUP_KEEP_MONTHS", _whole(0, int), "6", "monthly backups kept")
 backup_key_conn_id = Setting(
     "XIAOE_BACKUP_KEY_CONN_ID", _MAYBE_CONNECTION, "",

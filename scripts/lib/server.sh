@@ -140,6 +140,7 @@ startup_sql() {
     echo "CREATE USER IF NOT EXISTS $user IDENTIFIED BY '$password';"
     echo "GRANT ALL ON \`xiaoe%\`.* TO $user WITH GRANT OPTION;"
     echo "GRANT CREATE USER, PROCESS, RELOAD ON *.* TO $user;"
+    [ -z "${XIAOE_BINLOG:-}" ] || echo "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO $user;"
   done
   echo "ALTER USER 'root'@'localhost' IDENTIFIED BY '$password';"
 }
@@ -178,9 +179,14 @@ launch() {
   local port=$1 options=(
     "--port=$1" --bind-address=127.0.0.1 "--log-error=$LOG" "--init-file=$RUN/startup.sql"
     --local-infile=1 --character-set-server=utf8mb4 --max-allowed-packet=256M
-    # A server to develop and test on: no binary log, no fsync at every commit.
-    --skip-log-bin --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0 --innodb-buffer-pool-size=1G
+    # A server to develop and test on: no fsync at every commit.
+    --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0 --innodb-buffer-pool-size=1G
   )
+  if [ -n "${XIAOE_BINLOG:-}" ]; then
+    options+=(--log-bin=binlog --binlog-format=ROW --server-id=1)
+  else
+    options+=(--skip-log-bin)
+  fi
   if [ "$FLAVOUR" = mysql ]; then
     options+=(--mysqlx=0 --innodb-redo-log-capacity=512M --secure-file-priv=NULL)
   else
