@@ -4,6 +4,8 @@
 CREATE TABLE IF NOT EXISTS journal_status (
     id TINYINT NOT NULL COMMENT '恒为 1',
     chain CHAR(32) NOT NULL COMMENT '日志链：每台新建或恢复的服务器一条，从一份备份开始',
+    begin_file VARCHAR(255) NOT NULL COMMENT '日志链开始的二进制日志文件',
+    begin_position BIGINT UNSIGNED NOT NULL COMMENT '日志链开始的位置',
     log_file VARCHAR(255) NOT NULL COMMENT '已运送到的二进制日志文件',
     log_position BIGINT UNSIGNED NOT NULL COMMENT '已运送到的位置',
     shipped_at DATETIME(3) NOT NULL COMMENT '最近一次运送的时间（UTC）：此前的改动都已在备份处',

@@ -21,7 +21,7 @@ from pymysqlreplication.row_event import DeleteRowsEvent, UpdateRowsEvent, Write
 
 from xiaoe.backup.tables import STRUCTURE_ONLY
 from xiaoe.connections import get_connection
-from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
+from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.connection import tls_files
 from xiaoe.mysql.session import Session
 
@@ -92,7 +92,7 @@ def current(session: Session) -> Position | None:
     for statement in _STATUS:
         try:
             rows = session.query(statement)
-        except Error:  # another server's words, or no right
+        except (Error, XiaoeError):  # another server's words, or no right
             continue
         return Position(str(rows[0][0]), int(rows[0][1])) if rows else None
     return None

@@ -1,4 +1,4 @@
-"""The journal in the backup store: segments of changes that follow one another without a gap (docs/decisions/0030).
+"""The journal in the backup store: segments of changes that follow one another without a gap (docs/decisions/0032).
 
     <root>/<database>/journal/20261120T040000000Z-<chain>-<file>-<offset>.jsonl.gz[.age]
 
@@ -27,7 +27,7 @@ _FOLDER = "journal"
 _MOMENT = "%Y%m%dT%H%M%S%f"
 
 
-class Segment(NamedTuple):
+class JournalSegment(NamedTuple):
     """A segment of the store.
 
     Args:
@@ -87,24 +87,23 @@ class Journal:
                 self._store.write(f"{_FOLDER}/{name}", _chained(head, spool), self._key)
         return end, has_rows
 
-    def segments(self) -> list[Segment]:
+    def segments(self) -> list[JournalSegment]:
         """All segments, oldest first."""
         if not self._folder.exists():
             return []
         return sorted(filter(None, map(_segment, self._folder.iterdir())), key=lambda one: one.shipped_at)
 
-    def following(self, chain: str, begin: Position) -> Iterator[Segment]:
+    def following(self, chain: str, begin: Position) -> Iterator[JournalSegment]:
         """The segments of a chain behind a position, in order.
 
         Raises:
             XiaoeConfigError: One is missing.
         """
-        place: Position | None = None
+        place = begin
         for segment in (one for one in self.segments() if one.chain == chain):
-            if _order(segment.end) <= _order(begin):
+            if order(segment.end) <= order(begin):
                 continue
-            starts = self._begin(segment)
-            if (_order(starts) > _order(begin)) if place is None else starts != place:
+            if order(self._begin(segment)) > order(place):
                 raise XiaoeConfigError(
                     f"{segment.path}: the journal has a gap before it: a segment was removed. Restore TO a moment"
                     " before it, or from a later backup"
@@ -112,7 +111,7 @@ class Journal:
             place = segment.end
             yield segment
 
-    def changes(self, segment: Segment, until: datetime) -> Iterator[tuple[str, str, list[Any]]]:
+    def changes(self, segment: JournalSegment, until: datetime) -> Iterator[tuple[str, str, list[Any]]]:
         """The changes of a segment that were committed until a moment: kind, table, rows.
 
         Raises:
@@ -142,11 +141,11 @@ class Journal:
                 one.path.unlink()
         return len(old)
 
-    def _begin(self, segment: Segment) -> Position:
+    def _begin(self, segment: JournalSegment) -> Position:
         with self._opened(segment) as file:
             return Position(*msgspec.json.decode(next(_lines(segment, file))))
 
-    def _opened(self, segment: Segment) -> BinaryIO:
+    def _opened(self, segment: JournalSegment) -> BinaryIO:
         """The segment's compressed lines, decrypted, as a file without a name."""
         plain = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
         with segment.path.open("rb") as source:
@@ -162,19 +161,19 @@ class Journal:
         return plain
 
 
-def _segment(path: Any) -> Segment | None:
+def _segment(path: Any) -> JournalSegment | None:
     """From a file's name; None if it is no segment."""
     parts = path.name.partition(".jsonl.gz")[0].split("-")
     if len(parts) < 4:
         return None
     try:
         moment = datetime.strptime(parts[0].rstrip("Z"), _MOMENT).replace(tzinfo=timezone.utc)
-        return Segment(path, moment, parts[1], Position("-".join(parts[2:-1]), int(parts[-1])))
+        return JournalSegment(path, moment, parts[1], Position("-".join(parts[2:-1]), int(parts[-1])))
     except ValueError:
         return None
 
 
-def _lines(segment: Segment, file: BinaryIO) -> Iterator[bytes]:
+def _lines(segment: JournalSegment, file: BinaryIO) -> Iterator[bytes]:
     try:
         with gzip.open(file) as lines:
             yield from lines
@@ -182,8 +181,8 @@ def _lines(segment: Segment, file: BinaryIO) -> Iterator[bytes]:
         raise XiaoeConfigError(f"{segment.path}: not a whole segment ({error}): it was truncated or altered") from None
 
 
-def _order(position: Position) -> tuple[int, int]:
-    """Logs are numbered: `binlog.000123`."""
+def order(position: Position) -> tuple[int, int]:
+    """What positions sort by. Logs are numbered: `binlog.000123`."""
     return int(position.file.rpartition(".")[2]), position.offset
 
 

@@ -155,7 +155,7 @@ def _decoded(values: list[Any], about: _Table, table: str) -> list[Any]:
             f"table {table}: the journal has rows of {len(values)} columns, the table has {about.width}: it belongs to"
             " another schema. Restore TO a moment before"
         )
-    found = [bytes.fromhex(value["x"]) if isinstance(value, dict) else value for value in values]
+    found: list[Any] = [bytes.fromhex(value["x"]) if isinstance(value, dict) else value for value in values]
     for place, bits in about.unsigned.items():
         if isinstance(found[place], int) and found[place] < 0:
             found[place] += 1 << bits

@@ -135,9 +135,9 @@ def restore_to(moment: str, *, into: str | None, force: bool) -> str:
             f"TO={moment!r}: no backup before it has a journal: see `make journal` and docs/backup.md, or restore a"
             " whole backup with FILE="
         )
-    path, (chain, *place) = fitting[-1]
+    path, (chain, file, offset) = fitting[-1]
     journal = Journal(store, secret)
-    segments = list(journal.following(chain, Position(*place)))
+    segments = list(journal.following(chain, Position(file, offset)))
     said = _restored(path, warehouse, force=force)
     with warehouse.session(any_schema=True) as session:
         replayer = Replayer(session)

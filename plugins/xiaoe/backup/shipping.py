@@ -1,7 +1,7 @@
 """`make journal`: ships the changes of the warehouse to the backup store, every few seconds until it is stopped.
 
 A chain begins with a backup. It ends when the server no longer has the log behind it, as after a restore: then a new
-one begins. The table `journal_status` says where it stands, for the check `journal_behind` and for backups.
+one begins. The table `journal_status` says where it stands, for the task `storage` and for backups.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from airflow.sdk.log import redact
 from xiaoe import clock, settings
 from xiaoe.backup import binlog, service
 from xiaoe.backup.binlog import LogLost, Position
-from xiaoe.backup.journal import Journal
+from xiaoe.backup.journal import Journal, order
 from xiaoe.clock import utc_text
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql.warehouse import Warehouse
@@ -43,13 +43,17 @@ class Shipper:
                 raise XiaoeConfigError(
                     f"connection {warehouse.conn_id}: the journal cannot be kept (docs/backup.md): {'; '.join(missing)}"
                 )
-            known = session.query("SELECT chain, log_file, log_position FROM journal_status")
-        if known:
-            self._chain, self._place = str(known[0][0]), Position(known[0][1], int(known[0][2]))
-            mine = [one for one in self._journal.segments() if one.chain == self._chain]
-            self._segment_end = mine[-1].end if mine else self._place
-        else:
+            known = session.query(
+                "SELECT chain, begin_file, begin_position, log_file, log_position FROM journal_status"
+            )
+        if not known:
             self._begin_chain()
+            return
+        chain, begin_file, begin_offset, file, offset = known[0]
+        self._chain, self._begin = str(chain), Position(str(begin_file), int(begin_offset))
+        mine = [one.end for one in self._journal.segments() if one.chain == self._chain]
+        self._segment_end = max([self._begin, *mine], key=order)
+        self._place = max(Position(str(file), int(offset)), self._segment_end, key=order)
 
     def ship(self) -> bool:
         """Ship what was committed since the last time; return whether there was anything.
@@ -83,7 +87,7 @@ class Shipper:
             place = binlog.current(session)
         if place is None:
             raise XiaoeRetriableError("the server shows no binary log: trying again later")
-        self._chain, self._place, self._segment_end = uuid.uuid4().hex, place, place
+        self._chain, self._begin, self._place, self._segment_end = uuid.uuid4().hex, place, place, place
         self._note(utc_text(clock.now()))
         url, _ = service.back_up_now()
         log.info("chain %s of the journal begins with the backup %s", self._chain, url)
@@ -91,9 +95,10 @@ class Shipper:
     def _note(self, shipped_at: str) -> None:
         with self._warehouse.session() as session:
             session.execute(
-                "REPLACE INTO journal_status (id, chain, log_file, log_position, shipped_at)"
-                " VALUES (1, %s, %s, %s, %s)",
-                (self._chain, *self._place, shipped_at),
+                "REPLACE INTO journal_status"
+                " (id, chain, begin_file, begin_position, log_file, log_position, shipped_at)"
+                " VALUES (1, %s, %s, %s, %s, %s, %s)",
+                (self._chain, *self._begin, *self._place, shipped_at),
             )
             session.commit()
 

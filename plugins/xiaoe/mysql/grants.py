@@ -84,7 +84,6 @@ class GrantPlan:
                 ("SELECT, SHOW VIEW", whole),
                 *(("INSERT, UPDATE", one) for one in backups),
                 *(("INSERT, UPDATE, DELETE", one) for one in journal),
-                ("REPLICATION SLAVE, REPLICATION CLIENT", "*.*"),
                 (f"{_TABLES}, {_SCHEMA}, CREATE TEMPORARY TABLES", drill),
             ],
             "xiaoe_push": [

@@ -180,8 +180,6 @@ QUERY_CHECKS = (
                advice="了解含义，需要时加入映射"),
     QueryCheck(name="push_problems", title="消息推送有未收下、超限或无法解析的（按日）",
                advice="各原因的含义见 docs/deployment.zh-CN.md 的消息推送一节；bad_signature 多为 push_token 填错"),
-    QueryCheck(name="journal_behind", severity=CRITICAL, title="变更日志已停止运送：此后的改动丢失后无法恢复",
-               advice="启动 make journal（服务 journal），看它的日志；不再使用则清空表 journal_status"),
     QueryCheck(name="field_problems_open", title="无法解析的字段（按字段与原因合计）",
                advice="在 field_problems 查看原值；接口改了格式则修正 plugins/xiaoe/resources 的映射"),
 )  # fmt: skip

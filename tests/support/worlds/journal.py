@@ -36,7 +36,7 @@ class Life:
         self._sync = Sync(folder)
         self._runs = 0
         self.steps: list[Callable[[], None]] = [
-            self._merge, self._merge, self._decide, self._answer, self._target, self._hint, self._absent,
+            self._merge, self._merge, self._decide, self.answer, self._target, self._hint, self._absent,
         ]  # fmt: skip
 
     def goes_on(self) -> None:
@@ -60,7 +60,8 @@ class Life:
             session.commit()
         decide.Decider(Warehouse(), APP_ID, policy, policy_id, now=at(100 * self._runs).astimezone(BEIJING)).decide()
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
+        """A person answers."""
         order = f"o_{self._random.randrange(ORDERS):05d}"
         answer = ReviewAnswer("grant", f"小王{self._runs}", at(self._runs))
         with Warehouse().session() as session:

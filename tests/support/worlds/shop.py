@@ -42,7 +42,7 @@ TABLES = (
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
     "benefit_notices", "benefit_starts", "benefit_postponements", "export_log", "alerts",
     "channel_refusals", "quality_results", "objective_events", "objective_status",
-    "sync_runs", "storage_samples", "backups", "shop_checks", "shops", "report_sends", "sync_limits",
+    "sync_runs", "storage_samples", "backups", "journal_status", "shop_checks", "shops", "report_sends", "sync_limits",
     "mart_queue", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
     "mart_buyers", "mart_cohorts_daily", "mart_promotions_daily", "bi_customers", "bi_registrations", "targets",
     "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
@@ -51,7 +51,8 @@ TABLES = (
 )  # fmt: skip
 WHOLE_LISTS = [name for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE]
 NOT_COMPARED = {
-    "sync_runs", "export_log", "storage_samples", "backups", "shop_checks", "shops", "api_tokens", "api_fields",
+    "sync_runs", "export_log", "storage_samples", "backups", "journal_status", "shop_checks", "shops",
+    "api_tokens", "api_fields",
     "sync_limits", "mart_kpi_spans", "objective_events", "objective_status",
 }  # fmt: skip
 """What work cost and where it stands, not what came of it."""
