@@ -6,6 +6,7 @@ not. A pass reads up to the present end of the log and ends.
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import warnings
@@ -25,6 +26,7 @@ from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 from xiaoe.mysql.connection import tls_files
 from xiaoe.mysql.session import Session
 
+logging.getLogger("pymysqlreplication").setLevel(logging.ERROR)  # each pass would warn of columns without names
 _WANTED = {
     "log_bin": ("ON",),
     "binlog_format": ("ROW",),

@@ -135,6 +135,8 @@ class Installation:
             "shop": [f"{APP_ID}:{CLIENT_ID}:{SECRET}"],
         }  # fmt: skip
         self.api = Api(parse([*flags(options)]))
+        monkeypatch.setattr(self.api.clock, "elapsed", lambda: float(self.api.clock.now()))  # no real time
+        database.rows("DELETE FROM api_tokens")  # perhaps of a later time
         self._install(monkeypatch, store)
         every = {name: range(first, 1440, step) for name, (first, step) in _PACE.items()}
         self._jobs = [
