@@ -32,7 +32,7 @@ from superset.config import THEME_DARK as _DARK
 from superset.config import THEME_DEFAULT as _LIGHT
 
 sys.path.append(str(Path(__file__).parent))  # Superset finds this file by its path, and nothing beside it
-from bi_login import TRIES_USED_UP, WAIT_SECONDS, SecurityManager  # noqa: E402
+from bi_login import TRIES_USED_UP, WAIT_SECONDS, SecurityManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -152,9 +152,12 @@ def FLASK_APP_MUTATOR(app: Flask) -> None:
         if response.status_code not in _ERRORS or accepted["text/html"] <= accepted["application/json"]:
             return response
         title, text = _ERRORS[response.status_code]
-        return make_response(
+        page = make_response(
             render_template_string(_ERROR_PAGE, title=title, text=text, app=APP_NAME), response.status_code
         )
+        if "Retry-After" in response.headers:
+            page.headers["Retry-After"] = response.headers["Retry-After"]
+        return page
 
 
 def mark_csv(response: Response) -> Response:

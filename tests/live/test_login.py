@@ -186,7 +186,9 @@ def test_the_operator_clears_and_answers_the_analyst_only_looks(office: Office) 
     clear = {"dag_run_id": run, "dry_run": False, "only_failed": True}
     for name, status in (("laozhang", 403), ("xiaoli", 200)):
         assert office.status(name, "GET", runs) == 200
-        assert office.status(name, "POST", f"/api/v2/dags/{DAG}/clearTaskInstances", **clear) == status, office.last.text
+        assert office.status(name, "POST", f"/api/v2/dags/{DAG}/clearTaskInstances", **clear) == status, (
+            office.last.text
+        )
         [[failed]] = office.rows("SELECT COUNT(*) FROM task_instance WHERE state = 'failed'")
         assert (failed > 0) == (status == 403)
         assert office.status(name, "PATCH", f"/api/v2/dags/{DAG}", is_paused=False) == status

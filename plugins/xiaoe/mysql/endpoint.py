@@ -14,7 +14,7 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session
 
 _SERVER = "SELECT CONCAT(@@hostname, ':', @@port, ', server_id ', @@server_id)"
-_WRITES = f"{_SERVER} FROM _yoyo_migration LIMIT 1 FOR UPDATE SKIP LOCKED"  # noqa: S608 - a constant
+_WRITES = f"{_SERVER} FROM _yoyo_migration LIMIT 1 FOR UPDATE SKIP LOCKED"
 """The same of the server that takes writes. Every proxy that splits sends it there; without waiting, and without a row
 where another session has it."""
 _NAMES = ("version_comment", "version", "wsrep_on", "wsrep_provider")
@@ -39,7 +39,7 @@ def check(session: Session, conn_id: str) -> None:
     if found:
         raise XiaoeConfigError(
             f"connection {conn_id}: host is not one server but {found}. Rows would be lost or counted twice without an"
-            " error: name the primary's own address (docs/deployment.md, \"Managed MySQL\")"
+            ' error: name the primary\'s own address (docs/deployment.md, "Managed MySQL")'
         )
 
 
