@@ -131,7 +131,7 @@ env:  ## create secrets and settings for docker compose: .env, airflow.env (DEMO
 
 ## Measure
 
-bench: install  ## measure first load and rescan against dlt, plain scripts and LOAD DATA (SIZE=number of orders ARGS=)
+bench: install  ## measure first load and rescan against dlt, sling, plain scripts and LOAD DATA, on a durable server (SIZE=number of orders ARGS=--help)
 	@scripts/bench/install
 	@$(RUN) bench $(if $(SIZE),--size '$(SIZE)') $(ARGS)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xiaoe.mysql.session import Session
     from xiaoe.mysql.warehouse import Warehouse
-    from xiaoe.settings import Setting
+    from xiaoe.settings.kinds import Setting
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = re.compile(r"_?yoyo_|bi_|mart_(cohorts|products)")

@@ -2,24 +2,27 @@
 
     make mutants SQL=include/sql/marts/benefit_decisions.sql TESTS="tests/integration/test_benefits.py -m 'not slow'"
 
-Mutants live in a copy of `include/` that XIAOE_INCLUDE_DIR names, so the checkout stays as it is. Python is mutated
-with mutmut instead (docs/measurements/2026-11-mutants.md); it does not read SQL.
+Mutants live in a copy of `include/`, which XIAOE_INCLUDE_DIR names; the checkout stays as it is. Each runs in a fork of
+a process that has imported Airflow: that takes as long as the tests. Python is mutated with mutmut instead
+(docs/measurements/2026-11-mutants.md); it does not read SQL.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import random
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES: tuple[tuple[str, str], ...] = (
@@ -79,18 +82,31 @@ def mutants(template: str) -> Iterator[Mutant]:
             yield Mutant(template.count("\n", 0, begin) + 1, before, after, template[:begin] + new + template[end:])
 
 
-def is_noticed(sql: Path, mutant: Mutant, tests: list[str]) -> bool:
-    """Whether a test fails with the mutant in place."""
-    with tempfile.TemporaryDirectory(prefix="xiaoe-mutant-") as home:
-        include = Path(home) / "include"
-        shutil.copytree(ROOT / "include", include, ignore=shutil.ignore_patterns("__pycache__"))
-        (include / sql.relative_to(ROOT / "include")).write_text(mutant.text, "utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        environment = {**os.environ, "XIAOE_INCLUDE_DIR": str(include)}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode not in (0, 1):
-        raise RuntimeError(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
-    return done.returncode == 1
+def prepare(home: Path) -> Path:
+    """Copy `include/` into a folder, make it the one that is used, import what the tests do → the copy."""
+    include = home / "include"
+    shutil.copytree(ROOT / "include", include, ignore=shutil.ignore_patterns("__pycache__"))
+    os.environ["XIAOE_INCLUDE_DIR"] = str(include)
+    os.chdir(ROOT)
+    sys.path[:0] = [str(ROOT / folder) for folder in ("plugins", "include", "include/superset", "scripts", "tests")]
+    for name in ("conftest", "support.fixtures"):
+        importlib.import_module(name)
+    return include
+
+
+def is_noticed(template: Path, text: str, tests: list[str]) -> bool:
+    """Whether a test fails with that text as the template."""
+    template.write_text(text, "utf-8")
+    child = os.fork()
+    if not child:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code not in (0, 1):
+        raise RuntimeError(f"pytest ended with {code}: run it with the same arguments to see why")
+    return code == 1
 
 
 def main() -> int:
@@ -101,19 +117,21 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=0, help="so many mutants, chosen by chance; 0: all")
     arguments = parser.parse_args()
     sql, tests = arguments.sql.resolve(), shlex.split(arguments.tests)
-    template = sql.read_text("utf-8")
-    made = list(mutants(template))
-    if is_noticed(sql, Mutant(0, "", "", template), tests):
-        parser.error("the tests fail without any mutant")
+    unchanged = sql.read_text("utf-8")
+    made = list(mutants(unchanged))
     if arguments.most:
         made = random.Random(0).sample(made, min(arguments.most, len(made)))  # noqa: S311
     survivors = 0
-    for number, mutant in enumerate(made, 1):
-        if not is_noticed(sql, mutant, tests):
-            survivors += 1
-            print(f"survived: line {mutant.line}: {mutant.before}  →  {mutant.after}", flush=True)
-        if number % 20 == 0:
-            print(f"{number} of {len(made)}, {survivors} survived", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix="xiaoe-mutant-") as home:
+        template = prepare(Path(home)) / sql.relative_to(ROOT / "include")
+        if is_noticed(template, unchanged, tests):
+            parser.error("the tests fail without any mutant")
+        for number, mutant in enumerate(made, 1):
+            if not is_noticed(template, mutant.text, tests):
+                survivors += 1
+                print(f"survived: line {mutant.line}: {mutant.before}  →  {mutant.after}", flush=True)
+            if number % 20 == 0:
+                print(f"{number} of {len(made)}, {survivors} survived", file=sys.stderr, flush=True)
     print(f"{len(made)} mutants, {len(made) - survivors} noticed, {survivors} survived")
     return 1 if survivors else 0
 

@@ -14,13 +14,16 @@ import msgspec
 from emulator.clock import Clock, to_unix
 from emulator.errors import ApiError
 from emulator.faults import HTTP_FAULTS, FaultPlan
+from emulator.learning.endpoint import LearningDayEndpoint, LearningRecordEndpoint
 from emulator.limits import Limit, Quota
 from emulator.listing import Endpoint, Listing, encode, requested_span
 from emulator.live_streams.endpoint import LiveStreamEndpoint
+from emulator.live_viewers.endpoint import ViewerEndpoint
 from emulator.options import Options
 from emulator.order_list_2.endpoint import ChangedOrderEndpoint
 from emulator.orders.endpoint import OrderEndpoint
 from emulator.products.endpoint import ProductEndpoint
+from emulator.promoters.endpoint import CustomerEndpoint, PromoterEndpoint
 from emulator.refunds.endpoint import AfterSaleEndpoint
 from emulator.shop import Shop, open_shop
 from emulator.stats import Stats
@@ -34,6 +37,11 @@ _ALL: tuple[Endpoint, ...] = (
     ProductEndpoint(),
     LiveStreamEndpoint(),
     ChangedOrderEndpoint(),
+    ViewerEndpoint(),
+    LearningDayEndpoint(),
+    LearningRecordEndpoint(),
+    PromoterEndpoint(),
+    CustomerEndpoint(),
 )
 ENDPOINTS = {endpoint.path: endpoint for endpoint in _ALL}
 _TOKEN_WINDOW = 600.0

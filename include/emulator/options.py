@@ -12,8 +12,12 @@ WIDE_WINDOWS = ("error", "cut", "served")
 ORDER_ID_WINDOWS = ("applied", "ignored")
 MESSAGE_KEYS = ("by_code", "msg", "message")
 JITTERS = ("per_state", "per_call")
-RESOURCES = ("orders", "refunds", "users", "products", "live_streams", "order_origins")
+RESOURCES = (
+    "orders", "refunds", "users", "products", "live_streams", "order_origins", "live_viewers", "learning_days",
+    "learning_progress", "promoters", "promoter_customers",
+)  # fmt: skip
 DELETED_PRODUCTS = ("listed", "dropped")
+USER_FILTERS = ("applied", "ignored", "refused")
 
 
 class Credentials(NamedTuple):
@@ -53,6 +57,7 @@ class Options:
     even: bool = False
     bad_rows: float = 0.0
     users_share: float = 1.0
+    user_filters: str = "applied"
     users_vanish_share: float = 0.0
     users_vanish_at: str | None = None
     deleted_products: str = "listed"
@@ -123,6 +128,9 @@ def _add_shop_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--even", action="store_true", help="the same rate at all hours, and no sales")
     flags.add_argument("--bad-rows", type=_share, help="share of orders whose rows cannot be typed")
     flags.add_argument("--users-share", type=_share, help="share of users that are listed")
+    flags.add_argument(
+        "--user-filters", choices=USER_FILTERS, help="what the filters of users by days do; nobody has documented them"
+    )
     flags.add_argument("--users-vanish-share", type=_share, help="share of users deleted")
     flags.add_argument("--users-vanish-at", metavar="NOW", help="when they are deleted, ISO, Beijing (default: always)")
     flags.add_argument(

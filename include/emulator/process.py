@@ -104,6 +104,12 @@ class Emulator:
         """Expected rows of `order_lines`."""
         return self._lines("truth/order_lines", shop_id, None, None)
 
+    def truth(
+        self, table: str, shop_id: str | None = None, begin: int | None = None, end: int | None = None
+    ) -> Iterator[dict[str, object]]:
+        """The expected rows of any table (see `truth.py`)."""
+        return self._lines(f"truth/{table}", shop_id, begin, end)
+
     def truth_summary(self) -> dict[str, object]:
         """Counts and sums per shop."""
         return self._ask("truth/summary")

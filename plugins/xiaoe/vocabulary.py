@@ -108,10 +108,34 @@ DAGS = {
     ),
     "xiaoe_dimensions_daily": DagName(
         Text("用户、商品、直播", "Users, products, live streams"),
-        Text("完整读取用户、商品、直播", "Users, products, live streams, complete"),
+        Text("读取商品、直播和近期的用户，每周读全部用户", "Products, live streams and recent users; weekly all users"),
         Text(
             "按用户、商品、直播的统计停在昨天；订单和福利判定不受影响。",
             "reports by user, product and live stream. Orders and benefit decisions go on.",
+        ),
+    ),
+    "xiaoe_live": DagName(
+        Text("直播观众", "Live viewers"),
+        Text("每小时读取近期直播的观众", "Viewers of recent live streams, hourly"),
+        Text(
+            "直播的观众、观看时长停在上次读取时；订单和福利判定不受影响。",
+            "reports on live streams. Orders and benefit decisions go on.",
+        ),
+    ),
+    "xiaoe_learning": DagName(
+        Text("学习数据", "Learning"),
+        Text("每晚读取每日学习时长和买家的学习进度", "Seconds learned by day, and buyers' progress, nightly"),
+        Text(
+            "学习时长和进度停在昨天；订单和福利判定不受影响。",
+            "reports on learning. Orders and benefit decisions go on.",
+        ),
+    ),
+    "xiaoe_promoters": DagName(
+        Text("推广员", "Promoters"),
+        Text("每晚读取推广员和他们的客户", "Promoters and their customers, nightly"),
+        Text(
+            "推广员和客户停在昨天；订单和福利判定不受影响。",
+            "reports on promoters. Orders and benefit decisions go on.",
         ),
     ),
     "xiaoe_benefits": DagName(
@@ -167,6 +191,14 @@ DAGS = {
             "everyone who trusts the numbers. The syncs continue meanwhile.",
         ),
     ),
+    "xiaoe_objectives": DagName(
+        Text("时效目标", "Objectives"),
+        Text("订单入库、退款判定是否及时，超时额度还剩多少", "Whether orders and refunds arrive in time"),
+        Text(
+            "等新订单、等退款判定的人：数据来得晚；已入库的数据照常。",
+            "whoever waits for new orders or for a decision: they come late. What has arrived is right.",
+        ),
+    ),
     "xiaoe_backup": DagName(
         Text("每日备份", "Backup"),
         Text("每天备份数仓，每周做一次恢复演练", "A dump of the warehouse, daily; a restore drill, weekly"),
@@ -205,11 +237,15 @@ TAGS = {
     "orders": Text("订单", "orders"),
     "refunds": Text("售后", "after-sales"),
     "dimensions": Text("用户商品直播", "dimensions"),
+    "live": Text("直播", "live"),
+    "learning": Text("学习", "learning"),
+    "promoters": Text("推广", "promoters"),
     "benefits": Text("福利", "benefits"),
     "daily": Text("每日", "daily"),
     "report": Text("报告", "report"),
     "marts": Text("看板", "marts"),
     "quality": Text("数据质量", "quality"),
+    "objectives": Text("时效", "objectives"),
     "backup": Text("备份", "backup"),
     "maintenance": Text("清理", "maintenance"),
     "shop": Text("店铺", "shop"),
@@ -225,6 +261,8 @@ TASKS = {
     "merge": Text("入库", "merge"),
     "stage_orders": Text("旧单读取", "read old orders"),
     "merge_orders": Text("旧单入库", "merge old orders"),
+    "stage_each": Text("逐个读取", "read each"),
+    "merge_each": Text("逐个入库", "merge each"),
     "decide": Text("判定", "decide"),
     "notify": Text("通知", "notify"),
     "export": Text("导出名单", "export"),
@@ -240,6 +278,7 @@ TASKS = {
     "queries": Text("关联检查", "queries"),
     "day_totals": Text("总数抽查", "day totals"),
     "storage": Text("存储采样", "storage"),
+    "evaluate": Text("时效计算", "evaluate"),
     "dump": Text("备份", "dump"),
     "retention": Text("清理过期备份", "retention"),
     "drill": Text("恢复演练", "restore drill"),
@@ -263,6 +302,11 @@ RESOURCES = {
     "products": Text("商品", "Products"),
     "live_streams": Text("直播", "Live streams"),
     "order_origins": Text("变更列表", "Changed orders"),
+    "live_viewers": Text("直播观众", "Live viewers"),
+    "learning_days": Text("每日学习", "Learning by day"),
+    "learning_progress": Text("学习进度", "Learning progress"),
+    "promoters": Text("推广员", "Promoters"),
+    "promoter_customers": Text("推广客户", "Promoters' customers"),
     "benefits": Text("福利判定", "Benefits"),
     "marts": Text("报表汇总", "Marts"),
 }
@@ -276,6 +320,7 @@ MODES = {
     "late": Text("旧单补查", "old orders"),
     "hints": Text("变更补查", "hinted orders"),
     "whole": Text("全量", "whole list"),
+    "recent": Text("近期", "recent rows"),
     "csv": Text("旧文件导入", "old file"),
     "decide": Text("判定", "decide"),
     "refresh": Text("刷新", "refresh"),

@@ -193,6 +193,35 @@ def plan_whole(run: Run) -> Plan:
     return Plan(Window(EVER, run.now), moves_watermark=True)
 
 
+def plan_recent(run: Run, read_until: datetime | None, whole_at: datetime | None, *, every: timedelta) -> Plan:
+    """What is new or changed of a whole list; the whole list, from `EVER`, where that is due.
+
+    It is for whoever triggers the DAG by hand, and where either was never read. The window begins a whole day before
+    what was read: whether a filter by days includes the first one is not documented.
+
+    Args:
+        run: The DAG run.
+        read_until: The watermark; None before the first run.
+        whole_at: When the whole list was last read, with an offset; None: never.
+        every: How many days later it is due again.
+
+    Raises:
+        XiaoeConfigError: `from` or `to` is set.
+    """
+    whole = plan_whole(run)
+    if run.kind != "scheduled" or read_until is None or whole_at is None:
+        return whole
+    if run.now.astimezone(BEIJING).date() - whole_at.astimezone(BEIJING).date() >= every:
+        return whole
+    first = midnight(read_until.astimezone(BEIJING).date() - timedelta(days=1))
+    return Plan(Window(first, run.now), moves_watermark=True)
+
+
+def plan_parents(run: Run) -> Plan:
+    """For lists of parents: those that are due now; or of the window from the form, where there is one."""
+    return _chosen_window(run) or Plan(Window(EVER, run.now), moves_watermark=True)
+
+
 def _chosen_window(run: Run) -> Plan | None:
     """The window from the form, or the interval of a backfill run; None if there is neither."""
     if run.window_from:

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench import limit, ours, script
 from bench.place import ROOT, Cost, Place, in_bare_child, in_child
 
-DLT = ROOT / ".venv-bench" / "bin" / "python"
+PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,24 @@ def run_batches(place: Place, staged: Staged, most: int) -> Run:
     return _run_script(place, staged, most, script.batched)
 
 
+def run_dlt_arrow(place: Place, staged: Staged, most: int) -> Run:
+    """The library dlt, given Arrow tables."""
+    return _run_dlt(place, staged, most, "arrow")
+
+
 def run_dlt(place: Place, staged: Staged, most: int) -> Run:
-    """The library dlt with its best settings found."""
+    """The library dlt, given rows, with its best settings found."""
     return _run_dlt(place, staged, most, "best")
 
 
 def run_dlt_defaults(place: Place, staged: Staged, most: int) -> Run:
     """The library dlt as its documentation begins."""
     return _run_dlt(place, staged, most, "defaults")
+
+
+def run_sling(place: Place, staged: Staged, most: int) -> Run:
+    """The program sling, given CSV files."""
+    return _run_program(place, staged, most, place.dsn(place.empty("sling")), "sling_peer.py", place.home / "sling")
 
 
 def _run_script(place: Place, staged: Staged, most: int, work: Callable[..., Cost]) -> Run:
@@ -89,16 +100,21 @@ def _run_script(place: Place, staged: Staged, most: int, work: Callable[..., Cos
 
 
 def _run_dlt(place: Place, staged: Staged, most: int, settings: str) -> Run:
-    database, state, names = place.empty("dlt"), place.home / "dlt", place.home / "pages.txt"
+    state = place.home / "dlt"
     shutil.rmtree(state, ignore_errors=True)
-    costs = []
+    dsn = place.dsn(place.empty("dlt")).replace("mysql://", "mysql+mysqldb://", 1)
+    return _run_program(place, staged, most, dsn, "dlt_peer.py", settings, state)
+
+
+def _run_program(place: Place, staged: Staged, most: int, dsn: str, program: str, *arguments: str | Path) -> Run:
+    """A peer that runs in its own environment."""
+    names, costs = place.home / "pages.txt", []
     for folder in (staged.first, staged.rescan):
         names.write_text("\n".join(_some_pages(staged, folder, most)))
-        dsn = place.dsn(database).replace("mysql://", "mysql+mysqldb://", 1)
-        command = [DLT, ROOT / "scripts" / "bench" / "dlt_peer.py", names, dsn, settings, state]
+        command = [PYTHON, ROOT / "scripts" / "bench" / program, names, dsn, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
-            raise RuntimeError(f"dlt failed: {done.stderr[-2000:]}")
+            raise RuntimeError(f"{program} failed: {done.stderr[-2000:]}")
         costs.append(Cost(**json.loads(done.stdout.splitlines()[-1])))
     return Run(min(most, staged.orders), *costs)
 
@@ -112,12 +128,16 @@ def _some_pages(staged: Staged, folder: str, most: int) -> Sequence[str]:
 Peer = Callable[[Place, Staged, int], Run]
 SLOW = 5_000
 """Orders for slow peers: their orders per second hardly depend on the number."""
+REFERENCES = ("ours", "limit")
+"""What is no peer: it is not a way to load the pages that somebody could choose instead of ours."""
 PEERS: dict[str, tuple[Peer, int | None, int | None]] = {
     "ours": (run_ours, None, None),
     "limit": (run_limit, None, None),
-    "dlt": (run_dlt, None, None),
+    "dlt-arrow": (run_dlt_arrow, None, None),
+    "dlt": (run_dlt, None, 2),
     "dlt-defaults": (run_dlt_defaults, 2_000, 1),
     "script-rows": (run_rows, SLOW, 1),
-    "script-batches": (run_batches, None, 2),
+    "script-batches": (run_batches, None, None),
+    "sling": (run_sling, 4 * SLOW, 1),
 }
 """Name → function, maximum number of orders, maximum number of rounds."""

@@ -60,20 +60,27 @@ class Place:
     Args:
         home: The folder.
         prefix: Prefix of the databases created here.
+        server: DSN of the server; by default the one of `make demo`.
     """
 
-    def __init__(self, home: Path, prefix: str = "xiaoe_bench") -> None:
+    def __init__(self, home: Path, prefix: str = "xiaoe_bench", server: str | None = None) -> None:
         self.home = home
         self._prefix = prefix
         self._migrated: set[str] = set()
-        command = [ROOT / "scripts" / "servers" / "database", "dsn"]
-        self._server = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()  # noqa: S603
+        self._server = server or _dsn()
         os.environ |= {
             "AIRFLOW_HOME": str(home / "airflow"),
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
             "XIAOE_PAGE_STORE": f"file://{home}/pages",
         }
         self.use(None)
+
+    def settings(self) -> dict[str, str]:
+        """Name → value of what says how durable a commit is, and the server's version."""
+        wanted = ("version", "log_bin", "sync_binlog", "innodb_flush_log_at_trx_commit")
+        with self.connected() as server, server.cursor() as cursor:
+            cursor.execute(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN {wanted}")
+            return dict(cursor.fetchall())
 
     def dsn(self, database: str) -> str:
         """A database on the server, `mysql://...`."""
@@ -149,6 +156,16 @@ class Place:
             self.use(one, calls_per_second=300)
             yield one
         self.use(None)
+
+
+def given_server() -> str | None:
+    """DSN of the server that the environment names, or None."""
+    return _dsn() if os.environ.get("AIRFLOW_CONN_XIAOE_MYSQL") else None
+
+
+def _dsn() -> str:
+    command = [ROOT / "scripts" / "servers" / "database", "dsn"]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()  # noqa: S603
 
 
 def in_child(work: Callable[..., Any], *arguments: Any) -> Any:

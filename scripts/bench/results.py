@@ -11,20 +11,24 @@ from typing import Any
 
 import pygal
 
-from bench.peers import Run, Staged
+from bench.peers import REFERENCES, Run, Staged
 from bench.place import Cost
 
 NAMES = {
     "ours": "this project",
     "limit": "LOAD DATA of ready-made files",
-    "dlt": "dlt, best settings found",
+    "dlt-arrow": "dlt, Arrow tables",
+    "dlt": "dlt, rows, best settings found",
     "dlt-defaults": "dlt, defaults",
     "script-rows": "script, row by row",
     "script-batches": "script, batches of 1,000",
+    "sling": "sling, CSV files",
 }
 
 
-def summary(rounds: dict[str, list[Run]], staged: Staged, hashing: list[Cost]) -> dict[str, Any]:
+def summary(
+    rounds: dict[str, list[Run]], staged: Staged, hashing: list[Cost], server: dict[str, str]
+) -> dict[str, Any]:
     """Medians per peer, ratios per round and their medians; seconds, orders per second, megabytes."""
     peers = {
         name: {
@@ -45,7 +49,9 @@ def summary(rounds: dict[str, list[Run]], staged: Staged, hashing: list[Cost]) -
     hashed = median(cost.seconds for cost in hashing)
     mine = peers.get("ours", {})
     nothing = mine.get("nothing_changed_seconds")
+    best_load, best_rescan = (best(peers, f"{work}_orders_per_s") for work in ("first_load", "rescan"))
     return {
+        "server": server,
         "orders": staged.orders,
         "cpus": os.cpu_count(),
         "load_average": os.getloadavg()[0],
@@ -55,28 +61,57 @@ def summary(rounds: dict[str, list[Run]], staged: Staged, hashing: list[Cost]) -
         "fetch_and_merge_orders_per_s": mine and staged.orders / (fetch[0] + mine["first_load_seconds"]),
         "hash_alone_seconds": hashed,
         "nothing_changed_vs_fetch_and_hash": nothing and (fetch[2] + nothing) / (fetch[2] + hashed),
-        "first_load_vs_dlt": ratio(rounds, "dlt", lambda run: rate(run, run.first)),
+        "best_first_load": best_load,
+        "best_rescan": best_rescan,
+        "first_load_vs_best": ratio(rounds, best_load, lambda run: rate(run, run.first)),
         "first_load_vs_limit": ratio(rounds, "limit", lambda run: rate(run, run.first)),
+        "rescan_vs_best": ratio(rounds, best_rescan, lambda run: rate(run, run.rescan)),
+        "first_load_vs_dlt": ratio(rounds, "dlt", lambda run: rate(run, run.first)),
         "rescan_vs_dlt": ratio(rounds, "dlt", lambda run: rate(run, run.rescan)),
     }
+
+
+def best(peers: dict[str, dict[str, Any]], figure: str) -> str | None:
+    """The peer that does most orders per second; None without peers."""
+    rates = {name: peer[figure] for name, peer in peers.items() if name not in REFERENCES and peer[figure]}
+    return max(rates, key=rates.__getitem__, default=None)
+
+
+def binlog_share(found: dict[str, dict[str, Any]]) -> str:
+    """The part of a first load's time that the binary log takes, if both servers were measured."""
+    if not {"durable", "no-binlog"} <= found.keys():
+        return "the binary log's share: run with --settings durable,no-binlog"
+    shares = []
+    for name in REFERENCES:
+        seconds = [found[of]["peers"].get(name, {}).get("first_load_seconds") for of in ("durable", "no-binlog")]
+        if all(seconds):
+            shares.append(f"{NAMES[name]} {1 - seconds[1] / seconds[0]:.0%}")
+    return f"the binary log's share of a first load: {', '.join(shares)}"
 
 
 def last_line(found: dict[str, Any]) -> str:
     """The line for scripts; `nan` if the peer was skipped."""
     mine = found["peers"].get("ours", {})
     values = {
-        "first_load_vs_dlt": shown(found["first_load_vs_dlt"], 2),
+        "first_load_vs_best": shown(found["first_load_vs_best"], 2),
         "first_load_vs_limit": shown(found["first_load_vs_limit"], 2),
-        "rescan_vs_dlt": shown(found["rescan_vs_dlt"], 1),
+        "rescan_vs_best": shown(found["rescan_vs_best"], 1),
         "rescan_orders_per_s": shown(mine.get("rescan_orders_per_s"), 0),
         "peak_mb": shown(mine.get("peak_mb"), 0),
+        "best_first_load": found["best_first_load"] or "none",
+        "best_rescan": found["best_rescan"] or "none",
+        "first_load_vs_dlt": shown(found["first_load_vs_dlt"], 2),
+        "rescan_vs_dlt": shown(found["rescan_vs_dlt"], 1),
     }
     return " ".join(f"{key}={value}" for key, value in values.items())
 
 
 def table(found: dict[str, Any]) -> str:
     """The table for people."""
-    lines = [f"{'':<32}{'orders':>9}{'rounds':>7}{'first load':>12}{'rescan':>10}{'nothing':>9}{'peak MB':>9}"]
+    lines = [
+        "server: " + " ".join(f"{name}={value}" for name, value in found["server"].items()),
+        f"{'':<32}{'orders':>9}{'rounds':>7}{'first load':>12}{'rescan':>10}{'nothing':>9}{'peak MB':>9}",
+    ]
     for name, peer in found["peers"].items():
         nothing = peer["nothing_changed_seconds"]
         lines.append(
@@ -92,12 +127,14 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write(found: dict[str, Any], figures: Path, chart: Path) -> None:
-    """The figures as JSON, and a chart of them."""
+def write(found: dict[str, dict[str, Any]], figures: Path, chart: Path) -> None:
+    """The first server's figures as JSON, those of others below "others", and a chart of the first."""
+    first, *others = found
     for path in (figures, chart):
         path.parent.mkdir(parents=True, exist_ok=True)
-    figures.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    draw(found, chart)
+    written = found[first] | {"others": {name: found[name] for name in others}}
+    figures.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    draw(found[first], chart)
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
@@ -119,9 +156,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
     path.write_bytes(chart.render())
 
 
-def ratio(rounds: dict[str, list[Run]], peer: str, of: Callable[[Run], float]) -> float | None:
+def ratio(rounds: dict[str, list[Run]], peer: str | None, of: Callable[[Run], float]) -> float | None:
     """The median over the rounds of ours to the peer's in the same round."""
-    pairs = zip(rounds.get("ours", []), rounds.get(peer, []), strict=False)
+    pairs = zip(rounds.get("ours", []), rounds.get(peer or "", []), strict=False)
     return median(of(mine) / of(other) for mine, other in pairs)
 
 

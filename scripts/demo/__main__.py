@@ -5,7 +5,8 @@
     python -m demo --fault-rate 0.05    any other arguments are for the emulator: here, every twentieth call fails
 
 The two shops are emulated by include/emulator. Its clock stands three days in the past; once the history is loaded it
-moves to now, so that there are new orders and refunds to find. It runs on after the comparison.
+moves to now, so that there are new orders and refunds to find. The shops push their changes. It runs on after the
+comparison.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from demo.warehouse import connected, demo_dsn, equal_tables, query
 from emulator.options import Credentials
-from emulator.process import airflow_connection
-from servers.airflow import ROOT, Standalone, group_lives, stop_group, wait_until
+from emulator.process import Emulator, airflow_connection
+from emulator.push.sealing import Secrets
+from servers.airflow import ROOT, Standalone, free_port, group_lives, stop_group, wait_until
 
 BEIJING = timezone(timedelta(hours=8))
 FOLDER = ROOT / ".local" / "demo"
@@ -39,8 +41,13 @@ SHOPS = {
     "xiaoe_second": Credentials("appdemo0000002", "xopdemo0000002", "demo-secret-0000002"),
 }
 """Airflow connection → its shop."""
+PUSH = Secrets("demo-token-0000001", "demoPushSecret00000000000000000000000000000")
+"""Of the message push of both shops."""
+PUSHED = timedelta(days=1)
+"""So much of what happened is pushed at once when the clock has moved on; a merge of accounts is among it."""
 INCREMENTAL = "xiaoe_orders_incremental"
 DAGS = {
+    "xiaoe_orders_hinted": [("orders", "hints")],
     "xiaoe_orders_rescan": [("orders", "rescan")],
     "xiaoe_orders_deep_rescan": [("orders", "deep_rescan")],
     "xiaoe_refunds": [("refunds", "incremental"), ("orders", "late")],
@@ -68,9 +75,11 @@ def main() -> int:
     FOLDER.mkdir(parents=True)
     try:
         dsn = database()
-        url = start_emulator(sys.argv[1:])
+        push_port = free_port()
+        url = start_emulator(push_port, sys.argv[1:])
+        start_push_service(push_port, url)
         airflow = start_airflow(dsn, url)
-        run(airflow, dsn, url)
+        run(airflow, dsn, url, push_port)
     except (RuntimeError, KeyboardInterrupt) as error:
         say(f"[bold red]the demo failed:[/] {error}\nlogs: {FOLDER}; stop what still runs: make demo-stop")
         return 1
@@ -99,14 +108,15 @@ def database() -> str:
     return dsn
 
 
-def start_emulator(flags: list[str]) -> str:
-    """Start the emulator of the Xiaoe API; return its URL."""
+def start_emulator(push_port: int, flags: list[str]) -> str:
+    """Start the emulator of the Xiaoe API, which pushes to this port; return its URL."""
     clock = datetime.now(BEIJING) - BEHIND
     with open(FOLDER / "emulator.log", "wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [
                 *(sys.executable, "-m", "emulator", "--port", "0", "--frozen"),
                 *(f"--shop={':'.join(shop)}" for shop in SHOPS.values()),
+                *(f"--push={':'.join((shop.app_id, *PUSH, push_url(push_port, shop)))}" for shop in SHOPS.values()),
                 *("--start", f"{HISTORY_START:%Y-%m-%d}", "--now", f"{clock:%Y-%m-%dT%H:%M:%S}"),
                 *("--orders-per-day", str(ORDERS_PER_DAY), *flags),
             ],
@@ -125,6 +135,33 @@ def start_emulator(flags: list[str]) -> str:
     return url
 
 
+def push_url(port: int, shop: Credentials) -> str:
+    """Where a shop pushes its messages."""
+    return f"http://127.0.0.1:{port}/push/{shop.app_id}"
+
+
+def connections(url: str) -> dict[str, str]:
+    """The environment that names the shops, their pushes included."""
+    secrets = {"push_token": PUSH.token, "push_secret": PUSH.aeskey}
+    named = {f"AIRFLOW_CONN_{name.upper()}": airflow_connection(url, shop, **secrets) for name, shop in SHOPS.items()}
+    return {"XIAOE_CONN_IDS": ",".join(SHOPS), "XIAOE_HINTS": "push", **named}
+
+
+def start_push_service(port: int, url: str) -> None:
+    """Start the service that takes the shops' pushes; the emulator repeats what is not answered yet."""
+    with open(FOLDER / "push.log", "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "xiaoe.cli", "push"],
+            env={**os.environ, **connections(url), "XIAOE_PUSH_PORT": str(port)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    remember("push", process.pid)
+    say(f"push        taken at http://127.0.0.1:{port}/push")
+
+
 def start_airflow(dsn: str, url: str) -> Standalone:
     """Start Airflow with connections to both, wait until it is up, and create the pool."""
     airflow = Standalone(FOLDER / "airflow")
@@ -132,9 +169,8 @@ def start_airflow(dsn: str, url: str) -> Standalone:
         {
             "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
             "AIRFLOW_CONN_XIAOE_MYSQL": dsn,
-            "XIAOE_CONN_IDS": ",".join(SHOPS),
             "XIAOE_HISTORY_INTERVAL_DAYS": str(HISTORY_INTERVAL_DAYS),
-            **{f"AIRFLOW_CONN_{name.upper()}": airflow_connection(url, shop) for name, shop in SHOPS.items()},
+            **connections(url),
         }
     )
     assert airflow.process is not None  # noqa: S101 - for the type checker
@@ -148,13 +184,15 @@ def start_airflow(dsn: str, url: str) -> Standalone:
     return airflow
 
 
-def run(airflow: Standalone, dsn: str, url: str) -> None:
+def run(airflow: Standalone, dsn: str, url: str, push_port: int) -> None:
     """Load the history, move the clock, run everything else; then every table must equal the shops."""
     load_history(airflow, dsn)
     unpause(airflow, INCREMENTAL)
     report(airflow, dsn, INCREMENTAL, "orders", "incremental")
     moved = requests.post(f"{url}/_emulator/clock", json={"advance": int(BEHIND.total_seconds())}, timeout=30)
     say(f"shops       their clock moves on three days to {moved.json()['now']}: new orders, refunds, deliveries")
+    unpause(airflow, "xiaoe_orders_hinted")
+    push(url, push_port)
     for dag_id in DAGS:
         unpause(airflow, dag_id)
     for dag_id, steps in DAGS.items():
@@ -167,8 +205,50 @@ def run(airflow: Standalone, dsn: str, url: str) -> None:
     report(airflow, dsn, INCREMENTAL, "orders", "incremental")
     for line in equal_tables(dsn, url, list(SHOPS.values()), since=HISTORY_START):
         say(line)
+    tell_of_hints(airflow, dsn)
     check(airflow, dsn)
     requests.post(f"{url}/_emulator/clock", json={"frozen": False}, timeout=30)
+
+
+def push(url: str, port: int) -> None:
+    """Let each shop push what happened in its last hours.
+
+    Raises:
+        RuntimeError: The service did not take a message.
+    """
+    emulator = Emulator(url)
+    now = int(datetime.fromisoformat(str(emulator.clock()["now"])).replace(tzinfo=BEIJING).timestamp())
+    for shop in SHOPS.values():
+        told: dict[str, Any] = emulator.push(
+            shop_id=shop.app_id, url=push_url(port, shop), token=PUSH.token, aeskey=PUSH.aeskey,
+            begin=now - int(PUSHED.total_seconds()), end=now,
+        )  # fmt: skip
+        if told["unanswered"]:
+            raise RuntimeError(f"the push service answered {told['answers']}: see {FOLDER / 'push.log'}")
+        say(f"push        {shop.app_id}  {len(told['answered'])} messages taken")
+
+
+def tell_of_hints(airflow: Standalone, dsn: str) -> None:
+    """Wait until no hint waits, and print what came of them.
+
+    Raises:
+        RuntimeError: They were not looked up.
+    """
+
+    def looked_up() -> bool:
+        fail_on_failed_runs(airflow, "xiaoe_orders_hinted")
+        return query(dsn, "SELECT COUNT(*) FROM change_hints") == [[0]]
+
+    wait_until(looked_up, PATIENCE, "hints wait: xiaoe_orders_hinted did not look them up")
+    outcomes = query(dsn, "SELECT outcome, COUNT(*) FROM hint_looks GROUP BY outcome ORDER BY outcome")
+    [[orders, first]] = query(
+        dsn,
+        "SELECT COUNT(DISTINCT shop_id, order_id), MIN(TIMESTAMPDIFF(SECOND, told_at, taken_at)) FROM hint_looks"
+        " WHERE outcome IN ('new', 'changed')",
+    )
+    told = ", ".join(f"{outcome} {count}" for outcome, count in outcomes)
+    soonest = f", the first {first} s after its push" if orders else ""
+    say(f"hints       looked up: {told}; {orders} orders changed by them{soonest}")
 
 
 def check(airflow: Standalone, dsn: str) -> None:

@@ -178,9 +178,14 @@ launch() {
   local port=$1 options=(
     "--port=$1" --bind-address=127.0.0.1 "--log-error=$LOG" "--init-file=$RUN/startup.sql"
     --local-infile=1 --character-set-server=utf8mb4 --max-allowed-packet=256M
-    # A server to develop and test on: no binary log, no fsync at every commit.
-    --skip-log-bin --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0 --innodb-buffer-pool-size=1G
+    --innodb-buffer-pool-size=1G
   )
+  case ${XIAOE_DURABILITY:-fast} in
+    fast) options+=(--skip-log-bin --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0) ;;
+    no-binlog) options+=(--skip-log-bin --innodb-flush-log-at-trx-commit=1) ;;
+    durable) options+=(--log-bin=binlog --server-id=1 --sync-binlog=1 --innodb-flush-log-at-trx-commit=1) ;;
+    *) die "XIAOE_DURABILITY is '$XIAOE_DURABILITY': fast, no-binlog or durable" ;;
+  esac
   if [ "$FLAVOUR" = mysql ]; then
     options+=(--mysqlx=0 --innodb-redo-log-capacity=512M --secure-file-priv=NULL)
   else

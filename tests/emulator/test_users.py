@@ -208,3 +208,15 @@ def test_the_truth_can_be_bounded_half_open(shop, truth):
     begin, end = shop.begin + 20 * DAY, shop.begin + 30 * DAY
     bounded = shop.truth("users", begin=begin, end=end)
     assert bounded == [row for row in truth.values() if "2025-01-21" <= row["registered_at"] < "2025-01-31"]
+
+
+@pytest.mark.parametrize("filters", ["ignored", "refused"])
+def test_a_shop_may_know_no_filter_by_days(connect, filters):
+    shop = connect(user_filters=filters)
+    days = {"user_created_start": "2025-03-01", "latest_visited_start": "2025-03-01"}
+    asked = shop.call("users", **days)
+    if filters == "refused":
+        assert asked["code"] == 1002
+    else:
+        assert asked["data"]["total"] == shop.call("users")["data"]["total"]
+    assert shop.call("users")["code"] == 0

@@ -14,7 +14,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from support.worlds.marts import Sale, content, lose, merge, merge_users, refresh
+from support.worlds.marts import Sale, content, lose, merge, merge_accounts, merge_users, refresh
 from support.worlds.shop import Database
 from support.worlds.small_shop import NOW, SEEN, A, B, fill
 from xiaoe.exports.files import export_of, export_table
@@ -337,6 +337,10 @@ def test_a_reason_that_few_give_is_not_shown(session: Session, database: Databas
 
 RANDOM = random.Random(20)
 CHANNELS = ["微信", "抖音", None]
+MERGES: list[dict[str, str]] = [
+    {"u1": "u2", "u2": "u44", "u5": "u6"}, {"u7": "u1"}, {"u2": "u3", "u44": "u8"}, {"u3": "u9"},
+]  # fmt: skip
+"""Accounts that are merged as time goes by; u44 buys nothing."""
 
 
 def random_sale(number: int) -> Sale:
@@ -361,13 +365,16 @@ Order = dict[str, Any]
 
 
 def bought(database: Database) -> list[Order]:
-    """Paid orders that count, with what is said of them in docs/bi.md, oldest first."""
+    """Paid orders that count, with what is said of them in docs/bi.md, oldest first; `user_id` is the person."""
+    merges = dict(table(database, "SELECT source_user_id, target_user_id FROM user_merges"))
     sources = {row["user_id"]: row["source"] for row in database.rows("SELECT user_id, source FROM users")}
     found = []
     for row in database.rows("SELECT * FROM orders ORDER BY pay_time"):
         imported = row["client_type"] in (10, 30) or {"30", "70"} & set((row["order_type"] or "").split(","))
         if row["pay_time"] is None or row["absent_since"] is not None or imported:
             continue
+        while row["user_id"] in merges:
+            row["user_id"] = merges[row["user_id"]]
         money, state = row["refund_money"], row["order_state"]
         is_back = state not in (8, 9) and (
             (money or 0) > 0 or state in (3, 10) or (state == 11 and money is None and row["refund_time"] is not None)
@@ -438,6 +445,7 @@ def test_everything_is_what_python_makes_of_random_orders(
         users = {f"u{n}": RANDOM.choice(CHANNELS) for n in RANDOM.sample(range(45), 20)}
         registered = {user: datetime(2025, 1, 1) + timedelta(days=RANDOM.randrange(500)) for user in users}
         merge_users(session, A, users, moment, registered)
+        merge_accounts(session, A, MERGES[at], moment)
         monkeypatch.setattr(refreshing, "_MAX_BUYER_DAYS", 0 if at % 2 else 10_000)
         refresh(A, NOW)
     lost = database.rows("SELECT order_id FROM orders ORDER BY order_id LIMIT 20")
@@ -465,7 +473,10 @@ def test_everything_is_what_python_makes_of_random_orders(
 
     firsts = {user: held[0]["day"] for user, held in histories(orders).items()}
     signups: Counter[tuple[Any, ...]] = Counter()
+    merged = {source for merges in MERGES for source in merges}
     for row in database.rows("SELECT * FROM users WHERE registered_at IS NOT NULL"):
+        if row["user_id"] in merged:
+            continue
         on, first = row["registered_at"].date(), firsts.get(row["user_id"])
         signups[on, row["source"] or "未知", range_of(max((first - on).days, 0) if first else None)] += 1
     held = database.rows("SELECT day, channel, within_days, users FROM bi_registrations")

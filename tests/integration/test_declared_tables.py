@@ -26,6 +26,7 @@ TYPES: dict[Any, str] = {
     values.number: "decimal(20,4)",
     values.time: "datetime",
     values.planned: "datetime",
+    values.day: "date",
     values.text: "text",
     order_origins.lines: "text",
     values.identifier: "varchar(128)",

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator, running
-from support.faults.processes import KillSwitch, killed_everywhere
+from support.faults.chaos import by_level, spread
+from support.faults.processes import KillSwitch, killed_everywhere, things_in
 from support.fixtures import Connect
 from support.worlds.runs import TaskRunner
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync, days, truth_by_id, unlike
@@ -301,14 +302,19 @@ def test_a_merge_killed_at_any_statement_loses_no_hint(
     hints: Queue,
     arm: Callable[[KillSwitch], None],
 ) -> None:
-    """Either a hint waits, or its order is as the shop has it; a retry ends as undisturbed."""
+    """Either a hint waits, or its order is as the shop has it; a retry ends as undisturbed.
+
+    At fifteen statements, in `make chaos` at each.
+    """
     names = changed_orders(shop)[:3]
     hints.add(*names, names[0], told=LATER)
     folder, manifest = staged(runs.stage("orders", "hints"))
     truth = [truth_by_id(shop, Window(OPENED, LATER))[name] for name in names]
     before = held(database, names)
     deaths: Counter[str] = Counter()
-    for _ in killed_everywhere(lambda: sync.merge(folder, manifest), arm):
+    points = spread(things_in(lambda: sync.merge(folder, manifest), arm) + 2, by_level(15, None, None))
+    restore(database, before, names)
+    for _ in killed_everywhere(lambda: sync.merge(folder, manifest), arm, points):
         waiting = hints.orders()
         assert waiting in ([], [*names, names[0]])
         deaths["waiting" if waiting else "taken"] += 1
@@ -320,7 +326,7 @@ def test_a_merge_killed_at_any_statement_loses_no_hint(
         assert database.value("SELECT SUM(hints) FROM hint_looks") == 4
         assert unlike(held(database, names)["orders"], truth, "order_id") == []
         restore(database, before, names)
-    assert deaths["waiting"] > 15
+    assert deaths["waiting"] > by_level(8, 15, 15)
     assert deaths["taken"] >= 1
 
 
@@ -373,7 +379,7 @@ def test_each_change_counts_for_the_run_that_saw_it_first(
     assert found["rescan"]["rescans_only"] == len(logged) - 4, "a hint on one came a minute later"
 
 
-WATCHED = ("order_state", "ship_state", "refund_money", "refund_time")
+WATCHED = ("order_state", "ship_state", "refund_money", "refund_time", "settle_time")
 """What the log of changes watches."""
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.faults.chaos import by_level
-from support.worlds.marts import MARTS, Sale, content, lose, merge, merge_users, refresh
+from support.worlds.marts import MARTS, Sale, content, lose, merge, merge_accounts, merge_users, refresh
 from support.worlds.shop import Database
 from xiaoe.marts.refresh import Refresher
 from xiaoe.mysql.session import Session
@@ -69,7 +69,7 @@ found = st.builds(
     Sale,
     shop_id=st.just(SHOP),
     order_id=st.sampled_from(["o1", "o2", "o3", "o4", "o5", "o6"]),
-    user_id=st.sampled_from(["u1", "u2", None]),
+    user_id=st.sampled_from(["u1", "u2", "u3", None]),
     resource_id=st.sampled_from(["p1", "p2", None]),
     resource_type_text=st.sampled_from(["视频", None]),
     resource_type=st.sampled_from([3, 1, None]),
@@ -96,6 +96,11 @@ steps = st.one_of(
         st.dictionaries(st.sampled_from(["u1", "u2"]), st.sampled_from([None, "微信", "抖音"]), min_size=1),
         st.dictionaries(st.sampled_from(["u1", "u2"]), moments),
     ),
+    st.tuples(
+        st.just("accounts"),
+        st.dictionaries(st.sampled_from(["u1", "u2", "u3", "u4"]), st.sampled_from(["u1", "u2", "u3"]), min_size=1),
+        st.integers(0, 9),
+    ),
     st.tuples(st.just("refresh")),
 )
 
@@ -114,6 +119,8 @@ def test_whatever_happens_the_marts_are_what_they_would_be_from_nothing(
             lose(session, what[0])
         elif kind == "users":
             merge_users(session, SHOP, what[0], SEEN, what[1])
+        elif kind == "accounts":
+            merge_accounts(session, SHOP, what[0], SEEN + timedelta(minutes=what[1]))
         else:
             refresh(SHOP, TODAY)
     refresh(SHOP, TODAY)
@@ -236,7 +243,7 @@ def test_no_view_needs_rights_on_what_it_reads(database: Database) -> None:
         " WHERE table_schema = DATABASE() AND table_name LIKE 'bi\\_%%'",
         (),
     )
-    assert len(views) == 24
+    assert len(views) == 32
     assert {row["runs_as"] for row in views} == {"DEFINER"}
 
 

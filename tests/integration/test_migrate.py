@@ -93,11 +93,11 @@ def test_three_at_once(place: Place) -> None:
 
 
 def test_killed_anywhere(place: Place) -> None:
-    """Before every sixteenth statement that changes something, in `make chaos` before each; others on MariaDB.
+    """Before every fortieth statement that changes something, in `make chaos` before each; others on MariaDB.
 
     The next one brings it to the end, whatever was left.
     """
-    step = by_level(16, 4, 1)
+    step = by_level(40, 4, 1)
     migrate()
     expected = place.schema()
     place.drop()

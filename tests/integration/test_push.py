@@ -347,6 +347,20 @@ def test_a_service_that_is_killed_has_stored_what_it_acknowledged(database: Data
 
 
 @one_server
+def test_killed_before_the_commit_it_has_acknowledged_nothing(
+    migrated: str, database: Database, shop: pytest.MonkeyPatch
+) -> None:
+    """The statements of a message have run, its commit is under way: whoever hears `success` now loses a change."""
+    with through_a_relay(shop, migrated) as relay, pushing_child(APP_ID) as (client, child):
+        assert client.change("o_1") == SUCCESS
+        relay.withhold(b"COMMIT")
+        answer = client.change("o_2")
+        child.kill()
+    assert hints(database) == ["o_1"]
+    assert answer == (503, "not stored: send it again")
+
+
+@one_server
 def test_a_service_that_is_stopped_answers_what_has_come(database: Database, shop: pytest.MonkeyPatch) -> None:
     with pushing(APP_ID) as client, ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(client.change, [f"o_{n}" for n in range(20)]))

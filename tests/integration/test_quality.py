@@ -285,6 +285,12 @@ CASES = (
                            f" ('{APP_ID}', '2026-11-18', 9, 'x', 9, 9, 9)",),
          "2026-11-19：3 次未收下，最近一次 bad_signature；超出每日条数上限，2 次未收下；超出每日存储上限，"
          "5 条只留提示；1 条无法解析"),
+    Case("hints_waiting", ("INSERT INTO change_hints (shop_id, order_id, source, told_at) VALUES"
+                           f" ('{APP_ID}', 'o_2', 'push', '2026-11-20 01:59:59'),"
+                           f" ('{APP_ID}', 'o_1', 'push', '2026-11-20 01:00:00'),"
+                           f" ('{APP_ID}', 'o_0', 'push', '2026-11-20 02:00:00'),"
+                           f" ('{APP_ID}x', 'o_0', 'list', '2026-11-01 02:00:00')",),
+         "消息推送：2 条，最早的于 2026-11-20 09:00 收到，如 o_1"),
     Case("ledger_complete", window(LATE_GAP, "scheduled"), "缺口：2026-10-26 00:00:00 至"),
     Case("ledger_complete", window(NO_HISTORY_YET), "历史尚未读完：2026-10-20 00:00:00 至", severity="warning"),
     Case("ledger_complete", (*window(NO_HISTORY_YET),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from emulator.process import Emulator, running
 from support.fixtures import Connect
+from support.worlds.runs import TaskRunner
 from support.worlds.shop import (
     APP_ID,
     CLIENT_ID,
@@ -28,13 +30,20 @@ from support.worlds.shop import (
 )
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeReconciliationError
+from xiaoe.hints import queue
+from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.orders import ORDERS
 from xiaoe.windows import MAX_SLICE, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, slices
 
 pytestmark = pytest.mark.mysql
 
 OVERLAP, LAG = timedelta(hours=1), timedelta(minutes=1)
-LOGGED = ("order_state", "ship_state", "refund_money", "refund_time")
+LOGGED = ("order_state", "ship_state", "refund_money", "refund_time", "settle_time")
+
+
+@pytest.fixture
+def tasks(sync: Sync, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TaskRunner:
+    return TaskRunner(api, monkeypatch, tmp_path / "tasks")
 
 
 def test_full_history_equals_the_truth(sync: Sync, database: Database, api: Emulator) -> None:
@@ -89,19 +98,26 @@ def test_incremental_every_half_hour_misses_nothing(sync: Sync, database: Databa
     assert unbalanced(database) == []
 
 
-def test_rescans_find_every_change_and_log_exactly_those(sync: Sync, database: Database, api: Emulator) -> None:
-    """The clock goes on by 40 days in steps of an hour to 15 days; each rescan reads the last 15 days again."""
-    now = clock(api, START + days(20))
+@pytest.mark.parametrize("with_hints", [False, True], ids=["hints off", "hints on"])
+def test_rescans_find_every_change_and_log_exactly_those(
+    sync: Sync, database: Database, api: Emulator, tasks: TaskRunner, with_hints: bool
+) -> None:
+    """The clock goes on by 40 days in steps of an hour to 15 days; each rescan reads the last 15 days again.
+
+    With hints, every other change is told, one of them twice, and looked up before: the log is the same.
+    """
+    now = tasks.at(START + days(20))
     window = rescan(now).window
     sync.run(window)
     assert differences(database, api, window) == []
     for step in (days(1 / 24), days(0.5), days(1), days(2), days(5), days(7), days(10), days(15) - days(1 / 24)):
         before, known = truth_by_id(api, window), log_ids(database)
-        now = clock(api, now + step)
+        now = tasks.at(now + step)
         plan = rescan(now)
         window = plan.window
-        counts = sync.follow(plan, "rescan")
         after = truth_by_id(api, window)
+        counts = look_up(tasks, told_of(before, after), now) if with_hints else Counter()
+        counts += sync.follow(plan, "rescan")
         assert differences(database, api, window) == []
         both = before.keys() & after.keys()
         assert counts["updated"] == sum(before[key] != after[key] for key in both), step
@@ -236,6 +252,22 @@ def incremental(sync: Sync, now: datetime) -> Plan:
     run = Run("scheduled", now, now - timedelta(minutes=30), now)
     watermark = sync.watermark("incremental")
     return plan_incremental(run, watermark, overlap=OVERLAP, lag=LAG, first=now - LAG - days(7))
+
+
+def told_of(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[str]:
+    """Every other order that changed; the first of them once more."""
+    names = sorted(name for name in before.keys() & after.keys() if after[name] != before[name])[::2]
+    return names + names[:1]
+
+
+def look_up(tasks: TaskRunner, names: list[str], now: datetime) -> Counter[str]:
+    """The shop tells that these orders changed, and the DAG of hints runs."""
+    with Warehouse().session() as session:
+        queue.add_many(session, [(APP_ID, name) for name in names], "push", None, now)
+        session.commit()
+    counts = tasks.sync("orders", "hints")
+    assert counts["updated"] == len({*names})
+    return counts
 
 
 def rescan(now: datetime) -> Plan:

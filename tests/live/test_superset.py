@@ -70,6 +70,25 @@ BY_AGE = (
     f" SUM(IF(DATE(o.pay_time) > DATE(f.first), o.price, 0)) AS old {FIRST} JOIN orders AS o USING (user_id)"
     f" WHERE o.absent_since IS NULL AND o.is_imported = 0 AND o.pay_time {SPAN.format('o.pay_time')}"
 )
+WATCHED = (
+    "FROM live_viewers AS v JOIN live_streams AS l USING (shop_id, live_id)"
+    f" WHERE l.absent_since IS NULL AND l.start_at {SPAN.format('l.start_at')}"
+)
+BOUGHT_SOON = (
+    "EXISTS (SELECT 1 FROM orders AS o WHERE o.shop_id = v.shop_id AND o.user_id = v.user_id"
+    " AND o.absent_since IS NULL AND o.is_imported = 0 AND o.pay_time >= l.start_at"
+    " AND o.pay_time < l.start_at + INTERVAL 7 DAY)"
+)
+LEARNED = f"FROM learning_days WHERE stay_seconds > 0 AND day {SPAN.format('day')}"
+BUYERS_OF_COURSES = (
+    "FROM (SELECT o.user_id, o.resource_id, MIN(o.pay_time) AS paid_at,"
+    f" COALESCE(MAX({RETURNED}), 0) AS is_back FROM orders AS o WHERE {SOLD} AND"
+    " pay_time IS NOT NULL AND resource_id IN (SELECT resource_id FROM learning_progress) GROUP BY 1, 2) AS b"
+    " LEFT JOIN learning_progress AS p USING (user_id, resource_id)"
+)
+READ = f"{BUYERS_OF_COURSES} WHERE b.user_id IN (SELECT parent_id FROM parent_readings)"
+PROMOTED = f"{PAID} AND order_id IN (SELECT order_id FROM promoted_orders)"
+CUSTOMERS = f"FROM promoter_customers WHERE bound_at {SPAN.format('bound_at')}"
 PENDING = "SELECT COUNT(*) FROM benefit_decisions WHERE decision = 'pending'"
 STREAMS = f"FROM live_streams WHERE absent_since IS NULL AND start_at {SPAN.format('start_at')}"
 REFUND_RATE = f"SELECT SUM({BACK}) / SUM(price) {PAID}"
@@ -138,6 +157,31 @@ TILES: dict[str, dict[str, str]] = {
         "观看次数": f"SELECT SUM(view_count) {STREAMS}",
         "打赏金额": f"SELECT SUM(reward_sum) / 10000 {STREAMS}",
         "购买次数": f"SELECT SUM(purchase_count) {STREAMS}",
+        "观众人数": f"SELECT COUNT(*) {WATCHED}",
+        "人均看直播（分钟）": f"SELECT SUM(v.live_seconds) / 60 / SUM(v.live_seconds > 0) {WATCHED}",
+        "7 天内付款观众": f"SELECT SUM({BOUGHT_SOON}) {WATCHED}",
+        "观众付款率": f"SELECT SUM({BOUGHT_SOON}) / COUNT(*) {WATCHED}",
+    },
+    "learning": {
+        "日均学习人数": f"SELECT COUNT(*) / COUNT(DISTINCT day) {LEARNED}",
+        "学习时长（小时）": f"SELECT SUM(stay_seconds) / 3600 {LEARNED}",
+        "人均每日学习（分钟）": f"SELECT SUM(stay_seconds) / 60 / COUNT(*) {LEARNED}",
+        "课程购买人数": f"SELECT COUNT(*) {BUYERS_OF_COURSES}",
+        "开课率": f"SELECT COUNT(p.user_id) / COUNT(*) {READ}",
+        "完课率": f"SELECT SUM(COALESCE(p.is_finished, 0)) / COUNT(*) {READ}",
+        "流失风险人数": f"SELECT COUNT(*) {READ} AND COALESCE(p.is_finished, 0) = 0 AND b.is_back = 0"
+        " AND b.paid_at < DATE(UTC_TIMESTAMP() + INTERVAL 8 HOUR) - INTERVAL 14 DAY AND (p.last_learned_at IS NULL"
+        " OR p.last_learned_at < DATE(UTC_TIMESTAMP() + INTERVAL 8 HOUR) - INTERVAL 14 DAY)",
+    },
+    "promotion": {
+        "推广实收": f"SELECT SUM(price) / 10000 {PROMOTED}",
+        "推广订单数": f"SELECT COUNT(*) {PROMOTED}",
+        "推广退款率（金额）": f"SELECT SUM({BACK}) / SUM(price) {PROMOTED}",
+        "有成交的推广员": "SELECT COUNT(DISTINCT promoter_id) FROM promoted_orders WHERE order_id IN"
+        f" (SELECT order_id {PAID})",
+        "绑定客户数": f"SELECT COUNT(*) {CUSTOMERS}",
+        "其中下过单的客户": f"SELECT SUM(order_count > 0) {CUSTOMERS}",
+        "客户下单率": f"SELECT SUM(order_count > 0) / COUNT(*) {CUSTOMERS}",
     },
     "refunds": {
         "退款金额": f"SELECT SUM(refund_money) / 10000 {REFUNDED}",
@@ -169,7 +213,9 @@ WITH_TODAY = {"refunds": 90, "lives": 90, "sync": 30}
 MAY_BE_NOTHING = {"超时的同步", "未覆盖天数", "无法解析的行", "待人工复核", "只有复查发现的变化"}
 SAYS = {
     "overview": ["渠道实收（万元，买家首次来源）", "近 14 天未成熟"],
-    "lives": ["观众名单暂未同步", "购买次数：小鹅通未公布这个数的含义"],
+    "lives": ["不是某一分钟的在线人数", "购买次数：小鹅通未公布这个数的含义", "留存：看直播满若干分钟的比例"],
+    "learning": ["学习情况与续费、退款", "完课率：课程 × 购买月", "未读到"],
+    "promotion": ["校园大使 · moter", "推广员客户明细"],
     "refunds": ["退款率（订单）"],
     "sync": ["每天一次的同步为 30 小时"],
 }
@@ -266,7 +312,7 @@ def superset(warehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> I
     with ThreadPoolExecutor() as pool:
         applied = pool.submit(superset.apply)
         bi_shop.fill(warehouse, tmp_path_factory.mktemp("pages"))
-        assert re.fullmatch(rf"dashboards 8  charts \d+  datasets {len(DATASETS)}  databases 1", applied.result())
+        assert re.fullmatch(rf"dashboards 10  charts \d+  datasets {len(DATASETS)}  databases 1", applied.result())
     superset.start()
     try:
         superset.wait_healthy()
@@ -513,6 +559,23 @@ def test_the_first_screen_says_at_once_what_yesterday_brought(look: Look, width:
     assert board["新客"][0] == f"{look.expected(NEW, yesterday):,}"
     assert cells(look, "今日（至最近一次同步，与同一时段比）")["日期"][0].startswith(f"{today:%m-%d} 至 ")
     no_formula_stands_for_the_range(look, width)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(
+    ("slug", "title"), [("lives", "7 天内付款观众"), ("learning", "流失风险人数"), ("promotion", "推广订单数")]
+)
+def test_on_a_screen_and_on_a_phone_the_number_is_there(look: Look, slug: str, title: str, width: int) -> None:
+    """And nobody is named on the page."""
+    look.page.set_viewport_size({"width": width, "height": 900})
+    look.page.goto(f"{look.superset.url}/superset/dashboard/{slug}/", wait_until="domcontentloaded")
+    tile = look.chart(title)
+    tile.scroll_into_view_if_needed()
+    tile.locator(".header-line").wait_for()
+    assert look.tile(title) == look.expected(TILES[slug][title], default_span(slug))
+    assert look.page.locator("[role=alert]").count() == 0
+    shown = look.page.inner_text("body")
+    assert [words for words in ("张三", "u_promoter") if words in shown] == []
 
 
 def no_formula_stands_for_the_range(look: Look, width: int) -> None:

@@ -14,7 +14,10 @@ from bi_assets import ASSETS, Assets
 from support.faults.chaos import more_than_a_sample
 
 REPO = Path(__file__).parents[2]
-KEYS = ["first_load_vs_dlt", "first_load_vs_limit", "rescan_vs_dlt", "rescan_orders_per_s", "peak_mb"]
+KEYS = [
+    "first_load_vs_best", "first_load_vs_limit", "rescan_vs_best", "rescan_orders_per_s", "peak_mb",
+    "best_first_load", "best_rescan", "first_load_vs_dlt", "rescan_vs_dlt",
+]  # fmt: skip
 
 pytestmark = [pytest.mark.mysql, pytest.mark.slow]
 
@@ -37,16 +40,18 @@ def bench(program: str, *options: object) -> str:
 
 
 def test_a_tiny_bench_ends_with_the_line_for_scripts(tmp_path: Path) -> None:
-    """Without dlt, which is not installed here."""
+    """Without dlt and sling, which are not installed here."""
     found = tmp_path / "bench.json"
     options = ["--size", 300, "--rounds", 1, "--peers", "ours,limit,script-batches", "--json", found]
     said = bench("bench", *options, "--database", "xiaoe_test_bench")
     figures = dict(part.split("=") for part in said.splitlines()[-1].split())
     assert list(figures) == KEYS
     assert figures["first_load_vs_dlt"] == figures["rescan_vs_dlt"] == "nan"
-    assert min(float(figures[key]) for key in ("first_load_vs_limit", "rescan_orders_per_s", "peak_mb")) > 0
-    peers = json.loads(found.read_text())["peers"]
-    assert peers.keys() == {"ours", "limit", "script-batches"}
+    assert figures["best_first_load"] == figures["best_rescan"] == "script-batches"
+    assert min(float(figures[key]) for key in KEYS[:5]) > 0
+    written = json.loads(found.read_text())
+    assert written["peers"].keys() == {"ours", "limit", "script-batches"}
+    assert written["server"].keys() == {"version", "log_bin", "sync_binlog", "innodb_flush_log_at_trx_commit"}
     assert found.with_suffix(".svg").read_bytes().startswith(b"<?xml")
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from xiaoe.cli import SYNC_DAGS
+from xiaoe.cli.commands import SYNC_DAGS
 
 REPO = Path(__file__).parents[2]
 

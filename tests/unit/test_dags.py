@@ -27,7 +27,7 @@ from support.worlds.shop import merge_sql
 from xiaoe import exceptions, settings
 from xiaoe.alerts import callbacks
 from xiaoe.alerts.deadline import RunQueued
-from xiaoe.cli import SYNC_DAGS
+from xiaoe.cli.commands import SYNC_DAGS
 from xiaoe.clock import BEIJING, parse_time
 from xiaoe.resources.base import BOOKKEEPING, Scope
 from xiaoe.resources.registry import RESOURCES
@@ -48,8 +48,13 @@ SYNCS: dict[str, dict[str, tuple[str, str]]] = {
     "xiaoe_orders_hinted": {"shop": ("orders", "hints")},
     "xiaoe_refunds": {"shop": ("refunds", "incremental")},
     "xiaoe_dimensions_daily": {
-        name: (name, "whole") for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE
+        name: (name, "recent" if resource.recent else "whole")
+        for name, resource in RESOURCES.items()
+        if resource.scope is Scope.WHOLE and not resource.is_extra
     },
+    "xiaoe_live": {"live_streams": ("live_streams", "whole")},
+    "xiaoe_learning": {name: (name, "incremental") for name in ("learning_days", "learning_progress")},
+    "xiaoe_promoters": {"promoters": ("promoters", "whole")},
 }
 """DAG → task group that is mapped over the shops → resource and mode."""
 CRONS = {
@@ -59,7 +64,12 @@ CRONS = {
     "xiaoe_orders_changed": ("*/5 * * * *", timedelta(minutes=5)),
     "xiaoe_refunds": ("20 * * * *", timedelta(hours=1)),
     "xiaoe_dimensions_daily": ("0 3 * * *", timedelta(days=1)),
+    "xiaoe_live": ("50 * * * *", timedelta(hours=1)),
+    "xiaoe_learning": ("30 5 * * *", timedelta(days=1)),
+    "xiaoe_promoters": ("15 4 * * *", timedelta(days=1)),
 }
+EACH = {"xiaoe_live": "live_viewers", "xiaoe_promoters": "promoter_customers"}
+"""DAG → the list that it reads of each row of the first."""
 LATE_AFTER = {
     "xiaoe_orders_incremental": timedelta(minutes=15),
     "xiaoe_orders_rescan": timedelta(minutes=45),
@@ -68,6 +78,9 @@ LATE_AFTER = {
     "xiaoe_orders_deep_rescan": timedelta(hours=3),
     "xiaoe_orders_history": timedelta(hours=6),
     "xiaoe_orders_changed": timedelta(minutes=15),
+    "xiaoe_live": timedelta(minutes=50),
+    "xiaoe_learning": timedelta(hours=6),
+    "xiaoe_promoters": timedelta(hours=6),
     "xiaoe_orders_hinted": timedelta(minutes=30),
     "xiaoe_benefits": timedelta(hours=1),
     "xiaoe_benefits_report": timedelta(hours=1),
@@ -77,14 +90,25 @@ LATE_AFTER = {
     "xiaoe_maintenance": timedelta(hours=2),
     "xiaoe_quality": timedelta(minutes=30),
     "xiaoe_marts": timedelta(hours=1),
+    "xiaoe_objectives": timedelta(minutes=20),
     "xiaoe_shop_check": timedelta(minutes=15),
 }
 """When staff hear that a run is not through, counted from its queueing; docs/operations.md lists them."""
-WITHOUT_API = ("xiaoe_benefits", "xiaoe_daily_report", "xiaoe_marts", "xiaoe_backup", "xiaoe_maintenance")
+WITHOUT_API = (
+    "xiaoe_benefits",
+    "xiaoe_daily_report",
+    "xiaoe_marts",
+    "xiaoe_objectives",
+    "xiaoe_backup",
+    "xiaoe_maintenance",
+)
 CHECKS_WITHOUT_API = {"shop.columns", "shop.rows", "shop.queries", "storage"}
-OFF = {("order_origins", "incremental"), ("orders", "hints")}
-"""Syncs that have no schedule, and so cannot be late, unless `XIAOE_HINTS` says so."""
-WITHOUT_WINDOW = {"xiaoe_dimensions_daily", "xiaoe_orders_hinted"}
+OFF = {
+    ("order_origins", "incremental"), ("orders", "hints"), ("learning_days", "incremental"),
+    ("learning_progress", "incremental"), ("promoters", "whole"),
+}  # fmt: skip
+"""Syncs that have no schedule, and so cannot be late, unless `XIAOE_HINTS` or `XIAOE_MORE_LISTS` says so."""
+WITHOUT_WINDOW = {"xiaoe_dimensions_daily", "xiaoe_orders_hinted", "xiaoe_promoters"}
 DAG_IDS = list(SYNCS)
 PACKAGE = ROOT / "plugins" / "xiaoe"
 SHOPS = ["xiaoe_default", "xiaoe_second"]
@@ -96,6 +120,7 @@ def bag() -> Iterator[DagBag]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XIAOE_CONN_IDS", ",".join(SHOPS))
         monkeypatch.setenv("XIAOE_HINTS", "list,push")
+        monkeypatch.setenv("XIAOE_MORE_LISTS", "live_viewers,learning,promoters")
         yield DagBag(str(ROOT / "dags"))
 
 
@@ -514,9 +539,25 @@ def test_orders_that_after_sales_name_are_looked_up_behind_their_merge(bag: DagB
     assert len(dag.tasks) == 4
 
 
+@pytest.mark.parametrize("dag_id", EACH)
+def test_lists_of_each_parent_are_read_behind_the_merge_of_the_parents(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    [(group, what)] = SYNCS[dag_id].items()
+    first, stage, merge = (dag.get_task(f"{group}.{name}") for name in ("stage", "stage_each", "merge_each"))
+    assert isinstance(first, XiaoeStageOperator)
+    assert isinstance(stage, XiaoeStageOperator)
+    assert isinstance(merge, XiaoeMergeOperator)
+    assert (stage.resource, stage.mode) == (merge.resource, merge.mode) == (EACH[dag_id], "incremental")
+    assert (first.takes_window, stage.takes_window) == (False, True), what
+    assert f"{group}.merge" in stage.upstream_task_ids
+    assert merge.upstream_task_ids == {f"{group}.stage_each"}
+    assert [asset.name for asset in merge.outlets] == [f"xiaoe_{EACH[dag_id]}"]
+    assert len(dag.tasks) == 4
+
+
 def test_no_other_dag_looks_orders_up(bag: DagBag) -> None:
     for dag_id, groups in SYNCS.items():
-        if dag_id != "xiaoe_refunds":
+        if dag_id != "xiaoe_refunds" and dag_id not in EACH:
             assert {task.task_id for task in bag.dags[dag_id].tasks} == {
                 f"{name}.{task}" for name in groups for task in ("stage", "merge")
             }
@@ -629,15 +670,16 @@ FLOORS: list[set[str]] = [
     {"exceptions", "provider_info", "vocabulary"},
     {"clock", "connections"},
     {"settings", "windows", "coverage", "shop_operator"},
-    {"rows", "storage"},
+    {"rows"},
+    {"storage"},
     {"mysql"},
     {"resources", "maintenance", "backup", "notify", "hints"},
     {"api", "merge", "exports"},
     {"stage", "marts", "benefits", "quality", "alerts", "csv_import", "shop_check", "push"},
-    {"targets", "login"},
+    {"targets", "login", "objectives"},
     {"sync", "reports"},
     {"monitor"},
-    {"tasks", "foreground", "hook", "operators"},
+    {"tasks", "hook", "operators"},
     {"cli"},
 ]
 """Rooms of the package, the ground floor first: a room imports from the floors below its own only."""

@@ -361,7 +361,7 @@ def test_users_who_register_behind_the_end_of_the_window_are_listed() -> None:
 def test_whom_no_part_lists_is_looked_for_once_more_in_all_parts() -> None:
     shop, asked = CappedShop(USERS, registered(10, 20)), []
 
-    def missing(window: Window, seen: datetime, keys: Any) -> list[str]:
+    def missing(window: Window, seen: datetime, keys: Any, _: Any) -> list[str]:
         asked.append((window, len(keys)))
         return ["u_gone"]
 
@@ -461,7 +461,7 @@ def test_a_window_once_halved_stays_halved_when_fewer_rows_are_left(tmp_path: Pa
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.name)
 def test_parts_are_declared_by_a_time_of_the_row(resource: Resource) -> None:
-    assert (resource.parts is None) is (resource in (PRODUCTS, LIVE_STREAMS))
+    assert (resource.parts is None) is (resource in (PRODUCTS, LIVE_STREAMS) or resource.is_extra)
     if resource.parts is not None:
         assert resource.parts.column in resource.reader.columns
         if resource.time is not None:

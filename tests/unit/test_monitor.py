@@ -67,7 +67,7 @@ def page_data(**changes: Any) -> records.PageData:
 
 
 def build(data: records.PageData, language: str = "en") -> dict[str, Any]:
-    return view.build(data, Texts(language, UTC), NOW, first=FIRST, limits=LIMITS)
+    return view.build(data, Texts(language, UTC), NOW, first=FIRST, limits=LIMITS, conn_ids=["xiaoe_default"])
 
 
 def cards(data: records.PageData) -> dict[str, verdict.Card]:

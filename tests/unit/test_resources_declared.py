@@ -19,14 +19,18 @@ from xiaoe.clock import BEIJING
 from xiaoe.merge.sql import template_of
 from xiaoe.mysql.migrate import SCHEMA_DIR
 from xiaoe.resources.base import Cursor, Numbered, Resource, Scope
+from xiaoe.resources.learning import LEARNING_DAYS, LEARNING_PROGRESS
 from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.live_viewers import LIVE_VIEWERS
 from xiaoe.resources.order_origins import ORDER_ORIGINS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.promoters import PROMOTER_CUSTOMERS, PROMOTERS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.resources.users import USERS
 from xiaoe.rows import codes, values
+from xiaoe.rows.children import KEY, PARENT
 from xiaoe.tasks import defaults
 from xiaoe.windows import EVER, Window
 
@@ -86,6 +90,29 @@ def test_no_statement_of_a_merge_commits(resource: Resource) -> None:
         (PRODUCTS, "/xe.goods.list.get/4.0.0", Numbered("page"), "page_size", "total", 100, 3000, 10),
         (LIVE_STREAMS, "/xe.alive.list.get/1.0.0", Numbered("page"), "page_size", "total", 100, 100, 10),
         (ORDER_ORIGINS, "/xe.ecommerce.order.list/1.0.0", Numbered("page"), "page_size", "total", 100, 20, 1),
+        (LIVE_VIEWERS, "/xe.alive.user.list/1.0.0", Numbered("page"), "page_size", "total", 100, 100, 10),
+        (LEARNING_DAYS, "/xe.learning_records.daily.get/1.0.0", Numbered("page"), "page_size", "total", 100, 1000, 10),
+        (
+            LEARNING_PROGRESS,
+            "/xe.user.learning.records.get/1.0.0",
+            Numbered("page"),
+            "page_size",
+            "total",
+            50,
+            1000,
+            10,
+        ),
+        (PROMOTERS, "/xe.distributor.list.get/1.0.0", Numbered("page_index"), "page_size", "count", 50, 500, 10),
+        (
+            PROMOTER_CUSTOMERS,
+            "/xe.distributor.member.sub_customer/1.0.0",
+            Numbered("page_index"),
+            "page_size",
+            "count",
+            100,
+            3000,
+            10,
+        ),
     ],
     ids=list(RESOURCES),
 )
@@ -101,6 +128,16 @@ def test_interfaces_are_called_as_documented(
 
 @each
 def test_scope_and_time_belong_together(resource: Resource) -> None:
+    schema = "".join(file.read_text("utf-8") for file in SCHEMA_DIR.glob("*.sql"))
+    if resource.parents:
+        assert resource.scope is Scope.PER_PARENT
+        assert resource.time is None
+        assert resource.reader._mapping[resource.parents.column][0] == PARENT
+        assert resource.reader._mapping[resource.key][0] == KEY
+        assert resource.parents.keys[0] in resource.reader.fields
+        index = f"KEY {resource.time_index} (shop_id, {resource.parents.column}, observed_at, absent_since)"
+        assert (index in schema) is resource.parents.lists_all
+        return
     if resource.scope is Scope.WHOLE:
         assert resource.time is resource.time_index is None
         asked = {"need_column": ["latest_visited_at"]} if resource is USERS else {}
@@ -108,7 +145,6 @@ def test_scope_and_time_belong_together(resource: Resource) -> None:
     else:
         assert resource.time in resource.reader.columns
         assert resource.reader._mapping[resource.time][1] is values.time
-        schema = "".join(file.read_text("utf-8") for file in SCHEMA_DIR.glob("*.sql"))
         assert f"KEY {resource.time_index} (shop_id, {resource.time}, observed_at, absent_since)" in schema
     windows = {"orders": Scope.CREATED, "refunds": Scope.CHANGED, "order_origins": Scope.CHANGED}
     assert resource.scope is windows.get(resource.name, Scope.WHOLE)

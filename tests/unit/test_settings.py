@@ -105,13 +105,12 @@ def test_every_default_may_be_given(clean_environment: Environment, setting: set
 )
 def test_every_number_has_a_least(clean_environment: Environment, setting: settings.Setting[object]) -> None:
     least = setting.kind.least
+    default = setting.default if isinstance(setting.default, str) else setting.default()
     assert least is not None
     clean_environment.setenv(setting.name, str(least))
     setting()
     clean_environment.setenv(setting.name, str(least - 1))
-    with pytest.raises(
-        XiaoeConfigError, match=rf"^{setting.name}='{least - 1}': give .* \(default {setting.default}\)$"
-    ):
+    with pytest.raises(XiaoeConfigError, match=rf"^{setting.name}='{least - 1}': give .* \(default {default}\)$"):
         setting()
 
 

@@ -17,9 +17,9 @@ import pytest
 from xiaoe.api.hook import Answer
 from xiaoe.clock import BEIJING, utc_now
 from xiaoe.exceptions import XiaoeError
+from xiaoe.resources.base import Resource
 from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.envelope import open_envelope, read_listing
-from xiaoe.stage import reading
 from xiaoe.stage import stager as stage_module
 from xiaoe.stage.stager import Stager
 from xiaoe.storage.pages import Manifest, RunFolder
@@ -95,13 +95,13 @@ def test_a_slice_begins_while_the_one_before_it_ends(tmp_path: Path) -> None:
 def test_only_pages_of_an_earlier_try_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hook reads the rows of what it fetches."""
     parsed: list[bytes] = []
-    original = reading.rows_of
+    original = Resource.listing
 
-    def rows_of(body: bytes, *, total_field: str) -> Any:
+    def listing(self: Resource, body: bytes, parent: str | None = None) -> Any:
         parsed.append(body)
-        return original(body, total_field=total_field)
+        return original(self, body, parent)
 
-    monkeypatch.setattr(reading, "rows_of", rows_of)
+    monkeypatch.setattr(Resource, "listing", listing)
     manifest = stage(stager(tmp_path, SlicedShop(3)), 2)
     assert parsed == []
     (tmp_path / "run" / "manifest.json").unlink()

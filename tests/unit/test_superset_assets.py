@@ -32,7 +32,8 @@ def chinese(text: str) -> bool:
 
 
 def test_the_dashboards_have_an_order_and_link_to_each_other_in_it() -> None:
-    titles = ["经营总览", "订单明细", "商品分析", "用户分析", "复购与客户", "直播分析", "退款与福利", "同步监控"]
+    titles = ["经营总览", "订单明细", "商品分析", "用户分析", "复购与客户", "直播分析",
+              "学习分析", "推广分析", "退款与福利", "同步监控"]  # fmt: skip
     assert [page.title for page in READ.dashboards.values()] == titles
     for page in READ.dashboards.values():
         top = FILES[f"dashboards/{page.slug}.yaml"]["position"]["MARKDOWN-top"]["meta"]["code"]

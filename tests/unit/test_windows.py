@@ -21,6 +21,7 @@ from xiaoe.windows import (
     parse_span,
     plan_history,
     plan_incremental,
+    plan_recent,
     plan_rescan,
     plan_whole,
     slices,
@@ -395,6 +396,33 @@ def test_a_whole_list_tells_the_present_whatever_the_interval(kind: str) -> None
 def test_a_window_of_a_whole_list_is_refused(typed: dict[str, str]) -> None:
     with pytest.raises(XiaoeConfigError, match=r"'2026-11-01'.*always read whole: leave both empty"):
         plan_whole(Run("manual", NOW, **typed))
+
+
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
+
+
+@pytest.mark.parametrize(
+    ("kind", "read_until", "whole_at", "first"),
+    [
+        ("scheduled", NOW - DAY, NOW - DAY, "2026-11-18"),
+        ("scheduled", NOW - 3 * DAY, NOW - 6 * DAY, "2026-11-16"),
+        ("scheduled", NOW, NOW - WEEK + timedelta(hours=13), "2026-11-19"),
+        ("scheduled", NOW - DAY, NOW - WEEK + timedelta(hours=11), None),
+        ("scheduled", NOW - DAY, NOW - 2 * WEEK, None),
+        ("scheduled", None, NOW - DAY, None),
+        ("scheduled", NOW - DAY, None, None),
+        ("manual", NOW - DAY, NOW - DAY, None),
+        ("backfill", NOW - DAY, NOW - DAY, None),
+    ],
+)
+def test_what_is_recent_begins_a_day_before_the_last_reading_unless_the_whole_list_is_due(
+    kind: str, read_until: datetime | None, whole_at: datetime | None, first: str | None
+) -> None:
+    """The seventh day counts, whatever its hour: a run that took long must not move the others."""
+    plan = plan_recent(Run(kind, NOW), read_until, whole_at, every=WEEK)
+    begin = at(f"{first} 00:00:00") if first else EVER
+    assert plan == Plan(Window(begin, NOW), moves_watermark=True)
 
 
 # --- where the first incremental run begins ------------------------------------------------------------

@@ -113,13 +113,17 @@ def _needs_last_visit(body: dict[str, object]) -> bool:
     return LAST_VISIT in columns
 
 
-def _numbers(users: UserGenerator, body: dict[str, object], now: int) -> Sequence[int]:
+def _numbers(users: UserGenerator, body: dict[str, object], now: int, filters: str) -> Sequence[int]:
     """The numbers of the requested users, oldest first."""
     visible = users.visible(now)
+    if filters == "ignored":
+        return RankedNumbers(visible, 0, visible.count)
     begin, end = _days(body, "user_created")
     first, last = (visible.before(users.count_before(moment, now)) for moment in (begin or 0, end or now + 1))
     numbers = RankedNumbers(visible, first, last)
     visited = _days(body, "latest_visited")
+    if filters == "refused" and (begin, end, *visited) != (None,) * 4:
+        raise ApiError(1002, "the parameters are invalid")
     return numbers if visited == (None, None) else users.visited_between(tuple(numbers), *visited, now)
 
 
@@ -155,7 +159,7 @@ class UserEndpoint:
 
     def listing(self, shop: Shop, body: dict[str, object], now: int, call: int, options: Options) -> UserListing:
         """Parse a request; unknown keys such as `page` are ignored, so the first page is sent again."""
-        numbers = _numbers(shop.users, body, now)
+        numbers = _numbers(shop.users, body, now, options.user_filters)
         start = _after(body.get("es_skip"), shop.users, numbers, now)
         size = min(integer(body, "page_size", PAGE_SIZE, 1), PAGE_SIZE)
         salt = call if options.jitter == "per_call" else 0

@@ -75,6 +75,7 @@ class UserGenerator:
         self.nicknames = Nicknames(key)
         self.registrations = registrations
         self.visibility = visibility
+        self._numbers: dict[str, int] = {}
         self.user = lru_cache(maxsize=4096)(self._user)
         self.visited_between = lru_cache(maxsize=8)(self._visited_between)
 
@@ -99,6 +100,14 @@ class UserGenerator:
     def user_id(self, number: int) -> str:
         """The id of the user with this number."""
         return self._catalogue.user_id(identity(number))
+
+    def number_of(self, user_id: str, now: int) -> int | None:
+        """The number of the user with this id who has registered by `now`."""
+        count = self.registrations.count(now)
+        for number in range(len(self._numbers), count):
+            self._numbers[self.user_id(number)] = number
+        number_ = self._numbers.get(user_id, count)
+        return number_ if number_ < count else None
 
     def _visited_between(
         self, numbers: tuple[int, ...], begin: int | None, end: int | None, now: int

@@ -280,3 +280,15 @@ ON DUPLICATE KEY UPDATE
 
 DELETE q FROM benefit_queue AS q
 INNER JOIN benefit_due AS d ON q.shop_id = d.shop_id AND q.order_id = d.order_id;
+
+{#- When a refund was first decided on, for the objective: at most a month back, as far as one is measured. -#}
+INSERT INTO objective_events (shop_id, objective, began_at, order_id, reached_at)
+SELECT
+    f.shop_id,
+    'refund_decision' AS objective,
+    f.refund_time AS began_at,
+    f.order_id,
+    {{ now }} AS reached_at
+FROM benefit_facts AS f
+WHERE f.refund_time > {{ now }} + INTERVAL 8 HOUR - INTERVAL 31 DAY
+ON DUPLICATE KEY UPDATE reached_at = objective_events.reached_at;

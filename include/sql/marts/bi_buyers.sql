@@ -1,14 +1,15 @@
-{#- Works out the buyers of mart_due from all of their orders, or where `everyone` all buyers of the shop. Their
-    segments come from bi_customers.sql. Moments become days last: MySQL makes 0000-00-00 of
+{#- Works out the buyers of mart_due from all orders of their accounts, or where `everyone` all buyers of the shop.
+    Their segments come from bi_customers.sql. Moments become days last: MySQL makes 0000-00-00 of
     MIN(IF(…, DATE(…), NULL)). -#}
-{%- from "marts/bi_macros.jinja" import channel, counted, refunded -%}
+{%- from "marts/bi_macros.jinja" import channel, counted, person, refunded -%}
+{%- set buyer = person if everyone else "d.person_id" -%}
 {%- if everyone -%}
 DELETE FROM mart_buyers
 WHERE shop_id = {{ shop }};
 {%- else -%}
 {#- Who has no order left has none after the next statement, either. -#}
 UPDATE mart_buyers AS b
-INNER JOIN mart_due AS d ON b.user_id = d.user_id
+INNER JOIN mart_due AS d ON b.user_id = d.person_id
 SET b.orders_paid = 0
 WHERE b.shop_id = {{ shop }};
 {%- endif %}
@@ -38,13 +39,18 @@ FROM (
         SUM(p.refund) AS refund_amount
     FROM (
         SELECT
-            o.user_id,
+            {{ buyer }} AS user_id,
             o.pay_time,
             COALESCE(o.price, 0) AS paid,
             IF({{ refunded }}, COALESCE(o.refund_money, 0), 0) AS refund,
-            ROW_NUMBER() OVER (PARTITION BY o.user_id ORDER BY o.pay_time) AS number
-        FROM orders AS o{% if not everyone %} FORCE INDEX (idx_orders_user)
-        INNER JOIN mart_due AS d ON o.user_id = d.user_id{% endif %}
+            ROW_NUMBER() OVER (PARTITION BY {{ buyer }} ORDER BY o.pay_time) AS number
+        {%- if everyone %}
+        FROM orders AS o
+        LEFT JOIN mart_people AS m ON o.shop_id = m.shop_id AND o.user_id = m.user_id
+        {%- else %}
+        FROM orders AS o FORCE INDEX (idx_orders_user)
+        INNER JOIN mart_due AS d ON o.user_id = d.user_id
+        {%- endif %}
         WHERE
             o.shop_id = {{ shop }} AND o.pay_time IS NOT NULL AND o.user_id > ''
             AND o.absent_since IS NULL AND {{ counted(count_imported) }}
@@ -64,6 +70,6 @@ ON DUPLICATE KEY UPDATE
     refund_amount = b.refund_amount;
 
 DELETE b FROM mart_buyers AS b
-INNER JOIN mart_due AS d ON b.user_id = d.user_id
+INNER JOIN mart_due AS d ON b.user_id = d.person_id
 WHERE b.shop_id = {{ shop }} AND b.orders_paid = 0;
 {%- endif %}

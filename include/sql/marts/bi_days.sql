@@ -3,7 +3,7 @@
     each other; what is committed after it stands in mart_queue and is worked out with the next run. Without `buyers`
     who bought, when and what for are as they were: buyers and their first days are left alone. -#}
 {%- from "merge/macros.jinja" import numbers -%}
-{%- from "marts/bi_macros.jinja" import product_type, channel, counted, unread, refunded, full, measures,
+{%- from "marts/bi_macros.jinja" import product_type, channel, counted, person, unread, refunded, full, measures,
     order_type, discount, coupon -%}
 {%- set counts = counted(count_imported) -%}
 
@@ -22,7 +22,7 @@
     "imported_amount": "IF(o.is_imported = 1, COALESCE(o.price, 0), 0)",
     "refund_orders_by_pay_day": "IF(" ~ counts ~ " AND " ~ refunded ~ ", 1, 0)",
     "refund_amount_by_pay_day": "IF(" ~ counts ~ " AND " ~ refunded ~ ", COALESCE(o.refund_money, 0), 0)",
-    "user_id": "COALESCE(o.user_id, '')",
+    "user_id": "COALESCE(" ~ person ~ ", '')",
     "age_days": "IF(" ~ counts ~ " AND " ~ refunded ~ ", GREATEST(DATEDIFF(o.refund_time, o.pay_time), 0), NULL)",
     "order_type": order_type,
     "discount": discount,
@@ -64,7 +64,8 @@ SELECT /*+ INDEX(o idx_orders_{{ index }}) */
     COALESCE(o.resource_id, '') AS resource_id,
     {{ channel }} AS channel
 FROM orders AS o
-LEFT JOIN users AS u ON o.shop_id = u.shop_id AND o.user_id = u.user_id
+LEFT JOIN mart_people AS m ON o.shop_id = m.shop_id AND o.user_id = m.user_id
+LEFT JOIN users AS u ON o.shop_id = u.shop_id AND {{ person }} = u.user_id
 WHERE
     o.shop_id = {{ shop }} AND o.{{ time }} >= {{ first }} AND o.{{ time }} < {{ end }}
     AND o.absent_since IS NULL AND {{ only }}
@@ -146,15 +147,19 @@ INSERT INTO mart_moved (user_id, old_day, new_day)
 SELECT
     f.user_id,
     f.first_day AS old_day,
-    (
-        SELECT DATE(MIN(o.pay_time)) FROM orders AS o
-        WHERE o.shop_id = f.shop_id AND o.user_id = f.user_id AND o.absent_since IS NULL AND {{ counts }}
-    ) AS new_day
+    DATE(MIN(o.pay_time)) AS new_day
 FROM buyer_firsts AS f
 LEFT JOIN mart_users AS m ON f.user_id = m.user_id
+LEFT JOIN mart_people AS a ON f.shop_id = a.shop_id AND f.user_id = a.person_id
+LEFT JOIN
+    orders AS o FORCE INDEX (idx_orders_user)
+    ON
+        f.shop_id = o.shop_id AND COALESCE(a.user_id, f.user_id) = o.user_id
+        AND o.absent_since IS NULL AND {{ counts }}
 WHERE
     f.shop_id = {{ shop }} AND f.first_day >= {{ first }} AND f.first_day < {{ end }}
-    AND (m.user_id IS NULL OR m.first_day > f.first_day);
+    AND (m.user_id IS NULL OR m.first_day > f.first_day)
+GROUP BY f.user_id, f.first_day;
 
 INSERT INTO buyer_firsts (shop_id, user_id, first_day)
 SELECT
@@ -192,7 +197,10 @@ SELECT DISTINCT
     IF(k.number = 1, 'month', 'sales') AS kind,
     DATE(o.pay_time) - INTERVAL IF(k.number = 1, DAYOFMONTH(o.pay_time) - 1, 0) DAY AS day
 FROM mart_moved AS n
-INNER JOIN orders AS o FORCE INDEX (idx_orders_user) ON o.shop_id = {{ shop }} AND n.user_id = o.user_id
+LEFT JOIN mart_people AS a ON a.shop_id = {{ shop }} AND n.user_id = a.person_id
+INNER JOIN
+    orders AS o FORCE INDEX (idx_orders_user)
+    ON o.shop_id = {{ shop }} AND COALESCE(a.user_id, n.user_id) = o.user_id
 CROSS JOIN {{ numbers(2) }} AS k
 WHERE
     n.old_day IS NOT NULL AND o.pay_time IS NOT NULL

@@ -1,5 +1,5 @@
 {#- Works out who bought in the month that begins on `first`, by month of first purchase. -#}
-{%- from "marts/bi_macros.jinja" import channel, counted -%}
+{%- from "marts/bi_macros.jinja" import channel, counted, person -%}
 
 DELETE FROM mart_cohorts
 WHERE shop_id = {{ shop }} AND active_month = {{ first }};
@@ -18,14 +18,15 @@ SELECT
     SUM(b.paid_amount) AS paid_amount
 FROM (
     SELECT
-        o.user_id,
+        {{ person }} AS user_id,
         COUNT(*) AS orders_paid,
         SUM(COALESCE(o.price, 0)) AS paid_amount
     FROM orders AS o FORCE INDEX (idx_orders_paid)
+    LEFT JOIN mart_people AS m ON o.shop_id = m.shop_id AND o.user_id = m.user_id
     WHERE
         o.shop_id = {{ shop }} AND o.pay_time >= {{ first }} AND o.pay_time < {{ end }}
         AND o.absent_since IS NULL AND o.user_id > '' AND {{ counted(count_imported) }}
-    GROUP BY o.user_id
+    GROUP BY {{ person }}
 ) AS b
 INNER JOIN buyer_firsts AS f ON f.shop_id = {{ shop }} AND b.user_id = f.user_id
 LEFT JOIN users AS u ON u.shop_id = {{ shop }} AND b.user_id = u.user_id

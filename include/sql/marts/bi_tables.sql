@@ -52,5 +52,6 @@ DROP TEMPORARY TABLE IF EXISTS mart_due;
 
 CREATE TEMPORARY TABLE mart_due (
     user_id VARCHAR(128) NOT NULL,
+    person_id VARCHAR(128) NOT NULL,
     PRIMARY KEY (user_id)
 ) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

@@ -1,16 +1,17 @@
 {#- The figures of bi_kpi_daily from the moment `first` up to `end`, from the orders: for parts of a day, and for buyers
     of more than a day, whom days do not add up to. docs/bi.md has the definitions. -#}
-{%- from "marts/bi_macros.jinja" import counted, refunded, unread -%}
+{%- from "marts/bi_macros.jinja" import counted, person, refunded, unread -%}
 WITH paid AS (
     SELECT
         COUNT(*) AS orders_paid,
         COALESCE(SUM(o.price), 0) AS paid_amount,
         COALESCE(SUM(o.price IS NULL OR {{ unread("price") }}), 0) AS without_amount,
-        COUNT(DISTINCT NULLIF(o.user_id, '')) AS buyers,
+        COUNT(DISTINCT NULLIF({{ person }}, '')) AS buyers,
         COALESCE(SUM(IF(o.user_id > '', o.price, 0)), 0) AS buyers_amount,
         COUNT(DISTINCT IF(f.first_day >= DATE({{ first }}), f.user_id, NULL)) AS new_buyers
     FROM orders AS o FORCE INDEX (idx_orders_paid)
-    LEFT JOIN buyer_firsts AS f ON o.shop_id = f.shop_id AND o.user_id = f.user_id
+    LEFT JOIN mart_people AS m ON o.shop_id = m.shop_id AND o.user_id = m.user_id
+    LEFT JOIN buyer_firsts AS f ON o.shop_id = f.shop_id AND {{ person }} = f.user_id
     WHERE
         o.shop_id = {{ shop }} AND o.pay_time >= {{ first }} AND o.pay_time < {{ end }}
         AND o.absent_since IS NULL AND {{ counted(count_imported) }}

@@ -2,8 +2,9 @@
     in staging are new or changed and in key order. No statement reads the table it writes (deadlocks). -#}
 {%- from "merge/macros.jinja" import nth, numbers, upsert -%}
 
-{#- Every observed change of what the benefit decision rests on. -#}
-{%- set watched = ["order_state", "ship_state", "refund_money", "refund_time"] %}
+{#- Every observed change of what the benefit decision rests on, and of the settlement, which is the last that becomes
+    of an order: whether hints told of all changes shows here. -#}
+{%- set watched = ["order_state", "ship_state", "refund_money", "refund_time", "settle_time"] %}
 INSERT INTO order_state_log (shop_id, order_id, field, old_value, new_value, observed_at, batch_id)
 SELECT STRAIGHT_JOIN
     s.shop_id,

@@ -135,7 +135,11 @@ def news(alerts: Sequence[Alert], now: datetime, style: Style) -> Iterator[News]
             yield _end(group, now, style)
         elif failures := _unreported([alert for alert in open_ones if alert.kind == "failed"], group):
             yield News(messages.failed(failures[0], failures[1:], style), "told_at", open_ones)
-        elif not any(alert.told_at for alert in group):
+        elif any(alert.told_at for alert in group):
+            continue
+        elif open_ones[0].kind == "burning":
+            yield News(messages.burning(open_ones[0], style), "told_at", open_ones)
+        else:
             yield News(messages.overdue(open_ones[0], open_ones[1:], style), "told_at", open_ones)
 
 

@@ -31,7 +31,7 @@ class Event:
     """Something that may have to be reported.
 
     Args:
-        kind: `failed` or `late` (overdue), as `alerts.kind` stores it.
+        kind: `failed`, `late` (overdue) or `burning` (an objective's budget), as `alerts.kind` stores it.
         dag_id: The DAG.
         task_id: The task; empty for `late`.
         shop: Its connection id; empty if the task belongs to no shop.

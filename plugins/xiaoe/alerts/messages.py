@@ -65,6 +65,22 @@ def overdue(alert: Alert, others: Sequence[Alert], style: Style) -> Message:
     )
 
 
+def burning(alert: Alert, style: Style) -> Message:
+    """The error budget of a shop's objective burns too fast."""
+    say = style.say
+    return Message(
+        say("titles", "burning", _title_name(alert, style)),
+        [
+            say("lines", "since_late", beijing(alert.opened_at), alert.message),
+            *_hurt(alert.dag_id, style),
+            say("labels", "fix", say("lines", "burning_fix")),
+            *([say("labels", "shop", _shop(alert))] if alert.shop else []),
+            *_docs(style, section=2),
+            say("lines", "burning_over"),
+        ],
+    )
+
+
 def over(alerts: Sequence[Alert], style: Style) -> Message:
     """An outage is over."""
     say = style.say

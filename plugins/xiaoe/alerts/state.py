@@ -122,6 +122,23 @@ def close_dag(session: Session, dag_id: str, run_id: str, now: datetime, *, stan
     )
 
 
+def close_burning(session: Session, shop: str, now: datetime, *, but: Sequence[str] = (), shops: Sequence[str]) -> int:
+    """Close the alerts of a shop's objectives whose budget no longer burns too fast, and return how many.
+
+    Args:
+        session: The warehouse.
+        shop: Its connection.
+        now: The present moment.
+        but: Causes of those that still burn.
+        shops: Connections of all shops; nobody measures another one any more.
+    """
+    return session.execute(
+        "UPDATE alerts SET closed_at = %s WHERE closed_at IS NULL AND kind = 'burning' AND cause NOT IN %s"
+        " AND (shop = %s OR shop NOT IN %s)",
+        (utc_text(now), tuple(but) or ("",), shop, tuple(shops)),
+    )
+
+
 def unfinished(session: Session) -> list[Alert]:
     """Alerts of outages that are not over or whose end was not reported."""
     rows = session.query(f"SELECT {_COLUMNS} FROM alerts WHERE closed_told_at IS NULL ORDER BY id")

@@ -139,7 +139,7 @@ class XiaoeHook(HttpHook):
             XiaoeConfigError: Credentials, rights or the address are wrong.
             XiaoeRetriableError: It failed eight times.
         """
-        body = {**fields, resource.size_key: self.page_size(resource)}
+        body = resource.request(fields, self.page_size(resource))
         return self._retries.run(lambda: self._list(resource, body, index))
 
     def ask(self, resource: Resource, body: dict[str, Any], *, once: bool = False) -> Answer:
@@ -222,7 +222,7 @@ class XiaoeHook(HttpHook):
         envelope = open_envelope(content)
         if (error := error_for(envelope, resource, self.shop, token)) is not None:
             raise error
-        listing = read_listing(envelope.data, total_field=resource.total_key)
+        listing = read_listing(envelope.data, total_field=resource.total_key, list_field=resource.list_key)
         return Answer(index, observed_at, content, listing)
 
     def _current_token(self, refused: str | None = None) -> str:

@@ -66,6 +66,7 @@ _CHANGES = {
     "ship_state": "发货状态",
     "refund_money": "退款金额（元）",
     "refund_time": "退款时间",
+    "settle_time": "结算时间",
 }
 
 
@@ -101,6 +102,21 @@ SOURCES = {
     "users": Source("用户", "users", "registered_at"),
     "products": Source("商品", "products", "created_at"),
     "live_streams": Source("直播", "live_streams", "start_at"),
+    "live_viewers": Source(
+        "直播观众", "live_viewers", "l.start_at",
+        "LEFT JOIN live_streams AS l ON l.shop_id = t.shop_id AND l.live_id = t.live_id",
+        (Added("live_id", "直播标题", "l.title"), Added("live_id", "计划开始时间", "l.start_at", "time")),
+        "t.shop_id, t.row_key",
+    ),
+    "learning_days": Source("每日学习", "learning_days", "day", order="t.shop_id, t.day, t.user_id"),
+    "learning_progress": Source(
+        "学习进度", "learning_progress", "last_learned_at", _PRODUCT,
+        (Added("resource_id", "内容名称", "p.name"),), "t.shop_id, t.user_id, t.resource_id",
+    ),
+    "promoters": Source("推广员", "promoters", "observed_at"),
+    "promoter_customers": Source(
+        "推广客户", "promoter_customers", "bound_at", order="t.shop_id, t.promoter_id, t.customer_id"
+    ),
     "benefit_decisions": Source(
         "福利判定", "benefit_decisions", "deadline_at", f"LEFT {_ORDER}",
         (
@@ -117,7 +133,7 @@ SOURCES = {
     "customers": Source("客户分层", "mart_buyers", "last_day"),
 }  # fmt: skip
 _LEFT_OUT = (
-    "id", "row_hash", "raw_hash", "batch_id", "is_inferred", "basis", "policy_id", "decision", "avatar",
+    "id", "row_key", "row_hash", "raw_hash", "batch_id", "is_inferred", "basis", "policy_id", "decision", "avatar",
 )  # fmt: skip
 _OBSERVED = "observed_at"
 """Left out of every table but the log of changes, whose time it is."""

@@ -11,7 +11,7 @@ from xiaoe.coverage import Look, still_needed
 from xiaoe.maintenance.step import Step
 from xiaoe.mysql.session import Session, names, quoted
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.settings import Setting
+from xiaoe.settings.kinds import Setting
 
 _BATCH = 5000
 
@@ -41,10 +41,12 @@ RESULTS = tuple(
         ("sync_runs", "finished_at"),
         ("hint_looks", "taken_at"),
         ("alerts", "closed_at"),
+        ("objective_events", "reached_at"),
         ("backups", "removed_at"),
     )
 )
-"""Rows that only people read: check results, samples, costs, looks at hinted orders, closed alerts, removed backups."""
+"""Rows that only people read: check results, samples, costs, looks at hinted orders, closed alerts, removed backups;
+and arrivals of orders, which count for 30 days."""
 
 PUSHED = (
     Expiry("push_messages", "received_at", settings.push_keep),

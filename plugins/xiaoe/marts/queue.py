@@ -29,13 +29,20 @@ _EXISTING = (
     "SELECT DISTINCT %s, 'decided', day FROM bi_benefit_changes_daily WHERE shop_id = %s",
     "SELECT DISTINCT %s, 'signup', DATE(registered_at) FROM users WHERE shop_id = %s AND registered_at IS NOT NULL",
     "SELECT DISTINCT %s, 'signup', day FROM bi_registrations WHERE shop_id = %s",
+    "SELECT DISTINCT %s, 'live', DATE(start_at) FROM live_streams WHERE shop_id = %s AND start_at IS NOT NULL",
+    "SELECT DISTINCT %s, 'live', start_day FROM mart_live_audience WHERE shop_id = %s",
+    "SELECT DISTINCT %s, 'courses', as_of FROM mart_course_buyers WHERE shop_id = %s",
     "SELECT %s, 'everyone', NULL",
 )
 
 
 def queue_users(session: Session, shop_id: str, user_ids: Sequence[str]) -> None:
-    """Queue the days of all orders of these users."""
-    session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS_OF_USERS}", (shop_id, user_ids))
+    """Queue the days of all orders of these users, and of the accounts that count with them."""
+    merged = session.query(
+        "SELECT user_id FROM mart_people WHERE shop_id = %s AND person_id IN %s", (shop_id, user_ids)
+    )
+    found = {*user_ids, *(account for (account,) in merged)}
+    session.execute(f"INSERT INTO mart_queue (shop_id, kind, day) {_DAYS_OF_USERS}", (shop_id, sorted(found)))
 
 
 def queue_everything(session: Session, shop_id: str) -> None:

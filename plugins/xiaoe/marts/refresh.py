@@ -9,7 +9,8 @@ Days queued as `sales` only, whose orders changed in state or refund, leave ever
 the month changes, each month and day on which they bought. It holds user ids, so it is not a `bi_` table, nor is
 `mart_buyers`, the sums of each buyer: worked out from all orders of those who bought on days that changed, of those
 whose older orders changed, or, after many days, of everybody (`everyone`). A user whose channel changed queues all days
-of their orders.
+of their orders. An account that was merged into another counts with it (people.py): "user" means the person, here and
+in the templates.
 
 The SQL uses CASE instead of ELT: MySQL 9.7 takes ELT(n, a, b) for NULL if any argument is, and turns a LEFT JOIN into
 an inner one.
@@ -25,8 +26,10 @@ from typing import Any
 
 from xiaoe import settings
 from xiaoe.clock import BEIJING
+from xiaoe.marts.audience import queue_audience
 from xiaoe.marts.board import forget_buyers, write_board
 from xiaoe.marts.coverage import unknown_days, write_coverage
+from xiaoe.marts.people import accounts, write_people
 from xiaoe.marts.queue import queue_everything, queue_users
 from xiaoe.merge.outbox import queue_days
 from xiaoe.mysql.session import Session, retry_conflicts
@@ -40,9 +43,14 @@ WEEK = timedelta(days=7)
 RULES = 3
 """Number of the definitions in include/sql/marts: raise it when a figure comes out otherwise than before."""
 _BUYERS_OF_A_DAY = (
-    "INSERT IGNORE INTO mart_due (user_id) SELECT DISTINCT user_id FROM orders"
-    " FORCE INDEX (idx_orders_paid) WHERE shop_id = %s AND pay_time >= %s AND pay_time < %s AND user_id > ''"
+    "INSERT IGNORE INTO mart_due (user_id, person_id)"
+    " SELECT DISTINCT COALESCE(a.user_id, o.user_id), COALESCE(a.person_id, o.user_id)"
+    " FROM orders AS o FORCE INDEX (idx_orders_paid)"
+    " LEFT JOIN mart_people AS m ON o.shop_id = m.shop_id AND o.user_id = m.user_id"
+    " LEFT JOIN mart_people AS a ON m.shop_id = a.shop_id AND m.person_id = a.person_id"
+    " WHERE o.shop_id = %s AND o.pay_time >= %s AND o.pay_time < %s AND o.user_id > ''"
 )
+"""With all accounts of whoever bought."""
 _ENTRIES = 20_000
 """Queue entries read at once."""
 _USERS = 2_000
@@ -80,6 +88,8 @@ MARTS = (
     BUYERS,
     Mart("signups", ("signup",), "bi_signups", max_days=7),
     Mart("customers", ("customers",), "bi_customers"),
+    Mart("lives", ("live",), "bi_lives", max_days=7),
+    Mart("courses", ("courses",), "bi_courses"),
 )
 """In order of execution: days queue months, weeks, buyers and signups; buyers queue customers, once a day."""
 
@@ -133,7 +143,9 @@ class Refresher:
             # Otherwise INSERT .. SELECT would lock the rows it reads, and merges would wait.
             session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             self._transaction(session, lambda: self._queue_all_after_a_change_of_rules(session, rebuild=rebuild))
+            self._transaction(session, lambda: write_people(session, self._shop_id))
             self._transaction(session, lambda: self._queue_aged(session))
+            self._transaction(session, lambda: queue_audience(session, self._shop_id, self._today))
             while self._transaction(session, lambda: self._find_days_of_users(session)):
                 pass
             for mart in MARTS:
@@ -212,7 +224,10 @@ class Refresher:
         days = everyone_or_days(entries)
         if days is not None:
             users = {one.user_id for one in entries if one.user_id}
-            session.insert_many("INSERT IGNORE INTO mart_due (user_id) VALUES (%s)", [(one,) for one in sorted(users)])
+            session.insert_many(
+                "INSERT IGNORE INTO mart_due (user_id, person_id) VALUES (%s, %s)",
+                sorted(accounts(session, self._shop_id, users).items()) if users else [],
+            )
             for day in days:
                 session.execute(_BUYERS_OF_A_DAY, (self._shop_id, day, end_of(BUYERS, day)))
         for statement in self._sql["everyone" if days is None else BUYERS.name]:

@@ -17,6 +17,7 @@ import msgspec
 from xiaoe.clock import utc_now
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
+from xiaoe.rows.children import ADDED
 from xiaoe.rows.problems import shape_of
 
 PER_PAGE = 10
@@ -57,6 +58,7 @@ class FieldSurvey:
                 fields = _decode(raw)
             except (ValueError, RecursionError, ArithmeticError):
                 continue
+            fields = {name: value for name, value in fields.items() if name not in ADDED}
             self._rows += 1
             if max(map(len, fields), default=0) > _LONGEST_NAME:
                 fields = {name[:_LONGEST_NAME]: value for name, value in fields.items()}

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from msgspec import Raw
 
 from xiaoe import clock
-from xiaoe.merge import ledger
 from xiaoe.merge.field_problems import FieldProblem
 from xiaoe.merge.incoming import RawChunk
 from xiaoe.merge.rejected import Rejected
@@ -45,6 +46,9 @@ Known = dict[str, KnownRow]
 
 Keys are without trailing spaces, which MySQL ignores in comparisons.
 """
+
+
+SeenLater = Callable[["str | None"], "datetime | None"]
 
 
 @dataclass
@@ -99,19 +103,21 @@ class ChangeDetector:
     Args:
         resource: The resource.
         manifest: The run's manifest.
-        seen_later: Merged windows that overlap this one and were observed later than its pages.
+        seen_later: The time of a row, or its parent → when it was last observed by something merged after this run's
+            pages; None: by nothing.
         unresolved: Keys of rejected rows → when they were last observed.
     """
 
     def __init__(
-        self, resource: Resource, manifest: Manifest, seen_later: list[ledger.SeenWindow], unresolved: dict[str, str]
+        self, resource: Resource, manifest: Manifest, seen_later: SeenLater, unresolved: dict[str, str]
     ) -> None:
         self._reader = resource.reader
         self._manifest = manifest
         self._batch_id = manifest.batch_id
         self._seen_later = seen_later
         self._unresolved = unresolved
-        self._time = resource.reader.columns.index(resource.time) if resource.time else None
+        place = resource.parents.column if resource.parents else resource.time
+        self._place = None if place is None else resource.reader.columns.index(place)
         self._key = resource.columns.index(resource.key)
 
     def classify(self, incoming: RawChunk, known: Known) -> Chunk:
@@ -218,8 +224,8 @@ class ChangeDetector:
 
     def _was_seen_later(self, row: Row, observed_at: str) -> bool:
         """Whether a merged window observed the row, unchanged, after this page."""
-        moment = clock.beijing_text(self._manifest.window.begin) if self._time is None else row[self._time]
-        later = ledger.last_seen(self._seen_later, moment)
+        begin = clock.beijing_text(self._manifest.window.begin)
+        later = self._seen_later(begin if self._place is None else row[self._place])
         return later is not None and clock.utc_text(later) > observed_at
 
     def _other(self, key: str, kept: str, raw: Raw, observed_at: str) -> Rejected:

@@ -38,7 +38,14 @@ class Expected:
 
     @classmethod
     def of(
-        cls, resource: Resource, shop_id: str, window: Window, seen_before: datetime, *, with_undated: bool = True
+        cls,
+        resource: Resource,
+        shop_id: str,
+        window: Window,
+        seen_before: datetime,
+        *,
+        with_undated: bool = True,
+        parent: str | None = None,
     ) -> Expected:
         """Rows observed before a moment; of a window, if the resource has a time column.
 
@@ -48,6 +55,7 @@ class Expected:
             window: Of the list.
             seen_before: When the list was read, UTC.
             with_undated: False for a whole list that was read in parts which cannot have rows without their time.
+            parent: Whose list it is, where each parent has one.
         """
         conditions = [*_listed(resource), "observed_at < %s"]
         if resource.parts is not None and not with_undated:
@@ -56,6 +64,9 @@ class Expected:
         if resource.time is not None:
             conditions += [f"{resource.time} >= %s", f"{resource.time} < %s"]
             parameters += [beijing_text(window.begin), beijing_text(window.end)]
+        if resource.parents is not None:
+            conditions.append(f"{resource.parents.column} = %s")
+            parameters.append(parent or "")
         return cls(" AND ".join(conditions), tuple(parameters))
 
 

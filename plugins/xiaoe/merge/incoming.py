@@ -15,7 +15,6 @@ from xiaoe import clock
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import api_fields
 from xiaoe.resources.base import Resource
-from xiaoe.rows.envelope import rows_of
 from xiaoe.rows.keys import key_hash
 from xiaoe.storage.pages import RawPage, RunFolder, SliceManifest
 
@@ -99,7 +98,7 @@ def read(resource: Resource, folder: RunFolder, slice_: SliceManifest, size: int
             raise XiaoeReconciliationError(
                 f"page {name} is gone from {folder.path}: clear the stage task, it reads the window again"
             )
-        listing = rows_of(page.body, total_field=resource.total_key)
+        listing = resource.listing(page.body, slice_.parent)
         incoming.add(resource, listing.rows, clock.utc_text(page.observed_at))
         if len(incoming.hashes) >= size:
             yield incoming

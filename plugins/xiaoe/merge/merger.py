@@ -17,11 +17,12 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 
-from xiaoe.exceptions import XiaoeMappingError
+from xiaoe.exceptions import XiaoeIncompleteError, XiaoeMappingError
 from xiaoe.hints import answers
-from xiaoe.merge import ledger, reconcile, rejected, status, unconfirmed
+from xiaoe.merge import ledger, parent_lists, reconcile, rejected, status, unconfirmed
 from xiaoe.merge.api_fields import FieldSurvey
 from xiaoe.merge.broken_mapping import Tally
 from xiaoe.merge.changes import ChangeDetector, Chunk, Known
@@ -45,6 +46,8 @@ _MIN_WRITE = 100
 """Rows worth a write; fewer are collected, up to `CHUNK_ROWS` while the server is still writing earlier ones."""
 _LOOKED_UP_AHEAD = 2
 """Chunks that are looked up ahead of the one being classified, so that a write does not stop the look-ups."""
+_LOADS = ("history", unconfirmed.MODE)
+"""Modes that bring what happened long ago: when its rows arrive says nothing of how fresh the warehouse is."""
 COUNTED = ("staged", "inserted", "updated", "unchanged", "rejected")
 
 
@@ -63,7 +66,13 @@ class Merger:
         self._statements = split_statements(sql)
 
     def merge(
-        self, folder: RunFolder, manifest: Manifest, *, accept_missing: bool = False, dry_run: bool = False
+        self,
+        folder: RunFolder,
+        manifest: Manifest,
+        *,
+        accept_missing: bool = False,
+        dry_run: bool = False,
+        again: bool = False,
     ) -> Counter[str]:
         """Merge every slice, write the ledger and the status, move the watermark: all or nothing.
 
@@ -72,6 +81,7 @@ class Merger:
             manifest: Names them.
             accept_missing: Rows that the API no longer lists are marked absent instead of failing the run.
             dry_run: Roll back at the end.
+            again: These pages were merged before: what arrives now did so then.
 
         Returns:
             Rows `staged`, `inserted`, `updated`, `unchanged`, `rejected`, `absent`.
@@ -81,6 +91,7 @@ class Merger:
                 look-up that were found.
             XiaoeMappingError: Too many rows cannot be read, or a field that always came is in none of them. Those with
                 a key were written; the window does not count as read, the watermark stays, and no row is marked absent.
+            XiaoeIncompleteError: The lists of some parents could not be read; those of the others were merged.
         """
 
         def once() -> Counter[str]:
@@ -89,11 +100,15 @@ class Merger:
                 self._warehouse.session() as session,
                 session.lock("merge", manifest.shop_id, self._resource.name),
             ):
-                attempt = _Transaction(session, self._resource, self._statements, folder, manifest, accept_missing)
+                attempt = _Transaction(
+                    session, self._resource, self._statements, folder, manifest, accept_missing, again
+                )
                 totals = attempt.run()
                 session.rollback() if dry_run else session.commit()
                 if attempt.complaint:
                     raise XiaoeMappingError(attempt.complaint)
+                if manifest.parents and manifest.parents.refused:
+                    raise XiaoeIncompleteError(_refused(self._resource, manifest.parents.refused))
                 return totals
 
         return retry_conflicts(once)
@@ -110,6 +125,7 @@ class _Transaction:
         folder: RunFolder,
         manifest: Manifest,
         accept_missing: bool,
+        again: bool,
     ) -> None:
         self._started = time.monotonic()
         self._session = session
@@ -117,10 +133,12 @@ class _Transaction:
         self._folder = folder
         self._manifest = manifest
         self._accept_missing = accept_missing
-        self._writer = Writer(session, resource, statements, manifest)
-        self._seen_later = ledger.windows_seen_after(session, manifest)
+        notes_arrivals = not again and manifest.mode not in _LOADS
+        self._writer = Writer(session, resource, statements, manifest, notes_arrivals=notes_arrivals)
+        self._parents_later = parent_lists.seen_after(session, manifest) if resource.parents else {}
+        self._windows_later = [] if resource.parents else ledger.windows_seen_after(session, manifest)
         unresolved = rejected.unresolved_rejects(session, manifest)
-        self._detector = ChangeDetector(resource, manifest, self._seen_later, unresolved)
+        self._detector = ChangeDetector(resource, manifest, self._last_seen, unresolved)
         self._tally = Tally()
         self._fields = FieldSurvey()
         self.complaint: str | None = None
@@ -142,11 +160,15 @@ class _Transaction:
             self.complaint = self._tally.complaint(self._manifest, totals["staged"], gone)
         if self.complaint:
             return totals
-        for result in results:
-            self._write_window(result)
+        self._write_windows(results)
         answers.answer(self._session, self._manifest, hinted)
-        totals["absent"] = self._mark_absent(comparisons, count_before)
-        status.write_success(self._session, self._manifest, _summary(totals))
+        absent = self._mark_absent(comparisons, count_before)
+        totals["absent"] = absent.total()
+        if self._resource.parents:
+            parent_lists.write_readings(self._session, self._manifest, results, absent)
+            parent_lists.write_coverage(self._session, self._manifest)
+        also = ("recent",) if self._resource.recent and self._manifest.mode == "whole" else ()
+        status.write_success(self._session, self._manifest, _summary(totals), *also)
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - self._started)
         return totals
 
@@ -207,29 +229,41 @@ class _Transaction:
         result.unknown_codes.update(self._detector.unknown_codes(chunk))
         result.counts.update(inserted=len(chunk.new), updated=len(chunk.changed))
 
-    def _write_window(self, result: SliceResult) -> None:
-        if not self._manifest.is_lookup:
+    def _write_windows(self, results: list[SliceResult]) -> None:
+        """A line per slice; of parents, whose readings are noted beside it, one for all of them."""
+        if self._manifest.is_lookup:
+            return
+        for result in [reconcile.together(results)] if self._resource.parents else results:
             ledger.write_window(
                 self._session, self._resource, self._manifest, result.slice_, result.counts, result.unknown_codes
             )
+
+    def _last_seen(self, place: str | None) -> datetime | None:
+        """When the row's window or parent was last observed, by something that is merged and newer than this run."""
+        if self._resource.parents:
+            return self._parents_later.get(place or "")
+        return ledger.last_seen(self._windows_later, place)
 
     def _count_whole_list(self) -> int:
         """Rows that a whole list had the last time; 0 for other resources, where it is not used."""
         is_whole = self._resource.scope is Scope.WHOLE
         return count_listed(self._session, self._resource, self._manifest.shop_id) if is_whole else 0
 
-    def _mark_absent(self, comparisons: list[Comparison], count_before: int) -> int:
-        """Compare the pages with the warehouse; return how many rows were marked absent."""
-        if self._manifest.is_lookup:
-            return reconcile.mark_not_listed(self._session, self._resource, self._manifest, accept=self._accept_missing)
-        if self._resource.scope is Scope.WHOLE and self._seen_later:
-            return 0  # this merge is out of order: a newer list has already decided who is absent
-        merge, accept = (self._session, self._resource, self._manifest), self._accept_missing
-        absent = 0
-        for comparison in comparisons:
-            if comparison.may_miss_rows():
-                absent += reconcile.mark_missing(*merge, comparison, count_before=count_before, accept=accept)
-        return absent
+    def _mark_absent(self, comparisons: list[Comparison], count_before: int) -> Counter[str]:
+        """Compare the pages with the warehouse; return how many rows were marked absent, by parent where there are."""
+        session, resource, manifest, accept = self._session, self._resource, self._manifest, self._accept_missing
+        if manifest.is_lookup:
+            return Counter({"": reconcile.mark_not_listed(session, resource, manifest, accept=accept)})
+        if resource.scope is Scope.WHOLE and self._windows_later:
+            return Counter()  # this merge is out of order: a newer list has already decided who is absent
+        open_ = [one for one in comparisons if one.parent not in self._parents_later and one.may_miss_rows()]
+        if resource.parents:
+            count_before = sum(one.expected_count or 0 for one in comparisons)
+        if resource.scope in (Scope.WHOLE, Scope.PER_PARENT):
+            return reconcile.mark_left(session, resource, manifest, open_, count_before=count_before, accept=accept)
+        return Counter(
+            {"": sum(reconcile.mark_missing(session, resource, manifest, one, accept=accept) for one in open_)}
+        )
 
 
 @contextmanager
@@ -254,3 +288,16 @@ def _ahead(items: Iterable[T], count: int) -> Iterator[T]:
 
 def _summary(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {counts[name]}" for name in COUNTED)
+
+
+def _refused(resource: Resource, refused: dict[str, str]) -> str:
+    """What a run says of parents whose lists could not be read."""
+    named = "; ".join(f"{parent}: {error}" for parent, error in list(refused.items())[:_MOST_NAMED])
+    return (
+        f"{resource.name}: the lists of {len(refused)} parents could not be read, the others were merged: {named}."
+        " The next run asks for them again"
+        f" 有 {len(refused)} 个列表没有读到，其余已入库；下次运行会再读"
+    )
+
+
+_MOST_NAMED = 3

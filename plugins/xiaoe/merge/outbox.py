@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
-from xiaoe.clock import BEIJING
+from xiaoe.clock import BEIJING, utc_text
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Copy, Resource
 
@@ -20,6 +20,19 @@ def copies(resource: Resource) -> tuple[Copy, ...]:
     """Queues that new rows are loaded into; an after-sale may already have queued its order."""
     column = resource.feeds.decisions
     return (Copy("benefit_queue", {"order_id": column}, on_duplicate="replace"),) if column else ()
+
+
+def arrivals(resource: Resource, now: datetime) -> Copy | None:
+    """Where it is noted that rows arrive, and when: `objective_events`, for the objective that the resource feeds."""
+    if resource.feeds.arrival is None:
+        return None
+    objective, column = resource.feeds.arrival
+    # fmt: off
+    columns = {
+        "objective": objective, "began_at": column, resource.key: resource.key, "reached_at": utc_text(now),
+    }
+    # fmt: on
+    return Copy("objective_events", columns, on_duplicate="ignore")
 
 
 def queue_rows(session: Session, resource: Resource, shop_id: str, keys: Sequence[str]) -> None:

@@ -2,14 +2,15 @@
 
 An order never leaves the window of its creation, so each slice is compared alone. An after-sale leaves the window of
 its last change when it changes again, perhaps while the run reads: all slices of a run are compared together, and only
-if the window reaches the present. Of a whole list, a merge marks at most half of the listed rows absent: an empty
-response with code 0 looks like a shop that was emptied.
+if the window reaches the present. Of a whole list, and of all lists of parents together, a merge marks at most half of
+the listed rows absent: an empty response with code 0 looks like a shop that was emptied.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xiaoe.exceptions import XiaoeReconciliationError
@@ -104,6 +105,11 @@ class Comparison:
     expected: Expected
     expected_count: int | None
 
+    @property
+    def parent(self) -> str | None:
+        """Whose list it is, where each parent has one."""
+        return self.results[0].slice_.parent
+
     def keys(self) -> Keys:
         """Distinct keys of all rows in the pages."""
         return merged([result.close() for result in self.results])
@@ -136,33 +142,95 @@ def comparisons(session: Session, resource: Resource, manifest: Manifest) -> lis
             window,
             min(slice_.observed_at for slice_ in slices),
             with_undated=all(slice_.lists_undated for slice_ in slices),
+            parent=slices[0].parent,
         )
-        must_list_all = resource.covers_present(window, slices[-1].observed_at)
+        must_list_all = resource.covers_present(window, slices[-1].observed_at) and not _is_of_nobody(resource, slices)
         count = expected.count_expected(session, resource, listed) if must_list_all else None
         found.append(Comparison([SliceResult(slice_, listed) for slice_ in slices], window, listed, count))
     return found
 
 
-def mark_missing(
+def _is_of_nobody(resource: Resource, slices: Sequence[SliceManifest]) -> bool:
+    """Whether a run of parents' lists had no parent to read."""
+    return resource.parents is not None and slices[0].parent is None
+
+
+def together(results: Sequence[SliceResult]) -> SliceResult:
+    """What was merged of all parents' lists, as one line of the ledger has it."""
+    slices = [result.slice_ for result in results]
+    summed = SliceManifest(
+        begin=slices[0].begin,
+        end=slices[0].end,
+        api_total=sum(slice_.api_total for slice_ in slices),
+        staged=sum(slice_.staged for slice_ in slices),
+        passes=max(slice_.passes for slice_ in slices),
+        pages=[],
+        observed_at=min(slice_.observed_at for slice_ in slices),
+    )
+    counts, codes = Counter[str](), Counter[str]()
+    for result in results:
+        counts.update(result.counts)
+        codes.update(result.unknown_codes)
+    return SliceResult(summed, results[0].expected, counts=counts, unknown_codes=codes)
+
+
+def mark_left(
     session: Session,
     resource: Resource,
     manifest: Manifest,
-    comparison: Comparison,
+    comparisons: Sequence[Comparison],
     *,
     count_before: int,
     accept: bool,
-) -> int:
-    """Mark rows absent that the warehouse holds and the API no longer lists; return how many.
+) -> Counter[str]:
+    """Mark rows absent that left a whole list, or the lists of parents, unless they are more than half of them.
 
-    Rows of a whole list are marked, unless they are more than half of it. Rows of a window do not disappear by
-    themselves: they are marked only with `accept`, except for rows known only from an imported file.
+    Args:
+        session: In the merge's transaction, rows written.
+        resource: The resource.
+        manifest: The run's manifest.
+        comparisons: Those that may miss rows.
+        count_before: Rows of the list, or of all these lists, before the merge.
+        accept: Whether somebody confirmed that the rows are gone (`accept_missing`).
+
+    Returns:
+        Parent, or an empty text → rows that were marked.
+
+    Raises:
+        XiaoeReconciliationError: More than half are missing without `accept`.
+    """
+    missing = {
+        one.parent or "": expected.missing_rows(session, resource, one.expected, one.keys()) for one in comparisons
+    }
+    gone = [name for names in missing.values() for name in names]
+    if len(gone) * 2 > count_before and not accept:
+        listed = sum(len(one.keys()) for one in comparisons)
+        raise XiaoeReconciliationError(
+            f"{resource.name}: {_emptied(listed)}the API lists {listed} rows, and of the {count_before} that the"
+            f" warehouse holds {len(gone)} are not among them: more than half. Nothing was changed."
+            " Look in the shop's console: if they really are gone, trigger the DAG with accept_missing, they are"
+            " marked with absent_since;"
+            " if not, clear the stage task to ask the API again."
+            f" 接口只列出 {listed} 行，数仓的 {count_before} 行中有 {len(gone)} 行不在其中，超过一半；"
+            "未做任何改动。请到店铺后台核对：确已删除则带 accept_missing 触发该 DAG，否则清除 stage 任务重新读取"
+        )
+    expected.mark_absent(session, resource, manifest.shop_id, gone)
+    return Counter({parent: len(names) for parent, names in missing.items()})
+
+
+def mark_missing(
+    session: Session, resource: Resource, manifest: Manifest, comparison: Comparison, *, accept: bool
+) -> int:
+    """Mark rows absent that the warehouse holds of a window and the API no longer lists; return how many.
+
+    They do not disappear by themselves: they are marked only with `accept`, except for rows known only from an
+    imported file.
 
     Args:
         session: In the merge's transaction, rows written.
         resource: The resource.
         manifest: The run's manifest.
         comparison: The slices.
-        count_before: Rows of the whole list before the merge.
         accept: Whether somebody confirmed that the rows are gone (`accept_missing`).
 
     Raises:
@@ -170,21 +238,10 @@ def mark_missing(
     """
     keys = comparison.keys()
     missing = expected.missing_rows(session, resource, comparison.expected, keys)
-    if resource.scope is Scope.WHOLE:
-        if len(missing) * 2 > count_before and not accept:
-            raise XiaoeReconciliationError(
-                f"{resource.name}: {_emptied(keys)}the API lists {len(keys)} rows, and of the {count_before} that the"
-                f" warehouse holds {len(missing)} are not among them: more than half. Nothing was changed."
-                " Look in the shop's console: if they really are gone, trigger the DAG with accept_missing, they are"
-                " marked with absent_since;"
-                " if not, clear the stage task to ask the API again."
-                f" 接口只列出 {len(keys)} 行，数仓的 {count_before} 行中有 {len(missing)} 行不在其中，超过一半；"
-                "未做任何改动。请到店铺后台核对：确已删除则带 accept_missing 触发该 DAG，否则清除 stage 任务重新读取"
-            )
-    elif not accept and (gone := unconfirmed.confirmed(session, resource, manifest.shop_id, missing)):
+    if not accept and (gone := unconfirmed.confirmed(session, resource, manifest.shop_id, missing)):
         raise XiaoeReconciliationError(
-            f"{resource.name} {comparison.window}: {_emptied(keys)}the API lists {len(keys)} rows, the warehouse holds"
-            f" {len(gone)} more that it no longer lists: {_some(gone)}. Nothing was changed."
+            f"{resource.name} {comparison.window}: {_emptied(len(keys))}the API lists {len(keys)} rows, the warehouse"
+            f" holds {len(gone)} more that it no longer lists: {_some(gone)}. Nothing was changed."
             " If they really were deleted in the shop, trigger the DAG for this window with accept_missing:"
             " they are marked with absent_since. Otherwise clear the stage task to ask the API again."
             f" 接口列出 {len(keys)} 行，数仓另有 {len(gone)} 行接口不再返回；未做任何改动。"
@@ -219,9 +276,9 @@ def mark_not_listed(session: Session, resource: Resource, manifest: Manifest, *,
     return len(names)
 
 
-def _emptied(keys: Keys) -> str:
+def _emptied(listed: int) -> str:
     """Names the worst case: a list that had rows and has none now."""
-    return "" if len(keys) else "the list is suddenly empty 列表突然为空: "
+    return "" if listed else "the list is suddenly empty 列表突然为空: "
 
 
 def _some(names: list[str]) -> str:

@@ -26,10 +26,19 @@ def read_watermark(session: Session, shop_id: str, resource: str, mode: str) -> 
     return rows[0][0].replace(tzinfo=BEIJING) if rows and rows[0][0] else None
 
 
-def write_success(session: Session, manifest: Manifest, message: str) -> None:
-    """Record a successful sync and move the watermark forward, if the run moves it; never back."""
+def write_success(session: Session, manifest: Manifest, message: str, *also: str) -> None:
+    """Record a successful sync and move the watermark forward, if the run moves it; never back.
+
+    Args:
+        session: In the merge's transaction.
+        manifest: Of the run.
+        message: What came of it.
+        also: Other modes that are done with it.
+    """
     watermark = manifest.window.end if manifest.moves_watermark else None
-    write_done(session, manifest.shop_id, manifest.resource, manifest.mode, message, watermark=watermark)
+    text = f"{manifest.note}; {message}" if manifest.note else message
+    for mode in (manifest.mode, *also):
+        write_done(session, manifest.shop_id, manifest.resource, mode, text, watermark=watermark)
 
 
 def write_done(

@@ -18,6 +18,7 @@ from typing import Any
 
 from MySQLdb import IntegrityError
 
+from xiaoe import clock
 from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import field_problems, outbox, rejected
 from xiaoe.merge.changes import Chunk, Known
@@ -58,9 +59,18 @@ class Writer:
         resource: The resource.
         statements: The merge statements.
         manifest: The run's manifest.
+        notes_arrivals: Whether the moment at which new rows arrive says how fresh the warehouse is.
     """
 
-    def __init__(self, session: Session, resource: Resource, statements: list[str], manifest: Manifest) -> None:
+    def __init__(
+        self,
+        session: Session,
+        resource: Resource,
+        statements: list[str],
+        manifest: Manifest,
+        *,
+        notes_arrivals: bool,
+    ) -> None:
         self._session = session
         self._resource = resource
         self._statements = statements
@@ -69,6 +79,7 @@ class Writer:
         self._key = self._columns.index(resource.key)
         self._staging = f"stg_{resource.table}"
         self._members = KnownMembers(session, manifest)
+        self._notes_arrivals = notes_arrivals
         self._near = True
         self._days: set[tuple[str, str]] = set()
         self._loads_files = self._create_staging()
@@ -123,7 +134,7 @@ class Writer:
         ]
         return PreparedChunk(
             chunk,
-            self._loads(new, copies),
+            [*self._loads(new, copies), *self._arrivals(new)],
             self._loads(staged, [Copy(self._staging, itself, on_duplicate="replace")]),
             members,
         )
@@ -183,6 +194,13 @@ class Writer:
             into = (copy.table, ("shop_id", *copy.columns))
             loads.append(TableLoad.of(*into, taken, copy.on_duplicate, as_file=self._loads_files))
         return loads
+
+    def _arrivals(self, new: Sequence[Row]) -> list[TableLoad]:
+        copy = outbox.arrivals(self._resource, clock.now()) if self._notes_arrivals else None
+        if copy is None:
+            return []
+        began = self._columns.index(str(copy.columns["began_at"]))
+        return self._loads([row for row in new if row[began]], [copy])
 
     def _insert(self, load: TableLoad) -> None:
         """Load rows that the look-up did not find; under the merge lock nobody else inserts them."""

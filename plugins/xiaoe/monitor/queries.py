@@ -15,6 +15,7 @@ from xiaoe.monitor.records import (
     LatestShopCheck,
     LedgerWindow,
     Looks,
+    ObjectiveStatus,
     OpenAlert,
     PageData,
     ShopBacklog,
@@ -72,6 +73,7 @@ def read_page_data(session: Session, wanted: str | None, now: datetime) -> PageD
         growth=[StorageDay(*row) for row in session.query(_GROWTH, (utc_text(now - timedelta(days=GROWTH_DAYS)),))],
         backup=next((LastBackup(*row) for row in session.query(_BACKUP)), None),
         shop_checks=[LatestShopCheck(*row) for row in session.query(_SHOP_CHECKS, (MAX_PROBLEMS,))],
+        objectives=[ObjectiveStatus(*row) for row in session.query(_OBJECTIVES)],
         refusals=open_refusals(session)[:MAX_PROBLEMS],
         shop_names=shop_names.names(session),
         connection_names=shop_names.names_of_connections(session),
@@ -152,6 +154,11 @@ _SHOP_CHECKS = (
     "SELECT c.shop_id, c.checked_at, c.verdict, c.findings FROM shop_checks AS c INNER JOIN ("
     "SELECT shop_id, MAX(id) AS id FROM shop_checks GROUP BY shop_id"
     ") AS latest ON c.id = latest.id ORDER BY c.shop_id LIMIT %s"
+)
+_OBJECTIVES = (
+    "SELECT o.shop_id, o.objective, o.since, o.state, o.target_percent, o.within_seconds, o.in_time, o.late,"
+    " o.expected_late, o.burn_hour, o.burn_6_hours, o.burn_3_days, o.evaluated_at, s.conn_id"
+    " FROM objective_status AS o LEFT JOIN shops AS s ON o.shop_id = s.shop_id ORDER BY o.shop_id, o.objective"
 )
 _STORAGE = (
     "SELECT s.metric, s.bytes, s.note, s.sampled_at FROM storage_samples AS s INNER JOIN ("

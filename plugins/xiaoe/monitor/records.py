@@ -148,6 +148,25 @@ class LastBackup(NamedTuple):
     drill_status: str | None
 
 
+class ObjectiveStatus(NamedTuple):
+    """Where an objective of a shop stands; `conn_id` is None until the shop's connection is known."""
+
+    shop_id: str
+    objective: str
+    since: datetime
+    state: str
+    target_percent: Decimal
+    within_seconds: int
+    in_time: int
+    late: Decimal
+    expected_late: Decimal
+    burn_hour: Decimal
+    burn_6_hours: Decimal
+    burn_3_days: Decimal
+    evaluated_at: datetime
+    conn_id: str | None
+
+
 class LatestShopCheck(NamedTuple):
     """The last `make check-shop` of a shop; `findings` is JSON."""
 
@@ -176,6 +195,7 @@ class PageData(NamedTuple):
     shop_checks: Sequence[LatestShopCheck] = ()
     refusals: Sequence[Refusal] = ()
     sources: Sequence[ChangeSource] = ()
+    objectives: Sequence[ObjectiveStatus] = ()
     shop_names: Mapping[str, str] = MappingProxyType({})
     connection_names: Mapping[str, str] = MappingProxyType({})
 

@@ -5,11 +5,13 @@ Severe is what stops data or loses it: only that is red. Warnings are yellow, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from xiaoe.clock import in_words
+from xiaoe.monitor import objectives
 from xiaoe.monitor.i18n import Texts
 from xiaoe.monitor.problems import health
 from xiaoe.monitor.records import LastBackup, PageData, StorageFigure
@@ -58,9 +60,9 @@ class Card(NamedTuple):
     href: str = ""
 
 
-def of(data: PageData, texts: Texts, limits: Limits) -> Conclusion:
+def of(data: PageData, texts: Texts, limits: Limits, conn_ids: Sequence[str]) -> Conclusion:
     """What has to be done, the most urgent first."""
-    todos = sorted(_todos(data, texts, limits), key=lambda one: ("bad", "warn", "").index(one.state))
+    todos = sorted(_todos(data, texts, limits, conn_ids), key=lambda one: ("bad", "warn", "").index(one.state))
     counts = {state: sum(one.state == state for one in todos) for state in ("bad", "warn")}
     if counts["bad"]:
         return Conclusion("bad", texts("to_do", counts["bad"]), todos)
@@ -69,7 +71,7 @@ def of(data: PageData, texts: Texts, limits: Limits) -> Conclusion:
     return Conclusion("good", texts("all_is_well"), todos)
 
 
-def _todos(data: PageData, texts: Texts, limits: Limits) -> Iterator[Todo]:
+def _todos(data: PageData, texts: Texts, limits: Limits, conn_ids: Sequence[str]) -> Iterator[Todo]:
     if data.alerts:
         yield Todo("bad", texts("todo_alerts", len(data.alerts)), "#alerts")
     if any(alert.kind == "failed" for alert in data.alerts):
@@ -83,6 +85,12 @@ def _todos(data: PageData, texts: Texts, limits: Limits) -> Iterator[Todo]:
         yield Todo("bad", texts("todo_checks", critical), "#checks")
     if len(data.checks) > critical:
         yield Todo("warn", texts("todo_warnings", len(data.checks) - critical), "#checks")
+    states = Counter(objectives.state_of(one, texts, conn_ids) for one in data.objectives)
+    if states["spent"]:
+        yield Todo("warn", texts("todo_objectives", states["spent"]), "#objectives")
+    if states["stopped"]:
+        name = dag_name("xiaoe_objectives", texts.language)
+        yield Todo("bad", texts("todo_objectives_stopped", states["stopped"], name), "#objectives")
     if unfit := sum(one.verdict == "does_not_fit" for one in data.shop_checks):
         yield Todo("warn", texts("todo_shop_checks", unfit), "#shop-checks")
     for figure in data.storage:

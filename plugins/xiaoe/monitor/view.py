@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from xiaoe.clock import BEIJING
-from xiaoe.monitor import calendar, charts, problems, verdict
+from xiaoe.monitor import calendar, charts, objectives, problems, verdict
 from xiaoe.monitor.i18n import Texts
 from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS
 from xiaoe.monitor.records import Looks, PageData, StorageFigure, SyncDay
@@ -18,7 +18,9 @@ from xiaoe.vocabulary import CHANGE_SOURCES, LANGUAGES
 SHOWN_GAPS = 8
 
 
-def build(data: PageData, texts: Texts, now: datetime, *, first: date, limits: Limits) -> dict[str, Any]:
+def build(
+    data: PageData, texts: Texts, now: datetime, *, first: date, limits: Limits, conn_ids: Sequence[str]
+) -> dict[str, Any]:
     """The variables of the template.
 
     Args:
@@ -27,14 +29,16 @@ def build(data: PageData, texts: Texts, now: datetime, *, first: date, limits: L
         now: The current time, Beijing.
         first: First day of the history.
         limits: Thresholds.
+        conn_ids: Connections of the shops that are switched on.
     """
     return {
         "texts": texts,
         "data": data,
         "other": next(one for one in LANGUAGES if one != texts.language),
-        "verdict": verdict.of(data, texts, limits),
+        "verdict": verdict.of(data, texts, limits, conn_ids),
         "cards": verdict.cards(data, texts, limits),
         "syncs": problems.syncs(data, texts, now),
+        "objectives": objectives.rows(data, texts, conn_ids),
         "alerts": [problems.alert(one, data, texts) for one in data.alerts],
         "checks": [problems.check(one, texts) for one in data.checks],
         "shop_checks": [problems.shop_check(one, texts) for one in data.shop_checks],

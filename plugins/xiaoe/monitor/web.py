@@ -126,7 +126,8 @@ def render(language: str, shop: str | None) -> tuple[int, str]:
     def content(session: Session, texts: Texts, now: datetime) -> dict[str, Any]:
         data = queries.read_page_data(session, shop, now)
         limits = Limits(settings.min_free_disk(), settings.max_page_store(), settings.max_binlog())
-        return view.build(data, texts, now, first=settings.history_start().date(), limits=limits)
+        first = settings.history_start().date()
+        return view.build(data, texts, now, first=first, limits=limits, conn_ids=settings.conn_ids())
 
     return _rendered("page.html", language, content)
 

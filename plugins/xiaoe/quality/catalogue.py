@@ -180,6 +180,8 @@ QUERY_CHECKS = (
                advice="了解含义，需要时加入映射"),
     QueryCheck(name="push_problems", title="消息推送有未收下、超限或无法解析的（按日）",
                advice="各原因的含义见 docs/deployment.zh-CN.md 的消息推送一节；bad_signature 多为 push_token 填错"),
+    QueryCheck(name="hints_waiting", title="超过两小时未核对的订单变更提示",
+               advice="查看 xiaoe_orders_hinted 是否暂停或失败；Airflow 与推送服务的 XIAOE_HINTS 应相同"),
     QueryCheck(name="field_problems_open", title="无法解析的字段（按字段与原因合计）",
                advice="在 field_problems 查看原值；接口改了格式则修正 plugins/xiaoe/resources 的映射"),
 )  # fmt: skip

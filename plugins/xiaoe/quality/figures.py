@@ -34,6 +34,8 @@ SETTLED = timedelta(hours=12)
 """Two weeks of the history are read at once; a week counts as reached only this long after its merge."""
 STOPPED = timedelta(days=1)
 """A history DAG that still has weeks to read succeeds several times a day."""
+JUDGED_WITHIN = timedelta(hours=1)
+"""An objective that was evaluated longer ago stands for nothing."""
 WEEKS = 8
 MIN_WEEKS = 3
 MIN_USUAL = 20
@@ -124,11 +126,21 @@ def _freshness(session: Session, check: FigureCheck, scope: CheckScope, fresh_wi
         never = [" ".join(name) for name in fresh_within if name not in successes]
         return found_nothing(check, check.expected, never, len(never))
     stale = []
+    replaced = _behind_objectives(session, scope)
     for name, limit in fresh_within.items():
-        if name in successes and (age := scope.now - successes[name]) > limit:
+        if name not in replaced and name in successes and (age := scope.now - successes[name]) > limit:
             since = beijing_text(successes[name])
             stale.append(f"{' '.join(name)} 最近成功 {since}，已 {in_words(age)}，时限 {in_words(limit)}")
     return found_nothing(check, check.expected, stale, len(stale))
+
+
+def _behind_objectives(session: Session, scope: CheckScope) -> set[tuple[str, ...]]:
+    """Syncs that an objective of the shop judges just now: their alert is the budget's burn rate."""
+    rows = session.query(
+        "SELECT stands_for FROM objective_status WHERE shop_id = %s AND evaluated_at > %s",
+        (scope.shop_id, utc_text(scope.now - JUDGED_WITHIN)),
+    )
+    return {tuple(sync.split(" ")) for (syncs,) in rows for sync in syncs.split(",") if sync}
 
 
 # --- orders of yesterday -------------------------------------------------------------------------------

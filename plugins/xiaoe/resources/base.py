@@ -9,14 +9,19 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from xiaoe import settings
 from xiaoe.mysql.load_data import OnDuplicate
+from xiaoe.rows.children import Parent, with_parent
 from xiaoe.rows.decode import RowReader
+from xiaoe.rows.envelope import Listing, rows_of
 from xiaoe.windows import Window, whole_days
+
+if TYPE_CHECKING:
+    from xiaoe.mysql.session import Session
 
 BOOKKEEPING = ("row_hash", "raw_hash", "observed_at", "batch_id")
 """Columns of every resource's table beside the typed ones; `row_hash` and `raw_hash` as in `rows.decode`."""
@@ -28,6 +33,7 @@ class Scope(enum.Enum):
     CREATED = "rows made in the window: once it lies in the past, their set is fixed"
     CHANGED = "rows last changed in the window: a row leaves it for a later one when it changes again"
     WHOLE = "everything there is at the moment"
+    PER_PARENT = "everything there is of one parent at the moment: one list each, such as the viewers of a live stream"
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,19 @@ class Parts:
 
 
 @dataclass(frozen=True)
+class Recent:
+    """How the rows of a whole list that are new or changed are asked for, between two readings of all of it.
+
+    Args:
+        filters: Time column of a row → what to send for the rows whose time lies on a day or later. Each is one list.
+        every: How many days after a reading of the whole list the next one is due.
+    """
+
+    filters: Mapping[str, Callable[[datetime], dict[str, Any]]]
+    every: Callable[[], timedelta]
+
+
+@dataclass(frozen=True)
 class Member:
     """A row of another table that rows of this one name; it is inserted as inferred until its own list brings it.
 
@@ -117,7 +136,7 @@ class Copy:
 
     Args:
         table: A table; its key begins with `shop_id`.
-        columns: Its other columns → columns of the typed row, or a number.
+        columns: Its other columns → columns of the typed row, or the same number or text for all rows.
         on_duplicate: What becomes of a row whose key is there already.
     """
 
@@ -134,11 +153,35 @@ class Feeds:
         decisions: Column with the order whose benefit is decided again (`benefit_queue`).
         mart_days: Kind of `mart_queue` → time columns of the row: the figures of these days are computed again.
         mart_buyer: Column with the user whose sums are computed again when the row is no longer theirs, or is lost.
+        arrival: Name of an objective, and the column from which a new row's arrival is measured.
     """
 
     decisions: str | None = None
     mart_days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mart_buyer: str | None = None
+    arrival: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Parents:
+    """Who has a list each, where the interface lists one parent at a time (`Scope.PER_PARENT`).
+
+    A row of the answer does not say whose it is: `rows.children` adds the parent and a key made of both.
+
+    Args:
+        column: Column of the table with the parent's id; the field is `rows.children.PARENT`.
+        keys: Fields of a row that tell it from the others of its parent; the first has to be there.
+        due: The warehouse, the shop, a window → parents to ask for now, most urgent first. The window begins with
+            `windows.EVER`, or is what somebody chose in the form; it ends with the moment of the run.
+        lists_all: Whether an answer has every row of the parent, so that a missing one is gone.
+        budget: Calls of one run; parents beyond wait for the next one. None: no limit.
+    """
+
+    column: str
+    keys: tuple[str, ...]
+    due: Callable[[Session, str, Window], list[Parent]]
+    lists_all: bool = True
+    budget: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,14 +196,16 @@ class Resource:
         paging: How pages are asked for.
         size_key: How the interface spells "rows per page".
         total_key: Where the answer's `data` tells how many rows there are in all.
+        list_key: Where it has the rows.
         tells_total: False where nobody has documented that it does.
         largest_page: Rows per page the interface allows.
         calls_per_second: What the interface allows.
         quota_seconds: Length of the window in which calls are counted.
         filters: A window → the interface's own filter fields.
         parts: How it is read part by part; None where no filter by time is known.
+        recent: How new and changed rows are asked for; None: the list is always read whole.
         time: Column that the window filter works on; None where the scope is WHOLE.
-        time_index: The index over `shop_id`, that column, `observed_at` and `absent_since`.
+        time_index: The index over `shop_id`, that column or the parent's, `observed_at` and `absent_since`.
         reader: Types one row; names the key column, beside shop_id.
         personal: Columns that say who somebody is: `XIAOE_PERSONAL_DATA` may have them masked or hashed.
         members: Rows of other tables that a row names.
@@ -174,6 +219,9 @@ class Resource:
         lag: How long before now the window of an incremental run ends.
         reads_history: Whether the first incremental run reads everything since the start of the history; if not, the
             history DAG does.
+        parents: Who has a list each; where the scope is PER_PARENT.
+        group: The field of the request that holds the paging fields; None: they stand beside the others.
+        is_extra: A list of `XIAOE_MORE_LISTS`: a shop without the interface is fit all the same.
     """
 
     name: str
@@ -202,6 +250,11 @@ class Resource:
     time_index: str | None = None
     tells_total: bool = True
     parts: Parts | None = None
+    recent: Recent | None = None
+    list_key: str = "list"
+    parents: Parents | None = None
+    group: str | None = None
+    is_extra: bool = False
 
     @property
     def key(self) -> str:
@@ -213,12 +266,37 @@ class Resource:
         """Columns of a row as it is written, in their order: shop, typed values, bookkeeping."""
         return ("shop_id", *self.reader.columns, *BOOKKEEPING)
 
+    def request(self, fields: Mapping[str, Any], size: int) -> dict[str, Any]:
+        """What is sent for a page: its fields and the number of rows, in a group where the interface wants one."""
+        body = {**fields, self.size_key: size}
+        if self.group is None:
+            return body
+        paging = {name: body.pop(name) for name in (self.paging.key, self.size_key) if name in body}
+        return {**body, self.group: paging}
+
+    def listing(self, body: bytes, parent: str | None = None) -> Listing:
+        """The rows of an answer that was good when it came, and its total; errors as of `rows.envelope.rows_of`.
+
+        Args:
+            body: The answer.
+            parent: Whose rows these are.
+        """
+        return self.of_parent(rows_of(body, total_field=self.total_key, list_field=self.list_key), parent)
+
+    def of_parent(self, listing: Listing, parent: str | None) -> Listing:
+        """The same rows, with their parent's id and their key in them where they have a parent."""
+        if parent is None or self.parents is None:
+            return listing
+        return Listing(listing.total, with_parent(listing.rows, parent, self.parents.keys))
+
     def covers_present(self, window: Window, read_at: datetime) -> bool:
         """Whether every row that the window ever held has to be in what was read of it.
 
         It has to for rows by creation and for whole lists. A row by its last change may have moved on since,
         to a time that only a window up to the present holds. A filter by days asks for the whole last day.
         """
+        if self.parents is not None:
+            return self.parents.lists_all
         is_fine = self.parts is not None and self.parts.step < DAY
         return self.scope is not Scope.CHANGED or read_at < (window if is_fine else whole_days(window)).end
 

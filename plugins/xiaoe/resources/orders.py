@@ -136,6 +136,7 @@ ORDERS = Resource(
         decisions="order_id",
         mart_days={"buyers": ("pay_time",), "sales": ("created_time", "refund_time")},
         mart_buyer="user_id",
+        arrival=("order_arrival", "created_time"),
     ),
     fresh_within={
         "incremental": timedelta(hours=1),

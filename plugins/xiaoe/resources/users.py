@@ -7,14 +7,15 @@ stored as it comes.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from xiaoe.resources.base import DAY, Cursor, Parts, Resource, Scope
+from xiaoe import settings
+from xiaoe.resources.base import DAY, Cursor, Parts, Recent, Resource, Scope
 from xiaoe.resources.privacy import forms_of
 from xiaoe.rows import values
 from xiaoe.rows.decode import Mapping, RowReader
-from xiaoe.windows import Window, whole_days
+from xiaoe.windows import FOREVER, Window, whole_days
 
 MAPPING: Mapping = {
     "user_id": ("user_id", values.identifier),
@@ -56,6 +57,20 @@ def _registered_on_days(window: Window) -> dict[str, Any]:
     }
 
 
+def _registered_since(day: datetime) -> dict[str, Any]:
+    """Users who registered on a day of Beijing or later."""
+    return _registered_on_days(Window(day, FOREVER))
+
+
+def _visited_since(day: datetime) -> dict[str, Any]:
+    """Users whose last visit was on a day of Beijing or later: whose row has changed (section 4)."""
+    return {
+        **_with_last_visit(Window(day, FOREVER)),
+        "latest_visited_start": f"{day:%Y-%m-%d}",
+        "latest_visited_end": f"{FOREVER:%Y-%m-%d}",
+    }
+
+
 USERS = Resource(
     name="users",
     table="users",
@@ -69,9 +84,12 @@ USERS = Resource(
     quota_seconds=10,
     filters=_with_last_visit,
     parts=Parts(DAY, _registered_on_days, "registered_at"),
+    recent=Recent(
+        {"registered_at": _registered_since, "last_visited_at": _visited_since}, every=settings.users_whole_days
+    ),
     time=None,
     reader=RowReader(MAPPING, {}, key="user_id", forms=forms_of("users", PERSONAL)),
     personal=PERSONAL,
     has_inferred=True,
-    fresh_within={"whole": timedelta(hours=30)},
+    fresh_within={"recent": timedelta(hours=30)},  # of a run that has to read the whole list, and fails, too
 )

@@ -28,6 +28,7 @@ character."""
 _TOKEN = re.compile(rb'(?P<string>"(?:[^"\\]|\\.)*")|[^\s\[\]{}:,"]+', re.DOTALL)
 _is_literal = re.compile(rb"true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?").fullmatch
 _LONGEST_TOKEN = 40
+_LIST, _TOTAL = "list", "total"
 
 
 class Envelope(msgspec.Struct):
@@ -52,22 +53,26 @@ class Listing:
     rows: list[msgspec.Raw]
 
 
-def rows_of(body: bytes, *, total_field: str) -> Listing:
+def rows_of(body: bytes, *, total_field: str, list_field: str = _LIST) -> Listing:
     """The rows of an answer that was good when it came; read in one go where it has the usual shape.
 
     Raises:
         XiaoeNetworkError: It is no such answer.
     """
     try:
-        data = _whole_decoder(total_field).decode(body).data
+        data = _whole_decoder(total_field, list_field).decode(body).data
         return Listing(values.code(data.total), data.list)
     except (ValueError, RecursionError):
-        return read_listing(open_envelope(body).data, total_field=total_field)
+        return read_listing(open_envelope(body).data, total_field=total_field, list_field=list_field)
 
 
 @cache
-def _whole_decoder(total_field: str) -> msgspec.json.Decoder[Any]:
-    fields: list[Any] = [("list", list[msgspec.Raw]), ("total", Any, msgspec.field(default=None, name=total_field))]
+def _whole_decoder(total_field: str, list_field: str) -> msgspec.json.Decoder[Any]:
+    needs_total = list_field != _LIST  # the common name is to be looked for as well
+    fields: list[Any] = [
+        ("list", list[msgspec.Raw], msgspec.field(name=list_field)),
+        ("total", Any, msgspec.field(name=total_field, **({} if needs_total else {"default": None}))),
+    ]
     return msgspec.json.Decoder(msgspec.defstruct("Answer", [("data", msgspec.defstruct("Data", fields))]))
 
 
@@ -119,8 +124,10 @@ def _mended_character(found: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if half else found[0]
 
 
-def read_listing(data: msgspec.Raw, *, total_field: str) -> Listing:
+def read_listing(data: msgspec.Raw, *, total_field: str, list_field: str = _LIST) -> Listing:
     """Read `data` of a list call; `null`, `[]` and `{}` are all empty, and so is a `list` of `null`.
+
+    Lists that call rows and total otherwise (`return_list`, `count`) may also come with the common names.
 
     Two forms that no document names, and that mean one thing only: `data` as a text that holds JSON, and a `list` that
     PHP wrote as an object (`{"0": …, "2": …}`), which it does once rows were taken out of the middle of an array.
@@ -136,8 +143,11 @@ def read_listing(data: msgspec.Raw, *, total_field: str) -> Listing:
             return Listing(None, [])
         if isinstance(fields, list):
             raise ValueError("data is a list")
+        if list_field != _LIST:
+            total_field = total_field if total_field in fields else _TOTAL
+            list_field = list_field if list_field in fields else _LIST
         total = _total(fields.get(total_field, _NOTHING), total_field)
-        rows = _listed(fields.get("list", _NOTHING), total)
+        rows = _listed(fields.get(list_field, _NOTHING), total)
     except (ValueError, RecursionError) as error:
         raise XiaoeNetworkError(f"the answer's data has an unknown shape ({error}): {bytes(data)[:80]!r}") from None
     return Listing(total, rows)

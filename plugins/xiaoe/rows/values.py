@@ -7,6 +7,7 @@ say". What cannot be read raises ValueError with the reason; nothing is guessed,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache, wraps
 from itertools import chain
@@ -20,8 +21,8 @@ from xiaoe.rows.problems import NOT_JSON, is_no_json
 from xiaoe.rows.times import NULL_TIMES, planned, time
 
 __all__ = [
-    "EMPTY", "NULL_TIMES", "RULES", "code", "code_list", "count", "each", "fen", "identifier", "length", "number",
-    "planned", "text", "time", "yuan",
+    "EMPTY", "NULL_TIMES", "RULES", "code", "code_list", "count", "day", "each", "fen",
+    "identifier", "length", "number", "planned", "text", "time", "yuan",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -196,6 +197,15 @@ def identifier(value: Any) -> str | None:
     if _REPLACEMENT in name:  # it would meet another id with other broken characters
         raise ValueError("not UTF-8")
     return name
+
+
+def day(value: Any) -> str | None:
+    """A day, `YYYY-MM-DD`, as this side writes it into a row (`rows.children.PARENT`)."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("a day is a text")
+    return date.fromisoformat(value).isoformat()
 
 
 def _are_plain(names: Sequence[str]) -> bool:

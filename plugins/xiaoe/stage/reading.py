@@ -9,17 +9,20 @@ from __future__ import annotations
 import logging
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeBusyError, XiaoeNetworkError, XiaoeRetriableError
 from xiaoe.resources.base import Cursor, Resource
 from xiaoe.rows.caps import is_deep
-from xiaoe.rows.envelope import Listing, rows_of
+from xiaoe.rows.children import Parent
+from xiaoe.rows.envelope import Listing
 from xiaoe.rows.keys import distinct, key_hash
 from xiaoe.stage import paging
 from xiaoe.stage.judging import MAX_PASSES, Pass
@@ -36,6 +39,7 @@ _BUSY = (1001, 2054)
 
 Stop = Callable[[Page], bool]
 """Told every page of a pass, also those of an earlier try: whether to read no further."""
+Check = Callable[[Sequence[msgspec.Raw]], None]
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,18 @@ class Part:
         number: The slice, from 0.
         window: What it holds.
         path: Which half of which half, e.g. `01`; empty: the slice itself.
+        parent: Whose list it is.
     """
 
     number: int
     window: Window
     path: str = ""
+    parent: Parent | None = None
+
+    @property
+    def parent_id(self) -> str | None:
+        """The parent's id."""
+        return None if self.parent is None else self.parent.id
 
 
 @dataclass(frozen=True)
@@ -91,13 +102,22 @@ class PassReader:
         resource: What to read.
         folder: Where the run's pages go.
         cap: `settings.list_cap`.
+        check: Is given the rows of each page, and may raise.
     """
 
-    def __init__(self, hook: XiaoeHook, resource: Resource, folder: RunFolder, cap: int) -> None:
+    def __init__(
+        self,
+        hook: XiaoeHook,
+        resource: Resource,
+        folder: RunFolder,
+        cap: int,
+        check: Check = lambda _: None,
+    ) -> None:
         self._hook = hook
         self._resource = resource
         self._folder = folder
         self._cap = cap
+        self._check = check
         self._by_cursor = isinstance(resource.paging, Cursor)
 
     def earlier(self, part: Part) -> list[StoredPass]:
@@ -143,7 +163,7 @@ class PassReader:
         writing: deque[Future[None]] = deque()
         refusal: XiaoeRetriableError | None = None
         try:
-            for page in self._fetch_pages(pools.fetchers, filters, [page for _, page in pages]):
+            for page in self._fetch_pages(pools.fetchers, part, filters, [page for _, page in pages]):
                 name = self._folder.page_name(part.number, pass_number, page.index, part=part.path)
                 raw = RawPage(page.index, page.observed_at, page.body)
                 writing.append(pools.writers.submit(self._folder.write_page, name, raw))
@@ -166,13 +186,15 @@ class PassReader:
     def _is_deep(self, pages: list[tuple[str, Page]]) -> bool:
         return is_deep(sum(len(page.keys) for _, page in pages), self._cap)
 
-    def _fetch_pages(self, fetchers: ThreadPoolExecutor, filters: dict[str, Any], stored: list[Page]) -> Iterator[Page]:
+    def _fetch_pages(
+        self, fetchers: ThreadPoolExecutor, part: Part, filters: dict[str, Any], stored: list[Page]
+    ) -> Iterator[Page]:
         if self._by_cursor:
             return paging.follow_cursor(
-                lambda index, cursor: self._fetch(filters, index, cursor), stored=stored, cap=self._cap
+                lambda index, cursor: self._fetch(part, filters, index, cursor), stored=stored, cap=self._cap
             )
         return paging.read_pages(
-            lambda index: fetchers.submit(self._fetch, filters, index),
+            lambda index: fetchers.submit(self._fetch, part, filters, index),
             ahead=2 * self._hook.shop.concurrency - 1,
             stored=stored,
             page_size=self._hook.page_size(self._resource),
@@ -180,20 +202,20 @@ class PassReader:
             cap=self._cap,
         )
 
-    def _fetch(self, filters: dict[str, Any], index: int, cursor: Any = None) -> Page:
+    def _fetch(self, part: Part, filters: dict[str, Any], index: int, cursor: Any = None) -> Page:
         fields = {**filters, **self._resource.paging.fields(index, cursor)}
         answer = self._hook.list_page(self._resource, fields, index=index)
-        return replace(self._page(answer, answer.listing), body=answer.body)
+        return replace(self._page(answer, self._resource.of_parent(answer.listing, part.parent_id)), body=answer.body)
 
     def _stored(self, part: Part, pass_number: int) -> list[tuple[str, Page]]:
         """Names and pages that an earlier try left of a pass."""
-        total_key = self._resource.total_key
         return [
-            (name, self._page(raw, rows_of(raw.body, total_field=total_key)))
+            (name, self._page(raw, self._resource.listing(raw.body, part.parent_id)))
             for name, raw in self._folder.stored_pages(part.number, pass_number, part=part.path)
         ]
 
     def _page(self, raw: RawPage, listing: Listing) -> Page:
+        self._check(listing.rows)
         reader = self._resource.reader
         names = reader.keys(listing.rows)
         keys = array("q", (key_hash(name or bytes(row)) for name, row in zip(names, listing.rows, strict=True)))

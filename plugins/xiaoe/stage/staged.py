@@ -9,7 +9,7 @@ from xiaoe.resources.base import Resource
 from xiaoe.rows.caps import is_counted
 from xiaoe.rows.keys import Keys, merged
 from xiaoe.stage import judging
-from xiaoe.stage.reading import StoredPass
+from xiaoe.stage.reading import Part, StoredPass
 from xiaoe.storage.pages import Proof, SliceManifest
 from xiaoe.windows import Window
 
@@ -23,21 +23,22 @@ class Staged(NamedTuple):
     keys: Keys
 
 
-def of_passes(window: Window, used: list[StoredPass], passes: int, proof: Proof) -> Staged:
+def of_passes(part: Part, used: list[StoredPass], passes: int, proof: Proof) -> Staged:
     """A slice that these passes read, of so many in all."""
     keys = judging.union([reading.outcome for reading in used])
     totals = used[-1].outcome.totals
     is_told = proof == "total" and len(keys) not in totals
     return Staged(
         SliceManifest(
-            begin=window.begin,
-            end=window.end,
+            begin=part.window.begin,
+            end=part.window.end,
             api_total=max(totals, default=len(keys)) if is_told else len(keys),
             staged=len(keys),
             passes=passes,
             pages=[name for reading in used for name in reading.names],
             observed_at=min(reading.observed_at for reading in used),
             proof=proof,
+            parent=part.parent_id,
         ),
         keys,
     )

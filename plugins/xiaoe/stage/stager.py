@@ -5,6 +5,10 @@ tells a smaller total. Halves of a window by creation or last change are slices 
 one slice: who left the list shows only in all of them together. What the filter of the halves cannot find, rows without
 that time, is looked for in the list itself, read as far as the API serves it (`_read_undated`).
 
+Where each parent has a list, each of them is a slice. One whose list cannot be read does not stop the others: the
+manifest names it, and the merge fails once it has merged them. Parents beyond the budget of calls wait for the next
+run.
+
 After five passes that do not add up a slice starts over. Where the warehouse has rows of the window that were not
 listed, the slice is read once more before the merge judges. Clearing a stage task that succeeded means "ask again": a
 folder with a manifest is emptied first.
@@ -25,13 +29,15 @@ from xiaoe.clock import utc_now
 from xiaoe.exceptions import XiaoeBusyError, XiaoeError, XiaoeIncompleteError
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.rows.caps import is_counted, may_be_cap
+from xiaoe.rows.children import Parent
 from xiaoe.rows.keys import Keys, merged
 from xiaoe.stage import judging, messages
 from xiaoe.stage.judging import Verdict
 from xiaoe.stage.paging import Page
-from xiaoe.stage.reading import Part, PassReader, Pools, Stop, StoredPass, never
+from xiaoe.stage.parents import ParentLists
+from xiaoe.stage.reading import Check, Part, PassReader, Pools, Stop, StoredPass, never
 from xiaoe.stage.staged import Staged, of_passes, put_together
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
 from xiaoe.windows import FOREVER, Plan, Window, halves, slices
 
 log = logging.getLogger(__name__)
@@ -42,8 +48,9 @@ _MAX_SLICES = 2
 NOT_NOW = (1001, 2054)
 """Codes of a busy API: the request was right (docs/xiaoe-api.md section 7)."""
 
-MissingRows = Callable[[Window, datetime, Keys], list[str]]
-"""Keys of rows that the warehouse has for a window, observed before a moment, and that are not among those given."""
+MissingRows = Callable[[Window, datetime, Keys, "str | None"], list[str]]
+"""Keys of rows that the warehouse has for a window and a parent, if any, observed before a moment, and that are not
+among those given."""
 
 
 class Stager:
@@ -55,19 +62,35 @@ class Stager:
         folder: Where the run's pages go.
         missing_rows: Asks the warehouse. Where it has rows that the API does not list, they are read once more; if
             they stay missing, the merge decides what that means.
+        check: See `PassReader`.
     """
 
-    def __init__(self, hook: XiaoeHook, resource: Resource, folder: RunFolder, missing_rows: MissingRows) -> None:
+    def __init__(
+        self,
+        hook: XiaoeHook,
+        resource: Resource,
+        folder: RunFolder,
+        missing_rows: MissingRows,
+        check: Check = lambda _: None,
+    ) -> None:
         self._hook = hook
         self._resource = resource
         self._folder = folder
         self._missing_rows = missing_rows
         self._cap = settings.list_cap()
-        self._reader = PassReader(hook, resource, folder, self._cap)
+        self._reader = PassReader(hook, resource, folder, self._cap, check)
         self._warehouse_lock = threading.Lock()
+        self._lists = ParentLists(0, None, lambda: 0)
 
-    def stage(self, plan: Plan, *, mode: str, run_id: str) -> Manifest:
+    def stage(self, plan: Plan, *, mode: str, run_id: str, parents: Sequence[Parent] = (), note: str = "") -> Manifest:
         """Read the plan's window, slice by slice, and write the manifest.
+
+        Args:
+            plan: The window.
+            mode: How it was chosen.
+            run_id: Airflow's run.
+            parents: Whose lists to read, most urgent first; where each parent has one.
+            note: Of the manifest.
 
         Continues an earlier try of the same run: finished passes are used, the whole pages of an interrupted one, and
         what was halved stays so. A folder that already has a manifest is of a run that somebody cleared: it is emptied,
@@ -81,29 +104,42 @@ class Stager:
         started = utc_now()
         if self._folder.manifest_path.exists():
             self._folder.clear()
-        windows = [plan.window] if self._resource.scope is Scope.WHOLE else slices(plan.window)
+        parts = self._slices(plan.window, parents)
         try:
-            staged = self._read_slices(windows)
+            staged = self.read(parts)
         except XiaoeError as error:
             if not self._goes_back_to_documented_pages(error):
                 raise
             self._folder.clear()
-            staged = self._read_slices(windows)
+            parts = self._slices(plan.window, parents)
+            staged = self.read(parts)
         if self._resource.scope is Scope.CHANGED and self._misses_known_rows(plan.window, staged):
-            staged = self._read_slices(windows, again=True)
+            staged = self.read(parts, again=True)
         manifest = Manifest(
             shop_id=self._hook.shop.app_id,
             resource=self._resource.name,
             mode=mode,
             run_id=run_id,
             moves_watermark=plan.moves_watermark,
-            slices=[slice_ for slice_, _ in staged],
+            slices=[slice_ for slice_, _ in staged] or [_nothing(plan.window)],
+            parents=self._lists.told(parts, staged) if self._resource.parents else None,
             calls=dict(self._hook.counts),
+            note=note,
             started_at=started,
             staged_at=utc_now(),
         )
         self._folder.write_manifest(manifest)
         return manifest
+
+    def _slices(self, window: Window, parents: Sequence[Parent]) -> list[Part]:
+        """What to read; of parents, those of the run's first try."""
+        if self._resource.scope is Scope.PER_PARENT:
+            kept = self._folder.keep_parents(list(parents))
+            budget = self._resource.parents.budget if self._resource.parents else None
+            self._lists = ParentLists(len(kept), budget and budget(), lambda: self._hook.counts["calls"])
+            return [Part(number, window, parent=parent) for number, parent in enumerate(kept)]
+        windows = [window] if self._resource.scope is Scope.WHOLE else slices(window)
+        return [Part(number, one) for number, one in enumerate(windows)]
 
     def _goes_back_to_documented_pages(self, error: XiaoeError) -> bool:
         """Whether larger pages, which a check of the shop promised, may be to blame; they are not asked for again."""
@@ -118,31 +154,29 @@ class Stager:
         )  # fmt: skip
         return True
 
-    def _read_slices(self, windows: list[Window], *, again: bool = False) -> list[Staged]:
-        """Read these windows; one that cannot be read stops the others as well."""
+    def read(self, slices_: list[Part], *, again: bool = False) -> list[Staged]:
+        """Read these slices; one that cannot be read stops the others as well, unless it is a parent's."""
         concurrency = self._hook.shop.concurrency
         staged: list[Staged] = []
         with (
             ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-write") as writers,
             ThreadPoolExecutor(concurrency, thread_name_prefix="xiaoe-page") as fetchers,
-            ThreadPoolExecutor(min(_MAX_SLICES, concurrency), thread_name_prefix="xiaoe-slice") as readers,
+            ThreadPoolExecutor(self._most_slices(), thread_name_prefix="xiaoe-slice") as readers,
         ):
             pools = Pools(fetchers, writers)
-            futures = [
-                readers.submit(self._read_slice, pools, Part(number, window), again=again)
-                for number, window in enumerate(windows)
-            ]
+            read = self._read_slice if self._resource.parents is None else self._read_parent
+            futures = [readers.submit(read, pools, part, again=again) for part in slices_]
             try:
-                for number, future in enumerate(futures):
+                for number, (part, future) in enumerate(zip(slices_, futures, strict=True), start=1):
                     parts = future.result()
                     log.info(
                         "slice %s of %s, %s: %s rows%s",
-                        number + 1,
-                        len(windows),
-                        windows[number],
-                        sum(part.slice_.staged for part in parts),
+                        number,
+                        len(slices_),
+                        part.parent_id or part.window,
+                        sum(one.slice_.staged for one in parts),
                         f", in {len(parts)} parts" if len(parts) > 1 else "",
-                        extra={"progress": (self._resource.name, number + 1, len(windows))},  # read by `make sync`
+                        extra={"progress": (self._resource.name, number, len(slices_))},  # read by `make sync`
                     )
                     staged += parts
             except BaseException:
@@ -150,6 +184,16 @@ class Stager:
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return staged
+
+    def _most_slices(self) -> int:
+        """Slices read at the same time; of parents, whose lists are short, as many as calls may be."""
+        concurrency = self._hook.shop.concurrency
+        return concurrency if self._resource.parents else min(_MAX_SLICES, concurrency)
+
+    def _read_parent(self, pools: Pools, part: Part, *, again: bool) -> list[Staged]:
+        """Read one parent's list, if it can be read and the run has calls left."""
+        is_begun = self._folder.finished_passes(part.number) > 0
+        return self._lists.read(part, lambda: self._read_slice(pools, part, again=again), is_begun=is_begun)
 
     def _read_slice(self, pools: Pools, part: Part, *, again: bool) -> list[Staged]:
         """Read a slice, in parts where the API's cap demands it; those of a whole list are put together again."""
@@ -183,20 +227,22 @@ class Stager:
             verdict = self._judge(readings)
             if verdict is Verdict.FAIL or readings[-1].refusal:
                 raise XiaoeIncompleteError(
-                    messages.incomplete(self._resource, part.window, readings, self._cap)
+                    messages.incomplete(self._resource, part, readings, self._cap)
                 ) from readings[-1].refusal
             if verdict is not Verdict.AGAIN:
                 used = readings if verdict is Verdict.ALL else readings[-1:]
-                staged = of_passes(part.window, used, len(readings), "end" if verdict is Verdict.END else "total")
-                if looked_again or not self._misses_known_rows(part.window, [staged]):
-                    log.info("%s: %s rows, complete: %s", part.window, staged.slice_.staged, verdict.value)
+                staged = of_passes(part, used, len(readings), "end" if verdict is Verdict.END else "total")
+                if looked_again or not self._misses_known_rows(part.window, [staged], part.parent_id):
+                    log.info(
+                        "%s: %s rows, complete: %s", part.parent_id or part.window, staged.slice_.staged, verdict.value
+                    )
                     return [staged]
                 looked_again = True
             log.warning(
                 "%s: pass %s: %s",
                 part.window,
                 len(readings),
-                messages.incomplete(self._resource, part.window, readings, self._cap),
+                messages.incomplete(self._resource, part, readings, self._cap),
             )
             self._hook.sleep(min(2.0 ** (len(readings) - 1), 10.0))
             readings.append(self._reader.read(pools, part, len(readings) + 1, filters, self._completes(readings, stop)))
@@ -230,6 +276,8 @@ class Stager:
 
     def _filters(self, part: Part, whole: Window) -> dict[str, Any]:
         """What to ask for; the last part of a whole list has no end, as the list has none."""
+        if part.parent is not None:
+            return part.parent.fields
         if not part.path or self._resource.parts is None:
             return self._resource.filters(part.window)
         is_open = self._resource.scope is Scope.WHOLE and part.window.end == whole.end
@@ -253,13 +301,20 @@ class Stager:
             cap=self._cap,
         )
 
-    def _misses_known_rows(self, window: Window, staged: Sequence[Staged]) -> bool:
-        """Whether the warehouse has rows of the window that none of these slices contains."""
+    def _misses_known_rows(self, window: Window, staged: Sequence[Staged], parent: str | None = None) -> bool:
+        """Whether the warehouse has rows of the window, or of the parent, that none of these slices contains."""
         if not self._resource.covers_present(window, utc_now()):
             return False
         observed_at = min(slice_.observed_at for slice_, _ in staged)
         with self._warehouse_lock:  # a connection serves one thread at a time
-            missing = self._missing_rows(window, observed_at, merged([keys for _, keys in staged]))
+            missing = self._missing_rows(window, observed_at, merged([keys for _, keys in staged]), parent)
         if missing:
             log.warning("%s: the API did not list %s rows that the warehouse holds", window, len(missing))
         return bool(missing)
+
+
+def _nothing(window: Window) -> SliceManifest:
+    """The slice of a run in which no parent was due."""
+    return SliceManifest(
+        begin=window.begin, end=window.end, api_total=0, staged=0, passes=1, pages=[], observed_at=utc_now()
+    )

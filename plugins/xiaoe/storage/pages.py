@@ -6,8 +6,9 @@
 A page is gzip of two parts: one line of JSON (page number, `observed_at`) and the body byte for byte. A file is there
 whole or not at all; a damaged page counts as missing. The manifest is written last: where there is one, the window was
 read completely. A slice that was halved has a file `halved`; its halves lie beside it in `slice-00-0` and `slice-00-1`,
-theirs in `slice-00-00` and so on. Whole lists are stored under a window that begins in 2000, orders that were looked up
-by id under `orders` in a run `late-…` or `hints-…`.
+theirs in `slice-00-00` and so on. Where each parent has a list, each is a slice; `parents.json` has their order. Whole
+lists are stored under a window that begins in 2000, orders that were looked up by id under `orders` in a run `late-…`
+or `hints-…`.
 
 Does not import Airflow; `root` may be a `pathlib.Path` or anything with its interface (`ObjectStoragePath`).
 """
@@ -29,12 +30,14 @@ from isal import isal_zlib
 
 from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.rows.children import Parent
 from xiaoe.storage import files
 from xiaoe.storage.files import is_local, local_name, remove_tree, write_whole
 from xiaoe.windows import Window, span
 
 _COMPRESSION = 3
 _HALVED = "halved"
+_PARENTS = "parents.json"
 _MAX_HEAD = 1024
 """Bytes of the line about a page."""
 _PAGE = re.compile(r"slice-\d{2,}(-[01]+)?/pass-\d+/page-\d{5,}\.json\.gz")
@@ -74,6 +77,7 @@ class SliceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
         proof: What shows that these are all rows: `total`, the API's; `parts`, those of all parts of a whole list; or
             `end`, reached twice with the same rows, of the list or of one of its parts.
         lists_undated: Of a whole list read in parts: whether rows without the parts' time would be among the pages.
+        parent: Whose list it is, where each parent has one.
     """
 
     begin: Moment
@@ -85,11 +89,28 @@ class SliceManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     observed_at: Moment
     proof: Proof = "total"
     lists_undated: bool = True
+    parent: str | None = None
 
     @property
     def window(self) -> Window:
         """The slice's window."""
         return Window(self.begin, self.end)
+
+
+class ParentsRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one run was to read, where each parent has a list.
+
+    Args:
+        wanted: Parents in all.
+        postponed: Left for the next run, because the calls of this one were used up.
+        oldest_at: When the first of these was last read, UTC; None: never, or there are none.
+        refused: Parent → why its list could not be read; the others were.
+    """
+
+    wanted: int
+    postponed: int = 0
+    oldest_at: Moment | None = None
+    refused: dict[str, str] = {}
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,9 +124,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         moves_watermark: Whether the watermark moves to the window's end with the merge.
         slices: At least one; oldest first.
         calls: What reading cost: calls, retries, token refreshes, milliseconds waited before retries.
-        is_lookup: Single rows were asked for by key; the manifest proves nothing about other rows of the window.
+        is_lookup: Some rows were asked for, by key or as the recent ones; the manifest proves nothing about others.
         not_listed: Keys that were asked for and that the API did not list.
         hints: Of a look-up: ids of the hints that its merge answers (`hints.queue`).
+        parents: Of one list per parent: what was to be read, and what was not.
+        note: Why this was read and not what was meant to be.
         started_at: When reading began, UTC; None in manifests of earlier releases.
         staged_at: When the last page was stored, UTC; None likewise.
     """
@@ -120,6 +143,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_lookup: bool = False
     not_listed: list[str] = []
     hints: list[int] = []
+    parents: ParentsRead | None = None
+    note: str = ""
     started_at: Moment | None = None
     staged_at: Moment | None = None
 
@@ -140,10 +165,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return min(slice_.observed_at for slice_ in self.slices)
 
     def to_json(self) -> bytes:
-        """With offsets as `+00:00`, and without hints where there are none, as every release can read it."""
+        """With offsets as `+00:00`, and without what there is none of, as every release can read it."""
         fields = msgspec.to_builtins(self, builtin_types=(datetime,))
-        if not self.hints:
-            del fields["hints"]
+        for name in ("hints", "parents", "note"):
+            if not fields[name]:
+                del fields[name]
         return json.dumps(fields, ensure_ascii=False, indent=1, default=datetime.isoformat).encode()
 
 
@@ -231,6 +257,18 @@ class RunFolder:
         while (page := self.read_page(name := self.page_name(slice_number, pass_number, index, part=part))) is not None:
             yield name, page
             index += 1
+
+    def keep_parents(self, parents: list[Parent]) -> list[Parent]:
+        """The parents of the run's first try, in their order: a slice is found again by its number.
+
+        Args:
+            parents: What is due now; kept if this is the first try.
+        """
+        path = self._files / _PARENTS
+        if not path.exists():
+            write_whole(path, msgspec.json.encode(parents))
+            return parents
+        return msgspec.json.decode(path.read_bytes(), type=list[Parent])
 
     def write_manifest(self, manifest: Manifest) -> str:
         """Write the manifest, the last file of a run, and return its path."""

@@ -9,17 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context, ObjectStoragePath
 
 from xiaoe import clock, settings
+from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.merge.sql import template_of
 from xiaoe.resources.base import Resource
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.shop_operator import ShopOperator, run_kind
-from xiaoe.windows import EVER, Plan, Run, Window, plan_history, plan_incremental, plan_rescan, plan_whole
+from xiaoe.windows import (
+    EVER,
+    Plan,
+    Run,
+    Window,
+    plan_history,
+    plan_incremental,
+    plan_parents,
+    plan_recent,
+    plan_rescan,
+    plan_whole,
+)
 
 if TYPE_CHECKING:
     from xiaoe.api.hook import XiaoeHook
@@ -37,20 +50,25 @@ class XiaoeStageOperator(ShopOperator):
 
     Args:
         resource: A key of `xiaoe.resources.registry.RESOURCES`.
-        mode: Determines the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`. With `late`, orders are
+        mode: Determines the window: `incremental`, `history`, `rescan`, `deep_rescan`, `whole`; with `recent`, of a
+            whole list only what is new or changed, unless all of it is due. With `late`, orders are
             looked up by id that after-sales name and that are too old for the rescan; with `hints`, those that hints
             name (`hints.queue`).
         named_by: With `late`: the run folder of the after-sales.
+        takes_window: Whether the window from the form is for this task.
     """
 
     template_fields: Sequence[str] = (*ShopOperator.template_fields, "named_by")
     ui_color = "#e8f4fd"
 
-    def __init__(self, *, resource: str, mode: str, named_by: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, resource: str, mode: str, named_by: Any = None, takes_window: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.resource = resource
         self.mode = mode
         self.named_by = named_by
+        self.takes_window = takes_window
 
     def execute(self, context: Context) -> str:
         """Stage the window of the mode and the run."""
@@ -79,12 +97,39 @@ class XiaoeStageOperator(ShopOperator):
                 self.log.info("pages go to %s", folder.path)
                 if plan.window.end > clock.now():
                     self.log.warning("the window ends in the future: rows that are created later are not in it")
-                stage = {"late": self._stage_late, "hints": self._stage_hinted}.get(self.mode, self._stage)
+                stage = {"late": self._stage_late, "hints": self._stage_hinted, "recent": self._stage_recent}.get(
+                    self.mode, self._stage
+                )
                 manifest = stage(hook, folder, warehouse, plan, run_id)
         self.log.info("staged %s rows; %s", sum(slice_.staged for slice_ in manifest.slices), manifest.calls)
         return str(folder.path)
 
-    def _stage(self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str) -> Manifest:
+    def _stage_recent(
+        self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
+    ) -> Manifest:
+        """What is new or changed; the whole list where that is due, or where the shop's filters do not work."""
+        from xiaoe.stage.recent import UnfitFilterError, stage_recent
+
+        if plan.window.begin == EVER:
+            return self._stage(hook, folder, warehouse, plan, run_id, mode="whole")
+        try:
+            return stage_recent(hook, RESOURCES[self.resource], folder, plan, run_id=run_id)
+        except UnfitFilterError as error:
+            self.log.warning("%s: reading the whole list, as it is every night without filters", error)
+            whole = Plan(Window(EVER, plan.window.end), moves_watermark=True)
+            return self._stage(hook, folder, warehouse, whole, run_id, mode="whole", note=f"whole list: {error}")
+
+    def _stage(
+        self,
+        hook: XiaoeHook,
+        folder: RunFolder,
+        warehouse: Warehouse,
+        plan: Plan,
+        run_id: str,
+        *,
+        mode: str | None = None,
+        note: str = "",
+    ) -> Manifest:
         from xiaoe.merge import expected
         from xiaoe.stage.api_profile import read_page_sizes
         from xiaoe.stage.stager import Stager
@@ -93,12 +138,15 @@ class XiaoeStageOperator(ShopOperator):
         with warehouse.session() as session:
             hook.page_sizes = read_page_sizes(session, hook.shop.app_id)
 
-        def missing_rows(window: Any, observed_at: Any, keys: Any) -> list[str]:
+            parents = resource.parents.due(session, hook.shop.app_id, plan.window) if resource.parents else []
+
+        def missing_rows(window: Any, observed_at: Any, keys: Any, parent: str | None) -> list[str]:
             with warehouse.session() as session:
-                listed = expected.Expected.of(resource, hook.shop.app_id, window, observed_at)
+                listed = expected.Expected.of(resource, hook.shop.app_id, window, observed_at, parent=parent)
                 return expected.missing_rows(session, resource, listed, keys)
 
-        return Stager(hook, resource, folder, missing_rows).stage(plan, mode=self.mode, run_id=run_id)
+        stager = Stager(hook, resource, folder, missing_rows)
+        return stager.stage(plan, mode=mode or self.mode, run_id=run_id, parents=parents, note=note)
 
     def _stage_late(
         self, hook: XiaoeHook, folder: RunFolder, warehouse: Warehouse, plan: Plan, run_id: str
@@ -138,6 +186,8 @@ class XiaoeStageOperator(ShopOperator):
 
     def _plan(self, context: Context, warehouse: Warehouse, shop_id: str) -> Plan:
         run = run_of(context)
+        if not self.takes_window:
+            run = replace(run, window_from=None, window_to=None)
         lag = settings.lag()
         planners: dict[str, Callable[[], Plan]] = {
             "incremental": lambda: self._plan_incremental(run, warehouse, shop_id),
@@ -145,15 +195,31 @@ class XiaoeStageOperator(ShopOperator):
             "rescan": lambda: plan_rescan(run, lookback=settings.rescan_days(), lag=lag),
             "deep_rescan": lambda: plan_rescan(run, lookback=settings.deep_rescan_days(), lag=lag),
             "whole": lambda: plan_whole(run),
+            "recent": lambda: self._plan_recent(run, warehouse, shop_id),
             "late": lambda: Plan(Window(EVER, run.now)),
             "hints": lambda: Plan(Window(EVER, run.now)),
         }
         return planners[self.mode]()
 
+    def _plan_recent(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
+        """From the day before the last reading; whole where that is due."""
+        from xiaoe.merge import status
+
+        recent = RESOURCES[self.resource].recent
+        if recent is None:
+            raise XiaoeConfigError(f"mode='recent': {self.resource} declares no filters for recent rows: use whole")
+        with warehouse.session() as session:
+            read_until, whole_at = (
+                status.read_watermark(session, shop_id, self.resource, mode) for mode in ("recent", "whole")
+            )
+        return plan_recent(run, read_until, whole_at, every=recent.every())
+
     def _plan_incremental(self, run: Run, warehouse: Warehouse, shop_id: str) -> Plan:
         """From the watermark; a first run reads the history, or the last interval of the history DAG."""
         from xiaoe.merge import status
 
+        if RESOURCES[self.resource].parents:
+            return plan_parents(run)
         with warehouse.session() as session:
             watermark = status.read_watermark(session, shop_id, self.resource, self.mode)
         resource = RESOURCES[self.resource]

@@ -50,7 +50,8 @@ def rebuild(
                 windows.append((max(slice_.observed_at for slice_ in manifest.slices), folder, manifest))
     for _, folder, manifest in sorted(windows, key=itemgetter(0)):
         with _noted(refused, folder):
-            counts = mergers[manifest.resource].merge(folder, manifest, accept_missing=accept_missing)
+            merger = mergers[manifest.resource]
+            counts = merger.merge(folder, manifest, accept_missing=accept_missing, again=True)
             totals.update(counts, windows=1)
             log.info("%s %s %s: %s", manifest.shop_id, manifest.resource, manifest.window, dict(counts))
     return totals, refused

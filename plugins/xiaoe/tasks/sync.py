@@ -5,12 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param, task_group
+from airflow.sdk import (
+    Asset,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    CronDataIntervalTimetable,
+    CronTriggerTimetable,
+    Param,
+    task_group,
+)
 
 from xiaoe import settings
 from xiaoe.hints.trigger import HintTrigger
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.tasks.defaults import ASSETS, POOL, TIMEZONE, named, named_group, switch
+
+LONGEST_EACH = timedelta(hours=8)
+"""Time-out of the tasks that read a list of each of many parents."""
 
 ACCEPT_MISSING = {
     "accept_missing": switch(
@@ -56,8 +67,19 @@ def hints_schedule() -> AssetOrTimeSchedule | None:
     return AssetOrTimeSchedule(timetable=CronTriggerTimetable("40 * * * *", timezone=TIMEZONE), assets=queue)
 
 
+def more_lists_schedule(name: str, cron: str) -> CronDataIntervalTimetable | None:
+    """When further lists are read; None where `XIAOE_MORE_LISTS` does not name them."""
+    return CronDataIntervalTimetable(cron, timezone=TIMEZONE) if name in settings.more_lists() else None
+
+
 def sync_shops(
-    resource: str, mode: str, *, timeout: timedelta, group_id: str = "shop", look_up_orders: bool = False
+    resource: str,
+    mode: str,
+    *,
+    timeout: timedelta,
+    group_id: str = "shop",
+    look_up_orders: bool = False,
+    then: str | None = None,
 ) -> None:
     """Stage and merge, for each shop; one shop's failure does not stop the others.
 
@@ -67,22 +89,33 @@ def sync_shops(
         timeout: Time-out of each task.
         group_id: Id of the task group that is mapped over the shops.
         look_up_orders: Afterwards look up the orders that these after-sales name.
+        then: Afterwards read this list of each of the rows; the form's window is for it alone.
     """
 
     @task_group(**named_group(group_id))
     def shop(xiaoe_conn_id: str) -> None:
-        stage, merge = _stage_and_merge(resource, mode, xiaoe_conn_id, timeout)
+        stage, merge = _stage_and_merge(resource, mode, xiaoe_conn_id, timeout, takes_window=then is None)
         if look_up_orders:
             stage_orders, _ = _stage_and_merge(
                 "orders", "late", xiaoe_conn_id, timeout, suffix="_orders", named_by=stage.output
             )
             merge >> stage_orders
+        if then:
+            stage_each, _ = _stage_and_merge(then, "incremental", xiaoe_conn_id, LONGEST_EACH, suffix="_each")
+            merge >> stage_each
 
     shop.expand(xiaoe_conn_id=settings.conn_ids())
 
 
 def _stage_and_merge(
-    resource: str, mode: str, xiaoe_conn_id: str, timeout: timedelta, *, suffix: str = "", named_by: Any = None
+    resource: str,
+    mode: str,
+    xiaoe_conn_id: str,
+    timeout: timedelta,
+    *,
+    suffix: str = "",
+    named_by: Any = None,
+    takes_window: bool = True,
 ) -> tuple[XiaoeStageOperator, XiaoeMergeOperator]:
     stage = XiaoeStageOperator(
         **named(f"stage{suffix}"),
@@ -91,6 +124,7 @@ def _stage_and_merge(
         mode=mode,
         xiaoe_conn_id=xiaoe_conn_id,
         named_by=named_by,
+        takes_window=takes_window,
         execution_timeout=timeout,
         pool=POOL,
     )

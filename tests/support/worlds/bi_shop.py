@@ -57,6 +57,7 @@ def fill(database: Database, store: Path) -> None:
         _read(sync, NOW)
         _decide(NOW)
         _what_only_time_brings(database)
+        _who_watched_learned_and_promoted(database)
         Refresher(Warehouse(), APP_ID, now=NOW).refresh()
         with Warehouse().session() as session:
             shop_names.remember(session, APP_ID, SHOP_NAME, "xiaoe_default")
@@ -110,6 +111,52 @@ def _what_only_time_brings(database: Database) -> None:
             f" WHERE {SOLD} AND order_state IN ({states}) LIMIT 3"
             for column, states in (("price", "1"), ("refund_money", "3, 10"))
         ),
+    ):
+        connection.query(statement)
+    connection.close()
+
+
+def _who_watched_learned_and_promoted(database: Database) -> None:
+    """Viewers of every stream, learners of every product, promoters: what the shop's other lists would bring."""
+    stamp = "row_hash, raw_hash, observed_at, batch_id"
+    now = "1, 1, UTC_TIMESTAMP(3), 'b'"
+    luck = "CRC32(CONCAT(l.live_id, u.user_id))"
+    bought = f"SELECT DISTINCT shop_id, user_id, resource_id FROM orders WHERE {SOLD} AND resource_id > ''"
+    days = "WITH RECURSIVE d AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM d WHERE n < 30)"
+    connection = database.connect()
+    for statement in (
+        "INSERT INTO live_viewers (shop_id, row_key, live_id, user_id, live_seconds, replay_seconds, comment_num,"
+        f" amount, {stamp}) SELECT l.shop_id, CONCAT(l.live_id, '/', u.user_id), l.live_id, u.user_id,"
+        f" IF({luck} MOD 5, {luck} MOD 6000, 0), IF({luck} MOD 4, 0, {luck} MOD 1800), {luck} MOD 3,"
+        f" IF({luck} MOD 20, 0, 99), {now} FROM live_streams AS l JOIN users AS u USING (shop_id)"
+        f" WHERE {luck} MOD 31 = 0",
+        "INSERT INTO parent_readings (shop_id, resource, parent_id, observed_at, same_since, listed, batch_id)"
+        " SELECT shop_id, 'live_viewers', live_id, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), COUNT(*), 'b'"
+        " FROM live_viewers GROUP BY shop_id, live_id",
+        "INSERT INTO learning_progress (shop_id, row_key, user_id, resource_id, is_finished, last_learned_at,"
+        f" stay_seconds, {stamp}) SELECT shop_id, CONCAT(user_id, '/', resource_id), user_id, resource_id,"
+        " CRC32(CONCAT(user_id, resource_id)) MOD 3 = 0,"
+        " CURDATE() - INTERVAL CRC32(CONCAT(user_id, resource_id)) MOD 40 DAY, CRC32(user_id) MOD 9000,"
+        f" {now} FROM ({bought}) AS o WHERE CRC32(CONCAT(user_id, resource_id)) MOD 4",
+        "INSERT INTO parent_readings (shop_id, resource, parent_id, observed_at, same_since, listed, batch_id)"
+        " SELECT DISTINCT shop_id, 'learning_progress', user_id, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), 1, 'b'"
+        f" FROM ({bought}) AS o WHERE CRC32(user_id) MOD 6 OR user_id IN (SELECT user_id FROM learning_progress)",
+        f"INSERT INTO learning_days (shop_id, row_key, day, user_id, stay_seconds, {stamp}) {days}"
+        " SELECT p.shop_id, CONCAT(d.n, '/', p.user_id), CURDATE() - INTERVAL d.n DAY, p.user_id,"
+        f" CRC32(CONCAT(d.n, p.user_id)) MOD 4000, {now} FROM d JOIN (SELECT DISTINCT shop_id, user_id"
+        " FROM learning_progress) AS p WHERE CRC32(CONCAT(p.user_id, d.n)) MOD 7 = 0",
+        "INSERT INTO order_origins (shop_id, order_id, share_user_id, channel_type, channel_bus_id,"
+        f" {stamp}) SELECT shop_id, order_id, IF(CRC32(order_id) MOD 4, CONCAT('u_promoter', CRC32(user_id) MOD 7),"
+        " NULL), CRC32(order_id) MOD 3 = 0, (SELECT MIN(live_id) FROM live_streams AS l WHERE"
+        f" l.start_at <= orders.pay_time AND l.shop_id = orders.shop_id), {now} FROM orders"
+        f" WHERE {SOLD} AND CRC32(order_id) MOD 5 = 0",
+        f"INSERT INTO promoters (shop_id, user_id, nickname, group_name, {stamp}) SELECT DISTINCT shop_id,"
+        f" share_user_id, '张三', IF(CRC32(share_user_id) MOD 2, '校园大使', '老学员'), {now} FROM order_origins"
+        " WHERE share_user_id > ''",
+        "INSERT INTO promoter_customers (shop_id, row_key, promoter_id, customer_id, order_count, amount, bound_at,"
+        f" {stamp}) SELECT p.shop_id, CONCAT(p.user_id, '/', u.user_id), p.user_id, u.user_id, CRC32(u.user_id) MOD 3,"
+        f" CRC32(u.user_id) MOD 3 * 99, CURDATE() - INTERVAL CRC32(u.user_id) MOD 50 DAY, {now} FROM promoters AS p"
+        " JOIN users AS u USING (shop_id) WHERE CRC32(CONCAT(p.user_id, u.user_id)) MOD 20 = 0",
     ):
         connection.query(statement)
     connection.close()

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from support.fixtures import shop_connection
 from support.servers.wire import Seen, http, serving, shop_answer
@@ -27,6 +28,7 @@ from xiaoe.clock import BEIJING
 from xiaoe.resources import order_origins
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.rows import values
+from xiaoe.rows.children import ADDED, Parent, with_parent
 from xiaoe.storage.pages import Manifest, RunFolder
 from xiaoe.windows import EVER, Window
 
@@ -65,19 +67,43 @@ class RowFactory:
     """
 
     def __init__(self, resource: Resource, begin: datetime) -> None:
-        self.fields: dict[str, tuple[str, Read]] = resource.reader._mapping
         self.texts: dict[str, dict[int, str]] = resource.reader._code_texts
-        self.key_field = self.fields[resource.key][0]
+        self._mapping: dict[str, tuple[str, Read]] = resource.reader._mapping
+        self.fields = {column: read for column, read in self._mapping.items() if read[0] not in ADDED}
+        """Columns that the API sends."""
+        parents = resource.parents
+        self.key_field = parents.keys[0] if parents else self._mapping[resource.key][0]
+        [self.key] = [column for column, (name, _) in self.fields.items() if name == self.key_field]
+        """The column of what the API calls the row, beside its parent."""
+        self.parent = None if parents is None else "2026-03-01" if "day" in self._mapping else "p_1"
         self._resource = resource
         self._begin = begin.replace(tzinfo=None)
 
-    def name(self, item: Item) -> str:
-        """Its key."""
+    def own(self, item: Item) -> str:
+        """What the API calls it, beside its parent."""
         return f"k_{item.number:04d}"
+
+    def name(self, item: Item) -> str:
+        """Its key in the warehouse."""
+        name: str = self.named(self.own(item))[self._resource.key]
+        return name
+
+    def named(self, own: str) -> dict[str, Any]:
+        """The columns that say which row it is."""
+        if self.parent is None or self._resource.parents is None:
+            return {self.key: own}
+        column = self._resource.parents.column
+        parent = date.fromisoformat(self.parent) if column == "day" else self.parent
+        return {self.key: own, self._resource.key: f"{self.parent}/{own}", column: parent}
+
+    def held(self, raw: bytes) -> bytes:
+        """A row that was sent, as the merge sees it: with its parent."""
+        parents = self._resource.parents
+        return raw if parents is None else bytes(with_parent([Raw(raw)], self.parent or "", parents.keys)[0])
 
     def columns(self, *reads: Read) -> list[str]:
         """The columns that are read by one of these functions, but for key and time."""
-        apart = (self._resource.key, self._resource.time)
+        apart = (self.key, self._resource.time)
         return [column for column, (_, read) in self.fields.items() if read in reads and column not in apart]
 
     def raw(self, item: Item) -> bytes:
@@ -89,7 +115,7 @@ class RowFactory:
 
     def bare(self, item: Item, **unknown: Any) -> bytes:
         """The row with its key alone, and fields that nobody knows."""
-        return _json({self.key_field: self.name(item), **self.cursor(item), **unknown})
+        return _json({self.key_field: self.own(item), **self.cursor(item), **unknown})
 
     def cursor(self, item: Item) -> dict[str, Any]:
         """The field that a list by cursor goes on behind; {} where there is none."""
@@ -98,14 +124,14 @@ class RowFactory:
 
     def stored(self, item: Item) -> dict[str, Any]:
         """The row as the warehouse holds it, less the bookkeeping; knows nothing of `changed`."""
-        row = {column: self._cell(column, item)[1] for column in self.fields}
+        row = {column: self._cell(column, item)[1] for column in self.fields} | self.named(self.own(item))
         return row | {f"{column}_text": texts[int(row[column])] for column, texts in self.texts.items()}
 
     def _cell(self, column: str, item: Item) -> tuple[Any, Any]:
         """A column's value as it is sent, and as it is stored."""
         _, read = self.fields[column]
-        if column == self._resource.key:
-            return self.name(item), self.name(item)
+        if column == self.key:
+            return self.own(item), self.own(item)
         if column in self.texts:
             codes = list(self.texts[column])
             code = codes[(item.number + item.version) % len(codes)]
@@ -191,6 +217,9 @@ class ListServer:
         """The answer's bytes."""
         assert seen.path == self.resource.endpoint
         body = json.loads(seen.body)
+        if self.resource.parents:
+            assert body["whose"] == self.factory.parent
+        body |= body.get(self.resource.group, {})
         page, place = self._wanted(body)
         self._reading += page == 1
         self.asked.append(page)
@@ -205,7 +234,8 @@ class ListServer:
             if response.total is LEFT_OUT
             else b'"%s":%s,' % (self.resource.total_key.encode(), _json(response.total))
         )
-        data = b'{%s"list":[%s]}' % (told, b",".join(response.rows)) if response.data is None else response.data
+        rows = b'"%s":[%s]' % (self.resource.list_key.encode(), b",".join(response.rows))
+        data = b"{%s%s}" % (told, rows) if response.data is None else response.data
         return http(
             "200 OK", b'{"code":%d,"msg":"","data":%s}' % (response.code, data), "Content-Type: application/json"
         )
@@ -239,7 +269,8 @@ class ResourceUnderTest:
 
     def stage(self, **options: Any) -> tuple[RunFolder, Manifest]:
         hook = XiaoeHook(f"xiaoe_{self.app_id}", sleep=lambda _: None)
-        run = {"resource": self.resource, "mode": "conformance", "moves": True, **options}
+        parents = [Parent(self.factory.parent, {"whose": self.factory.parent})] if self.factory.parent else []
+        run = {"resource": self.resource, "mode": "conformance", "moves": True, "parents": parents, **options}
         return self.sync.stage(self.window, hook=hook, **run)
 
     def run(self, *, accept_missing: bool = False, **options: Any) -> Counter[str]:
@@ -253,6 +284,16 @@ class ResourceUnderTest:
     def run_of(self, items: Iterable[Item]) -> Counter[str]:
         """Stage a list that says this, and merge it."""
         return self.sync.merge(*self.observe(items))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a row that is no longer listed is gone, and nothing is wrong."""
+        return self.resource.scope in (Scope.WHOLE, Scope.PER_PARENT)
+
+    @property
+    def never_misses(self) -> bool:
+        """Whether an answer need not have every row: then none is ever missed."""
+        return self.resource.parents is not None and not self.resource.parents.lists_all
 
     def table(self) -> list[dict[str, Any]]:
         """The shop's rows as they are, bookkeeping and all, in key order."""
@@ -298,7 +339,7 @@ def under_test(database: Database, resource: Resource, app_id: str, page_size: i
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     # Up to the present, tomorrow too: only such a window has to hold every row by its last change.
     days = Window(midnight - timedelta(days=3), midnight + timedelta(days=2))
-    window = Window(EVER, now) if resource.scope is Scope.WHOLE else days
+    window = Window(EVER, now) if resource.scope in (Scope.WHOLE, Scope.PER_PARENT) else days
     factory = RowFactory(quick, window.begin)
     server = ListServer(quick, factory)
     database.rows(f"DELETE FROM {resource.table} WHERE shop_id = %s", [app_id])

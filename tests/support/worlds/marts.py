@@ -24,6 +24,7 @@ MARTS = {
     "mart_products_daily": "shop_id, day, resource_id, product_type, channel",
     "bi_sales_daily": "shop_id, day, product_type, channel",
     "bi_buyers_daily": "shop_id, day, channel",
+    "mart_people": "shop_id, user_id",
     "buyer_firsts": "shop_id, user_id",
     "mart_cohorts": "shop_id, active_month, cohort_month, channel",
     "bi_refund_ages": "shop_id, pay_day, product_type, channel, age_days",
@@ -138,6 +139,16 @@ def merge_users(
     )
     for statement in _statements("users"):
         session.execute(statement)
+    session.commit()
+
+
+def merge_accounts(session: Session, shop_id: str, merges: Mapping[str, str], at: datetime) -> None:
+    """The shop merges accounts into others, all at a time of Beijing, and pushes that."""
+    session.insert_many(
+        "REPLACE INTO user_merges (shop_id, source_user_id, target_user_id, merged_at, told_at)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        [(shop_id, source, target, at, at) for source, target in merges.items()],
+    )
     session.commit()
 
 

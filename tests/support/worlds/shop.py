@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import cache
@@ -26,6 +27,7 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Resource, Scope
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.registry import RESOURCES
+from xiaoe.rows.children import Parent
 from xiaoe.settings import INCLUDE_DIR
 from xiaoe.stage.stager import Stager
 from xiaoe.storage.pages import Manifest, RunFolder
@@ -41,9 +43,12 @@ TABLES = (
     "order_items", *(resource.table for resource in RESOURCES.values()), "order_state_log", "live_stream_days",
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
     "benefit_notices", "benefit_starts", "benefit_postponements", "export_log", "alerts",
-    "channel_refusals", "quality_results",
+    "channel_refusals", "quality_results", "objective_events", "objective_status",
     "sync_runs", "storage_samples", "backups", "shop_checks", "shops", "report_sends", "sync_limits",
-    "mart_queue", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily", "bi_buyers_daily",
+    "parent_readings", "parent_coverage",
+    "mart_queue", "mart_people", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily",
+    "bi_buyers_daily",
+    "mart_live_audience", "mart_course_buyers",
     "mart_buyers", "mart_cohorts_daily", "mart_promotions_daily", "bi_customers", "bi_registrations", "targets",
     "bi_refund_ages", "bi_refund_curve", "bi_benefits_daily", "bi_benefit_changes_daily", "bi_sync_coverage",
     "mart_kpi_spans", "change_hints", "hint_looks", "order_lines", "push_messages", "push_days", "user_merges",
@@ -52,10 +57,13 @@ TABLES = (
 WHOLE_LISTS = [name for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE]
 NOT_COMPARED = {
     "sync_runs", "export_log", "storage_samples", "backups", "shop_checks", "shops", "api_tokens", "api_fields",
-    "sync_limits", "mart_kpi_spans",
+    "sync_limits", "mart_kpi_spans", "objective_events", "objective_status",
 }  # fmt: skip
 """What work cost and where it stands, not what came of it."""
-CLOCKS = {"id", "merged_at", "last_success_at", "last_attempt_at", "message", "told_at", "taken_at"}
+CLOCKS = {
+    "id", "merged_at", "last_success_at", "last_attempt_at", "message", "told_at", "taken_at", "same_since",
+    "planned_at",
+}  # fmt: skip
 """Columns that tell when the test ran, and what the last merge of several did."""
 LINE = {
     "resource_type": "resource_type",
@@ -167,6 +175,7 @@ class Sync:
         run_id: str | None = None,
         moves: bool = False,
         hook: XiaoeHook | None = None,
+        parents: Sequence[Parent] | None = None,
     ) -> tuple[RunFolder, Manifest]:
         self._runs += 1
         run_id = run_id or f"run-{self._runs}"
@@ -178,11 +187,15 @@ class Sync:
                 hook,
                 resource,
                 folder,
-                lambda part, seen, keys: expected.missing_rows(
-                    session, resource, expected.Expected.of(resource, shop_id, part, seen), keys
+                lambda part, seen, keys, parent: expected.missing_rows(
+                    session, resource, expected.Expected.of(resource, shop_id, part, seen, parent=parent), keys
                 ),
             )
-            return folder, stager.stage(Plan(window, moves_watermark=moves), mode=mode, run_id=run_id)
+            if parents is None and resource.parents:
+                parents = resource.parents.due(session, shop_id, window)
+            return folder, stager.stage(
+                Plan(window, moves_watermark=moves), mode=mode, run_id=run_id, parents=parents or []
+            )
 
     def merge(self, folder: RunFolder, manifest: Manifest, **options: Any) -> Counter[str]:
         return _merger(manifest.resource).merge(folder, manifest, **options)

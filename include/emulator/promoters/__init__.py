@@ -1,0 +1,1 @@
+"""Promoters and their customers: the API's two responses and the expected rows."""

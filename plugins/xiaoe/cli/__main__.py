@@ -1,0 +1,7 @@
+"""`python -m xiaoe.cli`."""
+
+import sys
+
+from xiaoe.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Objectives with an error budget: how soon orders arrive and refunds are decided on (docs/monitoring.md)."""

@@ -1,0 +1,244 @@
+"""Viewers, learning, promoters: from the emulated API into databases, equal to the truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.compare import unlike
+from emulator.process import Emulator, running
+from support.fixtures import Connect, servers
+from support.worlds.runs import TaskRunner
+from support.worlds.shop import APP_ID, CLIENT_ID, END, NOW, SECRET, Database, Sync, unbalanced
+from xiaoe.clock import BEIJING
+from xiaoe.exceptions import XiaoeIncompleteError
+from xiaoe.resources.live_viewers import HOURLY_FOR, REPLAY
+
+pytestmark = pytest.mark.mysql
+on_one_server = pytest.mark.parametrize("migrated", servers()[:1], indirect=True)
+"""What rests on the API and on no server's SQL."""
+
+DAY = timedelta(days=1)
+VIEWERS, DAYS = "xe.alive.user.list/1.0.0", "xe.learning_records.daily.get/1.0.0"
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Emulator]:
+    """A month of orders, and of two free streams a day the month before them, without limits."""
+    with running(
+        orders=600, start="2026-10-20", now=NOW, frozen=True, seed=7, shop=[f"{APP_ID}:{CLIENT_ID}:{SECRET}"],
+        no_limits=True,
+    ) as emulator:  # fmt: skip
+        yield emulator
+
+
+@pytest.fixture
+def runs(shop: Emulator, sync: Sync, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRunner:
+    """The tasks of the DAGs at the shop's time."""
+    shop.set_clock(NOW)
+    shop.set_faults()
+    connect(shop)
+    return TaskRunner(shop, monkeypatch, tmp_path / "runs")
+
+
+def read(runs: TaskRunner, resource: str, mode: str = "incremental", **params: Any) -> Counter[str]:
+    """Stage and merge one list now."""
+    about = runs.context("manual" if params else "scheduled", **params)
+    return runs.merge(resource, mode, runs.stage(resource, mode, about), about)
+
+
+def asked(database: Database, resource: str) -> dict[str, datetime]:
+    """Parent → when its list was last read, Beijing."""
+    rows = database.rows("SELECT parent_id, observed_at FROM parent_readings WHERE resource = %s", [resource])
+    return {row["parent_id"]: row["observed_at"] + timedelta(hours=8) for row in rows}
+
+
+def held(database: Database, table: str, condition: str = "TRUE") -> list[dict[str, Any]]:
+    return database.rows(f"SELECT * FROM {table} WHERE absent_since IS NULL AND {condition}")
+
+
+def calls(shop: Emulator, interface: str) -> int:
+    counted: Any = shop.stats()["calls"]
+    return int(counted.get(interface, 0))
+
+
+def unix(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def naive(moment: datetime) -> datetime:
+    return moment.astimezone(BEIJING).replace(tzinfo=None)
+
+
+# --- viewers of live streams ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault_rate", [0, 0.05])
+def test_viewers_of_streams_that_can_change_equal_the_truth(
+    runs: TaskRunner, shop: Emulator, database: Database, fault_rate: float
+) -> None:
+    shop.set_faults(rate=fault_rate)
+    read(runs, "live_streams", "whole")
+    counts = read(runs, "live_viewers")
+    begin = runs.now - REPLAY + 2 * DAY  # a stream may last until the next day
+    right = list(shop.truth("live_viewers", APP_ID, unix(begin), unix(runs.now)))
+    assert counts["inserted"] >= len(right) > 300
+    names = {row["live_id"] for row in right}
+    assert unlike([row for row in held(database, "live_viewers") if row["live_id"] in names], right, "row_key") == []
+    assert unbalanced(database) == []
+    [coverage] = database.rows("SELECT wanted, reached, postponed FROM parent_coverage")
+    assert coverage == {"wanted": len(asked(database, "live_viewers")), "reached": coverage["wanted"], "postponed": 0}
+
+
+def test_viewers_are_read_as_often_as_they_can_change_and_then_never_again(
+    runs: TaskRunner, shop: Emulator, database: Database
+) -> None:
+    """Every hour for three days after the end, once a day for a month, then until a day changes nothing."""
+
+    def due_at(moment: datetime) -> set[str]:
+        runs.at(moment)
+        read(runs, "live_streams", "whole")
+        read(runs, "live_viewers")
+        return {name for name, at in asked(database, "live_viewers").items() if at >= naive(moment)}
+
+    ends = {
+        row["live_id"]: datetime.fromisoformat(str(row["manual_stop_at"] or row["stop_at"] or row["start_at"]))
+        for row in shop.truth_live_streams(APP_ID)
+    }
+    first = due_at(END)
+    assert len(first) > 50
+    assert all(naive(END) - ends[name] < REPLAY for name in first)
+    hour_later = due_at(END + timedelta(hours=1))
+    assert 4 <= len(hour_later) < 12
+    assert all(naive(END) - ends[name] < HOURLY_FOR for name in hour_later)
+    day_later = due_at(END + DAY)
+    assert first - day_later == set(), "also what has just become older than a month: it may have changed since"
+    month_later = END + REPLAY + 2 * DAY
+    looked = first & due_at(month_later)
+    kept = {row["live_id"] for row in shop.truth_live_streams(APP_ID) if row["recycle_bin_state"] == 0}
+    was_open = {name for name in first if naive(END) + DAY - ends[name] < REPLAY}
+    assert looked >= first & kept & was_open, "nobody has looked since their replay was closed"
+    again = first & due_at(month_later + DAY)
+    assert 0 < len(again) < len(first), "what had changed is looked at once more"
+    assert first & due_at(month_later + 2 * DAY) == set()
+    right = [row for row in shop.truth("live_viewers", APP_ID) if row["live_id"] in first & kept]
+    assert (
+        unlike([row for row in held(database, "live_viewers") if row["live_id"] in kept & first], right, "row_key")
+        == []
+    )
+
+
+@on_one_server
+def test_earlier_streams_are_read_when_somebody_asks_for_them(
+    runs: TaskRunner, shop: Emulator, database: Database
+) -> None:
+    read(runs, "live_streams", "whole")
+    begin, end = datetime(2026, 9, 20, tzinfo=BEIJING), datetime(2026, 10, 5, tzinfo=BEIJING)
+    read(runs, "live_viewers", **{"from": "2026-09-20", "to": "2026-10-05"})
+    right = list(shop.truth("live_viewers", APP_ID, unix(begin), unix(end)))
+    assert len(right) > 100
+    assert unlike(held(database, "live_viewers"), right, "row_key") == []
+    assert sync_watermark(database, "live_viewers") is None
+
+
+def sync_watermark(database: Database, resource: str) -> Any:
+    return database.value("SELECT watermark FROM sync_status WHERE resource = %s", [resource])
+
+
+@on_one_server
+def test_one_stream_that_cannot_be_read_stops_no_other_and_comes_with_the_next_run(
+    runs: TaskRunner, shop: Emulator, database: Database
+) -> None:
+    read(runs, "live_streams", "whole")
+    refused = database.value(
+        "SELECT live_id FROM live_streams WHERE start_at < %s ORDER BY start_at DESC LIMIT 1", [naive(runs.now)]
+    )
+    shop.set_faults(next=[{"kind": "code_1002", "interface": VIEWERS, "resource_id": refused, "times": 1000}])
+    with pytest.raises(XiaoeIncompleteError, match=f"the lists of 1 parents could not be read.*{refused}"):
+        read(runs, "live_viewers")
+    assert refused not in asked(database, "live_viewers")
+    assert len(asked(database, "live_viewers")) > 50
+    right = shop.truth("live_viewers", APP_ID, unix(runs.now - REPLAY + 2 * DAY), unix(runs.now))
+    others = [row for row in right if row["live_id"] != refused]
+    names = {row["live_id"] for row in others}
+    assert unlike([row for row in held(database, "live_viewers") if row["live_id"] in names], others, "row_key") == []
+    assert held(database, "live_viewers", f"live_id = '{refused}'") == []
+    shop.set_faults()
+    read(runs, "live_viewers")
+    assert refused in asked(database, "live_viewers")
+
+
+# --- learning ------------------------------------------------------------------------------------------
+
+
+def test_seconds_learned_by_day_equal_the_truth_and_are_asked_once(
+    runs: TaskRunner, shop: Emulator, database: Database
+) -> None:
+    read(runs, "users", "whole")
+    read(runs, "learning_days")
+    end = datetime(2026, 11, 20, tzinfo=BEIJING)
+    right = list(shop.truth("learning_days", APP_ID, unix(end - 7 * DAY), unix(end)))
+    assert len(right) > 100
+    assert unlike(held(database, "learning_days", "day >= '2026-11-14'"), [
+        row for row in right if str(row["day"]) >= "2026-11-14"
+    ], "row_key") == []  # fmt: skip
+    before = calls(shop, DAYS)
+    read(runs, "learning_days")
+    assert calls(shop, DAYS) == before, "nothing is due"
+    runs.at(END + DAY)
+    read(runs, "users", "whole")
+    read(runs, "learning_days")
+    right = list(shop.truth("learning_days", APP_ID, unix(end), unix(end + DAY)))
+    assert unlike(held(database, "learning_days", "day = '2026-11-20'"), right, "row_key") == []
+
+
+def test_progress_is_read_within_the_budget_and_what_was_left_comes_first(
+    runs: TaskRunner, shop: Emulator, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(runs, "users", "whole")
+    read(runs, "orders", "history", **{"from": "2026-10-20", "to": "2026-11-20 12:00:00"})
+    monkeypatch.setenv("XIAOE_NIGHTLY_CALLS", "100")
+    first = read_progress(runs, database)
+    assert 0 < first["reached"] < first["wanted"]
+    assert first["postponed"] == first["wanted"] - first["reached"]
+    seen = asked(database, "learning_progress")
+    runs.at(END + timedelta(hours=1))
+    monkeypatch.setenv("XIAOE_NIGHTLY_CALLS", "100000")
+    second = read_progress(runs, database)
+    assert second["postponed"] == 0
+    assert second["wanted"] >= first["postponed"]
+    now = asked(database, "learning_progress")
+    assert seen.keys() < now.keys()
+    right = list(shop.truth("learning_progress", APP_ID, unix(runs.now - 80 * DAY), unix(END)))
+    assert len(right) > 100
+    assert unlike(held(database, "learning_progress"), right, "row_key") == []
+
+
+def read_progress(runs: TaskRunner, database: Database) -> dict[str, Any]:
+    read(runs, "learning_progress")
+    [coverage] = database.rows(
+        "SELECT wanted, reached, postponed FROM parent_coverage WHERE resource = 'learning_progress'"
+    )
+    return coverage
+
+
+# --- promoters -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault_rate", [0, 0.05])
+def test_promoters_and_their_customers_equal_the_truth(
+    runs: TaskRunner, shop: Emulator, database: Database, fault_rate: float
+) -> None:
+    shop.set_faults(rate=fault_rate)
+    read(runs, "promoters", "whole")
+    read(runs, "promoter_customers")
+    for table, key in (("promoters", "user_id"), ("promoter_customers", "row_key")):
+        right = list(shop.truth(table, APP_ID))
+        assert len(right) > 50
+        assert unlike(held(database, table), right, key) == []
+    assert unbalanced(database) == []
