@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test stack-digests clean migrate health grants sync check-shop replay benefit-policy import-reviews backup restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-marts bench-rest mutants stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test stack-digests clean migrate health grants sync check-shop replay benefit-policy import-reviews backup journal restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-marts bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,9 +92,12 @@ import-reviews: install  ## check the answers of a daily report's sheet 人工�
 backup: install  ## dump the warehouse into XIAOE_BACKUP_STORE now
 	@$(PYTHON_BIN) -m xiaoe.cli backup
 
-restore: install  ## restore a backup: FILE=path or URL [INTO=another_database] [FORCE=1 drops what the database holds]
-	@: $(or $(FILE),$(error FILE is missing: make restore FILE=path or URL [INTO=another_database] [FORCE=1]))
-	@$(PYTHON_BIN) -m xiaoe.cli restore --file '$(FILE)' $(if $(INTO),--into '$(INTO)') $(if $(FORCE),--force)
+journal: install  ## ship every change to the backup store until stopped, for `make restore TO=` (docs/backup.md)
+	@$(PYTHON_BIN) -m xiaoe.cli journal
+
+restore: install  ## restore a backup: FILE=path or URL, or TO=moment (Beijing) or latest [INTO=another_database] [FORCE=1 drops what the database holds]
+	@: $(or $(FILE)$(TO),$(error FILE and TO are missing: make restore FILE=path or URL, or TO='2026-11-20 12:34:56' [INTO=another_database] [FORCE=1]))
+	@$(PYTHON_BIN) -m xiaoe.cli restore $(if $(TO),--to '$(TO)',--file '$(FILE)') $(if $(INTO),--into '$(INTO)') $(if $(FORCE),--force)
 
 rebuild: install  ## merge all stored pages, e.g. after a restore [RESOURCE=orders] [ACCEPT_MISSING=1]
 	@$(PYTHON_BIN) -m xiaoe.cli rebuild $(if $(RESOURCE),--resource '$(RESOURCE)') $(if $(ACCEPT_MISSING),--accept-missing)

@@ -32,7 +32,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
-from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, dag_description, dag_name
+from xiaoe.tasks.assets import ASSETS
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.marts import REBUILD_PARAM, refresh_marts
 
 with DAG(
@@ -43,7 +44,11 @@ with DAG(
     schedule=AssetOrTimeSchedule(
         # Refund curves and coverage grow with each day, even without new rows.
         timetable=CronTriggerTimetable("50 * * * *", timezone=TIMEZONE),
-        assets=ASSETS["orders"] | ASSETS["users"] | ASSETS["benefits"],
+        assets=ASSETS["orders"]
+        | ASSETS["users"]
+        | ASSETS["benefits"]
+        | ASSETS["live_viewers"]
+        | ASSETS["learning_progress"],
     ),
     start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
     catchup=False,

@@ -25,8 +25,18 @@ TABLES = (
     ("users", "user_id", "absent_since IS NULL AND is_inferred = 0"),
     ("products", "resource_id", "absent_since IS NULL AND is_inferred = 0"),
     ("live_streams", "live_id", "absent_since IS NULL"),
+    ("promoters", "user_id", "absent_since IS NULL"),
 )
 """Table, its key, and the condition for rows that the shop still lists."""
+EACH = (
+    ("live_viewers", "row_key", "live_id"),
+    ("learning_days", "row_key", "day"),
+    ("learning_progress", "row_key", "user_id"),
+    ("promoter_customers", "row_key", "promoter_id"),
+)
+"""Table that is read parent by parent, its key, and the column with the parent."""
+LEARNING_DAYS = timedelta(days=8)
+"""Days back whose learning the shop is asked for."""
 
 
 def demo_dsn() -> str:
@@ -50,7 +60,7 @@ def demo_dsn() -> str:
 def equal_tables(dsn: str, url: str, shops: Sequence[Credentials], *, since: datetime) -> Iterator[str]:
     """Compare each table with the shops; yield a line for each shop.
 
-    Orders are compared from `since` to the watermark, all else whole.
+    Orders are compared from `since` to the watermark, lists of parents for those that were read, all else whole.
 
     Raises:
         RuntimeError: A row differs.
@@ -62,12 +72,33 @@ def equal_tables(dsn: str, url: str, shops: Sequence[Credentials], *, since: dat
             span: tuple[int | None, int | None] = (None, None)
             if table == "orders":
                 span = (int(since.timestamp()), _watermark(dsn, shop.app_id))
-            truth = getattr(emulator, f"truth_{table}")(shop.app_id, *span)
+            truth = emulator.truth(table, shop.app_id, *span)
             held = rows(dsn, f"SELECT * FROM {table} WHERE shop_id = %s AND {condition}", (shop.app_id,))  # noqa: S608
             if found := unlike(held, truth, key):
                 raise RuntimeError(f"{table} of {shop.app_id} and the shop differ in {len(found)} places: {found[:5]}")
             counts.append(f"{table} {len(held)}")
+        counts += [_equal_each(dsn, emulator, shop.app_id, *names) for names in EACH]
         yield f"equal to shop {shop.app_id}, row by row and column by column: {', '.join(counts)}"
+
+
+def _equal_each(dsn: str, emulator: Emulator, shop_id: str, table: str, key: str, column: str) -> str:
+    """Compare the lists of all parents that were read; none may wait, or have been refused."""
+    [[wanted, reached]] = query(
+        dsn, "SELECT wanted, reached FROM parent_coverage WHERE shop_id = %s AND resource = %s", (shop_id, table)
+    )
+    if not 0 < reached == wanted:
+        raise RuntimeError(f"{table} of {shop_id}: of {wanted} lists {reached} were read")
+    parents = query(dsn, "SELECT parent_id FROM parent_readings WHERE shop_id = %s AND resource = %s", (shop_id, table))
+    names = {name for (name,) in parents}
+    since = None
+    if table == "learning_days":
+        today = datetime.fromisoformat(str(emulator.clock()["now"])).replace(tzinfo=BEIJING, hour=0, minute=0, second=0)
+        since = int((today - LEARNING_DAYS).timestamp())
+    truth = [row for row in emulator.truth(table, shop_id, since) if row[column] in names]
+    held = rows(dsn, f"SELECT * FROM {table} WHERE shop_id = %s AND absent_since IS NULL", (shop_id,))  # noqa: S608
+    if found := unlike(held, truth, key):
+        raise RuntimeError(f"{table} of {shop_id} and the shop differ in {len(found)} places: {found[:5]}")
+    return f"{table} {len(held)} of {len(names)}"
 
 
 def _watermark(dsn: str, shop_id: str) -> int:

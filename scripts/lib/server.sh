@@ -140,6 +140,7 @@ startup_sql() {
     echo "CREATE USER IF NOT EXISTS $user IDENTIFIED BY '$password';"
     echo "GRANT ALL ON \`xiaoe%\`.* TO $user WITH GRANT OPTION;"
     echo "GRANT CREATE USER, PROCESS, RELOAD ON *.* TO $user;"
+    [[ ! ${XIAOE_DURABILITY:-fast} =~ ^(binlog|durable)$ ]] || echo "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO $user;"
   done
   echo "ALTER USER 'root'@'localhost' IDENTIFIED BY '$password';"
 }
@@ -183,8 +184,9 @@ launch() {
   case ${XIAOE_DURABILITY:-fast} in
     fast) options+=(--skip-log-bin --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0) ;;
     no-binlog) options+=(--skip-log-bin --innodb-flush-log-at-trx-commit=1) ;;
-    durable) options+=(--log-bin=binlog --server-id=1 --sync-binlog=1 --innodb-flush-log-at-trx-commit=1) ;;
-    *) die "XIAOE_DURABILITY is '$XIAOE_DURABILITY': fast, no-binlog or durable" ;;
+    binlog) options+=(--log-bin=binlog --binlog-format=ROW --server-id=1 --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0) ;;
+    durable) options+=(--log-bin=binlog --binlog-format=ROW --server-id=1 --sync-binlog=1 --innodb-flush-log-at-trx-commit=1) ;;
+    *) die "XIAOE_DURABILITY is '$XIAOE_DURABILITY': fast, no-binlog, binlog or durable" ;;
   esac
   if [ "$FLAVOUR" = mysql ]; then
     options+=(--mysqlx=0 --innodb-redo-log-capacity=512M --secure-file-priv=NULL)

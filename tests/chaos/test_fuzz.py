@@ -128,7 +128,8 @@ def test_whatever_is_typed_fits_the_tables_and_is_read_back_as_it_was(
         chance = random.Random(turn)
         rows = [odd_row(factory, number, chance) for number in range(by_level(60, 200, 300))]
         database.empty("api_tokens")
-        counts = sync.merge(*write_list(resource, sync.store, rows, datetime.now(timezone.utc), f"turn-{turn}"))
+        now = datetime.now(timezone.utc)
+        counts = sync.merge(*write_list(resource, sync.store, rows, now, f"turn-{turn}", parent=factory.parent))
         assert counts["inserted"] + counts["rejected"] == len(rows)
         held = {
             row[resource.key]: row
@@ -136,7 +137,7 @@ def test_whatever_is_typed_fits_the_tables_and_is_read_back_as_it_was(
             if not row.get("is_inferred")
         }
         refused = {row["raw_json"] for row in database.rows("SELECT raw_json FROM rejected_rows")}
-        for raw in rows:
+        for raw in map(factory.held, rows):
             if raw.decode() in refused:
                 ends["refused"] += 1
                 continue

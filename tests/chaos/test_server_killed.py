@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 
 from support.faults.chaos import by_level, more_than_a_sample, spread, tell
 from support.faults.processes import Child, KillSwitch, things_in
+from support.servers.own_database import Server
 from support.worlds.shop import Database, Sync
 from support.worlds.staged import StagedRun, at, raw_order
 from xiaoe.exceptions import XiaoeRetriableError
@@ -21,43 +19,6 @@ from xiaoe.merge import merger
 from xiaoe.mysql.migrate import migrate
 
 pytestmark = [pytest.mark.mysql, pytest.mark.chaos, pytest.mark.slow]
-
-REPO = Path(__file__).parents[2]
-
-
-class Server:
-    """A MySQL of the test's own, in a folder of its own; it may be killed."""
-
-    def __init__(self, folder: Path) -> None:
-        trees = os.environ.get("XIAOE_TREES") or os.environ.get("XIAOE_LOCAL") or str(REPO / ".local")
-        if not (Path(trees) / "mysql" / "tree").is_dir():
-            pytest.skip("scripts/servers/database fetch mysql was not run")
-        self.folder = folder
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
-            "XIAOE_LOCAL": str(folder),
-            "XIAOE_TREES": trees,
-        }
-
-    def script(self, verb: str) -> str:
-        """`scripts/servers/database VERB mysql`; its last line."""
-        done = subprocess.run(
-            [REPO / "scripts" / "servers" / "database", verb, "mysql"],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip().rpartition("\n")[2]
-
-    def kill(self) -> None:
-        """As a power failure does; returns when it is gone."""
-        pid = int((self.folder / "mysql" / "run" / "pid").read_text())
-        os.kill(pid, signal.SIGKILL)
-        with suppress(OSError):
-            while Path(f"/proc/{pid}/cmdline").read_bytes():
-                pass
 
 
 @pytest.fixture(scope="module")

@@ -522,7 +522,7 @@ def synced(
 def test_health_names_what_is_stale(database: Database, airflow: Airflow) -> None:
     synced(database, "orders", "incremental", 3 * HOUR)
     synced(database, "orders", "rescan", HOUR)
-    synced(database, "users", "whole", None)
+    synced(database, "users", "recent", None)
     synced(database, "orders", "deep_rescan", 40 * 24 * HOUR, attempted=40 * 24 * HOUR)
     synced(database, "orders", "history", 40 * 24 * HOUR)
     is_fresh, lines = check_freshness()
@@ -530,7 +530,7 @@ def test_health_names_what_is_stale(database: Database, airflow: Airflow) -> Non
     assert lines == [
         "过期：app1 orders history：最近成功 2026-10-11 12:00（北京时间），已 40 天 0 小时，时限 8 天 0 小时",
         "过期：app1 orders incremental：最近成功 2026-11-20 09:00（北京时间），已 3 小时 0 分，时限 1 小时 0 分",
-        "过期：app1 users whole：最近成功 无，时限 1 天 6 小时",
+        "过期：app1 users recent：最近成功 无，时限 1 天 6 小时",
         "未结束的告警：0",
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.worlds.shop import Database, Sync
+from support.worlds.shop import APP_ID, Database, Sync
 from support.worlds.staged import StagedRun, at, raw_order
 
 pytestmark = pytest.mark.mysql
@@ -41,13 +41,31 @@ OF_SALES: dict[str, Any] = {
 OF_NOTHING: dict[str, Any] = {"title": "改了名", "ship_state": 1}
 
 
-def queued_after(sync: Sync, database: Database, **fields: Any) -> set[tuple[str, dt.date | None, str | None]]:
-    """What is queued after one order came again with other values of these fields."""
-    for minute, now in ((0, BEFORE), (1, {**BEFORE, **fields})):
-        database.rows("DELETE FROM mart_queue")
-        sync.merge(*StagedRun([(at(60 * minute), [raw_order(1, **now)])], run_id=f"run-{minute}").write(sync.store))
+def queued(database: Database) -> set[tuple[str, dt.date | None, str | None]]:
+    """Kind, day and user of everything that waits for the marts."""
     found = database.rows("SELECT * FROM mart_queue WHERE kind <> 'covered'")
     return {(row["kind"], row["day"], row["user_id"] or None) for row in found}
+
+
+def queued_after(sync: Sync, database: Database, **fields: Any) -> set[tuple[str, dt.date | None, str | None]]:
+    """What is queued after one order came again with other values of these fields; the orders beside it did not."""
+    beside = raw_order(2, pay_time="2026-09-06 10:00:00")
+    sync.merge(*StagedRun([(at(0), [raw_order(1, **BEFORE), beside])], run_id="before").write(sync.store))
+    columns = ", ".join(one for one in database.stored_columns("orders") if one != "shop_id")
+    database.rows(
+        f"INSERT INTO orders (shop_id, {columns}) SELECT 'appOther', {columns.replace('user_id', 'CONCAT(user_id, 9)')}"
+        " FROM orders WHERE shop_id = %s AND order_id = 'o_00001'",
+        [APP_ID],
+    )
+    database.rows("DELETE FROM mart_queue")
+    changed = raw_order(1, **{**BEFORE, **fields})
+    sync.merge(*StagedRun([(at(60), [changed, beside])], run_id="after").write(sync.store))
+    return queued(database)
+
+
+def test_a_new_order_counts_its_buyer(sync: Sync, database: Database) -> None:
+    sync.merge(*StagedRun([(at(0), [raw_order(1, **BEFORE)])]).write(sync.store))
+    assert queued(database) == {("buyers", PAID, None), ("sales", CREATED, None), ("sales", REFUNDED, None)}
 
 
 @pytest.mark.parametrize("field", OF_BUYERS)
@@ -92,5 +110,4 @@ def test_an_order_without_a_buyer_queues_no_buyer(sync: Sync, database: Database
         database.rows("DELETE FROM mart_queue")
         order = raw_order(1, **{**BEFORE, "user_id": "", "price": price})
         sync.merge(*StagedRun([(at(60 * minute), [order])], run_id=f"run-{minute}").write(sync.store))
-    kinds = database.rows("SELECT DISTINCT kind FROM mart_queue WHERE kind <> 'covered'")
-    assert {row["kind"] for row in kinds} == {"buyers", "sales"}
+    assert {kind for kind, *_ in queued(database)} == {"buyers", "sales"}

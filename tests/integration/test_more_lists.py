@@ -17,13 +17,17 @@ from support.worlds.runs import TaskRunner
 from support.worlds.shop import APP_ID, CLIENT_ID, END, NOW, SECRET, Database, Sync, unbalanced
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeIncompleteError
-from xiaoe.resources.live_viewers import HOURLY_FOR, REPLAY
+from xiaoe.resources.learning import LEARNING_DAYS, LEARNING_PROGRESS
+from xiaoe.resources.live_viewers import HOURLY_FOR, LIVE_VIEWERS, REPLAY
+from xiaoe.resources.promoters import PROMOTER_CUSTOMERS, PROMOTERS
+from xiaoe.resources.registry import RESOURCES
 
 pytestmark = pytest.mark.mysql
 on_one_server = pytest.mark.parametrize("migrated", servers()[:1], indirect=True)
 """What rests on the API and on no server's SQL."""
 
 DAY = timedelta(days=1)
+EACH_LIST = ("live_viewers", "learning_days", "learning_progress", "promoter_customers")
 VIEWERS, DAYS = "xe.alive.user.list/1.0.0", "xe.learning_records.daily.get/1.0.0"
 
 
@@ -191,6 +195,8 @@ def test_seconds_learned_by_day_equal_the_truth_and_are_asked_once(
     read(runs, "learning_days")
     assert calls(shop, DAYS) == before, "nothing is due"
     runs.at(END + DAY)
+    read(runs, "learning_days")
+    assert calls(shop, DAYS) == before, "nobody knows yet who was there"
     read(runs, "users", "whole")
     read(runs, "learning_days")
     right = list(shop.truth("learning_days", APP_ID, unix(end), unix(end + DAY)))
@@ -206,6 +212,9 @@ def test_progress_is_read_within_the_budget_and_what_was_left_comes_first(
     first = read_progress(runs, database)
     assert 0 < first["reached"] < first["wanted"]
     assert first["postponed"] == first["wanted"] - first["reached"]
+    assert database.value("SELECT message FROM sync_status WHERE resource = 'learning_progress'").endswith(
+        f"; lists {first['reached']} of {first['wanted']}"
+    )
     seen = asked(database, "learning_progress")
     runs.at(END + timedelta(hours=1))
     monkeypatch.setenv("XIAOE_NIGHTLY_CALLS", "100000")
@@ -242,3 +251,100 @@ def test_promoters_and_their_customers_equal_the_truth(
         assert len(right) > 50
         assert unlike(held(database, table), right, key) == []
     assert unbalanced(database) == []
+
+
+# --- how many calls ------------------------------------------------------------------------------------
+
+
+def pages(rows: int, size: int) -> int:
+    """Calls for a list that tells its total; a page that is full may not be the last."""
+    return rows // size + 1
+
+
+def twice(rows: int, size: int) -> int:
+    """Calls for a list without a total: the rows and an empty page, two times."""
+    return 2 * (-(-rows // size) + 1)
+
+
+def calls_a_night(
+    *, viewers: list[int], visitors: list[int], records: list[int], promoters: int, customers: list[int], budget: int
+) -> int:
+    """What the declarations say that a night costs.
+
+    Args:
+        viewers: Of each stream that is due.
+        visitors: Of each day that is due; about a third of them have learned.
+        records: Of each buyer who is due.
+        promoters: How many there are.
+        customers: Of each promoter.
+        budget: `XIAOE_NIGHTLY_CALLS`; a list that was begun is read to its end.
+    """
+    days = [min(LEARNING_DAYS.largest_page, users - at) for users in visitors for at in range(0, users, 100)]
+    return (
+        sum(pages(rows, LIVE_VIEWERS.largest_page) for rows in viewers)
+        + sum(twice(users, LEARNING_DAYS.largest_page) for users in days)
+        + min(budget, sum(twice(rows, LEARNING_PROGRESS.largest_page) for rows in records))
+        + pages(promoters, PROMOTERS.largest_page)
+        + min(budget, sum(pages(rows, PROMOTER_CUSTOMERS.largest_page) for rows in customers))
+    )
+
+
+@on_one_server
+def test_a_night_costs_what_the_declarations_say(
+    runs: TaskRunner, shop: Emulator, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("users", "live_streams"):
+        read(runs, name, "whole")
+    read(runs, "orders", "history", **{"from": "2026-11-10", "to": "2026-11-20 12:00:00"})
+    before: Any = shop.stats()["calls"]
+    read(runs, "promoters", "whole")
+    for name in EACH_LIST:
+        read(runs, name)
+    after: Any = shop.stats()["calls"]
+    paths = [RESOURCES[name].endpoint.strip("/") for name in ("promoters", *EACH_LIST)]
+    made = sum(after.get(path, 0) - before.get(path, 0) for path in paths)
+    listed = {
+        name: [row["listed"] for row in database.rows("SELECT listed FROM parent_readings WHERE resource = %s", [name])]
+        for name in EACH_LIST
+    }
+    days = database.rows("SELECT parent_id FROM parent_readings WHERE resource = 'learning_days'")
+    visitors = [
+        database.value(
+            "SELECT COUNT(*) FROM users WHERE last_visited_at >= %s AND registered_at < %s + INTERVAL 1 DAY",
+            [row["parent_id"], row["parent_id"]],
+        )
+        for row in days
+    ]
+    learned = database.rows("SELECT day, COUNT(*) AS n FROM learning_days GROUP BY day")
+    assert len(learned) == len(days) == 7
+    declared = calls_a_night(
+        viewers=listed["live_viewers"],
+        visitors=visitors,
+        records=listed["learning_progress"],
+        promoters=database.value("SELECT COUNT(*) FROM promoters"),
+        customers=listed["promoter_customers"],
+        budget=20_000,
+    )
+    assert 400 < declared <= made, "as the emulator has counted"
+    assert made - declared <= listed["live_viewers"].count(0), "an empty list may have to say so twice"
+
+
+@pytest.mark.parametrize(
+    ("users", "streams", "nightly", "hourly"),
+    [(10_000, 3_000, 2_543, 48), (500_000, 3_000, 23_003, 48)],
+)
+def test_large_shops_stay_within_what_a_night_allows(users: int, streams: int, nightly: int, hourly: int) -> None:
+    """Of 3,000 streams over three years some 80 ended within a month, and 12 within three days; 500 viewers each."""
+    due = round(streams * REPLAY.days / (3 * 365))
+    fresh = round(streams * HOURLY_FOR.days / (3 * 365))
+    made = calls_a_night(
+        viewers=[500] * due,
+        visitors=[users // 10],
+        records=[10] * (users // 20),
+        promoters=users // 1000,
+        customers=[50] * (users // 1000),
+        budget=20_000,
+    )
+    assert (made, sum(pages(500, LIVE_VIEWERS.largest_page) for _ in range(fresh))) == (nightly, hourly)
+    seconds = made / min(one.calls_per_second for one in RESOURCES.values() if one.more)
+    assert seconds < 8 * 3600, "even at the slowest of their limits"

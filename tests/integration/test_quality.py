@@ -52,6 +52,11 @@ TASK_OF = {
     **{check.name: "queries" for check in (*QUERY_CHECKS, *FIGURE_CHECKS)},
     DAY_TOTALS.name: "day_totals",
 }
+COVERAGE = (
+    "INSERT INTO parent_coverage (shop_id, resource, mode, wanted, reached, postponed, oldest_at, planned_at)"
+    f" VALUES ('{APP_ID}', '{{resource}}', 'incremental', {{reached}} + 800, {{reached}}, 800, {{oldest}},"
+    " UTC_TIMESTAMP(3))"
+)
 ODD_CODES = {"unknown_codes"}
 """The shop has some, as real ones do."""
 NAMES = {
@@ -126,7 +131,8 @@ class Shop:
 
     kept = (
         "orders", "order_items", "refunds", "users", "products", "benefit_decisions", "benefit_queue",
-        "rejected_rows", "field_problems", "api_fields", "sync_status", "sync_windows", "push_days",
+        "rejected_rows", "field_problems", "api_fields", "sync_status", "sync_windows", "push_days", "change_hints",
+        "parent_coverage",
     )  # fmt: skip
 
 
@@ -285,6 +291,12 @@ CASES = (
                            f" ('{APP_ID}', '2026-11-18', 9, 'x', 9, 9, 9)",),
          "2026-11-19：3 次未收下，最近一次 bad_signature；超出每日条数上限，2 次未收下；超出每日存储上限，"
          "5 条只留提示；1 条无法解析"),
+    Case("lists_behind", (COVERAGE.format(resource="learning_progress", reached=5000, oldest="'2026-11-12 03:00'"),
+                          COVERAGE.format(resource="promoter_customers", reached=5000, oldest="'2026-11-13 05:00'"),
+                          COVERAGE.format(resource="live_viewers", reached=200, oldest="NULL")),
+         "learning_progress：800 个列表没轮到，最早的上次读于 2026-11-12"),
+    Case("lists_behind", (COVERAGE.format(resource="learning_progress", reached=100, oldest="NULL"),),
+         "learning_progress：800 个列表没轮到，其中有从未读过的"),
     Case("hints_waiting", ("INSERT INTO change_hints (shop_id, order_id, source, told_at) VALUES"
                            f" ('{APP_ID}', 'o_2', 'push', '2026-11-20 01:59:59'),"
                            f" ('{APP_ID}', 'o_1', 'push', '2026-11-20 01:00:00'),"

@@ -567,7 +567,7 @@ def test_a_list_that_shrinks_to_under_half_is_refused_with_an_alert_until_somebo
     assert "accept_missing" in message
     after = database.snapshot()
     assert [table for table in after if after[table] != before[table]] == ["sync_status"]
-    [status] = database.rows("SELECT * FROM sync_status WHERE resource = 'users'")
+    [status] = database.rows("SELECT * FROM sync_status WHERE resource = 'users' AND mode = 'whole'")
     assert (status["status"], status["message"]) == ("failed", message)
     assert status["watermark"] == END.replace(tzinfo=None)
 
@@ -576,7 +576,7 @@ def test_a_list_that_shrinks_to_under_half_is_refused_with_an_alert_until_somebo
     runs.at(END + days(2))
     runs.sync("users", "whole")
     assert wrong(database, runs.api, USERS) == []
-    [status] = database.rows("SELECT * FROM sync_status WHERE resource = 'users'")
+    [status] = database.rows("SELECT * FROM sync_status WHERE resource = 'users' AND mode = 'whole'")
     assert status["status"] == "success"
 
 

@@ -30,7 +30,10 @@ from xiaoe.shop_check.runner import check_shop
 from xiaoe.windows import Window
 
 PACKAGE = Path(report.__file__).parent
-ORDERS, REFUNDS, USERS, PRODUCTS, LIVE, CHANGED = RESOURCES.values()
+ALWAYS_READ = {name for name, resource in RESOURCES.items() if resource.more is None}
+TOLD = RESOURCES.keys() - {"learning_days", "learning_progress"}
+"""Lists that tell a total."""
+ORDERS, REFUNDS, USERS, PRODUCTS, LIVE, CHANGED, *_ = RESOURCES.values()
 SHOP = f"{APP_ID}:{CLIENT_ID}:{SECRET}"
 DAY = timedelta(days=1)
 
@@ -401,11 +404,17 @@ def test_a_good_shop_is_checked_in_about_forty_calls_that_only_read(api: Emulato
     after: Any = api.stats()["calls"]
     assert check.calls == sum(after.values()) - sum(before.values())
     assert 25 <= check.calls <= 48
-    assert {one.resource.endpoint.rpartition("/")[0].rpartition(".")[2] for one in replies} <= {"get", "list"}
+    assert {one.resource.endpoint.rpartition("/")[0].rpartition(".")[2] for one in replies} <= {
+        "get",
+        "list",
+        "sub_customer",
+    }
     assert [one for one in check.findings if one.key in ("forbidden", "not_answered", "token_refused")] == []
     granted = {one.resource: one.facts["total"] for one in check.findings if one.key == "granted"}
-    assert granted.keys() == RESOURCES.keys()
+    assert granted.keys() == TOLD
     assert all(granted.values())
+    untold = {one.resource for one in check.findings if one.key == "granted_no_total"}
+    assert untold == RESOURCES.keys() - TOLD
 
 
 def test_it_settles_how_the_window_works(api: Emulator) -> None:
@@ -430,7 +439,26 @@ def test_an_interface_without_permission_is_named_and_the_others_are_checked(con
     assert "refunds" in check.wrong_tables
     [line] = [line for line in report.lines(check, "zh") if denied in line]
     assert "开通" in line
-    assert {one.resource for one in check.findings if one.key == "granted"} == RESOURCES.keys() - {"refunds"}
+    assert {one.resource for one in check.findings if one.key == "granted"} == TOLD - {"refunds"}
+
+
+@pytest.mark.parametrize("wanted", ["", "promoters"])
+def test_a_shop_without_the_further_lists_is_fit(
+    connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    """Not worth a remark, unless they are to be read."""
+    monkeypatch.setenv("XIAOE_MORE_LISTS", wanted)
+    denied = [resource.endpoint.strip("/") for resource in RESOURCES.values() if resource.more]
+    with running(orders=300, start="2026-11-01", now=NOW, frozen=True, shop=[SHOP], deny=denied) as emulator:
+        connect(emulator)
+        check, _ = check_shop("xiaoe_default")
+    assert check.verdict is not ShopVerdict.UNFIT
+    assert check.wrong_tables == []
+    found = {one.resource: one.level for one in check.findings if one.key == "more_not_granted"}
+    assert found.keys() == RESOURCES.keys() - ALWAYS_READ - {"promoter_customers"}, "no promoter is known to ask for"
+    assert {name for name, level in found.items() if level is Level.REMARK} == {"promoters"} & {wanted}
+    [line] = [line for line in report.lines(check, "zh") if "xe.distributor.list.get/1.0.0" in line]
+    assert "XIAOE_MORE_LISTS" in line
 
 
 def test_a_wrong_secret_says_which_field(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -463,7 +491,7 @@ def test_a_clock_that_is_off_is_told_and_the_rest_is_checked(monkeypatch: pytest
     [off] = [one for one in check.findings if one.key == "clock_off"]
     assert off.level is Level.BAD
     assert 7000 < off.facts["seconds"] <= 7200
-    assert sum(one.key == "granted" for one in check.findings) == len(RESOURCES)
+    assert {one.resource for one in check.findings if one.key == "granted"} == ALWAYS_READ | {"promoters"}
 
 
 def test_an_empty_shop_fits_and_leaves_questions_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from xiaoe import clock
-from xiaoe.clock import BEIJING
-from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeRetriableError
 from xiaoe.cli import foreground
 from xiaoe.cli.foreground import Watch
+from xiaoe.clock import BEIJING
+from xiaoe.exceptions import XiaoeConfigError, XiaoeIncompleteError, XiaoeRetriableError
 from xiaoe.tasks.defaults import RETRY_POLICY
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)

@@ -461,7 +461,7 @@ def test_a_window_once_halved_stays_halved_when_fewer_rows_are_left(tmp_path: Pa
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.name)
 def test_parts_are_declared_by_a_time_of_the_row(resource: Resource) -> None:
-    assert (resource.parts is None) is (resource in (PRODUCTS, LIVE_STREAMS) or resource.is_extra)
+    assert (resource.parts is None) is (resource in (PRODUCTS, LIVE_STREAMS) or resource.more is not None)
     if resource.parts is not None:
         assert resource.parts.column in resource.reader.columns
         if resource.time is not None:

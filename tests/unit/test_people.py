@@ -7,14 +7,14 @@ from itertools import permutations
 
 import pytest
 
-from xiaoe.marts.people import AccountMerge, people
+from xiaoe.marts.people import MergedInto, people
 
 
-def merged(told: str) -> dict[str, AccountMerge]:
+def merged(told: str) -> dict[str, MergedInto]:
     """`a>b c>d`: a is merged into b, and a second later c into d."""
     pairs = [one.split(">") for one in told.split()]
     return {
-        source: AccountMerge(target, datetime(2026, 11, 1, second=second))
+        source: MergedInto(target, datetime(2026, 11, 1, second=second))
         for second, (source, target) in enumerate(pairs)
     }
 
@@ -44,6 +44,6 @@ def test_an_account_counts_with_the_end_of_its_chain(told: str, expected: str) -
 
 def test_a_circle_of_the_same_second_has_one_person() -> None:
     at = datetime(2026, 11, 1)
-    merges = {"a": AccountMerge("b", at), "b": AccountMerge("a", at)}
+    merges = {"a": MergedInto("b", at), "b": MergedInto("a", at)}
     assert people(merges) == people(dict(reversed(merges.items())))
     assert len(set(people(merges).values())) == 1

@@ -111,13 +111,17 @@ class SharedTokenStore:
 
     @staticmethod
     def _count_issue(session, shop: Shop) -> None:  # type: ignore[no-untyped-def]
-        """Count the token calls of the last 10 minutes; committed before the call is made."""
+        """Count the token calls of the last 10 minutes; committed before the call is made.
+
+        A count that began in the future, by a clock that was set back, begins again.
+        """
         session.execute(
             "INSERT INTO api_tokens (shop_id, client_id, counted_since, issues)"
             " VALUES (%s, %s, UTC_TIMESTAMP(3), 1) ON DUPLICATE KEY UPDATE"
-            " issues = IF(counted_since < UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, 1, issues + 1),"
-            " counted_since ="
-            " IF(counted_since < UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, UTC_TIMESTAMP(3), counted_since)",
+            " issues = IF(counted_since BETWEEN UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE AND UTC_TIMESTAMP(3),"
+            " issues + 1, 1),"
+            " counted_since = IF(counted_since BETWEEN UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE AND UTC_TIMESTAMP(3),"
+            " counted_since, UTC_TIMESTAMP(3))",
             (shop.app_id, shop.client_id),
         )
         session.commit()

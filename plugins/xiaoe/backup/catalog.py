@@ -5,14 +5,17 @@ The store decides which backups exist; the table is filled in from its manifests
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from xiaoe.backup.store import BackupManifest, BackupStore
-from xiaoe.clock import utc_text
+from xiaoe.clock import beijing_text, utc_text
+from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.mysql.session import Session
 
 _MESSAGE_LENGTH = 2000
+JOURNAL_WITHIN = timedelta(minutes=10)
+"""`make journal` notes every few seconds that it ships."""
 
 
 def begin(session: Session, url: str, started_at: datetime, *, encrypted: bool) -> None:
@@ -84,6 +87,20 @@ def removed(session: Session, url: str, at: datetime) -> None:
 def bad_ones(session: Session) -> set[str]:
     """URLs of backups that a drill could not restore."""
     return {url for (url,) in session.query("SELECT url FROM backups WHERE drill_status = 'failed'")}
+
+
+def check_journal(session: Session, now: datetime) -> None:
+    """Fail if the journal was kept once and nothing has been shipped for `JOURNAL_WITHIN`.
+
+    Raises:
+        XiaoeConfigError: Changes since then are lost if the database is.
+    """
+    rows = session.query("SELECT shipped_at FROM journal_status")
+    if rows and now - (shipped_at := rows[0][0].replace(tzinfo=timezone.utc)) > JOURNAL_WITHIN:
+        raise XiaoeConfigError(
+            f"the journal of changes was last shipped at {beijing_text(shipped_at)} (Beijing): start `make journal` and"
+            " read its log, or empty the table journal_status if it is no longer wanted (docs/backup.md)"
+        )
 
 
 def last_drill(session: Session) -> datetime | None:

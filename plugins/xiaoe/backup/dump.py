@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from xiaoe.backup import tables
+from xiaoe.backup import binlog, tables
 from xiaoe.backup.key import Key
 from xiaoe.backup.store import BackupManifest, BackupStore
 from xiaoe.backup.tables import Content, ContentTally
@@ -114,6 +114,7 @@ def dump_warehouse(
         if not applied:
             raise XiaoeConfigError("the warehouse's schema is missing: run `make migrate`")
         [(database, server)] = session.query("SELECT DATABASE(), VERSION()")
+        begin = journal_begin(session)
         dumper = Dumper(session)
         size, sha256 = store.write(name, dumper.lines(f"{database} of {server}, {started_at.isoformat()}"), key)
     manifest = BackupManifest(
@@ -127,9 +128,18 @@ def dump_warehouse(
         recipient=key.recipient if key else None,
         migrations=applied,
         tables=dumper.contents,
+        journal=begin,
     )
     store.finish(manifest)
     return manifest
+
+
+def journal_begin(session: Session) -> tuple[str, str, int] | None:
+    """The chain of the journal and the present end of the server's log, from where it continues this backup."""
+    chains = session.query("SELECT chain FROM journal_status") if "journal_status" in names(session)[0] else []
+    place = binlog.current(session) if chains else None
+    session.rollback()
+    return (chains[0][0], place.file, place.offset) if place else None
 
 
 def migrations(session: Session) -> list[str]:

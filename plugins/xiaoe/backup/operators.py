@@ -5,6 +5,8 @@ What only a running task needs is imported in `execute`, as in `xiaoe.sync.opera
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -41,8 +43,9 @@ class XiaoeBackupRetentionOperator(BaseOperator):
     def execute(self, context: Context) -> int:
         """Remove old backups."""
         from xiaoe.backup import catalog
+        from xiaoe.backup.journal import Journal
         from xiaoe.backup.retention import Backup, to_remove
-        from xiaoe.backup.service import source, store_of
+        from xiaoe.backup.service import configured_key, source, store_of
 
         warehouse, now = source(), clock.now()
         store = store_of(warehouse)
@@ -58,7 +61,9 @@ class XiaoeBackupRetentionOperator(BaseOperator):
         for path in store.abandoned(now):
             path.unlink()
             self.log.warning("removed %s, left by an interrupted run", path)
-        self.log.info("%s backups are kept", len(known) - len(old))
+        daily = timedelta(days=settings.backup_keep_days())
+        segments = Journal(store, configured_key()).remove(now - daily)
+        self.log.info("%s backups are kept, %s old segments of the journal removed", len(known) - len(old), segments)
         return len(old)
 
 

@@ -13,9 +13,12 @@ from MySQLdb import Error
 
 from xiaoe import clock, settings
 from xiaoe.backup import catalog, restore
+from xiaoe.backup.binlog import Position
 from xiaoe.backup.drill import drill
 from xiaoe.backup.dump import dump_warehouse
+from xiaoe.backup.journal import Journal
 from xiaoe.backup.key import Key
+from xiaoe.backup.replay import Replayer
 from xiaoe.backup.restore import Damaged, NoRight
 from xiaoe.backup.store import BackupManifest, BackupStore
 from xiaoe.exceptions import XiaoeConfigError
@@ -107,7 +110,47 @@ def restore_file(file: str, *, into: str | None, force: bool) -> str:
         XiaoeConfigError: See `restore.restore`.
     """
     path: Any = ObjectStoragePath(file) if "://" in file else Path(file).absolute()
-    warehouse = Warehouse(database=into)
+    return _restored(path, Warehouse(database=into), force=force)
+
+
+def restore_to(moment: str, *, into: str | None, force: bool) -> str:
+    """Restore the newest backup before a moment, then the journal up to it; return the lines to print.
+
+    Args:
+        moment: Beijing time, e.g. `2026-11-20 12:34:56`, or `latest`: as much as was shipped.
+        into: A database on the connection's server, instead of the connection's own.
+        force: Drop what the database holds.
+
+    Raises:
+        XiaoeConfigError: No backup with a journal is older, a segment is missing or damaged; see `restore.restore`.
+    """
+    until = clock.now() if moment == "latest" else clock.parse_time("TO", moment)
+    secret, warehouse = configured_key(), Warehouse(database=into)
+    store = store_of(Warehouse())
+    fitting = [
+        (path, begin) for path, manifest in store.backups() if (begin := manifest.journal) and manifest.made_at <= until
+    ]
+    if not fitting:
+        raise XiaoeConfigError(
+            f"TO={moment!r}: no backup before it has a journal: see `make journal` and docs/backup.md, or restore a"
+            " whole backup with FILE="
+        )
+    path, (chain, file, offset) = fitting[-1]
+    journal = Journal(store, secret)
+    segments = list(journal.following(chain, Position(file, offset)))
+    said = _restored(path, warehouse, force=force)
+    with warehouse.session(any_schema=True) as session:
+        replayer = Replayer(session)
+        for segment in segments:
+            replayer.apply(journal.changes(segment, until))
+        replayer.flush()
+    reached = min(until, segments[-1].shipped_at) if segments else None
+    upto = f"until {clock.beijing_text(reached)} (Beijing)" if reached else "none"
+    counts = ", ".join(f"{table} {number}" for table, number in sorted(replayer.counts.items()))
+    return f"{said}\nchanges of the journal, {upto}: {counts or 'none'}"
+
+
+def _restored(path: Any, warehouse: Warehouse, *, force: bool) -> str:
     manifest = restore.restore(path, warehouse, configured_key(), force=force)
     lines = [f"{name}: {content.rows} rows" for name, content in manifest.tables.items() if content.rows]
     lines.append(

@@ -63,6 +63,7 @@ class BackupManifest:
         recipient: Public half of the key it was encrypted for; None: not encrypted.
         migrations: Names of the migrations in its schema.
         tables: Table → rows and checksum.
+        journal: Chain, log file and offset from which the journal continues it; None: there was no journal.
     """
 
     database: str
@@ -75,6 +76,7 @@ class BackupManifest:
     recipient: str | None
     migrations: list[str]
     tables: dict[str, Content]
+    journal: tuple[str, str, int] | None = None
 
     @property
     def made_at(self) -> datetime:
@@ -165,7 +167,8 @@ def read_manifest(path: Any) -> BackupManifest:
     try:
         content = json.loads(path.read_bytes())
         tables = {name: Content(**table) for name, table in content["tables"].items()}
-        return BackupManifest(**{**content, "tables": tables})
+        begin = content.get("journal")
+        return BackupManifest(**{**content, "tables": tables, "journal": tuple(begin) if begin else None})
     except FileNotFoundError:
         raise XiaoeConfigError(
             f"{path}: there is no such manifest, so the file beside it is not a complete backup: use another"

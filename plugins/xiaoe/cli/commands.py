@@ -98,9 +98,20 @@ def backup(_: argparse.Namespace) -> int:
 
 def restore(options: argparse.Namespace) -> int:
     """Restore a dump."""
-    from xiaoe.backup.service import restore_file
+    from xiaoe.backup.service import restore_file, restore_to
 
-    print(restore_file(options.file, into=options.into, force=options.force))
+    if options.to:
+        print(restore_to(options.to, into=options.into, force=options.force))
+    else:
+        print(restore_file(options.file, into=options.into, force=options.force))
+    return 0
+
+
+def journal(_: argparse.Namespace) -> int:
+    """Ship the journal until SIGTERM or Ctrl-C."""
+    from xiaoe.backup.shipping import serve
+
+    serve()
     return 0
 
 

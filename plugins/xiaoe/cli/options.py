@@ -25,28 +25,25 @@ def parser() -> argparse.ArgumentParser:
     sync.add_argument("--from", dest="begin", help="Beijing time, e.g. 2025-01-01 or '2025-01-01 08:30:00'")
     sync.add_argument("--no-retry", dest="retry", action="store_false", help="the first failure ends it")
     sync.add_argument("--to", dest="end", help="Beijing time, exclusive; default now")
-    shop = command(
-        "check-shop", commands.check_shop, "what a shop's API grants and does, whether its rows fit"
-    )
+    shop = command("check-shop", commands.check_shop, "what a shop's API grants and does, whether its rows fit")
     shop.add_argument("--lang", choices=("zh", "en"), default="zh", help="of the report; default zh")
     shop.add_argument("--record", action="store_true", help="keep the answers, personal values replaced")
     replay = command("replay", commands.replay, "serve recorded answers as a shop on this machine")
     replay.add_argument("--cassette", required=True, help="a file that check-shop --record wrote")
     replay.add_argument("--port", type=int, default=0, help="default: a free one")
-    policy = command(
-        "benefit-policy", commands.benefit_policy, "what a changed include/benefit_policy.yaml does"
-    )
+    policy = command("benefit-policy", commands.benefit_policy, "what a changed include/benefit_policy.yaml does")
     policy.add_argument("--apply", action="store_true", help="put it in force")
-    reviews = command(
-        "import-reviews", commands.import_reviews, "take back the answers on a daily report's xlsx"
-    )
+    reviews = command("import-reviews", commands.import_reviews, "take back the answers on a daily report's xlsx")
     reviews.add_argument("--file", required=True, help="path of the report, with the column 答复 filled in")
     reviews.add_argument("--by", help="who answers; default: the user of this machine")
     reviews.add_argument("--apply", action="store_true", help="store them")
     reviews.set_defaults(lang="zh")
     command("backup", commands.backup, "dump the warehouse into XIAOE_BACKUP_STORE")
+    command("journal", commands.journal, "ship every change of the warehouse to the backup store until it is stopped")
     restore = command("restore", commands.restore, "restore a backup into a database")
-    restore.add_argument("--file", required=True, help="path or URL of the dump; its .json lies beside it")
+    what = restore.add_mutually_exclusive_group(required=True)
+    what.add_argument("--file", help="path or URL of the dump; its .json lies beside it")
+    what.add_argument("--to", help="a moment (Beijing), or latest: the backup before it, and the journal up to it")
     restore.add_argument("--into", help="another database on the same server; default: the connection's")
     restore.add_argument("--force", action="store_true", help="drop what the database holds")
     rebuild = command("rebuild", commands.rebuild, "merge all pages that the store still has")
@@ -79,9 +76,7 @@ def parser() -> argparse.ArgumentParser:
     old.add_argument("--file", required=True, help="path of a .csv or .xlsx with Chinese headings")
     old.add_argument("--shop", help="app_id of the shop; required if there are several")
     old.add_argument("--apply", action="store_true", help="write them")
-    targets = command(
-        "import-targets", commands.import_targets, "import monthly targets; without a file: the template"
-    )
+    targets = command("import-targets", commands.import_targets, "import monthly targets; without a file: the template")
     targets.add_argument("--file", help="path of a filled-in .xlsx")
     targets.add_argument("--template", help="where the template goes; default: XIAOE_EXPORT_DIR")
     targets.add_argument("--apply", action="store_true", help="write them")

@@ -12,7 +12,7 @@ _ACCOUNTS = 1000
 """Accounts named in one statement."""
 
 
-class AccountMerge(NamedTuple):
+class MergedInto(NamedTuple):
     """What became of an account.
 
     Args:
@@ -24,7 +24,7 @@ class AccountMerge(NamedTuple):
     at: datetime
 
 
-def people(merges: Mapping[str, AccountMerge]) -> dict[str, str]:
+def people(merges: Mapping[str, MergedInto]) -> dict[str, str]:
     """Account → the account that it counts with, of all accounts that merges name. Pure.
 
     That is the end of a chain of merges. Where they go round in a circle, it is the target of the latest of them.
@@ -62,7 +62,7 @@ def write_people(session: Session, shop_id: str) -> int:
         " WHERE shop_id = %s",
         (shop_id,),
     )
-    wanted = people({source: AccountMerge(target, at) for source, target, at in merges})
+    wanted = people({source: MergedInto(target, at) for source, target, at in merges})
     held = dict(session.query("SELECT user_id, person_id FROM mart_people WHERE shop_id = %s", (shop_id,)))
     changed = sorted(one for one in wanted.keys() | held.keys() if wanted.get(one, one) != held.get(one, one))
     if wanted != held:

@@ -36,7 +36,7 @@ from xiaoe.mysql.templates import split_statements
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Resource, Scope
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.pages import Manifest, ParentsRead, RunFolder
 
 T = TypeVar("T")
 
@@ -168,7 +168,7 @@ class _Transaction:
             parent_lists.write_readings(self._session, self._manifest, results, absent)
             parent_lists.write_coverage(self._session, self._manifest)
         also = ("recent",) if self._resource.recent and self._manifest.mode == "whole" else ()
-        status.write_success(self._session, self._manifest, _summary(totals), *also)
+        status.write_success(self._session, self._manifest, _summary(totals, self._manifest.parents), *also)
         write_run(self._session, self._manifest, totals, merge_seconds=time.monotonic() - self._started)
         return totals
 
@@ -286,8 +286,9 @@ def _ahead(items: Iterable[T], count: int) -> Iterator[T]:
     yield from taken
 
 
-def _summary(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {counts[name]}" for name in COUNTED)
+def _summary(counts: Counter[str], parents: ParentsRead | None) -> str:
+    said = ", ".join(f"{name} {counts[name]}" for name in COUNTED)
+    return said if parents is None else f"{said}; lists {parents.wanted - parents.postponed} of {parents.wanted}"
 
 
 def _refused(resource: Resource, refused: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from xiaoe import clock, settings
 
 
 class XiaoeStorageOperator(BaseOperator):
-    """Write storage sizes to `storage_samples`; fail if the disk is nearly full."""
+    """Write storage sizes to `storage_samples`; fail if the disk is nearly full, or the journal is not shipped."""
 
     ui_color = "#fdf3e8"
 
@@ -17,7 +17,9 @@ class XiaoeStorageOperator(BaseOperator):
 
         Raises:
             XiaoeConfigError: Less than `XIAOE_MIN_FREE_DISK_GB` is free; checked even if MySQL fails because of that.
+                Or `make journal` has stopped.
         """
+        from xiaoe.backup import catalog
         from xiaoe.monitor import storage
         from xiaoe.mysql.warehouse import Warehouse
 
@@ -27,6 +29,7 @@ class XiaoeStorageOperator(BaseOperator):
                 samples += storage.sample_database(session)
                 storage.write_samples(session, samples, clock.now())
                 session.commit()
+                catalog.check_journal(session, clock.now())
         finally:
             storage.check_free_disk(samples, least=settings.min_free_disk(), store=settings.page_store())
         for one in samples:

@@ -101,12 +101,12 @@ def _check_fields(conn: Any) -> None:
         raise XiaoeConfigError(f"{where}: client={client!r}: only mysqlclient is supported")
     if (mode := extra.get("ssl_mode")) and mode not in _TLS_MODES:
         raise XiaoeConfigError(f"{where}: ssl_mode={mode!r}: give one of {', '.join(_TLS_MODES)}")
-    for name, path in _tls_files(conn).items():
+    for name, path in tls_files(conn).items():
         if not Path(path).is_file():
             raise XiaoeConfigError(f"{where}: ssl.{name}={path!r}: there is no such file on this machine")
 
 
-def _tls_files(conn: Any) -> dict[str, str]:
+def tls_files(conn: Any) -> dict[str, str]:
     """The files in the extra field `ssl`."""
     ssl = conn.extra_dejson.get("ssl") or {}
     try:

@@ -75,6 +75,7 @@ class GrantPlan:
         """The GRANT statements of a user. Those on single tables are there only once the tables are."""
         whole, drill = self._all_of(self.database), self._all_of(settings.drill_database(self.database))
         backups = [f"`{self.database}`.`backups`"] if "backups" in self.objects else []
+        journal = [f"`{self.database}`.`journal_status`"] if "journal_status" in self.objects else []
         dashboards = [f"`{self.database}`.`{name}`" for name in self.objects if name.startswith("bi_")]
         pairs = {
             "xiaoe_migrate": [(f"{_TABLES}, {_SCHEMA}", whole)],
@@ -82,6 +83,7 @@ class GrantPlan:
             "xiaoe_backup": [
                 ("SELECT, SHOW VIEW", whole),
                 *(("INSERT, UPDATE", one) for one in backups),
+                *(("INSERT, UPDATE, DELETE", one) for one in journal),
                 (f"{_TABLES}, {_SCHEMA}, CREATE TEMPORARY TABLES", drill),
             ],
             "xiaoe_push": [

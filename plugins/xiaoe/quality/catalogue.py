@@ -182,6 +182,8 @@ QUERY_CHECKS = (
                advice="各原因的含义见 docs/deployment.zh-CN.md 的消息推送一节；bad_signature 多为 push_token 填错"),
     QueryCheck(name="hints_waiting", title="超过两小时未核对的订单变更提示",
                advice="查看 xiaoe_orders_hinted 是否暂停或失败；Airflow 与推送服务的 XIAOE_HINTS 应相同"),
+    QueryCheck(name="lists_behind", title="一周内轮不到的学习进度、推广客户等列表",
+               advice="调大 XIAOE_NIGHTLY_CALLS，或调小 XIAOE_LEARNING_DAYS"),
     QueryCheck(name="field_problems_open", title="无法解析的字段（按字段与原因合计）",
                advice="在 field_problems 查看原值；接口改了格式则修正 plugins/xiaoe/resources 的映射"),
 )  # fmt: skip

@@ -221,7 +221,7 @@ class Resource:
             history DAG does.
         parents: Who has a list each; where the scope is PER_PARENT.
         group: The field of the request that holds the paging fields; None: they stand beside the others.
-        is_extra: A list of `XIAOE_MORE_LISTS`: a shop without the interface is fit all the same.
+        more: Its name in `XIAOE_MORE_LISTS`: a shop without the interface is fit all the same. None: always read.
     """
 
     name: str
@@ -254,7 +254,7 @@ class Resource:
     list_key: str = "list"
     parents: Parents | None = None
     group: str | None = None
-    is_extra: bool = False
+    more: str | None = None
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
 from xiaoe import settings
-from xiaoe.clock import beijing_text
+from xiaoe.clock import BEIJING, beijing_text
 from xiaoe.resources.base import DAY, Numbered, Parents, Resource, Scope, everything
 from xiaoe.rows import values
 from xiaoe.rows.children import KEY, PARENT, Parent
@@ -59,11 +59,17 @@ PROGRESS_MAPPING: Mapping = {
 def due_days(session: Session, shop_id: str, window: Window) -> list[Parent]:
     """Days that no run has read since they were over, the latest first; of a chosen window, all of its days.
 
-    Each is asked for with the users who may have learned on it: registered by then, and seen on that day or later.
+    Each is asked for with the users who may have learned on it: registered by then, and seen on that day or later. So
+    a day waits until the list of users was read behind its end.
     """
     now = window.end
+    [(known,)] = session.query(
+        "SELECT MAX(watermark) FROM sync_status WHERE shop_id = %s AND resource = 'users'", (shop_id,)
+    )
+    known_until = EVER if known is None else known.replace(tzinfo=BEIJING)
     chosen = window if window.begin > EVER else Window(now - DAYS_BACK, now)
-    over = [day for day in slices(whole_days(chosen), DAY) if day.end + SETTLE <= now]
+    days = slices(whole_days(chosen), DAY)
+    over = [day for day in days if day.end + SETTLE <= now and day.end <= known_until]
     rows = session.query(
         "SELECT parent_id, observed_at FROM parent_readings WHERE shop_id = %s AND resource = 'learning_days'",
         (shop_id,),
@@ -123,7 +129,7 @@ LEARNING_DAYS = Resource(
     time=None,
     reader=RowReader(DAY_MAPPING, {}, key="row_key"),
     fresh_within={"incremental": timedelta(hours=30)} if _ON else {},
-    is_extra=True,
+    more="learning",
 )
 
 LEARNING_PROGRESS = Resource(
@@ -146,5 +152,5 @@ LEARNING_PROGRESS = Resource(
     time_index="idx_learning_progress_user",
     reader=RowReader(PROGRESS_MAPPING, {"resource_type": texts("resource_type")}, key="row_key"),
     fresh_within={"incremental": timedelta(hours=30)} if _ON else {},
-    is_extra=True,
+    more="learning",
 )

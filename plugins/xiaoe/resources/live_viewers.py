@@ -134,5 +134,5 @@ LIVE_VIEWERS = Resource(
     reader=RowReader(MAPPING, {}, key="row_key", forms=forms_of("live_viewers", PERSONAL)),
     personal=PERSONAL,
     fresh_within={"incremental": timedelta(hours=3)} if "live_viewers" in settings.more_lists() else {},
-    is_extra=True,
+    more="live_viewers",
 )

@@ -77,7 +77,7 @@ PROMOTERS = Resource(
     reader=RowReader(PROMOTER_MAPPING, {}, key="user_id", forms=forms_of("promoters", PERSONAL)),
     personal=PERSONAL,
     fresh_within={"whole": timedelta(hours=30)} if _ON else {},
-    is_extra=True,
+    more="promoters",
 )
 
 PROMOTER_CUSTOMERS = Resource(
@@ -98,5 +98,5 @@ PROMOTER_CUSTOMERS = Resource(
     time_index="idx_promoter_customers_promoter",
     reader=RowReader(CUSTOMER_MAPPING, {}, key="row_key"),
     fresh_within={"incremental": timedelta(hours=30)} if _ON else {},
-    is_extra=True,
+    more="promoters",
 )

@@ -53,6 +53,8 @@ def with_parent(rows: Sequence[msgspec.Raw], parent: str, keys: Sequence[str]) -
 def _with_parent(raw: msgspec.Raw, parent: str, keys: Sequence[str]) -> msgspec.Raw:
     try:
         fields = _fields_of(raw)
+    except UnicodeDecodeError:
+        return _with_parent(msgspec.Raw(bytes(raw).decode("utf-8", "replace").encode()), parent, keys)
     except (ValueError, RecursionError):
         return raw
     added = msgspec.json.encode({PARENT: parent, KEY: _key(fields, parent, keys)})
@@ -67,5 +69,5 @@ def _key(fields: dict[str, msgspec.Raw], parent: str, keys: Sequence[str]) -> st
         if not first or not first.strip():
             return None
         return values.identifier("/".join([parent, first, *filter(None, others)]))
-    except ValueError:
+    except (ValueError, RecursionError, ArithmeticError):
         return None

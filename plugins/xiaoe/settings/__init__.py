@@ -213,6 +213,10 @@ backup_store = _folder(
     locally="; with `make`, `.local/backups`",
 )  # fmt: skip
 backup_keep_days = Setting("XIAOE_BACKUP_KEEP_DAYS", kinds.whole(1, int), "14", "daily backups kept")
+journal_every = Setting(
+    "XIAOE_JOURNAL_SECONDS", kinds.seconds(1), "10",
+    "seconds between two shipments of the [journal](backup.md#recovery-to-a-moment)",
+)  # fmt: skip
 backup_keep_months = Setting("XIAOE_BACKUP_KEEP_MONTHS", kinds.whole(0, int), "6", "monthly backups kept")
 backup_key_conn_id = Setting(
     "XIAOE_BACKUP_KEY_CONN_ID", kinds.MAYBE_CONNECTION, "",

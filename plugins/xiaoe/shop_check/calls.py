@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ import msgspec
 from xiaoe.api.hook import XiaoeHook
 from xiaoe.exceptions import XiaoeError
 from xiaoe.resources.base import Resource
-from xiaoe.rows.envelope import open_envelope
+from xiaoe.rows.envelope import Listing, open_envelope
 from xiaoe.shop_check.reading import decoded
 
 
@@ -29,6 +29,7 @@ class Reply:
         total: How many rows the answer says there are.
         raws: Its rows.
         error: Why there is no answer.
+        parent: Whose list was asked for, where each parent has one.
     """
 
     resource: Resource
@@ -38,6 +39,7 @@ class Reply:
     total: int | None = None
     raws: list[msgspec.Raw] = field(default_factory=list)
     error: XiaoeError | None = None
+    parent: str | None = None
 
     @cached_property
     def data(self) -> Any:
@@ -52,7 +54,12 @@ class Reply:
     @cached_property
     def keys(self) -> list[str]:
         """Keys of its rows, as they come; rows without one are left out."""
-        return [key for key in self.resource.reader.keys(self.raws) if key]
+        return [key for key in self.resource.reader.keys(self.held) if key]
+
+    @cached_property
+    def held(self) -> Sequence[msgspec.Raw]:
+        """Its rows as a merge sees them: with their parent, where there is one."""
+        return self.resource.of_parent(Listing(self.total, self.raws), self.parent).rows
 
 
 class Asker:
@@ -68,16 +75,19 @@ class Asker:
         self.replies: list[Reply] = []
         self._timer = timer
 
-    def ask(self, resource: Resource, request: dict[str, Any], *, once: bool = False) -> Reply:
+    def ask(
+        self, resource: Resource, request: dict[str, Any], *, once: bool = False, parent: str | None = None
+    ) -> Reply:
         """Make a call; an error is part of the reply. Times spent waiting between tries count as well."""
         begun = self._timer()
         try:
             answer = self.hook.ask(resource, request, once=once)
         except XiaoeError as error:
-            reply = Reply(resource, request, self._timer() - begun, error=error)
+            reply = Reply(resource, request, self._timer() - begun, error=error, parent=parent)
         else:
             listing = answer.listing
-            reply = Reply(resource, request, self._timer() - begun, answer.body, listing.total, listing.rows)
+            seconds = self._timer() - begun
+            reply = Reply(resource, request, seconds, answer.body, listing.total, listing.rows, parent=parent)
         self.replies.append(reply)
         return reply
 
@@ -87,4 +97,4 @@ class Asker:
 
     def raws(self, resource: Resource) -> list[msgspec.Raw]:
         """All rows of one list so far, the same bytes once."""
-        return list({bytes(raw): raw for reply in self.of(resource) for raw in reply.raws}.values())
+        return list({bytes(raw): raw for reply in self.of(resource) for raw in reply.held}.values())

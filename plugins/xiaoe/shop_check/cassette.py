@@ -53,7 +53,13 @@ class Cassette:
 def rows_of(answer: dict[str, Any]) -> list[Any]:
     """The rows of an envelope; none for every kind of empty answer."""
     data = answer.get("data")
-    return (data.get("list") or []) if isinstance(data, dict) else []
+    if not isinstance(data, dict):
+        return []
+    return next((data[name] for name in _LISTS if data.get(name)), [])
+
+
+_LISTS = ("list", *sorted({resource.list_key for resource in RESOURCES.values()} - {"list"}))
+"""What answers call their rows."""
 
 
 def encoded(row: Any) -> bytes:

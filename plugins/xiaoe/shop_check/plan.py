@@ -1,4 +1,4 @@
-"""The plan of a check: which calls are made, and which questions their answers settle. About 40 calls, none writes."""
+"""The plan of a check: which calls are made, and which questions their answers settle. About 45 calls, none writes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 
 from xiaoe import settings
 from xiaoe.resources.base import Numbered, Resource
+from xiaoe.resources.learning import LEARNING_DAYS, LEARNING_PROGRESS
 from xiaoe.resources.live_streams import LIVE_STREAMS
+from xiaoe.resources.live_viewers import LIVE_VIEWERS
 from xiaoe.resources.order_origins import ORDER_ORIGINS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
+from xiaoe.resources.promoters import PROMOTER_CUSTOMERS, PROMOTERS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.resources.users import USERS
@@ -31,6 +34,8 @@ WEEKS_BACK = (0, 1, 2, 4, 8, 16, 26, 39, 52)
 RANGES = (9, 31)
 """Days of after-sales: the longest that a sync asks for, and a longer one."""
 MOST_BUYERS = 3
+MOST_USERS = 20
+"""Users whose learning of a day is asked for."""
 BUYER_WEEKS = 2
 """A user's orders are all known if he registered no longer ago."""
 FAR_PAGE = 5000
@@ -63,8 +68,9 @@ class Notes:
 
 
 def is_spare(name: str | None) -> bool:
-    """Whether a list is read for hints alone, and hints are off."""
-    return name == ORDER_ORIGINS.name and "list" not in settings.hints()
+    """Whether a list is read for hints alone, and hints are off; or is one of `XIAOE_MORE_LISTS`."""
+    is_more = name in RESOURCES and RESOURCES[name].more is not None
+    return is_more or (name == ORDER_ORIGINS.name and "list" not in settings.hints())
 
 
 def _keyed(reply: Reply) -> list[tuple[str, dict[str, Any]]]:
@@ -85,6 +91,7 @@ def ask_everything(notes: Notes) -> None:
     buyers = _buyers(notes)
     _repeat(notes)
     _changed_orders(notes)
+    _more_lists(notes)
     replies = {name: notes.asker.of(resource) for name, resource in RESOURCES.items()}
     granted = [probes.granted(RESOURCES[name], replies[name], first.total) for name, first in notes.first.items()]
     notes.note(*granted)
@@ -214,6 +221,35 @@ def _changed_orders(notes: Notes) -> None:
         notes.note(Finding("not_needed", Level.UNKNOWN, facts={"interface": ORDER_ORIGINS.endpoint.strip("/")}))
         return
     notes.note(probes.granted(ORDER_ORIGINS, [reply], reply.total), probes.filters_by_change(reply, window))
+
+
+def _more_lists(notes: Notes) -> None:
+    """A page of each list of `XIAOE_MORE_LISTS`, of parents that the shop has; none has to be granted."""
+    streams = [key for key, row in _keyed(notes.first[LIVE_STREAMS.name]) if str(row.get("alive_state")) != "0"]
+    users = notes.first[USERS.name].keys[:MOST_USERS]
+    buyers = [str(row["user_id"]) for row in notes.first[ORDERS.name].rows if row.get("user_id")]
+    yesterday = f"{notes.now - DAY:%Y-%m-%d}"
+    _sample(notes, LIVE_VIEWERS, {"resource_id": streams[0]} if streams else None, *streams[:1])
+    _sample(notes, LEARNING_DAYS, {"date": yesterday, "user_id_list": users} if users else None, yesterday)
+    _sample(notes, LEARNING_PROGRESS, {"user_id": buyers[0]} if buyers else None, *buyers[:1])
+    promoters = _sample(notes, PROMOTERS, {})
+    known = promoters.keys[:1] if promoters else []
+    _sample(notes, PROMOTER_CUSTOMERS, {"user_id": known[0], "bind_state": 0} if known else None, *known)
+
+
+def _sample(notes: Notes, resource: Resource, fields: dict[str, Any] | None, parent: str | None = None) -> Reply | None:
+    """The first page of a list that need not be granted; None where the shop has nobody to ask for."""
+    if fields is None:
+        return None
+    request = resource.request({**fields, **resource.paging.fields(1, None)}, resource.largest_page)
+    reply = notes.asker.ask(resource, request, once=True, parent=parent)
+    if reply.error:
+        level = Level.REMARK if resource.more in settings.more_lists() else Level.UNKNOWN
+        facts = {"interface": resource.endpoint.strip("/"), "name": resource.more}
+        notes.note(Finding("more_not_granted", level, resource.name, facts))
+    else:
+        notes.note(probes.granted(resource, [reply], reply.total))
+    return reply
 
 
 def _buyers(notes: Notes) -> list[tuple[Any, Sequence[dict[str, Any]]]]:

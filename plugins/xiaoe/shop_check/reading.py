@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from xiaoe.resources.base import Resource
+from xiaoe.rows.children import ADDED
 from xiaoe.rows.decode import RowError
 
 NO_OBJECT = "(row)"
@@ -51,7 +52,11 @@ def decoded(raw: bytes | msgspec.Raw) -> Any:
 
 def kinds_of(resource: Resource) -> dict[str, str]:
     """Field of the API → name of the function that reads it (`code`, `yuan`, `fen`, `time`, …)."""
-    return {field: getattr(read, "__name__", "value") for field, read in resource.reader.mapping.values()}
+    return {
+        field: getattr(read, "__name__", "value")
+        for field, read in resource.reader.mapping.values()
+        if field not in ADDED
+    }
 
 
 def read(resource: Resource, raws: Sequence[msgspec.Raw]) -> Reading:
@@ -67,13 +72,18 @@ def read(resource: Resource, raws: Sequence[msgspec.Raw]) -> Reading:
     for row in typed:
         fields.update(resource.reader.mapping[column][0] for column in (row.get(PROBLEMS) or "").split(",") if column)
     return Reading(
-        rows=[resource.reader.flat(row) for row in map(decoded, raws) if isinstance(row, dict)],
+        rows=[_sent(resource.reader.flat(row)) for row in map(decoded, raws) if isinstance(row, dict)],
         typed=typed,
         refused=refused,
         blamed=dict(blamed),
         fields=dict(fields),
         unknown_codes=resource.reader.unknown_codes(found),
     )
+
+
+def _sent(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields that came over the wire."""
+    return {name: value for name, value in row.items() if name not in ADDED}
 
 
 def _to_blame(resource: Resource, raw: msgspec.Raw) -> list[str]:

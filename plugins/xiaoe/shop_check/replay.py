@@ -44,6 +44,7 @@ class ReplayedShop:
         if interface in self._refused:
             return {"msg": "as recorded", **self._refused[interface]}
         rows = _chosen(resource, self._rows[interface], request)
+        request = {**request, **(request.get(resource.group) or {})} if resource.group else request
         size = min(int(request.get(resource.size_key) or resource.largest_page), resource.largest_page)
         begin = _begin(resource, rows, request, size)
         data = {resource.total_key: len(rows), "list": rows[begin : begin + size]}
@@ -51,7 +52,9 @@ class ReplayedShop:
 
 
 def _chosen(resource: Resource, rows: list[Any], request: dict[str, Any]) -> list[Any]:
-    """Rows of the window that was asked for, and of the order or user that was."""
+    """Rows of the window that was asked for, and of the order or user that was; of parents' lists all there are."""
+    if resource.parents:
+        return rows
     for name in ("order_id", "user_id"):
         if request.get(name):
             rows = [row for row in rows if isinstance(row, dict) and row.get(name) == request[name]]
@@ -70,7 +73,7 @@ def _chosen(resource: Resource, rows: list[Any], request: dict[str, Any]) -> lis
 
 
 def _window(resource: Resource, request: dict[str, Any]) -> tuple[datetime, datetime] | None:
-    if resource.scope is Scope.WHOLE:
+    if resource.scope in (Scope.WHOLE, Scope.PER_PARENT):
         return None
     if resource.scope is Scope.CREATED:
         seconds = (int(request.get("begin_time") or 0), int(request.get("end_time") or 2**32))

@@ -14,8 +14,8 @@ from xiaoe.storage.pages import ParentsRead
 
 log = logging.getLogger(__name__)
 
-NOT_NOW = (1001, 2053, 2054)
-"""Codes that say nothing about the parent asked for (docs/xiaoe-api.md section 7)."""
+NOT_NOW = (1001, 2054)
+"""Codes of a busy API: the request was right (docs/xiaoe-api.md section 7)."""
 MOST_REFUSED = 10
 """Parents that cannot be read, and none that can, until the run stops asking."""
 _NO_KEYS = distinct([])
@@ -35,7 +35,7 @@ class ParentLists:
         self._budget = budget
         self._calls = calls
         self._refused: dict[str, XiaoeError] = {}
-        self._has_read = False
+        self._has_read = self._has_stopped = False
         self._lock = threading.Lock()
 
     def read(self, part: Part, read: Callable[[], list[Staged]], *, is_begun: bool) -> list[Staged]:
@@ -49,12 +49,14 @@ class ParentLists:
         Raises:
             XiaoeError: The API cannot be reached, or no list can be read.
         """
-        if self._budget is not None and self._calls() >= self._budget and not is_begun:
+        is_spent = self._budget is not None and self._calls() >= self._budget and not is_begun
+        if is_spent or self._has_stopped:
             return []
         try:
             staged = read()
         except XiaoeError as error:
             if not self._is_of_this_list(error) or self._stops(str(part.parent_id), error):
+                self._has_stopped = True
                 raise
             log.warning("%s is left out: %s", part.parent_id, error)
             return []

@@ -19,8 +19,9 @@ from xiaoe.clock import beijing_text, utc_now
 from xiaoe.exceptions import XiaoeBusyError, XiaoeError, XiaoeIncompleteError
 from xiaoe.resources.base import Parts, Resource
 from xiaoe.rows.decode import RowError, RowReader
+from xiaoe.stage.parents import NOT_NOW
 from xiaoe.stage.reading import Part
-from xiaoe.stage.stager import NOT_NOW, Stager
+from xiaoe.stage.stager import Stager
 from xiaoe.storage.pages import Manifest, RunFolder
 from xiaoe.windows import EVER, Plan, Window
 

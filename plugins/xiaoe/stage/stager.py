@@ -34,7 +34,7 @@ from xiaoe.rows.keys import Keys, merged
 from xiaoe.stage import judging, messages
 from xiaoe.stage.judging import Verdict
 from xiaoe.stage.paging import Page
-from xiaoe.stage.parents import ParentLists
+from xiaoe.stage.parents import NOT_NOW, ParentLists
 from xiaoe.stage.reading import Check, Part, PassReader, Pools, Stop, StoredPass, never
 from xiaoe.stage.staged import Staged, of_passes, put_together
 from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
@@ -42,11 +42,10 @@ from xiaoe.windows import FOREVER, Plan, Window, halves, slices
 
 log = logging.getLogger(__name__)
 
+_SAID = 100
+"""Of so many lists of parents, the log names one."""
 _MAX_SLICES = 2
 """Slices read at the same time: the next one starts while one ends, or calls would wait at every boundary."""
-
-NOT_NOW = (1001, 2054)
-"""Codes of a busy API: the request was right (docs/xiaoe-api.md section 7)."""
 
 MissingRows = Callable[[Window, datetime, Keys, "str | None"], list[str]]
 """Keys of rows that the warehouse has for a window and a parent, if any, observed before a moment, and that are not
@@ -169,7 +168,8 @@ class Stager:
             try:
                 for number, (part, future) in enumerate(zip(slices_, futures, strict=True), start=1):
                     parts = future.result()
-                    log.info(
+                    log.log(
+                        logging.INFO if part.parent is None or number % _SAID == 0 else logging.DEBUG,
                         "slice %s of %s, %s: %s rows%s",
                         number,
                         len(slices_),
@@ -233,8 +233,12 @@ class Stager:
                 used = readings if verdict is Verdict.ALL else readings[-1:]
                 staged = of_passes(part, used, len(readings), "end" if verdict is Verdict.END else "total")
                 if looked_again or not self._misses_known_rows(part.window, [staged], part.parent_id):
-                    log.info(
-                        "%s: %s rows, complete: %s", part.parent_id or part.window, staged.slice_.staged, verdict.value
+                    log.log(
+                        logging.INFO if part.parent is None else logging.DEBUG,
+                        "%s: %s rows, complete: %s",
+                        part.parent_id or part.window,
+                        staged.slice_.staged,
+                        verdict.value,
                     )
                     return [staged]
                 looked_again = True

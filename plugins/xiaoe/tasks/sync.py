@@ -18,7 +18,8 @@ from airflow.sdk import (
 from xiaoe import settings
 from xiaoe.hints.trigger import HintTrigger
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.tasks.defaults import ASSETS, POOL, TIMEZONE, named, named_group, switch
+from xiaoe.tasks.assets import ASSETS, INTERFACES, PAGES
+from xiaoe.tasks.defaults import POOL, TIMEZONE, named, named_group, switch
 
 LONGEST_EACH = timedelta(hours=8)
 """Time-out of the tasks that read a list of each of many parents."""
@@ -125,6 +126,8 @@ def _stage_and_merge(
         xiaoe_conn_id=xiaoe_conn_id,
         named_by=named_by,
         takes_window=takes_window,
+        inlets=[INTERFACES[resource]],
+        outlets=[PAGES[resource]],
         execution_timeout=timeout,
         pool=POOL,
     )
@@ -134,6 +137,7 @@ def _stage_and_merge(
         resource=resource,
         mode=mode,
         folder=stage.output,
+        inlets=[PAGES[resource]],
         outlets=[ASSETS[resource]],
         execution_timeout=timeout,
         pool=POOL,

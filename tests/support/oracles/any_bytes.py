@@ -36,7 +36,8 @@ def check_answer(body: bytes) -> tuple[int, int]:
     typed = refused = 0
     for resource in RESOURCES.values():
         try:
-            rows = read_listing(open_envelope(body).data, total_field=resource.total_key).rows
+            listing = read_listing(open_envelope(body).data, total_field=resource.total_key)
+            rows = resource.of_parent(listing, "p_1").rows
         except XiaoeNetworkError:
             continue
         resource.paging.cursor(rows)

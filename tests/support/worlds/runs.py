@@ -133,7 +133,13 @@ class Interrupted(XiaoeHook):
 
 
 def write_list(
-    resource: Resource, store: Path, rows: Sequence[bytes], seen: datetime, run_id: str = "by-hand"
+    resource: Resource,
+    store: Path,
+    rows: Sequence[bytes],
+    seen: datetime,
+    run_id: str = "by-hand",
+    *,
+    parent: str | None = None,
 ) -> tuple[RunFolder, Manifest]:
     """A staged whole list of one page, written by hand; each row has a key of its own."""
     window = EVERYTHING_LISTED
@@ -149,6 +155,7 @@ def write_list(
         passes=1,
         pages=[name],
         observed_at=seen,
+        parent=parent,
     )
     manifest = Manifest(APP_ID, resource.name, "whole", run_id, moves_watermark=False, slices=[part])
     folder.write_manifest(manifest)

@@ -44,8 +44,8 @@ TABLES = (
     "benefit_queue", "benefit_decisions", "benefit_decision_log", "benefit_reviews", "benefit_policies",
     "benefit_notices", "benefit_starts", "benefit_postponements", "export_log", "alerts",
     "channel_refusals", "quality_results", "objective_events", "objective_status",
-    "sync_runs", "storage_samples", "backups", "shop_checks", "shops", "report_sends", "sync_limits",
-    "parent_readings", "parent_coverage",
+    "sync_runs", "storage_samples", "backups", "journal_status", "shop_checks", "shops", "report_sends",
+    "sync_limits", "parent_readings", "parent_coverage",
     "mart_queue", "mart_people", "buyer_firsts", "mart_products_daily", "mart_cohorts", "bi_sales_daily",
     "bi_buyers_daily",
     "mart_live_audience", "mart_course_buyers",
@@ -54,9 +54,10 @@ TABLES = (
     "mart_kpi_spans", "change_hints", "hint_looks", "order_lines", "push_messages", "push_days", "user_merges",
     "sync_status", "sync_windows", "rejected_rows", "field_problems", "api_fields", "api_tokens",
 )  # fmt: skip
-WHOLE_LISTS = [name for name, resource in RESOURCES.items() if resource.scope is Scope.WHOLE]
+WHOLE_LISTS = [name for name, one in RESOURCES.items() if one.scope is Scope.WHOLE and one.more is None]
 NOT_COMPARED = {
-    "sync_runs", "export_log", "storage_samples", "backups", "shop_checks", "shops", "api_tokens", "api_fields",
+    "sync_runs", "export_log", "storage_samples", "backups", "journal_status", "shop_checks", "shops",
+    "api_tokens", "api_fields",
     "sync_limits", "mart_kpi_spans", "objective_events", "objective_status",
 }  # fmt: skip
 """What work cost and where it stands, not what came of it."""
