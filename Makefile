@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test clean migrate health grants sync check-shop replay benefit-policy import-reviews backup journal restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-marts bench-rest mutants stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test stack-digests clean migrate health grants sync check-shop replay benefit-policy import-reviews backup journal restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-marts bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ mysql-stop:  ## stop the private database servers
 
 stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
 	@scripts/stack/test
+
+stack-digests:  ## print the digests of the public images that the stack names, to pin them; asks their registry
+	@scripts/stack/digests
 
 clean:  ## stop everything started here; remove .venv, .local and all caches
 	@scripts/clean

@@ -133,7 +133,7 @@ def test_each_statement_of_the_templates_goes_to_the_server_alone(resource_types
     decided_at = "2026-11-20 04:00:00.000"
     texts = split_statements(render("marts/benefit_tables.sql"))
     texts += split_statements(render("marts/benefit_decisions.sql", policy=policy, policy_id=1, decided_at=decided_at))
-    assert len(texts) == 5 + 11
+    assert len(texts) == 5 + 12
     assert [text for text in texts if text.count(";") != 1 or not text.endswith(";")] == []
 
 
