@@ -38,8 +38,9 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
+from xiaoe.tasks.assets import ASSETS
 from xiaoe.tasks.benefits import decide_benefits
-from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, dag_description, dag_name
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 
 with DAG(
     dag_id="xiaoe_benefits",

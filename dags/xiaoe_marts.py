@@ -32,7 +32,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
-from xiaoe.tasks.defaults import ASSETS, TIMEZONE, dag_defaults, dag_description, dag_name
+from xiaoe.tasks.assets import ASSETS
+from xiaoe.tasks.defaults import TIMEZONE, dag_defaults, dag_description, dag_name
 from xiaoe.tasks.marts import REBUILD_PARAM, refresh_marts
 
 with DAG(

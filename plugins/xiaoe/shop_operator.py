@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.lineage import LineageOperator
 
 
-class ShopOperator(BaseOperator):
+class ShopOperator(LineageOperator):
     """A task of one shop.
 
     Args:

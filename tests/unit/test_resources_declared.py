@@ -27,7 +27,7 @@ from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.resources.users import USERS
 from xiaoe.rows import codes, values
-from xiaoe.tasks import defaults
+from xiaoe.tasks import assets
 from xiaoe.windows import EVER, Window
 
 each = pytest.mark.parametrize("resource", RESOURCES.values(), ids=list(RESOURCES))
@@ -42,11 +42,11 @@ def test_a_resource_has_one_name_everywhere(resource: Resource) -> None:
     assert (settings.INCLUDE_DIR / "sql" / template_of(resource)).exists()
     assert f"INSERT INTO {resource.table} " in merge_sql(resource.name)
     assert f"FROM stg_{resource.table} " in merge_sql(resource.name)
-    assert defaults.ASSETS[resource.name].name == f"xiaoe_{resource.name}"
+    assert assets.ASSETS[resource.name].name == f"xiaoe_{resource.name}"
 
 
 def test_there_is_an_asset_for_each_resource_and_no_table_twice() -> None:
-    assert set(defaults.ASSETS) == {*RESOURCES, "benefits", "benefit_answers"}
+    assert set(assets.ASSETS) == {*RESOURCES, "benefits", "benefit_answers"}
     assert len({resource.table for resource in RESOURCES.values()}) == len(RESOURCES)
     assert len({resource.endpoint for resource in RESOURCES.values()}) == len(RESOURCES)
 

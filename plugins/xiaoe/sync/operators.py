@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Context, ObjectStoragePath
+from airflow.sdk import Context, ObjectStoragePath
 
 from xiaoe import clock, settings
+from xiaoe.lineage import LineageOperator
 from xiaoe.merge.sql import template_of
 from xiaoe.resources.base import Resource
 from xiaoe.resources.orders import ORDERS
@@ -162,7 +163,7 @@ class XiaoeStageOperator(ShopOperator):
         return plan_incremental(run, watermark, overlap=resource.overlap(), lag=lag, first=first)
 
 
-class XiaoeMergeOperator(BaseOperator):
+class XiaoeMergeOperator(LineageOperator):
     """Merge what a stage task read into the warehouse, in one transaction, and move the watermark.
 
     Args:

@@ -15,7 +15,8 @@ from xiaoe.benefits.operators import (
     XiaoeBenefitReportOperator,
     XiaoeBenefitsOperator,
 )
-from xiaoe.tasks.defaults import ASSETS, named, named_group
+from xiaoe.tasks.assets import ASSETS
+from xiaoe.tasks.defaults import named, named_group
 
 
 def decide_benefits(*, timeout: timedelta) -> None:
@@ -27,6 +28,7 @@ def decide_benefits(*, timeout: timedelta) -> None:
             **named("decide"),
             doc_md="Decides for every order that may have changed. Safe to clear: it is idempotent.",
             xiaoe_conn_id=xiaoe_conn_id,
+            inlets=[ASSETS["orders"], ASSETS["refunds"], ASSETS["benefit_answers"]],
             outlets=[ASSETS["benefits"]],
             execution_timeout=timeout,
         )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from xiaoe import settings, vocabulary
 from xiaoe.alerts import callbacks
-from xiaoe.resources.registry import RESOURCES
 
 TIMEZONE = "Asia/Shanghai"
 POOL = "xiaoe_api"
@@ -53,10 +52,6 @@ DEFAULT_ARGS: dict[str, Any] = {
     "on_failure_callback": callbacks.task_failed,
     "on_success_callback": callbacks.task_succeeded,
 }
-
-
-ASSETS = {name: Asset(f"xiaoe_{name}") for name in (*RESOURCES, "benefits", "benefit_answers")}
-"""Updated by each merge of the resource, each decision, each answer; other DAGs may be scheduled on them."""
 
 
 DAY_PARAM = {

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from xiaoe import settings
 from xiaoe.marts.operators import XiaoeMartsOperator
+from xiaoe.tasks.assets import ASSETS, MARTS
 from xiaoe.tasks.defaults import named, switch
 
 REBUILD_PARAM = {
@@ -21,5 +22,7 @@ def refresh_marts(*, timeout: timedelta) -> None:
     XiaoeMartsOperator.partial(
         **named("refresh"),
         doc_md="MySQL → MySQL. Safe to clear at any time: it is idempotent.",
+        inlets=[ASSETS[name] for name in ("orders", "refunds", "users", "benefits")],
+        outlets=list(MARTS.values()),
         execution_timeout=timeout,
     ).expand(xiaoe_conn_id=settings.conn_ids())

@@ -10,7 +10,8 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTim
 from xiaoe import settings
 from xiaoe.hints.trigger import HintTrigger
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
-from xiaoe.tasks.defaults import ASSETS, POOL, TIMEZONE, named, named_group, switch
+from xiaoe.tasks.assets import ASSETS, INTERFACES, PAGES
+from xiaoe.tasks.defaults import POOL, TIMEZONE, named, named_group, switch
 
 ACCEPT_MISSING = {
     "accept_missing": switch(
@@ -91,6 +92,8 @@ def _stage_and_merge(
         mode=mode,
         xiaoe_conn_id=xiaoe_conn_id,
         named_by=named_by,
+        inlets=[INTERFACES[resource]],
+        outlets=[PAGES[resource]],
         execution_timeout=timeout,
         pool=POOL,
     )
@@ -100,6 +103,7 @@ def _stage_and_merge(
         resource=resource,
         mode=mode,
         folder=stage.output,
+        inlets=[PAGES[resource]],
         outlets=[ASSETS[resource]],
         execution_timeout=timeout,
         pool=POOL,
