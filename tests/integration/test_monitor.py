@@ -136,7 +136,7 @@ def test_the_page_says_what_the_tables_hold(sync: Sync, database: Database, monk
         for row in states
     ]
     assert [line[:2] for line in cells(html, "syncs")] == [
-        ["订单", "历史"], ["订单", "增量"], ["售后", "增量"], ["用户", "全量"],
+        ["订单", "历史"], ["订单", "增量"], ["售后", "增量"], ["用户", "近期"], ["用户", "全量"],
     ]  # fmt: skip
     assert html.count(f'title="{APP_ID}"') == 1, "a shop is named once, above its syncs"
     assert f"缺口：{START + 20 * DAY:%Y-%m-%d} – {START + 24 * DAY:%Y-%m-%d}" in html

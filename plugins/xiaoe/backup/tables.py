@@ -18,22 +18,23 @@ STRUCTURE_ONLY = frozenset({"api_tokens", "backups", "yoyo_lock", "journal_statu
 """Tables dumped without rows: they hold a secret, the list of backups, a lock, where this server's journal stands."""
 IRREPLACEABLE = frozenset({
     "alerts", "api_fields", "benefit_decision_log", "benefit_decisions", "benefit_notices", "benefit_policies",
-    "benefit_postponements", "benefit_queue", "benefit_reviews", "benefit_starts", "channel_refusals", "change_hints",
-    "export_log", "field_problems", "hint_looks", "live_stream_days", "mart_queue", "objective_events",
-    "objective_status", "order_state_log", "push_days", "push_messages", "quality_results", "rejected_rows",
-    "report_sends", "shop_checks", "storage_samples", "sync_runs", "sync_status", "sync_windows", "targets",
-    "user_merges",
+    "benefit_postponements", "benefit_queue", "benefit_reviews", "benefit_starts", "change_hints",
+    "channel_refusals", "export_log", "field_problems", "hint_looks", "live_stream_days", "mart_queue",
+    "objective_events", "objective_status", "order_state_log", "parent_coverage", "parent_readings", "push_days",
+    "push_messages", "quality_results", "rejected_rows", "report_sends", "shop_checks", "storage_samples",
+    "sync_runs", "sync_status", "sync_windows", "targets", "user_merges",
 })  # fmt: skip
 """What no API gives again: what people answered and set, what was decided, sent and observed, and when."""
 GIVEN_AGAIN = frozenset({
-    "live_streams", "order_items", "order_lines", "order_origins", "orders", "products", "refunds", "users",
+    "learning_days", "learning_progress", "live_streams", "live_viewers", "order_items", "order_lines",
+    "order_origins", "orders", "products", "promoter_customers", "promoters", "refunds", "users",
 })  # fmt: skip
 """Rows that the API gives again; when they were observed, and which of them are gone, it does not."""
 RECOMPUTED = frozenset({
     "bi_benefit_changes_daily", "bi_benefits_daily", "bi_buyers_daily", "bi_customers", "bi_refund_ages",
     "bi_refund_curve", "bi_registrations", "bi_sales_daily", "bi_sync_coverage", "buyer_firsts", "mart_buyers",
-    "mart_cohorts", "mart_cohorts_daily", "mart_kpi_spans", "mart_products_daily", "mart_promotions_daily",
-    "mart_rules", "shops", "sync_limits",
+    "mart_cohorts", "mart_cohorts_daily", "mart_course_buyers", "mart_kpi_spans", "mart_live_audience",
+    "mart_people", "mart_products_daily", "mart_promotions_daily", "mart_rules", "shops", "sync_limits",
 })  # fmt: skip
 """What follows from the others and from the settings. The journal has all of these three."""
 MIGRATIONS = frozenset({"_yoyo_log", "_yoyo_migration", "_yoyo_version"})
