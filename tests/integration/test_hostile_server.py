@@ -173,7 +173,7 @@ def place(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
         yield Database(url)
 
 
-MOMENTS = ("observed_at", "applied_at", "answered_at", "looked_at")
+MOMENTS = ("observed_at", "applied_at", "answered_at", "looked_at", "seen_at")
 """Columns that tell when the test ran."""
 
 

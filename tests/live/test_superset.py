@@ -397,7 +397,9 @@ def test_who_is_not_logged_in_gets_no_data(superset: Superset) -> None:
     assert "paid" not in answer.text
 
 
-TITLES = ["经营总览", "订单明细", "商品分析", "用户分析", "复购与客户", "直播分析", "退款与福利", "同步监控"]
+TITLES = [
+    "经营总览", "订单明细", "商品分析", "用户分析", "复购与客户", "直播分析", "学习分析", "推广分析", "退款与福利", "同步监控",
+]  # fmt: skip
 
 
 def test_staff_may_look_and_nothing_else(superset: Superset) -> None:
