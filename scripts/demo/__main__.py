@@ -66,7 +66,7 @@ QUALITY = "xiaoe_quality"
 HISTORY_START = datetime(2025, 1, 1, tzinfo=BEIJING)
 HISTORY_INTERVAL_DAYS = 28
 ORDERS_PER_DAY = 40
-LEARNING_DAYS = 30
+LEARNING_DAYS = 7
 BEHIND = timedelta(days=3)
 PATIENCE = 30 * 60
 console = Console(highlight=False)
