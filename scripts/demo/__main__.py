@@ -213,7 +213,7 @@ def run(airflow: Standalone, dsn: str, url: str, push_port: int) -> None:
     with console.status(f"{INCREMENTAL} is running"):
         wait_until(lambda: airflow.api("GET", path)["state"] == "success", PATIENCE, f"{path} did not succeed")
     report(airflow, dsn, INCREMENTAL, "orders", "incremental")
-    for line in equal_tables(dsn, url, list(SHOPS.values()), since=HISTORY_START):
+    for line in equal_tables(dsn, url, list(SHOPS.values()), since=HISTORY_START, more_lists=True):
         say(line)
     tell_of_hints(airflow, dsn)
     check(airflow, dsn)

@@ -33,7 +33,8 @@ from xiaoe.merge import merger
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Resource
 from xiaoe.resources.registry import RESOURCES
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 
 pytestmark = [
     pytest.mark.mysql,

@@ -35,7 +35,8 @@ from xiaoe.resources.live_streams import LIVE_STREAMS
 from xiaoe.resources.products import PRODUCTS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.users import USERS
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.sync.rebuild import rebuild
 from xiaoe.windows import Window
 

@@ -26,7 +26,8 @@ from xiaoe.hints import queue
 from xiaoe.hints.queue import Source
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Resource
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

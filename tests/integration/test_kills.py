@@ -20,7 +20,8 @@ from support.faults.processes import KillSwitch, killed_everywhere, things_in
 from support.fixtures import Connect
 from support.worlds.shop import APP_ID, END, Database, Sync, days, differences, truth_by_id
 from xiaoe.merge import merger
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import Window
 
 pytestmark = pytest.mark.mysql

@@ -11,7 +11,8 @@ from airflow.sdk import ObjectStoragePath
 
 from support.servers.bucket import KEY_ID, SECRET, Bucket, bucket
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
+from xiaoe.storage.pages import RawPage, RunFolder
 from xiaoe.windows import Window
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)

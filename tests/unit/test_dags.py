@@ -648,7 +648,13 @@ MODULES = {
 
 
 @pytest.mark.parametrize(
-    "name", [*(name for name in MODULES if name.startswith("xiaoe.rows.")), "xiaoe.storage.pages", "xiaoe.stage.paging"]
+    "name",
+    [
+        *(name for name in MODULES if name.startswith("xiaoe.rows.")),
+        "xiaoe.storage.manifest",
+        "xiaoe.storage.pages",
+        "xiaoe.stage.paging",
+    ],
 )
 def test_rows_pages_and_paging_know_neither_airflow_nor_http(name: str) -> None:
     strange = {"airflow", "requests", "urllib3", "tenacity"}

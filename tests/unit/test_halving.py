@@ -32,7 +32,8 @@ from xiaoe.resources.users import USERS
 from xiaoe.rows.caps import is_counted, may_be_cap
 from xiaoe.rows.envelope import open_envelope, read_listing, rows_of
 from xiaoe.stage.stager import Stager
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import EVER, MAX_SLICE, Plan, Window, halves
 
 BEGIN = datetime(2026, 9, 1, tzinfo=BEIJING)

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from support.worlds.shop import APP_ID
 from xiaoe.clock import BEIJING, utc_now
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
+from xiaoe.storage.pages import RawPage, RunFolder
 from xiaoe.windows import Window
 
 SEEN = datetime(2026, 11, 20, 4, 0, 0, 123000, tzinfo=timezone.utc)

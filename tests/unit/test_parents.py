@@ -27,7 +27,8 @@ from xiaoe.resources.promoters import PROMOTER_CUSTOMERS
 from xiaoe.rows.children import KEY, PARENT, Parent, with_parent
 from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage.stager import Stager
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import EVER, Plan, Window
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)

@@ -22,7 +22,8 @@ from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.envelope import open_envelope, read_listing
 from xiaoe.stage import stager as stage_module
 from xiaoe.stage.stager import Stager
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import MAX_SLICE, Plan, Window, slices
 
 BEGIN = datetime(2026, 9, 1, tzinfo=BEIJING)

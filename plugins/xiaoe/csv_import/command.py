@@ -34,7 +34,8 @@ from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.decode import RowError
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
+from xiaoe.storage.pages import RawPage, RunFolder
 from xiaoe.windows import EVER, Window
 
 _MAX_NAMED = 5

@@ -11,7 +11,7 @@ from xiaoe.clock import beijing_text, utc_text
 from xiaoe.hints import queue
 from xiaoe.hints.queue import Hint
 from xiaoe.mysql.session import Session
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 Outcome = Literal["new", "changed", "same", "seen", "unlisted"]
 

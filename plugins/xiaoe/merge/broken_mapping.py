@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from xiaoe import settings
 from xiaoe.merge.changes import Chunk
 from xiaoe.rows.problems import Problem
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 
 class Tally:

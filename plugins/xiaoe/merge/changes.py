@@ -28,7 +28,7 @@ from xiaoe.resources.base import Resource
 from xiaoe.rows.decode import Row, RowError, row_hash
 from xiaoe.rows.keys import key_hash
 from xiaoe.rows.problems import Problem
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 _TWIN = "duplicate key with different content on one page: the last row was kept; ask 小鹅通 which one is right"
 

@@ -14,7 +14,7 @@ from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
 from xiaoe.rows.decode import PROBLEM_COLUMNS
 from xiaoe.rows.problems import Problem
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from xiaoe.exceptions import XiaoeReconciliationError
 from xiaoe.merge import api_fields
 from xiaoe.resources.base import Resource
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import RawPage, RunFolder, SliceManifest
+from xiaoe.storage.manifest import SliceManifest
+from xiaoe.storage.pages import RawPage, RunFolder
 
 _PAGES_AHEAD = 4
 

@@ -15,7 +15,7 @@ from xiaoe.coverage import Look
 from xiaoe.merge import outbox
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
-from xiaoe.storage.pages import Manifest, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Member
 from xiaoe.rows.decode import Row
 from xiaoe.rows.keys import Keys, among, key_hash, merged
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 NEVER_OBSERVED = "1970-01-01 00:00:00"
 """`observed_at` of an inferred row: older than any observation."""

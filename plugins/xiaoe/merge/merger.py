@@ -36,7 +36,8 @@ from xiaoe.mysql.templates import split_statements
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.base import Resource, Scope
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, ParentsRead, RunFolder
+from xiaoe.storage.manifest import Manifest, ParentsRead
+from xiaoe.storage.pages import RunFolder
 
 T = TypeVar("T")
 
@@ -48,6 +49,8 @@ _LOOKED_UP_AHEAD = 2
 """Chunks that are looked up ahead of the one being classified, so that a write does not stop the look-ups."""
 _LOADS = ("history", unconfirmed.MODE)
 """Modes that bring what happened long ago: when its rows arrive says nothing of how fresh the warehouse is."""
+_MOST_NAMED = 3
+"""Parents that an error names."""
 COUNTED = ("staged", "inserted", "updated", "unchanged", "rejected")
 
 
@@ -299,6 +302,3 @@ def _refused(resource: Resource, refused: dict[str, str]) -> str:
         " The next run asks for them again"
         f" 有 {len(refused)} 个列表没有读到，其余已入库；下次运行会再读"
     )
-
-
-_MOST_NAMED = 3

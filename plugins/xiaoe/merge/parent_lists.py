@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from xiaoe.clock import utc_text
 from xiaoe.merge.reconcile import SliceResult
 from xiaoe.mysql.session import Session
-from xiaoe.storage.pages import Manifest, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
 
 _AT_ONCE = 1000
 _READING = (

@@ -19,7 +19,7 @@ from xiaoe.merge.expected import Expected
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource, Scope
 from xiaoe.rows.keys import Keys, among, distinct, merged
-from xiaoe.storage.pages import Manifest, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
 from xiaoe.windows import Window
 
 _MAX_NAMED = 10

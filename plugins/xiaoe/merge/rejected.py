@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xiaoe.merge import outbox
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import Resource
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 _LONGEST_REASON = 1000
 

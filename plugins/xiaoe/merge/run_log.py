@@ -10,7 +10,7 @@ from collections import Counter
 
 from xiaoe.clock import utc_text
 from xiaoe.mysql.session import Session
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 
 def write_run(session: Session, manifest: Manifest, totals: Counter[str], *, merge_seconds: float) -> None:

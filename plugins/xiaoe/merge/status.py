@@ -12,7 +12,7 @@ from MySQLdb import Error
 from xiaoe.clock import BEIJING, beijing_text
 from xiaoe.mysql.session import Session
 from xiaoe.mysql.warehouse import Warehouse
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 _MESSAGE_LENGTH = 2000
 

@@ -29,7 +29,7 @@ from xiaoe.mysql.load_data import TableLoad, tsv_column
 from xiaoe.mysql.session import Session
 from xiaoe.resources.base import BOOKKEEPING, Copy, Resource
 from xiaoe.rows.decode import PROBLEM_COLUMNS, Row
-from xiaoe.storage.pages import Manifest
+from xiaoe.storage.manifest import Manifest
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
 

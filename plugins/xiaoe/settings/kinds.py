@@ -14,8 +14,6 @@ from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.vocabulary import LANGUAGES
 
 Value = TypeVar("Value")
-HINT_SOURCES = ("list", "push")
-MORE_LISTS = ("live_viewers", "learning", "promoters")
 _HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
 _MAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 
@@ -138,18 +136,16 @@ def _addresses(text: str) -> list[str]:
     return addresses
 
 
-def _sources(text: str) -> list[str]:
-    names = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
-    if unknown := [name for name in names if name not in HINT_SOURCES]:
-        raise ValueError(f"{unknown[0]!r} is no source of hints: give {' or '.join(HINT_SOURCES)}, or both; empty: off")
-    return names
+def _some_of(*known: str) -> Kind[list[str]]:
+    """Some of these words, or none of them."""
 
+    def parse(text: str) -> list[str]:
+        names = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(f"{unknown[0]!r} is unknown: give some of {', '.join(known)}; empty: off")
+        return names
 
-def _lists(text: str) -> list[str]:
-    names = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
-    if unknown := [name for name in names if name not in MORE_LISTS]:
-        raise ValueError(f"{unknown[0]!r} is none of these lists: give some of {', '.join(MORE_LISTS)}; empty: off")
-    return names
+    return Kind(parse)
 
 
 def _percent(text: str) -> float:
@@ -188,5 +184,5 @@ MAYBE_CONNECTION: Kind[str | None] = Kind(lambda text: text.strip() or None)
 PORT = whole(1, _port)
 PERCENT = Kind(_percent)
 NAMES, ADDRESSES = Kind(_names), Kind(_addresses)
-SOURCES, LISTS = Kind(_sources), Kind(_lists)
+SOURCES, LISTS = _some_of("list", "push"), _some_of("live_viewers", "learning", "promoters")
 SWITCH, LANGUAGE, WEB_ADDRESS, HOURS = Kind(_switch), Kind(_language), Kind(_web_address), Kind(_hours)

@@ -27,7 +27,8 @@ from xiaoe.coverage import Look, Segment, last_look, segments
 from xiaoe.mysql.session import Session
 from xiaoe.resources.orders import ORDERS, created_between
 from xiaoe.rows.keys import key_hash
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import EVER, Plan, Window
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from xiaoe.exceptions import XiaoeBusyError, XiaoeError, XiaoeIncompleteError
 from xiaoe.rows.keys import distinct
 from xiaoe.stage.reading import Part
 from xiaoe.stage.staged import Staged
-from xiaoe.storage.pages import ParentsRead
+from xiaoe.storage.manifest import ParentsRead
 
 log = logging.getLogger(__name__)
 

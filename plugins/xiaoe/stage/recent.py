@@ -22,7 +22,8 @@ from xiaoe.rows.decode import RowError, RowReader
 from xiaoe.stage.parents import NOT_NOW
 from xiaoe.stage.reading import Part
 from xiaoe.stage.stager import Stager
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import EVER, Plan, Window
 
 _TOLERANCE = timedelta(days=1)

@@ -10,7 +10,7 @@ from xiaoe.rows.caps import is_counted
 from xiaoe.rows.keys import Keys, merged
 from xiaoe.stage import judging
 from xiaoe.stage.reading import Part, StoredPass
-from xiaoe.storage.pages import Proof, SliceManifest
+from xiaoe.storage.manifest import Proof, SliceManifest
 from xiaoe.windows import Window
 
 log = logging.getLogger(__name__)

@@ -37,7 +37,8 @@ from xiaoe.stage.paging import Page
 from xiaoe.stage.parents import NOT_NOW, ParentLists
 from xiaoe.stage.reading import Check, Part, PassReader, Pools, Stop, StoredPass, never
 from xiaoe.stage.staged import Staged, of_passes, put_together
-from xiaoe.storage.pages import Manifest, RunFolder, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import FOREVER, Plan, Window, halves, slices
 
 log = logging.getLogger(__name__)

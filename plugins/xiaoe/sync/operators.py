@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from xiaoe.mysql.session import Session
     from xiaoe.mysql.warehouse import Warehouse
     from xiaoe.stage.lookup import NamedOrder
-    from xiaoe.storage.pages import Manifest, RunFolder
+    from xiaoe.storage.manifest import Manifest
+    from xiaoe.storage.pages import RunFolder
 
 
 class XiaoeStageOperator(ShopOperator):

@@ -18,7 +18,8 @@ from xiaoe.merge.merger import Merger
 from xiaoe.merge.sql import merge_sql
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.resources.registry import RESOURCES
-from xiaoe.storage.pages import Manifest, RunFolder, run_folders
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder, run_folders
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,9 @@ from xiaoe.marts.operators import XiaoeMartsOperator
 from xiaoe.tasks.assets import ASSETS, MARTS
 from xiaoe.tasks.defaults import named, switch
 
+_READ = ("orders", "refunds", "users", "benefits", "live_streams", "live_viewers", "learning_progress")
+"""Assets that a refresh reads."""
+
 REBUILD_PARAM = {
     "rebuild": switch(
         "全部重算 rebuild",
@@ -22,7 +25,7 @@ def refresh_marts(*, timeout: timedelta) -> None:
     XiaoeMartsOperator.partial(
         **named("refresh"),
         doc_md="MySQL → MySQL. Safe to clear at any time: it is idempotent.",
-        inlets=[ASSETS[name] for name in ("orders", "refunds", "users", "benefits")],
+        inlets=[ASSETS[name] for name in _READ],
         outlets=list(MARTS.values()),
         execution_timeout=timeout,
     ).expand(xiaoe_conn_id=settings.conn_ids())

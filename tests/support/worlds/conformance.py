@@ -29,7 +29,8 @@ from xiaoe.resources import order_origins
 from xiaoe.resources.base import Cursor, Resource, Scope
 from xiaoe.rows import values
 from xiaoe.rows.children import ADDED, Parent, with_parent
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.windows import EVER, Window
 
 Read = Callable[[Any], Any]

@@ -23,7 +23,8 @@ from xiaoe.clock import BEIJING
 from xiaoe.resources.base import Resource
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.stage import stager
-from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
+from xiaoe.storage.pages import RawPage, RunFolder
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.windows import EVER, Window
 

@@ -30,7 +30,8 @@ from xiaoe.resources.registry import RESOURCES
 from xiaoe.rows.children import Parent
 from xiaoe.settings import INCLUDE_DIR
 from xiaoe.stage.stager import Stager
-from xiaoe.storage.pages import Manifest, RunFolder
+from xiaoe.storage.manifest import Manifest
+from xiaoe.storage.pages import RunFolder
 from xiaoe.sync.operators import XiaoeMergeOperator
 from xiaoe.windows import Plan, Window
 

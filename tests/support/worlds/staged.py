@@ -13,7 +13,8 @@ from msgspec import structs
 
 from support.worlds.shop import APP_ID
 from xiaoe.clock import BEIJING
-from xiaoe.storage.pages import Manifest, RawPage, RunFolder, SliceManifest
+from xiaoe.storage.manifest import Manifest, SliceManifest
+from xiaoe.storage.pages import RawPage, RunFolder
 from xiaoe.windows import Window
 
 DAY_ONE = datetime(2026, 11, 1, tzinfo=BEIJING)
