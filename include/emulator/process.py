@@ -36,6 +36,10 @@ class Emulator:
         """Advance shop time; token lifetimes and limits advance with it."""
         return self._ask("clock", {"advance": seconds})
 
+    def freeze(self) -> dict[str, object]:
+        """Stop shop time where it is."""
+        return self._ask("clock", {"frozen": True})
+
     def set_faults(self, **plan: object) -> dict[str, object]:
         """Replace the fault plan: `rate`, `kinds`, `next`, `stall_seconds`, `retry_after`."""
         return self._ask("faults", plan)
