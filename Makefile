@@ -52,7 +52,7 @@ mysql:  ## start the private MySQL unless it runs; the last line is its DSN
 mysql-stop:  ## stop the private database servers
 	@scripts/servers/database stop
 
-stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running)
+stack-test: install  ## run docker-compose.yaml with the demo, check it, remove it; needs a Docker engine (KEEP=1 leaves it running; SMALL=30 also measures it for 30 minutes as a small server)
 	@scripts/stack/test
 
 stack-digests:  ## print the digests of the public images that the stack names, to pin them; asks their registry
