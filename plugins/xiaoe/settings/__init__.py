@@ -87,13 +87,12 @@ refund_overlap = Setting(
 )  # fmt: skip
 hints = Setting(
     "XIAOE_HINTS", kinds.SOURCES, "",
-    "what tells that an order changed, separated by commas: `list` (the list of changed orders, every 5 minutes) and"
-    " `push` (the shop's message push); empty: off ([hints](operations.md#hints))",
+    "sources of [hints](operations.md#hints) that an order changed, separated by commas: `list`, `push`; empty: off",
 )  # fmt: skip
 more_lists = Setting(
     "XIAOE_MORE_LISTS", kinds.LISTS, "",
-    "further lists to read, separated by commas: `live_viewers` (直播观众), `learning` (学习) and `promoters` (推广员);"
-    " the shop has to be granted their interfaces; empty: off ([how](operations.md#more-lists))",
+    "[more lists](operations.md#more-lists) to read, separated by commas: `live_viewers` (直播观众), `learning` (学习),"
+    " `promoters` (推广员); empty: off",
 )  # fmt: skip
 nightly_calls = Setting(
     "XIAOE_NIGHTLY_CALLS", kinds.whole(1, int), "20000",
@@ -250,7 +249,7 @@ push_max_daily_messages = Setting(
 )  # fmt: skip
 push_keep = Setting(
     "XIAOE_PUSH_KEEP_DAYS", kinds.days(3), "30",
-    "pushed messages; no shorter than `XIAOE_PUSH_MAX_AGE_HOURS`, since they tell a repeated message from a new one",
+    "pushed messages; no shorter than `XIAOE_PUSH_MAX_AGE_HOURS`, since they identify repeated messages",
 )  # fmt: skip
 page_keep = Setting("XIAOE_PAGE_KEEP_DAYS", kinds.days(1), "30", "raw pages; longer if never merged")
 ledger_keep = Setting(
