@@ -1,4 +1,4 @@
-"""Roles in Superset, set anew by each import.
+"""Roles in Superset, set again by each import.
 
 | role | may |
 |---|---|

@@ -109,7 +109,7 @@ _UNITS = {"zh": ("{} 天 {} 小时", "{} 小时 {} 分", "{} 分钟"), "en": ("{
 
 
 def in_words(length: timedelta, language: str = "zh") -> str:
-    """A length of time in its two largest units; a negative one is none.
+    """A length of time in its two largest units; a negative one counts as 0.
 
     Args:
         length: Of any size; seconds are dropped.

@@ -4,7 +4,7 @@ Usage: sling_peer.py PAGES DSN FOLDER. PAGES names one page of the store per lin
 Prints {"seconds", "cpu", "peak_mb"} as JSON, with the CPU and the peak of sling's process.
 
 sling cannot read the pages, and Parquet only by a program that it downloads, so orders and lines are written as CSV
-first, which is counted. It then loads each into a table of its own and replaces rows by primary key.
+first, which is counted. It then loads each into a separate table and replaces rows by primary key.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Message push (docs/xiaoe-api.md section 8): what the shop tells of its changes, sealed and delivered."""
+"""Message push (docs/xiaoe-api.md section 8): messages about the shop's changes, sealed and delivered."""

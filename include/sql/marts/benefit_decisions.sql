@@ -1,6 +1,6 @@
 {#- Decides for every order in benefit_due (docs/benefits.md). Runs in one transaction, under the locks of the merges
     of orders and refunds: nobody changes what it reads. `policy` is include/benefit_policy.yaml, checked. benefit_seen
-    tells when orders made from a moment on were last seen by a window of the ledger. Business times are Beijing,
+    has when orders made from a moment on were last seen by a window of the ledger. Business times are Beijing,
     observations UTC: a moment in UTC is eight hours earlier on the clock. `decided_at` is the moment of the run, UTC. -#}
 {%- from "merge/macros.jinja" import nth, numbers %}
 {#- Columns that a decision rests on, and what a person calls them: where one could not be read, a person decides. -#}
@@ -65,7 +65,7 @@ FROM benefit_due AS d
 INNER JOIN orders AS o ON d.shop_id = o.shop_id AND d.order_id = o.order_id
 LEFT JOIN benefit_starts AS s ON d.shop_id = s.shop_id;
 
-{#- An order that did not change is not written: the ledger tells when it was last seen. -#}
+{#- An order that did not change is not written: the ledger has when it was last seen. -#}
 UPDATE benefit_facts AS f
 SET
     f.observed_at = GREATEST(
@@ -113,7 +113,7 @@ SET
     END
 WHERE f.refund_money > 0 OR f.refund_time IS NOT NULL OR f.order_state IN (3, 10);
 
-{#- Applications for money back; an exchange (sale_type 3) is none. One that does not tell its time counts as made in
+{#- Applications for money back; an exchange (sale_type 3) is none. One without its time counts as made in
     time, one in a state that is not known to be over as open. -#}
 {%- set in_time = "COALESCE(r.created_at <= f.deadline_at, 1)" %}
 INSERT INTO benefit_aftersales (

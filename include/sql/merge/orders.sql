@@ -59,7 +59,7 @@ WHERE t.pay_time IS NOT NULL AND t.user_id > '' AND NOT ({{ same }});
 
 {{ upsert(task.declaration) }}
 
-{#- One line per order: that is all the list call tells. Only for orders that took the staged version. -#}
+{#- One line per order: that is all the list call returns. Only for orders that took the staged version. -#}
 INSERT INTO order_items (shop_id, order_id, line_no, resource_type, resource_id, title, quantity, amount)
 SELECT STRAIGHT_JOIN
     s.shop_id,

@@ -1,4 +1,4 @@
-"""The task that waits for a person. A module of its own, since it loads Airflow's standard provider."""
+"""The task that waits for a person. A separate module, since it loads Airflow's standard provider."""
 
 from __future__ import annotations
 

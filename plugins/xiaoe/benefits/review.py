@@ -62,7 +62,7 @@ def open_questions(session: Session, shop_id: str, limit: int = MAX_QUESTIONS) -
 
 
 def _subject(shop_name: str, row: tuple[Any, ...]) -> str:
-    """What tells one question from the others in a list: reason, amount, product, order, shop."""
+    """What distinguishes one question from the others in a list: reason, amount, product, order, shop."""
     order_id, _, reason, _, title, price, *_ = row
     product = " ".join((title or "—").split())
     if len(product) > _MAX_TITLE:

@@ -45,7 +45,7 @@ def add(
         session: The caller commits.
         shop_id: The shop (`app_id`).
         order_id: The order, at most 128 characters (`rows.values.identifier`).
-        source: Who tells.
+        source: Where the hint is from.
         changed_at: When the order changed, with an offset; None if the source does not say.
         told_at: When the hint came, with an offset.
     """

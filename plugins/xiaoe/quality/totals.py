@@ -38,7 +38,7 @@ class Day(NamedTuple):
         fewest: Orders that the warehouse holds.
         most: The same with orders of the next midnight's second, which the API may include, and with orders that could
             not be typed.
-        is_capped: Whether the API may hold more than it tells (`rows.caps`): then its total is a lower limit.
+        is_capped: Whether the API may hold more than it counts (`rows.caps`): then its total is a lower limit.
     """
 
     day: date

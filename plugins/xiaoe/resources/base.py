@@ -195,7 +195,7 @@ class Resource:
         scope: What a window of it means.
         paging: How pages are asked for.
         size_key: How the interface spells "rows per page".
-        total_key: Where the answer's `data` tells how many rows there are in all.
+        total_key: The key in the answer's `data` of the number of all rows.
         list_key: Where it has the rows.
         tells_total: False where nobody has documented that it does.
         largest_page: Rows per page the interface allows.

@@ -121,7 +121,7 @@ ORDER_ORIGINS = Resource(
         MAPPING,
         CODE_TEXTS,
         key="order_id",
-        # One page of the documentation has the lines in a group of their own.
+        # One page of the documentation has the lines in a separate group.
         groups={"order_info": None, "goods_info": {"goods_list": "good_list"}},
         unkept=("buyer_info", "payment_info", "ship_info"),
     ),

@@ -1,6 +1,6 @@
 """Is this total all there is, or where the API stops counting? Pure functions.
 
-A search engine, as the name `es_skip` suggests one behind some lists, by default tells no total above 10,000 and serves
+A search engine, as the name `es_skip` suggests one behind some lists, by default reports no total above 10,000 and serves
 no page that ends behind row 10,000 (docs/xiaoe-api.md section 9.10). Nobody has documented where a real shop's lists
 stop, so any round thousand is suspected as well: of honest totals that is one in a thousand, and costs a few calls.
 """
@@ -25,7 +25,7 @@ def may_be_cap(total: int | None, cap: int) -> bool:
     """Whether there may be more rows than the total says.
 
     Args:
-        total: As the API tells it.
+        total: The API's.
         cap: `settings.list_cap`.
     """
     if total is None:

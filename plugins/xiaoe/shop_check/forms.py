@@ -21,7 +21,7 @@ FREE = frozenset({"text", "identifier"})
 """Kinds whose pattern says nothing but who somebody is."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _LONG_NUMBER = 9
-"""Digits from which on their count tells a time in seconds from one in milliseconds, or an id."""
+"""Digits from which on their number distinguishes a time in seconds, one in milliseconds, and an id."""
 
 
 @cache

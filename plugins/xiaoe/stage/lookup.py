@@ -8,7 +8,7 @@ after-sale last changed; a window of the ledger over its creation that was read 
 
 An order that is not in the warehouse is looked up without a time window, and only while its after-sale is fresh; if the
 API does not list it, the task warns. One that is in the warehouse and that the API twice does not list fails the merge,
-but the others are kept. Look-ups have a watermark of their own (mode `late`).
+but the others are kept. Look-ups have a separate watermark (mode `late`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """API → page store: reads one window completely, then writes its manifest.
 
 A window whose total may be a cap of the API (`stage.judging`) is read in halves, and these in halves again, until each
-tells a smaller total. Halves of a window by creation or last change are slices of their own. Those of a whole list stay
+has a smaller total. Halves of a window by creation or last change are separate slices. Those of a whole list stay
 one slice: who left the list shows only in all of them together. What the filter of the halves cannot find, rows without
 that time, is looked for in the list itself, read as far as the API serves it (`_read_undated`).
 
@@ -273,7 +273,7 @@ class Stager:
         return [self._reader.read(pools, part, number, filters, is_proved, is_extra=True) for number in passes]
 
     def _halves(self, part: Part) -> tuple[Part, Part] | None:
-        """The halves of a part; None if its filter tells nothing finer apart, or there is none."""
+        """The halves of a part; None if its filter cannot distinguish anything finer, or it has no filter."""
         cut = halves(part.window, self._resource.parts.step) if self._resource.parts else None
         if cut is None:
             return None

@@ -118,7 +118,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return min(slice_.observed_at for slice_ in self.slices)
 
     def to_json(self) -> bytes:
-        """With offsets as `+00:00`, and without what there is none of, as every release can read it."""
+        """With offsets as `+00:00`, and without empty fields, as every release can read it."""
         fields = msgspec.to_builtins(self, builtin_types=(datetime,))
         for name in ("hints", "parents", "note"):
             if not fields[name]:
