@@ -34,7 +34,7 @@ from xiaoe.resources.registry import RESOURCES
 from xiaoe.shop_check import store
 from xiaoe.shop_check.findings import Level, ShopVerdict
 from xiaoe.shop_check.runner import check_shop
-from xiaoe.stage import stager
+from xiaoe.stage import slice_reader, stager
 from xiaoe.stage.api_profile import page_sizes
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 from xiaoe.windows import EVER, Window
@@ -52,7 +52,7 @@ OURS = {"sales_state_text", "sale_type_text"}
 def present(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: END)
     ticks = count(1)
-    for module in (hook, stager):  # what is read later is newer
+    for module in (hook, slice_reader, stager):  # what is read later is newer
         monkeypatch.setattr(
             module, "utc_now", lambda: END.astimezone(timezone.utc) + timedelta(milliseconds=next(ticks))
         )

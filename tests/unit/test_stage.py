@@ -20,6 +20,7 @@ from xiaoe.exceptions import XiaoeError
 from xiaoe.resources.base import Resource
 from xiaoe.resources.orders import ORDERS
 from xiaoe.rows.envelope import open_envelope, read_listing
+from xiaoe.stage import slice_reader
 from xiaoe.stage import stager as stage_module
 from xiaoe.stage.stager import Stager
 from xiaoe.storage.manifest import Manifest
@@ -186,5 +187,5 @@ def test_only_one_slice_at_a_time_asks_the_warehouse(tmp_path: Path, monkeypatch
         asking.release()
         return []
 
-    monkeypatch.setattr(stage_module, "utc_now", lambda: window(2).end + timedelta(seconds=1))
+    monkeypatch.setattr(slice_reader, "utc_now", lambda: window(2).end + timedelta(seconds=1))
     assert len(stage(stager(tmp_path, SlicedShop(2, before), missing), 2).slices) == 2

@@ -1,7 +1,7 @@
 """Is this total all there is, or where the API stops counting? Pure functions.
 
-A search engine, as the name `es_skip` suggests one behind some lists, by default reports no total above 10,000 and serves
-no page that ends behind row 10,000 (docs/xiaoe-api.md section 9.10). Nobody has documented where a real shop's lists
+A search engine, as the name `es_skip` suggests one behind some lists, by default counts up to 10,000 and serves no page
+that ends after row 10,000 (docs/xiaoe-api.md section 9.10). Nobody has documented where a real shop's lists
 stop, so any round thousand is suspected as well: of honest totals that is one in a thousand, and costs a few calls.
 """
 

@@ -22,7 +22,7 @@ from xiaoe.api.hook import Answer, XiaoeHook
 from xiaoe.clock import BEIJING
 from xiaoe.resources.base import Resource
 from xiaoe.resources.registry import RESOURCES
-from xiaoe.stage import stager
+from xiaoe.stage import slice_reader, stager
 from xiaoe.storage.manifest import Manifest, SliceManifest
 from xiaoe.storage.pages import RawPage, RunFolder
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
@@ -57,6 +57,7 @@ class TaskRunner:
         monkeypatch.setattr(clock, "now", lambda: self.now)
         monkeypatch.setattr(hook, "utc_now", self.utc_now)
         monkeypatch.setattr(stager, "utc_now", self.utc_now)
+        monkeypatch.setattr(slice_reader, "utc_now", self.utc_now)
         monkeypatch.setattr(hook, "XiaoeHook", partial(XiaoeHook, sleep=lambda _: None))
         for name, resource in RESOURCES.items():
             monkeypatch.setitem(RESOURCES, name, unhurried(resource))

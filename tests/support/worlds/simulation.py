@@ -45,7 +45,7 @@ from xiaoe.quality.catalogue import LEDGER_COMPLETE
 from xiaoe.quality.figures import figure
 from xiaoe.quality.scope import CheckScope
 from xiaoe.resources.registry import RESOURCES
-from xiaoe.stage import stager
+from xiaoe.stage import slice_reader, stager
 from xiaoe.sync.operators import XiaoeMergeOperator, XiaoeStageOperator
 
 BEGIN = datetime(2026, 1, 5, tzinfo=BEIJING)
@@ -155,8 +155,10 @@ class Installation:
         monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", connection)
         monkeypatch.setenv("XIAOE_PAGE_STORE", f"file://{store}")
         monkeypatch.setenv("XIAOE_HISTORY_START", f"{BEGIN - 20 * _DAY:%Y-%m-%d}")
-        for place, name in ((clock, "now"), (hook, "utc_now"), (stager, "utc_now"), (clock, "machine_now")):
-            monkeypatch.setattr(place, name, self._in_utc if name != "now" else lambda: self.now)
+        monkeypatch.setattr(clock, "now", lambda: self.now)
+        monkeypatch.setattr(clock, "machine_now", self._in_utc)
+        for module in (hook, slice_reader, stager):
+            monkeypatch.setattr(module, "utc_now", self._in_utc)
         adapter = _InProcess(self.api, lambda: self.now < self._down_until)
         monkeypatch.setattr(hook, "XiaoeHook", partial(XiaoeHook, sleep=lambda _: None, adapter=adapter))
         monkeypatch.setattr(delivery, "_channels", lambda: {"chat": object()})
