@@ -38,7 +38,8 @@ from xiaoe.tasks.benefits import review_benefits
 from xiaoe.tasks.defaults import dag_defaults
 from xiaoe.tasks.marts import refresh_marts
 from xiaoe.tasks.sync import sync_shops
-from xiaoe.vocabulary import DAGS, texts_beside
+from xiaoe.texts import texts_beside
+from xiaoe.vocabulary import DAGS
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

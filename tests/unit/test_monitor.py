@@ -25,7 +25,7 @@ from xiaoe.monitor.plugin import URL_PREFIX, XiaoeMonitorPlugin
 from xiaoe.monitor.storage import Sample, TableSize, check_free_disk
 from xiaoe.notify.refusals import Refusal
 from xiaoe.quality.catalogue import CHECKS
-from xiaoe.vocabulary import LANGUAGES
+from xiaoe.texts import LANGUAGES
 
 FOLDER = Path(i18n.__file__).parent
 NOW = datetime(2026, 11, 20, 12, tzinfo=BEIJING)

@@ -19,7 +19,6 @@ from airflow.sdk import TaskGroup
 from bi_assets import ASSETS, Assets
 from bi_bundle import bundle
 
-from xiaoe import vocabulary
 from xiaoe.benefits import export, names, review
 from xiaoe.exports.tables import SOURCES, Added
 from xiaoe.monitor import plugin
@@ -27,6 +26,7 @@ from xiaoe.provider_info import get_provider_info
 from xiaoe.quality import catalogue
 from xiaoe.targets import sheet
 from xiaoe.targets.metrics import METRICS
+from xiaoe.texts import LANGUAGES, texts_beside
 
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 
@@ -128,7 +128,7 @@ def in_both() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every text of every texts.yaml, and every `Text` of the code with constant words."""
 
     def walk(place: str, node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-        if isinstance(node, dict) and set(vocabulary.LANGUAGES) <= node.keys():
+        if isinstance(node, dict) and set(LANGUAGES) <= node.keys():
             yield place, node
         elif isinstance(node, dict):
             for key, inner in node.items():
@@ -140,7 +140,7 @@ def in_both() -> Iterator[tuple[str, dict[str, Any]]]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Text":
                 words = [one.value if isinstance(one, ast.Constant) else None for one in node.args]
-                both = dict(zip(vocabulary.LANGUAGES, words, strict=True))
+                both = dict(zip(LANGUAGES, words, strict=True))
                 yield f"{path.stem}:{node.lineno}", {name: text for name, text in both.items() if text is not None}
 
 
@@ -161,7 +161,7 @@ def test_every_text_is_in_both_languages_and_neither_is_in_the_other_s() -> None
 def test_no_text_is_unused_and_both_have_the_same_places(folder: str) -> None:
     code = "".join(path.read_text("utf-8") for path in (PACKAGE / folder).glob("*.py"))
     code += "".join(METRICS) + (PACKAGE / "marts" / "periods.py").read_text("utf-8")
-    for key, both in vocabulary.texts_beside(str(PACKAGE / folder / "x.py")).items():
+    for key, both in texts_beside(str(PACKAGE / folder / "x.py")).items():
         texts = {key: both} if "zh" in both else both
         for name, text in texts.items():
             assert len(re.findall(r"\{[^}]*\}", text["zh"])) == len(re.findall(r"\{[^}]*\}", text["en"])), name

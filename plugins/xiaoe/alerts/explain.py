@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from xiaoe.api import errors as api_errors
 from xiaoe.mysql import errors as mysql_errors
-from xiaoe.vocabulary import Advice, Text
+from xiaoe.texts import Advice, Text
 
 MAX_HEADLINE = 80
 MAX_IN_CHAT = 300

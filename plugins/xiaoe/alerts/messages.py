@@ -14,7 +14,8 @@ from xiaoe.alerts.wording import Style
 from xiaoe.clock import BEIJING, in_words
 from xiaoe.notify.addresses import opens_elsewhere
 from xiaoe.notify.channels import Message
-from xiaoe.vocabulary import DAGS, LANGUAGES, dag_name, task_name
+from xiaoe.texts import LANGUAGES
+from xiaoe.vocabulary import DAGS, dag_name, task_name
 
 MAX_NAMED = 12
 HISTORY = "xiaoe_orders_history"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from xiaoe import settings
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.vocabulary import texts_beside
+from xiaoe.texts import texts_beside
 
 log = logging.getLogger(__name__)
 

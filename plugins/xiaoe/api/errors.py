@@ -21,7 +21,7 @@ from xiaoe.exceptions import (
 )
 from xiaoe.rows import values
 from xiaoe.rows.envelope import Envelope, open_envelope
-from xiaoe.vocabulary import Advice, Text
+from xiaoe.texts import Advice, Text
 
 if TYPE_CHECKING:
     import requests

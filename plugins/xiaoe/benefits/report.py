@@ -18,7 +18,7 @@ from xiaoe.clock import BEIJING, in_words, midnight, utc_text
 from xiaoe.mysql.session import Session
 from xiaoe.notify.channels import Message
 from xiaoe.storage.files import write_whole
-from xiaoe.vocabulary import texts_beside
+from xiaoe.texts import texts_beside
 
 SHOWN_ORDERS = 20
 """Order ids in a notice; further ones are only counted."""

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from xiaoe.clock import in_words
-from xiaoe.vocabulary import CHANGE_SOURCES, LANGUAGES, MODES, RESOURCES, texts_beside
+from xiaoe.texts import LANGUAGES, texts_beside
+from xiaoe.vocabulary import CHANGE_SOURCES, MODES, RESOURCES
 
 _EIGHT_HOURS = timedelta(hours=8)
 

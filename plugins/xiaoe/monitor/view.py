@@ -13,7 +13,8 @@ from xiaoe.monitor.i18n import Texts
 from xiaoe.monitor.queries import CHART_DAYS, GROWTH_DAYS
 from xiaoe.monitor.records import Looks, PageData, StorageFigure, SyncDay
 from xiaoe.monitor.verdict import METRICS, Limits
-from xiaoe.vocabulary import CHANGE_SOURCES, LANGUAGES
+from xiaoe.texts import LANGUAGES
+from xiaoe.vocabulary import CHANGE_SOURCES
 
 SHOWN_GAPS = 8
 

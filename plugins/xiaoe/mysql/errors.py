@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from MySQLdb import Error
 
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
-from xiaoe.vocabulary import Advice, Text
+from xiaoe.texts import Advice, Text
 
 _NO_DATABASE = (1049, 1044)
 """The second is sent to a user without rights on a database, whether it exists or not."""

@@ -21,7 +21,7 @@ from xiaoe.clock import BEIJING, utc_text
 from xiaoe.exceptions import XiaoeError
 from xiaoe.mysql.session import Session
 from xiaoe.notify.channels import Channel, Message
-from xiaoe.vocabulary import Text
+from xiaoe.texts import Text
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from xiaoe.alerts.events import Event, fingerprint
 from xiaoe.mysql.session import Session
 from xiaoe.objectives import budget
 from xiaoe.objectives.measure import Standing
-from xiaoe.vocabulary import texts_beside
+from xiaoe.texts import texts_beside
 
 
 def report(standings: Sequence[Standing], conn_id: str, *, dag_id: str, task_id: str, run_id: str) -> None:

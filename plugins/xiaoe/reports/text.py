@@ -15,7 +15,7 @@ from typing import NamedTuple
 from xiaoe.marts.kpi import Kpi
 from xiaoe.marts.periods import Period
 from xiaoe.targets.metrics import METRICS
-from xiaoe.vocabulary import texts_beside
+from xiaoe.texts import texts_beside
 
 _MIN_USUAL = 3
 """So many of the four days that tell what is usual have to be known."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from xiaoe.exceptions import XiaoeConfigError
-from xiaoe.vocabulary import LANGUAGES
+from xiaoe.texts import LANGUAGES
 
 Value = TypeVar("Value")
 _HOURS = (1, 2, 3, 4, 6, 8, 12, 24)

@@ -10,7 +10,7 @@ import msgspec
 
 from xiaoe import __version__
 from xiaoe.shop_check.findings import FieldReport, Finding, Level, ShopCheck
-from xiaoe.vocabulary import texts_beside
+from xiaoe.texts import texts_beside
 
 FORMAT = 1
 """Of the JSON file; raised when a reader of it would have to know."""
