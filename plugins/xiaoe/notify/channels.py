@@ -156,11 +156,12 @@ def chat(message: Message, conn_id: str, setting: str = CHAT_SETTING) -> dict[st
         XiaoeConfigError: The connection is missing or wrong, or every service refuses the message.
         XiaoeRetriableError: No service accepted it, but may later.
     """
-    title, failed = " ".join(message.title.split()), dict[str, XiaoeError]()
+    title, failed = _sendable(" ".join(message.title.split())), dict[str, XiaoeError]()
+    lines = [_sendable(line) for line in message.lines]
     services = _chat_services(conn_id, setting)
     for name, service in services.items():
         try:
-            _send_chat(service, title, message.lines)
+            _send_chat(service, title, lines)
         except XiaoeError as error:
             failed[name] = error
     if not failed:
