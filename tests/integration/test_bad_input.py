@@ -122,6 +122,10 @@ def test_a_server_that_never_answers_is_given_up(kept: Database, sync: Sync, mon
         (3118, "Access denied. Account is locked.", XiaoeConfigError, "unlock it"),
         (3159, "Connections using insecure transport are prohibited", XiaoeConfigError, "ssl_mode"),
         (1053, "Server shutdown in progress", XiaoeRetriableError, "start the server"),
+        (1129, "Host '10.0.0.9' is blocked because of many connection errors", XiaoeConfigError, "FLUSH HOSTS"),
+        (1135, "Can't create a new thread (errno 11)", XiaoeRetriableError, "memory, threads"),
+        (1251, "Client does not support authentication protocol", XiaoeConfigError, "another authentication plugin"),
+        (1524, "Plugin 'mysql_native_password' is not loaded", XiaoeConfigError, "another authentication plugin"),
     ],
 )
 def test_a_server_that_refuses_at_the_door(
@@ -152,6 +156,18 @@ def test_a_server_that_refuses_at_the_door(
         (1290, "The MariaDB server is running with the --read-only option", XiaoeRetriableError, "the primary"),
         (1836, "Running in read-only mode", XiaoeRetriableError, "the primary"),
         (1927, "Connection was killed", XiaoeRetriableError, "trying again later"),
+        (1317, "Query execution was interrupted", XiaoeRetriableError, "somebody killed it"),
+        (3024, "maximum statement execution time exceeded", XiaoeRetriableError, "longer than the server allows"),
+        (1969, "Query execution was interrupted (max_statement_time exceeded)", XiaoeRetriableError, "longer than"),
+        (
+            1197,
+            "Multi-statement transaction required more than 'max_binlog_cache_size'",
+            XiaoeRetriableError,
+            "room for",
+        ),
+        (1206, "The total number of locks exceeds the lock table size", XiaoeRetriableError, "lacks memory"),
+        (1047, "WSREP has not yet prepared node for application use", XiaoeRetriableError, "trying again later"),
+        (1159, "Got timeout reading communication packets", XiaoeRetriableError, "trying again later"),
     ],
 )
 def test_a_server_that_refuses_a_statement(

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -95,6 +96,40 @@ def test_a_message_that_comes_again_is_one_hint(client: PushClient, database: Da
 def test_two_messages_about_one_order_are_two_hints(client: PushClient, database: Database) -> None:
     assert [client.change("o_1", "m1"), client.change("o_1", "m2")] == [SUCCESS] * 2
     assert hints(database) == ["o_1", "o_1"]
+
+
+def test_one_id_for_two_orders_loses_neither(client: PushClient, database: Database) -> None:
+    """The id stands for a message [doc]; that every sender keeps to it is nobody's promise."""
+    assert [client.change(order, "m1") for order in ("o_1", "o_2", "o_1")] == [SUCCESS] * 3
+    assert hints(database) == ["o_1", "o_2"]
+    assert messages(database, "message_key", "order_id", "received_count") == [("m1", "o_1", 3)]
+
+
+@one_server
+def test_addresses_and_bodies_as_clients_write_them(client: PushClient, database: Database) -> None:
+    """Nobody's client follows a redirect; Java's and .NET's put a mark before a text, PHP's send any content type."""
+    mark, address = b"\xef\xbb\xbf", urlsplit(client.url)
+    for number, (path, form, change) in enumerate(
+        [
+            (f"/push/{APP_ID}/", "json", lambda one: one),
+            ("/push/", "json", lambda one: one),
+            (None, "json", lambda one: one._replace(body=mark + one.body)),
+            (None, "xml", lambda one: one._replace(body=mark + b" \r\n" + one.body)),
+            (None, "json", lambda one: one._replace(content_type="text/plain; charset=gbk")),
+            (None, "form", lambda one: one._replace(content_type="")),
+            (None, "xml", lambda one: one._replace(content_type="application/json")),
+        ]
+    ):  # fmt: skip
+        text = order_change(APP_ID, f"o_{number}", f"m{number}")
+        sealed = seal(mark + text if number % 2 else text, SECRETS, int(time.time()), form=form)
+        assert client.post(change(sealed), path) == SUCCESS, number
+    sealed = seal(order_change(APP_ID, "o_7", "m7"), SECRETS, int(time.time()))
+    line = HTTPConnection(address.hostname or "", address.port)
+    with closing(line):
+        pieces = (sealed.body[at : at + 7] for at in range(0, len(sealed.body), 7))
+        line.request("POST", f"/push/{APP_ID}", pieces, encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+        assert line.getresponse().read() == b"success"
+    assert hints(database) == [f"o_{number}" for number in range(8)]
 
 
 def test_what_nobody_knows_is_kept_and_acknowledged(client: PushClient, database: Database) -> None:

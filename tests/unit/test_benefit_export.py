@@ -184,6 +184,16 @@ def test_what_a_cell_cannot_hold_is_shown(tmp_path: Path) -> None:
     assert found[4] == "\ufffd"
 
 
+@pytest.mark.parametrize("text", ["x" * 32_766 + "😀", "😀" * 20_000, "a" + "😀" * 16_383, "x" * 32_766])
+def test_a_cell_is_as_long_as_excel_counts(text: str, tmp_path: Path) -> None:
+    """In units of UTF-16: beyond 32,767 of them Excel calls the file damaged."""
+    sheets.write_xlsx({"t": sheets.SheetTable([sheets.SheetColumn("名称")], [[text]])}, tmp_path / "long.xlsx")
+    cell = str(openpyxl.load_workbook(tmp_path / "long.xlsx")["t"]["A2"].value)
+    assert len(cell.encode("utf-16-le")) // 2 <= 32_767
+    assert cell.removesuffix("…") == text[: len(cell.removesuffix("…"))]
+    assert cell.endswith("…") is (text != "x" * 32_766)
+
+
 def test_more_rows_than_a_sheet_takes_go_on_in_the_next(tmp_path: Path) -> None:
     names = [f"o_{number}" for number in range(7)]
     write_xlsx({"判定": frame(订单ID=names), "人工复核": frame(订单ID=[])}, tmp_path / "a.xlsx", max_rows=4)

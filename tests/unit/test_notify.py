@@ -86,7 +86,7 @@ def test_no_mail_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     ("connection", "error", "text"),
     [
         ({"conn_type": "http"}, XiaoeConfigError, "connection smtp_default: type 'http': it must be of type smtp"),
-        ({"conn_type": "smtp"}, XiaoeConfigError, "from_email is empty"),
+        ({"conn_type": "smtp"}, XiaoeConfigError, "from_email=None: give the sender"),
     ],
 )
 def test_a_wrong_mail_connection_is_named(

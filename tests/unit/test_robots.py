@@ -114,6 +114,46 @@ def test_a_service_that_is_not_there_may_be_later(
     assert TOKEN not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("robot", "status", "answer"),
+    [
+        ("feishu", 400, {"code": 9499, "msg": "too many request", "data": {}}),
+        ("feishu", 200, {"code": 99991400, "msg": "request trigger frequency limit"}),
+        ("feishu", 200, {"code": 2200, "msg": "internal error"}),
+        ("dingtalk", 302, "<html>penalty</html>"),
+        ("dingtalk", 200, {"status": 1111, "wait": 5, "errcode": 130101, "errmsg": "send too fast"}),
+    ],
+)
+def test_a_limit_in_another_form_is_one(
+    service: ChatService, monkeypatch: pytest.MonkeyPatch, robot: str, status: int, answer: Any
+) -> None:
+    """As public reports quote the answers; a limit that counts as a refusal is never sent again."""
+    connect(monkeypatch, service, URLS[robot])
+    service.status, service.answers[robot] = status, answer
+    with pytest.raises(XiaoeRetriableError, match=f"{robot}: "):
+        chat(MESSAGE, "team")
+
+
+def test_a_message_that_is_refused_for_good_stays_so(service: ChatService, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(monkeypatch, service, URLS["feishu"])
+    service.status, service.answers["feishu"] = 400, {"code": 9499, "msg": "Bad Request"}
+    with pytest.raises(XiaoeConfigError, match="9499 Bad Request"):
+        chat(MESSAGE, "team")
+
+
+@every_robot
+def test_a_name_calls_nobody_and_half_an_emoji_stops_nothing(
+    service: ChatService, monkeypatch: pytest.MonkeyPatch, robot: str
+) -> None:
+    connect(monkeypatch, service, URLS[robot])
+    name = '<at user_id="all">所有人</at> <AT id=all></AT> <attach> **粗** \ud83d'
+    assert chat(Message(f"日报 {name}", [f"商品：{name}"]), "team") == {}
+    [text] = service.texts[robot]
+    assert text.count("\ufffd") == 2
+    assert text.count("<attach> **粗**") == 2
+    assert ("<at user_id" in text or "<AT" in text) is (robot not in ("feishu", "lark"))
+
+
 def test_where_one_service_refuses_the_others_are_sent_and_it_is_named(
     service: ChatService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from xiaoe.exceptions import XiaoeConfigError
 from xiaoe.exports.sheets import ERRORS
@@ -23,6 +22,12 @@ EXACT = 10**15
 """A spreadsheet stores whole numbers up to here exactly."""
 NOT_COMPUTED = "#NOT_COMPUTED!"
 """Stands in a cell whose formula has no result."""
+_BOM = "\ufeff"
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""A first line that tells Excel, and nobody else, what stands between the cells."""
+_NO_CSV = (b"\xd0\xcf\x11\xe0", b"<")
+"""How an .xls begins, and a web page that platforms send under that name."""
+_CARRIAGE_RETURN = re.compile("_x000[dD]_")
 _FORMULA = re.compile(rb"<(?:\w+:)?f[ />]")
 _LONGEST_TAG = 32
 _COMPUTED_ON_LOAD = re.compile(rb"""fullCalcOnLoad=["'](?:1|true)["']""")
@@ -50,7 +55,12 @@ def encoding_of(path: Path) -> str:
         return ""
     try:
         with path.open("rb") as binary:
-            is_utf16 = binary.read(2) in (b"\xff\xfe", b"\xfe\xff")
+            head = binary.read(64)
+        if head.lstrip().startswith(_NO_CSV):
+            raise XiaoeConfigError(
+                f"FILE={path} is an .xls or a web page: open it in Excel or WPS and save it as .xlsx"
+            )
+        is_utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
         for name in ("utf-16",) if is_utf16 else ENCODINGS:
             try:
                 with path.open(encoding=name) as file:
@@ -82,18 +92,33 @@ def read_lines(path: Path, encoding: str) -> Iterator[Line]:
 def _csv_lines(path: Path, encoding: str) -> Iterator[Line]:
     with path.open(encoding=encoding, newline="") as file:
         first = file.readline()
-        file.seek(0)
-        reader = csv.reader(file, delimiter=max(",\t;", key=first.count))
-        number = 1
+        told = _SEPARATOR.fullmatch(first)
+        delimiter = told[1] if told else max(",\t;", key=first.count)
+        skipped = 1 if told else 0
+        if not skipped:
+            file.seek(0)
+        raw: list[str] = []
+        reader = csv.reader(_noted(file, raw), delimiter=delimiter)
+        number = skipped + 1
         while True:
+            raw.clear()
             try:
                 cells = next(reader, None)
+                if len(raw) > 1:  # a quote that is not closed makes one cell of all that follows
+                    next(csv.reader(raw, delimiter=delimiter, strict=True))
             except csv.Error as error:
                 raise XiaoeConfigError(f"FILE={path}, line {number}: {error}: is a quote not closed?") from None
             if cells is None:
                 return
             yield Line(number, cells)
-            number = reader.line_num + 1
+            number = skipped + reader.line_num + 1
+
+
+def _noted(file: Iterable[str], raw: list[str]) -> Iterator[str]:
+    """The lines, each also appended to `raw`; without the marks of files that were put together."""
+    for line in file:
+        raw.append(line.removeprefix(_BOM))
+        yield raw[-1]
 
 
 def _sheet_lines(path: Path) -> Iterator[Line]:
@@ -115,9 +140,9 @@ def _sheet_lines(path: Path) -> Iterator[Line]:
                     while len(cells) > width and not cells[-1]:
                         cells.pop()
                     yield Line(number, cells + [""] * (width - len(cells)))
-    except (InvalidFileException, BadZipFile, KeyError, OSError) as error:
+    except Exception as error:  # files of other programs make openpyxl raise nearly anything
         raise XiaoeConfigError(
-            f"FILE={path} cannot be read as .xlsx: {error}: save it again, or as CSV UTF-8"
+            f"FILE={path} cannot be read as .xlsx: {error}: open it in Excel or WPS and save it again, or as CSV UTF-8"
         ) from None
 
 
@@ -143,7 +168,7 @@ def _text(cell: Any) -> str:
         return str(int(value))
     if cell.data_type != "e" and value in ERRORS:
         return f"\t{value}"  # somebody's text
-    return str(value)
+    return _CARRIAGE_RETURN.sub("\r", str(value))  # openpyxl leaves this escape as it is
 
 
 def _has_a_result(cell: Any) -> bool:

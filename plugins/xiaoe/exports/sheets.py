@@ -31,6 +31,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 MAX_ROWS = 1_048_576
 """Rows of a sheet, header included."""
 MAX_CELL = 32_767
+"""Units of UTF-16; Excel calls a file damaged that has more."""
 FORMATS = {
     "text": "@", "money": "¥#,##0.00", "time": "yyyy-mm-dd hh:mm:ss", "day": "yyyy-mm-dd", "count": "#,##0",
     "number": "General",
@@ -210,7 +211,7 @@ def _filler(sheet: Any, columns: Sequence[SheetColumn]) -> Callable[[Sequence[An
 
 def _set_text(cell: Any, text: str) -> None:
     """Set a text literally, even if it begins with `=`, reads `#N/A`, or contains an escape like `_x0041_`."""
-    cell.value = _ESCAPE.sub("_x005F_", text)[:MAX_CELL]
+    cell.value = _cut(_ESCAPE.sub("_x005F_", text), MAX_CELL)
     cell.data_type = "s"
 
 
@@ -237,4 +238,12 @@ def looks_like_a_value(text: str) -> bool:
 def shown(text: str) -> str:
     """A text that fits a cell: control characters made visible, too long a text cut."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_SHOWN)
-    return text if len(text) < MAX_CELL else f"{text[: MAX_CELL - 2]}…"
+    kept = _cut(text, MAX_CELL - 1)
+    return text if kept == text else f"{_cut(text, MAX_CELL - 2)}…"
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text that has at most `most` units of UTF-16, which a spreadsheet counts: an emoji is two."""
+    if len(text) <= most // 2:
+        return text
+    return text.encode("utf-16-le")[: 2 * most].decode("utf-16-le", "ignore")

@@ -22,6 +22,14 @@ _SCHEMA_OLD = Advice(
     Text("缺表或缺字段", "the schema is missing or old"),
     Text("在服务器上运行 `make migrate`，再清除任务", "run `make migrate`"),
 )
+_PLUGIN = Advice(
+    Text("登录方式不支持", "the way to log in does not work"),
+    Text(
+        "让连接走加密（ssl_mode=REQUIRED），或给该用户换一种登录插件（CREATE USER … IDENTIFIED WITH …）",
+        "come over TLS, as caching_sha2_password needs (ssl_mode=REQUIRED in the connection's extra), or give the user"
+        " another authentication plugin",
+    ),
+)
 _LOG_IN = Advice(
     Text("登录被拒", "MySQL refuses the login"),
     Text(
@@ -90,6 +98,28 @@ _ADDRESS = Advice(
         "the server does not let this machine's address in: make the user for it, `make grants HOST=…`",
     ),
 )
+_BLOCKED = Advice(
+    Text("数据库屏蔽了这台服务器", "MySQL blocks this machine"),
+    Text(
+        "请数据库管理员执行 `FLUSH HOSTS`（MySQL：`TRUNCATE performance_schema.host_cache`），并查明是谁的连接总是中断",
+        "an administrator has to unblock it (FLUSH HOSTS, in MySQL TRUNCATE performance_schema.host_cache) and to find"
+        " whose connections keep breaking off",
+    ),
+)
+_OVERLOADED = Advice(
+    Text("数据库资源不足", "MySQL lacks resources"),
+    Text(
+        "查数据库服务器的内存、线程和 binlog 缓存；之后会自动重试",
+        "the server lacks memory, threads or room for this transaction: look there; trying again later",
+    ),
+)
+_STOPPED = Advice(
+    Text("语句被数据库中止", "MySQL stopped a statement"),
+    Text(
+        "有人 KILL 了它，或超过了数据库的时限；会自动重试，反复出现就查是谁",
+        "somebody killed it, or it ran longer than the server allows; it is tried again, find out who if it comes back",
+    ),
+)
 _EXPIRED = Advice(
     Text("数据库用户的密码已过期", "the MySQL user's password has expired"),
     Text("给该用户换一个新密码", "the user's password has expired: give it a new one"),
@@ -109,6 +139,7 @@ _CONFLICT = Advice(
 _STOP = {
     1044: _RIGHTS,
     1045: _LOG_IN,
+    1129: _BLOCKED,
     1130: _ADDRESS,
     1142: _RIGHTS,
     1143: _RIGHTS,
@@ -116,22 +147,39 @@ _STOP = {
     1370: _RIGHTS,
     1410: _RIGHTS,
     1698: _LOG_IN,
+    1251: _PLUGIN,
+    1524: _PLUGIN,
     1862: _EXPIRED,
     2026: _TLS,
+    2059: _PLUGIN,
+    2061: _PLUGIN,
     3118: _LOCKED,
     3159: _TLS_ONLY,
     4151: _LOCKED,
 }
 _WAIT = {
     1021: _DISK,
+    1037: _OVERLOADED,
+    1038: _OVERLOADED,
     1040: _BUSY,
+    1041: _OVERLOADED,
+    1047: _START,
     1053: _START,
     1114: _DISK,
+    1135: _OVERLOADED,
+    1158: _START,
+    1159: _START,
+    1160: _START,
+    1161: _START,
+    1197: _OVERLOADED,
     1203: _BUSY,
+    1206: _OVERLOADED,
     1226: _BUSY,
+    1317: _STOPPED,
     1792: _READ_ONLY,
     1836: _READ_ONLY,
     1927: _START,
+    1969: _STOPPED,
     2002: _START,
     2003: _START,
     2004: _START,
@@ -139,13 +187,15 @@ _WAIT = {
     2006: _START,
     2013: _START,
     2055: _START,
+    3024: _STOPPED,
+    3169: _START,
     4031: _START,
 }
 ADVICE = {
     **_STOP,
     **_WAIT,
     **dict.fromkeys(_SCHEMA, _SCHEMA_OLD),
-    **dict.fromkeys((1020, 1205, 1213, 1467), _CONFLICT),
+    **dict.fromkeys((1020, 1205, 1213, 1467, 3101), _CONFLICT),
     1290: _READ_ONLY,
 }
 """Code → what it means and what a person does; of 1290, only where the text says read-only."""

@@ -29,6 +29,7 @@ TRY_AGAIN = {
     1213: "deadlock",
     1205: "lock wait time-out",
     1020: "record changed since last read",
+    3101: "rolled back by group replication",  # another member of the group was first
     1467: "no auto-increment value",  # MariaDB's code for the first two while it waits for the table's counter
 }
 _MAX_LOCK_NAME = 64

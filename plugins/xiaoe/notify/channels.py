@@ -10,6 +10,8 @@ import smtplib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.header import Header
+from email.utils import formataddr, getaddresses, make_msgid, parseaddr
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -90,21 +92,41 @@ def mail(message: Message, to: Sequence[str]) -> dict[str, str]:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     connection = _connection(MAIL_CONN_ID, "smtp", "a mail is to be sent")
-    sender = connection.extra_dejson.get("from_email")
-    if not sender:
-        raise XiaoeConfigError(
-            f"connection {MAIL_CONN_ID}: from_email is empty: give the sender's address in the extra field from_email"
-        )
+    sender, address = _sender(connection.extra_dejson.get("from_email"))
     with _mail_errors(), SmtpHook(MAIL_CONN_ID) as hook:
         refused = _noted_refusals(hook)
         hook.send_email_smtp(
             from_email=sender,
             to=list(to),
-            subject=" ".join(message.title.split()),
-            html_content="".join(f"<p>{escape(line)}</p>\n" for line in message.lines),
+            subject=Header(_sendable(" ".join(message.title.split())), "utf-8", 74, "Subject").encode(),
+            html_content="".join(f"<p>{escape(_sendable(line))}</p>\n" for line in message.lines),
             files=[str(file) for file in message.files],
+            custom_headers={"Message-ID": make_msgid(domain=address.rpartition("@")[2])},
         )
     return refused
+
+
+def _sender(given: str | None) -> tuple[str, str]:
+    """The value of From, and the address in it.
+
+    The hook would encode a Chinese name together with its address, which QQ and Exmail refuse with 550 (RFC 2047,
+    section 5).
+
+    Raises:
+        XiaoeConfigError: There is not one address.
+    """
+    name, address = parseaddr(given or "")
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", address) or len(getaddresses([given or ""])) != 1:
+        raise XiaoeConfigError(
+            f"connection {MAIL_CONN_ID}: from_email={given!r}: give the sender in this extra field, as"
+            " robot@example.com or 报表 <robot@example.com>"
+        )
+    return formataddr((_sendable(name), address)), address
+
+
+def _sendable(text: str) -> str:
+    """The text with half emojis as U+FFFD: no encoding has them."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _noted_refusals(hook: Any) -> dict[str, str]:
@@ -134,11 +156,12 @@ def chat(message: Message, conn_id: str, setting: str = CHAT_SETTING) -> dict[st
         XiaoeConfigError: The connection is missing or wrong, or every service refuses the message.
         XiaoeRetriableError: No service accepted it, but may later.
     """
-    title, failed = " ".join(message.title.split()), dict[str, XiaoeError]()
+    title, failed = _sendable(" ".join(message.title.split())), dict[str, XiaoeError]()
+    lines = [_sendable(line) for line in message.lines]
     services = _chat_services(conn_id, setting)
     for name, service in services.items():
         try:
-            _send_chat(service, title, message.lines)
+            _send_chat(service, title, lines)
         except XiaoeError as error:
             failed[name] = error
     if not failed:
@@ -220,19 +243,35 @@ def _mail_errors() -> Iterator[None]:
         raise XiaoeConfigError(
             f"{where}: {error}: set disable_tls, disable_ssl and the login to what the server offers"
         ) from None
+    except UnicodeError:
+        raise XiaoeConfigError(
+            f"{where}: login, password (not shown) or an address has characters outside ASCII, which no mail server is"
+            " sent: QQ, 163 and Exmail want their authorisation code (授权码) as password"
+        ) from None
     except (OSError, smtplib.SMTPException) as error:
         raise XiaoeRetriableError(
             f"{where}: the mail server could not be reached ({error}): check host, port, disable_ssl, disable_tls"
         ) from None
     except AirflowException as error:
         raise XiaoeRetriableError(f"{where}: {error}") from None
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise XiaoeConfigError(f"{where}: a field of its extra cannot be used: {error}") from None
 
 
 def _mail_error(code: int, message: str) -> XiaoeConfigError | XiaoeRetriableError:
     if code >= _PERMANENT_REFUSAL:
-        return XiaoeConfigError(f"{message}: check login, password and from_email of the connection, and the addresses")
+        return XiaoeConfigError(
+            f"{message}: check login, password (QQ, 163, Exmail: the 授权码) and from_email of the connection, and the"
+            " addresses"
+        )
     return XiaoeRetriableError(f"{message}; trying again later")
 
 
 def _text(reply: bytes | str) -> str:
-    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    """What a server says, in UTF-8 or as many in China in GBK."""
+    if isinstance(reply, str):
+        return reply
+    try:
+        return reply.decode()
+    except UnicodeDecodeError:
+        return reply.decode("gb18030", "replace")

@@ -12,6 +12,7 @@ bytes in 钉钉 and 20 KB in 飞书 [doc]. 20 messages a minute and robot (飞�
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -20,8 +21,10 @@ import msgspec
 
 from xiaoe.exceptions import XiaoeConfigError, XiaoeError, XiaoeRetriableError
 
-BUSY = frozenset({-1, 130101, 45009, 11232})
+BUSY = frozenset({-1, 2200, 11232, 45009, 130101, 99991400})
 """Codes after which the same message may be accepted later: system busy, and too many messages a minute."""
+_TOO_MANY = re.compile(r"too (?:many|fast)|freq|limit", re.IGNORECASE)
+"""Words of a limit under a code that also stands for other refusals: 飞书 answers HTTP 400 with 9499."""
 _MAX_WORDS = 200
 _ENVELOPE = 1000
 """Bytes of a request besides its text, at most."""
@@ -62,13 +65,17 @@ def _wecom(service: Any, text: str) -> Request:
     return Request(service.notify_url.format(key=service.key), {"msgtype": "text", "text": {"content": text}}, {})
 
 
+_AT = re.compile("<(?=/?at\\b)", re.IGNORECASE)
+"""In a text of 飞书, `<at user_id="all">` calls everybody: a product's or a shop's name may not."""
+
+
 def _feishu(service: Any, text: str) -> Request:
     url = service.notify_url.format(token=service.token).rstrip("/")
-    return Request(url, {"msg_type": "text", "content": {"text": text}}, {})
+    return Request(url, {"msg_type": "text", "content": {"text": _AT.sub("＜", text)}}, {})
 
 
 def _lark(service: Any, text: str) -> Request:
-    return Request(service.webhook_url, {"msg_type": "text", "content": {"text": text}}, {})
+    return Request(service.webhook_url, {"msg_type": "text", "content": {"text": _AT.sub("＜", text)}}, {})
 
 
 ROBOTS = {
@@ -137,8 +144,10 @@ def refusal(status: int, body: bytes, *, hidden: Sequence[str] = ()) -> XiaoeErr
     wrong = [code for code in codes if type(code) is not int or code != 0]
     if status == 200 and codes and not wrong:
         return None
-    is_busy = status == 429 or status >= 500 or any(type(code) is int and code in BUSY for code in wrong)
     said = next((found[name] for name in ("errmsg", "msg", "StatusMessage") if found.get(name)), None)
+    has_code = any(type(code) is int and code in BUSY for code in wrong)
+    # 钉钉 redirects who goes on beyond the limit to a page that says so
+    is_busy = status == 429 or status >= 500 or status == 302 or has_code or bool(_TOO_MANY.search(str(said or "")))
     words = f"{wrong[0]} {said or ''}" if wrong else f"HTTP {status}, and no answer that confirms the message"
     for secret in hidden:
         words = words.replace(secret, "***")

@@ -39,7 +39,8 @@ def make_app(gate: Gate, writer: GroupWriter) -> FastAPI:
         yield
         await asyncio.to_thread(writer.stop)
 
-    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    # A shop does not follow the redirect that would answer an address with a slash at its end.
+    app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
 
     def refuse(error: RefusedError) -> PlainTextResponse:
         refusals.note(error.reason, error.app_id)
@@ -74,7 +75,12 @@ def make_app(gate: Gate, writer: GroupWriter) -> FastAPI:
     async def health(_: Request) -> PlainTextResponse:
         return PlainTextResponse("ok") if writer.healthy else PlainTextResponse("the database is not usable", 503)
 
-    for path in ("/push", "/push/{app_id}"):  # plain routes: FastAPI's would take half as long again
+    for path in (
+        "/push",
+        "/push/",
+        "/push/{app_id}",
+        "/push/{app_id}/",
+    ):  # plain routes: FastAPI's would take half as long again
         app.add_route(path, push, methods=["POST"])
         app.add_route(path, prove, methods=["GET"])
     app.add_route("/health", health, methods=["GET"])

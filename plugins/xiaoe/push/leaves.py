@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
@@ -48,6 +49,7 @@ def leaves_of(text: bytes) -> list[Leaf]:
     Raises:
         UnreadableError: It is neither.
     """
+    text = text.removeprefix(BOM_UTF8)
     root = _json(text) if text.lstrip()[:1] == b"{" else _xml(text)
     leaves: list[Leaf] = []
     waiting = [("", root, False)]
@@ -67,7 +69,7 @@ def leaves_of(text: bytes) -> list[Leaf]:
 
 def _xml(text: bytes) -> Element:
     try:
-        body = _DECLARATION.sub("", text.decode("utf-8-sig"), count=1)
+        body = _DECLARATION.sub("", text.decode(), count=1)
         root: Element = fromstring(f"<all>{body}</all>", forbid_dtd=True)
     except UnicodeDecodeError:
         raise UnreadableError("it is no UTF-8") from None

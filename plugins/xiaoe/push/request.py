@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -72,6 +73,7 @@ def read_query(query: str) -> Mapping[str, str]:
 
 
 def _body_fields(body: bytes) -> Iterable[tuple[str, str]]:
+    body = body.removeprefix(BOM_UTF8)
     start = body.lstrip()[:1]
     if start in (b"{", b"<"):
         return [(name, value) for name, value, _ in leaves_of(body)]

@@ -85,18 +85,21 @@ class Store:
         known = _stored(session, app_id, [one.message.key for one in batch])
         outcomes: list[Outcome] = []
         fresh: list[tuple[Accepted, str | None]] = []
+        others: list[str] = []
         noted: Counter[str] = Counter()
         repeated: Counter[str] = Counter()
         for one in batch:
             key = one.message.key
             if key in known:
                 repeated[key] += 1
+                if (order_id := one.message.order_id) and order_id != known[key]:
+                    others.append(order_id)
                 outcomes.append(Outcome.REPEATED)
             elif messages + len(fresh) >= self.limits.messages:
                 noted["over_limit"] += 1
                 outcomes.append(Outcome.OVER_LIMIT)
             else:
-                known.add(key)
+                known[key] = one.message.order_id
                 content: str | None = one.message.kept(self.hide)
                 size = len((content or "").encode())
                 is_over = content_bytes + noted["content_bytes"] + size > self.limits.content_bytes
@@ -109,6 +112,7 @@ class Store:
         _insert(session, fresh, now)
         _count_repetitions(session, app_id, repeated, now)
         hints = [(app_id, one.message.order_id) for one, _ in fresh if one.message.order_id]
+        hints += [(app_id, order_id) for order_id in others]  # a sender that gives an id twice loses no order
         queue.add_many(session, hints, "push", None, now)
         _note_merges(session, [one for one, _ in fresh], now)
         noted["messages"] = len(fresh)
@@ -147,13 +151,13 @@ def _lock_day(session: Session, app_id: str, day: date) -> tuple[int, int]:
     return messages, content_bytes
 
 
-def _stored(session: Session, app_id: str, keys: Iterable[str]) -> set[str]:
-    """Which of these messages are stored."""
+def _stored(session: Session, app_id: str, keys: Iterable[str]) -> dict[str, str | None]:
+    """Which of these messages are stored → the order that each hints at."""
     rows = session.query(
-        "SELECT message_key FROM push_messages WHERE shop_id = %s AND message_key IN %s",
+        "SELECT message_key, order_id FROM push_messages WHERE shop_id = %s AND message_key IN %s",
         (app_id, sorted(set(keys))),
     )
-    return {key for (key,) in rows}
+    return dict(rows)
 
 
 def _insert(session: Session, fresh: Sequence[tuple[Accepted, str | None]], now: datetime) -> None:

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
+from email.utils import parseaddr
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.lark import NotifyLark
@@ -28,25 +29,50 @@ PASSWORD = "mail-password-that-nobody-may-read"
 
 
 class MailServer:
-    """Args: refusals: command (`RCPT`, `RCPT address`, `DATA`) → what the server says instead of taking it."""
+    """As strict as QQ's: the address in From has to stand there as it is, and be the sender's.
+
+    Args:
+        mails: What was taken, parsed; `contents` as it came, `senders` of the envelopes.
+        refusals: Command (`RCPT`, `RCPT address`, `DATA`) → what the server says instead of taking it.
+        log_in: What it makes of any log-in.
+        drops: Whether it hangs up once it has a message.
+    """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
-        self.refusals: dict[str, str] = {}
+        self.contents: list[bytes] = []
+        self.senders: list[str] = []
+        self.refusals: dict[str, str | bytes] = {}
+        self.log_in = AuthResult(success=True)
+        self.drops = False
         self.port = 0
+
+    def authenticate(self, *_: Any) -> AuthResult:
+        """Judge a log-in."""
+        return self.log_in
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
+    ) -> str | bytes:
         if refusal := self.refusals.get("RCPT") or self.refusals.get(f"RCPT {address}"):
             return refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str | bytes:
         if "DATA" in self.refusals:
             return self.refusals["DATA"]
-        message = email.message_from_bytes(envelope.content or b"", policy=email.policy.default)  # type: ignore[arg-type]
+        if self.drops:
+            server.transport.abort()
+            return "250 OK"
+        content = envelope.content or b""
+        assert isinstance(content, bytes)
+        said = str(email.message_from_bytes(content)["From"])
+        if envelope.mail_from not in (said, parseaddr(said)[1]):
+            return '550 The "From" header is missing or invalid. Please follow RFC5322, RFC2047, RFC822'
+        self.contents.append(content)
+        self.senders.append(str(envelope.mail_from))
+        message = email.message_from_bytes(content, policy=email.policy.default)
         self.mails.append(message)  # type: ignore[arg-type]
         return "250 OK"
 
@@ -63,10 +89,11 @@ class MailServer:
 
 
 @contextmanager
-def mail_server() -> Iterator[MailServer]:
+def mail_server(*, logs_in: bool = False) -> Iterator[MailServer]:
     server = MailServer()
     server.port = free_port()
-    controller = Controller(server, hostname="127.0.0.1", port=server.port)
+    options = {"authenticator": server.authenticate, "auth_require_tls": False} if logs_in else {}
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, **options)  # type: ignore[arg-type]
     controller.start()
     try:
         yield server
