@@ -39,7 +39,7 @@ LIVES = Mart("lives", ("live",), "bi_lives", max_days=7)
 COURSES = Mart("courses", ("courses",), "bi_courses")
 STAGES = (
     ((DAYS,), (DEADLINES, DECIDED, COVERAGE, LIVES)),
-    ((MONTHS, WEEKS, SIGNUPS), (BUYERS, CUSTOMERS, COURSES)),
+    ((MONTHS, SIGNUPS), (WEEKS, BUYERS, CUSTOMERS, COURSES)),
 )
 """One stage after the other, its two sides at the same time, each side in its order.
 
