@@ -12,7 +12,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
 from xiaoe.exports.tables import heading
-from xiaoe.marts.refresh import Entry, first_range, month_of, next_month, week_of
+from xiaoe.marts.ranges import Entry, first_range, month_of, next_month, week_of
 
 ROOT = Path(__file__).parents[2]
 MAY = date(2026, 5, 1)

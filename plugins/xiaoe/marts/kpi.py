@@ -85,15 +85,13 @@ def with_buyers(session: Session, shop_id: str, period: Period, figures: Kpi) ->
     """The same with the different users of the whole period: who buys on two days is one buyer."""
     if len(period.days) == 1:
         return figures
-    return figures._replace(buyers=between(session, shop_id, midnight(period.first), midnight(period.end)).buyers)
+    [(buyers,)] = _read(session, "kpi_buyers", shop_id, midnight(period.first), midnight(period.end))
+    return figures._replace(buyers=buyers)
 
 
 def between(session: Session, shop_id: str, begin: datetime, end: datetime) -> Kpi:
     """The figures from one moment up to another, worked out from the orders."""
-    names = {name: f"%({name})s" for name in ("shop", "first", "end")}
-    sql = render("marts/kpi_between.sql", **names, count_imported=settings.count_imported())
-    values: Any = {"shop": shop_id, "first": beijing_text(begin), "end": beijing_text(end)}
-    [figures] = session.query(sql, values)
+    [figures] = _read(session, "kpi_between", shop_id, begin, end)
     return _kpi(figures)
 
 
@@ -120,6 +118,14 @@ def same_hours(moment: datetime) -> tuple[tuple[datetime, datetime], tuple[datet
     """Begin and end of a day of Beijing up to a moment, and of the same hours of the day before."""
     today = midnight(moment.astimezone(BEIJING).date())
     return (today, moment), (today - _DAY, moment - _DAY)
+
+
+def _read(session: Session, template: str, shop_id: str, begin: datetime, end: datetime) -> list[tuple[Any, ...]]:
+    """The rows that a template of include/sql/marts gives of a span of time."""
+    names = {name: f"%({name})s" for name in ("shop", "first", "end")}
+    sql = render(f"marts/{template}.sql", **names, count_imported=settings.count_imported())
+    values: Any = {"shop": shop_id, "first": beijing_text(begin), "end": beijing_text(end)}
+    return session.query(sql, values)
 
 
 def _kpi(figures: Sequence[int | Decimal]) -> Kpi:

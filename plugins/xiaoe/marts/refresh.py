@@ -3,6 +3,7 @@
 A refresh reads the queue, then the orders, then deletes exactly the entries it read, by id: what is committed in
 between stays queued and is computed again. It takes no merge lock, and READ COMMITTED locks nothing that is read. One
 statement reads the orders of a range of days, so the marts of a day agree, and readers see a range change at once.
+What needs nothing of each other is computed at the same time, on two connections: each range is a transaction anyway.
 Days queued as `sales` only, whose orders changed in state or refund, leave everything about buyers as it is.
 
 `buyer_firsts` is the day of each user's first paid order. A user whose first day moves queues the other day and, if
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -31,15 +32,27 @@ from xiaoe.marts.board import forget_buyers, write_board
 from xiaoe.marts.coverage import unknown_days, write_coverage
 from xiaoe.marts.people import accounts, write_people
 from xiaoe.marts.queue import queue_everything, queue_users
+from xiaoe.marts.ranges import (
+    BUYERS,
+    COVERAGE,
+    DAYS,
+    MARTS,
+    STAGES,
+    WEEK,
+    Entry,
+    Mart,
+    end_of,
+    first_range,
+    month_of,
+    week_of,
+)
 from xiaoe.merge.outbox import queue_days
 from xiaoe.mysql.session import Session, retry_conflicts
 from xiaoe.mysql.templates import render, split_statements
 from xiaoe.mysql.warehouse import Warehouse
 
-DAY = timedelta(days=1)
 MAX_AGE = timedelta(days=60)
 """How long after its payment an order stays on the refund curve; bi_week.sql has the same number."""
-WEEK = timedelta(days=7)
 RULES = 3
 """Number of the definitions in include/sql/marts: raise it when a figure comes out otherwise than before."""
 _BUYERS_OF_A_DAY = (
@@ -56,52 +69,6 @@ _ENTRIES = 20_000
 _USERS = 2_000
 _MAX_BUYER_DAYS = 31
 """After so many days, all buyers are worked out at once: from one reading of the orders, not one for each buyer."""
-
-
-@dataclass(frozen=True)
-class Mart:
-    """Marts that are computed together.
-
-    Args:
-        name: Name in the log.
-        kinds: Values of `mart_queue.kind`.
-        template: Template in include/sql/marts; None: `write_coverage`.
-        max_days: Days computed in one transaction, including days that lie between two queued ones.
-    """
-
-    name: str
-    kinds: tuple[str, ...]
-    template: str | None
-    max_days: int = 1
-
-
-DAYS = Mart("days", ("sales", "buyers"), "bi_days", max_days=7)
-BUYERS = Mart("buyers", ("buyer", "buyer_day", "everyone"), "bi_buyers")
-COVERAGE = Mart("coverage", ("covered",), None, max_days=31)
-MARTS = (
-    DAYS,
-    Mart("months", ("month",), "bi_month"),
-    Mart("deadlines", ("deadline",), "bi_deadlines", max_days=31),
-    Mart("decided", ("decided",), "bi_decided", max_days=31),
-    Mart("weeks", ("week",), "bi_week"),
-    COVERAGE,
-    BUYERS,
-    Mart("signups", ("signup",), "bi_signups", max_days=7),
-    Mart("customers", ("customers",), "bi_customers"),
-    Mart("lives", ("live",), "bi_lives", max_days=7),
-    Mart("courses", ("courses",), "bi_courses"),
-)
-"""In order of execution: days queue months, weeks, buyers and signups; buyers queue customers, once a day."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An entry of `mart_queue`; the kinds `buyer` and `everyone` have no day."""
-
-    number: int
-    kind: str
-    day: date
-    user_id: str | None = None
 
 
 class Refresher:
@@ -138,20 +105,36 @@ class Refresher:
         Args:
             rebuild: Compute everything, queued or not.
         """
-        counts: Counter[str] = Counter({mart.name: 0 for mart in MARTS})
-        with self._warehouse.session() as session, session.lock("marts", self._shop_id):
-            # Otherwise INSERT .. SELECT would lock the rows it reads, and merges would wait.
-            session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        counts: Counter[str] = Counter()
+        with (
+            self._warehouse.session() as session,
+            session.lock("marts", self._shop_id),
+            self._warehouse.session() as beside,
+        ):
+            for one in (session, beside):
+                # Otherwise INSERT .. SELECT would lock the rows it reads, and merges would wait.
+                one.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             self._transaction(session, lambda: self._queue_all_after_a_change_of_rules(session, rebuild=rebuild))
             self._transaction(session, lambda: write_people(session, self._shop_id))
             self._transaction(session, lambda: self._queue_aged(session))
             self._transaction(session, lambda: queue_audience(session, self._shop_id, self._today))
             while self._transaction(session, lambda: self._find_days_of_users(session)):
                 pass
-            for mart in MARTS:
-                while days := self._transaction(session, lambda mart=mart: self._compute(session, mart)):  # type: ignore[misc]
-                    counts[mart.name] += days
+            for here, there in STAGES:
+                # An error of one side is raised once the other side is done: what it has committed is of use.
+                with ThreadPoolExecutor(1) as pool:
+                    other = pool.submit(self._compute_all, beside, there)
+                    counts += self._compute_all(session, here)
+                    counts += other.result()
             self._transaction(session, lambda: write_board(session, self._shop_id, self._now))
+        return Counter({mart.name: counts[mart.name] for mart in MARTS})
+
+    def _compute_all(self, session: Session, marts: tuple[Mart, ...]) -> Counter[str]:
+        """Compute all that is queued for these marts, one after the other; return the numbers of days, months, …."""
+        counts: Counter[str] = Counter()
+        for mart in marts:
+            while days := self._transaction(session, lambda mart=mart: self._compute(session, mart)):  # type: ignore[misc]
+                counts[mart.name] += days
         return counts
 
     @staticmethod
@@ -269,50 +252,9 @@ class Refresher:
             queue_days(session, self._shop_id, "customers", {self._today})
 
 
-def first_range(entries: list[Entry], max_days: int) -> list[Entry]:
-    """The entries of the first range of at most `max_days` days; `entries` are in order of days.
-
-    Days of which only the sales changed are a range without those whose buyers changed: that takes less.
-    """
-    by_buyers = {one.day for one in entries if one.kind == "buyers"}
-    found: list[Entry] = []
-    for entry in entries:
-        first = found[0].day if found else entry.day
-        if (entry.day - first).days >= max_days or (entry.day in by_buyers) != (first in by_buyers):
-            break
-        found.append(entry)
-    return found
-
-
 def everyone_or_days(entries: list[Entry]) -> list[date] | None:
     """The days whose buyers are queued; None where all buyers of the shop are worked out."""
     days = {one.day for one in entries if one.kind == "buyer_day"}
     if len(days) > _MAX_BUYER_DAYS or any(one.kind == "everyone" for one in entries):
         return None
     return sorted(days)
-
-
-def end_of(mart: Mart, last: date) -> date:
-    """The day behind a range that ends with this day, month or week; the calendar's last one if there is none behind.
-
-    A day of the year 9999 in the queue comes from "never" as other programs write it, and must not stop the others.
-    """
-    try:
-        return {"months": next_month, "weeks": lambda day: day + WEEK}.get(mart.name, lambda day: day + DAY)(last)
-    except OverflowError:
-        return date.max
-
-
-def month_of(day: date) -> date:
-    """First day of the month."""
-    return day.replace(day=1)
-
-
-def next_month(first: date) -> date:
-    """First day of the month after the one that begins on `first`."""
-    return month_of(first + timedelta(days=31))
-
-
-def week_of(day: date) -> date:
-    """Monday of the week."""
-    return day - timedelta(days=day.weekday())
