@@ -69,8 +69,8 @@ migrate: install  ## migrate the schema of the database of connection xiaoe_mysq
 health:  ## list stale syncs, independently of Airflow; fails if there are any (for cron)
 	@$(PYTHON_BIN) -m xiaoe.cli health
 
-grants: install  ## the database users, one per purpose: prints the SQL (APPLY=1 runs it as xiaoe_mysql_admin) [ONLY=bi_reader HOST=% TLS=1 SHOW=1 FRESH=1]
-	@$(PYTHON_BIN) -m xiaoe.cli grants $(if $(APPLY),--apply) $(if $(HOST),--host '$(HOST)') $(if $(TLS),--tls) $(if $(SHOW),--show) $(if $(FRESH),--fresh) $(if $(ONLY),--only '$(ONLY)')
+grants: install  ## the database users, one per purpose: prints the SQL (APPLY=1 runs it as xiaoe_mysql_admin) [ONLY=bi_reader HOST=% TLS=1 SHOW=1 FRESH=1 JOURNAL=1]
+	@$(PYTHON_BIN) -m xiaoe.cli grants $(if $(APPLY),--apply) $(if $(HOST),--host '$(HOST)') $(if $(TLS),--tls) $(if $(SHOW),--show) $(if $(FRESH),--fresh) $(if $(JOURNAL),--journal) $(if $(ONLY),--only '$(ONLY)')
 
 sync: install  ## run a sync once in the foreground: TYPE= (without it: list them) [FROM= TO= RETRY=0]
 	@$(PYTHON_BIN) -m xiaoe.cli sync $(if $(TYPE),--type '$(TYPE)') $(if $(filter 0,$(RETRY)),--no-retry) $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')

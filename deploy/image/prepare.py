@@ -15,7 +15,7 @@ from pathlib import Path
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 _AIRFLOW = str(Path(sys.executable).with_name("airflow"))  # without docker, it is not on the PATH
 AIRFLOW = ((_AIRFLOW, "db", "migrate"), (_AIRFLOW, "pools", "import", str(INCLUDE / "pools.json")))
-GRANTS = (sys.executable, "-m", "xiaoe.cli", "grants", "--apply")
+GRANTS = (sys.executable, "-m", "xiaoe.cli", "grants", "--apply", "--journal")
 MIGRATE = (sys.executable, "-m", "xiaoe.cli", "migrate")
 
 

@@ -140,7 +140,7 @@ startup_sql() {
     echo "CREATE USER IF NOT EXISTS $user IDENTIFIED BY '$password';"
     echo "GRANT ALL ON \`xiaoe%\`.* TO $user WITH GRANT OPTION;"
     echo "GRANT CREATE USER, PROCESS, RELOAD ON *.* TO $user;"
-    [[ ! ${XIAOE_DURABILITY:-fast} =~ ^(binlog|durable)$ ]] || echo "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO $user;"
+    [[ ! ${XIAOE_DURABILITY:-fast} =~ ^(binlog|durable)$ ]] || echo "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO $user WITH GRANT OPTION;"
   done
   echo "ALTER USER 'root'@'localhost' IDENTIFIED BY '$password';"
 }

@@ -258,6 +258,13 @@ def quality(stack: Stack) -> Iterator[str]:
     yield f"{len(found) - len(complaints)} data checks pass; unknown_codes finds the demo's planted codes"
 
 
+def journal(stack: Stack) -> Iterator[str]:
+    """Every change is shipped within a minute."""
+    [[seconds]] = query(stack.dsn, "SELECT TIMESTAMPDIFF(SECOND, shipped_at, UTC_TIMESTAMP()) FROM journal_status")
+    expect(seconds <= 60, f"the journal was shipped {seconds} s ago")
+    yield f"the journal reaches to {seconds} s ago"
+
+
 def marts(stack: Stack) -> Iterator[str]:
     """Each table of the dashboards holds rows of each shop; the user of the dashboards reads them, and no other."""
     reader = f"mysql://bi_reader:{stack.settings['BI_READER_PASSWORD']}@{stack.dsn.partition('@')[2]}"
@@ -357,7 +364,7 @@ def expect(condition: bool, complaint: str) -> None:
 
 
 CHECKS: tuple[Callable[[Stack], Iterator[str]], ...] = (
-    containers, login, roles, users, dags, data, benefits, quality, nightly, marts, mail, dashboards, guesses,
+    containers, login, roles, users, dags, data, benefits, quality, nightly, journal, marts, mail, dashboards, guesses,
 )  # fmt: skip
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pyrage
 import pytest
 from MySQLdb import OperationalError
 
+from servers.airflow import wait_until
 from support.fixtures import servers
 from support.servers.own_database import Server
 from support.worlds.journal import Life, contents
@@ -22,6 +26,7 @@ from xiaoe.backup.operators import XiaoeBackupRetentionOperator
 from xiaoe.backup.shipping import Shipper
 from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeConfigError
+from xiaoe.mysql import grants
 from xiaoe.mysql import session as sessions
 from xiaoe.mysql.migrate import migrate
 from xiaoe.mysql.session import Session, names
@@ -206,6 +211,32 @@ def test_what_a_server_or_an_account_lacks_is_named(warehouse: Warehouse, server
     database = Database(server)
     with pytest.raises(OperationalError, match=r"1227|1193"):  # the account has no SUPER
         database.rows("SET GLOBAL binlog_row_image = MINIMAL")
+
+
+def test_the_account_that_grants_makes_ships_and_says_that_it_lives(
+    warehouse: Warehouse, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_MYSQL_ADMIN", server)
+    monkeypatch.setenv("XIAOE_BACKUP_PASSWORD", "only-for-this-test")
+    monkeypatch.setenv("XIAOE_JOURNAL_SECONDS", "1")
+    monkeypatch.setenv("XIAOE_BACKUP_MYSQL_CONN_ID", "own")
+    parts = urlsplit(server)
+    own = parts._replace(netloc=f"xiaoe_backup:only-for-this-test@{parts.hostname}:{parts.port}").geturl()
+    monkeypatch.setenv("AIRFLOW_CONN_OWN", own)
+    grants.apply("%", require_tls=False, may_show=False, users=["xiaoe_backup"])
+    with pytest.raises(XiaoeConfigError, match="GRANT REPLICATION SLAVE, REPLICATION CLIENT"):
+        Shipper(service.source())
+    grants.apply("%", require_tls=False, may_show=False, journal=True, users=["xiaoe_backup"])
+    Life(tmp_path / "pages", 5).answer()
+    command = [sys.executable, "-m", "xiaoe.cli", "journal", "--alive", tmp_path / "shipped"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as journal:
+        wait_until((tmp_path / "shipped").exists, 120, "nothing was shipped")
+        Life(tmp_path / "pages", 6).answer()
+        held = contents(warehouse)
+        journal.terminate()
+    assert journal.returncode == 0
+    service.restore_to("latest", into=INTO, force=True)
+    assert contents(Warehouse(database=INTO)) == held
 
 
 @pytest.mark.parametrize("migrated", servers(), indirect=True)

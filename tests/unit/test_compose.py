@@ -84,7 +84,7 @@ def test_what_a_service_writes_outlives_it_or_is_small(name: str) -> None:
     in_memory = {target.partition(":")[0] for target in service.get("tmpfs", [])}
     on_disk = {volume.split(":")[1] for volume in service.get("volumes", [])}
     assert not in_memory & on_disk
-    if name in ("init", "scheduler", "worker", "mysql"):
+    if name in ("init", "scheduler", "worker", "mysql", "journal"):
         assert "/tmp" in on_disk
     elif name != "redis":  # keeps nothing
         assert "/tmp" in in_memory | on_disk
@@ -160,6 +160,17 @@ def test_what_the_internet_reaches_knows_no_secret_of_airflow_and_may_only_add_h
     assert "mysql://xiaoe_push:" in environment["AIRFLOW_CONN_XIAOE_MYSQL"]
     assert set(environment) == {"AIRFLOW_CONN_XIAOE_MYSQL", "XIAOE_PUSH_HOST", "XIAOE_PUSH_PORT"}
     assert SERVICES["push"]["volumes"] == []
+
+
+def test_the_journal_knows_no_secret_of_airflow_and_ships_to_where_the_backups_are() -> None:
+    journal = SERVICES["journal"]
+    assert set(journal["environment"]) == {"XIAOE_BACKUP_MYSQL_CONN_ID", "AIRFLOW_CONN_XIAOE_MYSQL_BACKUP"}
+    [backups] = [one for one in SERVICES["scheduler"]["volumes"] if one.startswith("backups:")]
+    assert backups in journal["volumes"]
+    assert "--journal" in load("image/prepare.py").GRANTS, "else its user may not read the binary log"
+    alive = journal["command"][journal["command"].index("--alive") + 1]
+    assert alive in journal["healthcheck"]["test"][1]
+    assert any(alive.startswith(one.partition(":")[0]) for one in journal["tmpfs"])
 
 
 def test_every_volume_is_named_and_used() -> None:

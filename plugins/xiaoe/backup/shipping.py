@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import uuid
+from pathlib import Path
 from threading import Event
 from types import FrameType
 
@@ -103,8 +104,11 @@ class Shipper:
             session.commit()
 
 
-def serve() -> None:
+def serve(alive: Path | None = None) -> None:
     """Ship until SIGTERM or SIGINT.
+
+    Args:
+        alive: A file that is touched after each shipment; one that is old means that nothing is shipped.
 
     Raises:
         XiaoeConfigError: As of `Shipper`.
@@ -124,4 +128,7 @@ def serve() -> None:
             shipper.ship()
         except XiaoeRetriableError as error:
             log.warning("%s", redact(str(error)))
+        else:
+            if alive:
+                alive.touch()
     shipper.ship()

@@ -107,11 +107,11 @@ def restore(options: argparse.Namespace) -> int:
     return 0
 
 
-def journal(_: argparse.Namespace) -> int:
+def journal(options: argparse.Namespace) -> int:
     """Ship the journal until SIGTERM or Ctrl-C."""
     from xiaoe.backup.shipping import serve
 
-    serve()
+    serve(options.alive)
     return 0
 
 
@@ -133,11 +133,12 @@ def grants(options: argparse.Namespace) -> int:
     users = grants.chosen(options.only)
     if options.apply:
         lines = grants.apply(
-            options.host, require_tls=options.tls, may_show=options.show, fresh=options.fresh, users=users
-        )
+            options.host, require_tls=options.tls, may_show=options.show, fresh=options.fresh,
+            journal=options.journal, users=users,
+        )  # fmt: skip
         print("\n".join(lines))
     else:
-        print(grants.printed(options.host, require_tls=options.tls, users=users), end="")
+        print(grants.printed(options.host, require_tls=options.tls, journal=options.journal, users=users), end="")
     return 0
 
 

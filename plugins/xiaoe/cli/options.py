@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from xiaoe.cli import commands
 
@@ -39,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     reviews.add_argument("--apply", action="store_true", help="store them")
     reviews.set_defaults(lang="zh")
     command("backup", commands.backup, "dump the warehouse into XIAOE_BACKUP_STORE")
-    command("journal", commands.journal, "ship every change of the warehouse to the backup store until it is stopped")
+    journal = command("journal", commands.journal, "ship every change to the backup store until it is stopped")
+    journal.add_argument("--alive", type=Path, help="a file to touch after each shipment, for a health check")
     restore = command("restore", commands.restore, "restore a backup into a database")
     what = restore.add_mutually_exclusive_group(required=True)
     what.add_argument("--file", help="path or URL of the dump; its .json lies beside it")
@@ -57,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     grants.add_argument("--tls", action="store_true", help="require TLS")
     grants.add_argument("--show", action="store_true", help="generate missing passwords and show them")
     grants.add_argument("--fresh", action="store_true", help="revoke all other rights first")
+    grants.add_argument("--journal", action="store_true", help="xiaoe_backup may read the binary log: make journal")
     grants.add_argument("--only", help="only this user, e.g. bi_reader after a migration")
     export = command("export", commands.export, "export a table as CSV or xlsx, with Chinese headings")
     export.add_argument("--table", required=True, help="orders, order_items, refunds, users, daily_sales, …")

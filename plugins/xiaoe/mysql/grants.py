@@ -54,6 +54,7 @@ class GrantPlan:
         require_tls: Whether the users have to come over TLS.
         literal_names: The server takes `_` and `%` in a database's name as they are (`partial_revokes`).
         names: User → another name for it.
+        journal: Whether `xiaoe_backup` ships the journal, too: it may then read the binary log of the whole server.
     """
 
     database: str
@@ -62,6 +63,7 @@ class GrantPlan:
     require_tls: bool = False
     literal_names: bool = False
     names: dict[str, str] = field(default_factory=dict)
+    journal: bool = False
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.host):
@@ -75,7 +77,7 @@ class GrantPlan:
         """The GRANT statements of a user. Those on single tables are there only once the tables are."""
         whole, drill = self._all_of(self.database), self._all_of(settings.drill_database(self.database))
         backups = [f"`{self.database}`.`backups`"] if "backups" in self.objects else []
-        journal = [f"`{self.database}`.`journal_status`"] if "journal_status" in self.objects else []
+        status = [f"`{self.database}`.`journal_status`"] if "journal_status" in self.objects else []
         dashboards = [f"`{self.database}`.`{name}`" for name in self.objects if name.startswith("bi_")]
         pairs = {
             "xiaoe_migrate": [(f"{_TABLES}, {_SCHEMA}", whole)],
@@ -83,8 +85,9 @@ class GrantPlan:
             "xiaoe_backup": [
                 ("SELECT, SHOW VIEW", whole),
                 *(("INSERT, UPDATE", one) for one in backups),
-                *(("INSERT, UPDATE, DELETE", one) for one in journal),
+                *(("INSERT, UPDATE, DELETE", one) for one in status),
                 (f"{_TABLES}, {_SCHEMA}, CREATE TEMPORARY TABLES", drill),
+                *([("REPLICATION SLAVE, REPLICATION CLIENT", "*.*")] if self.journal else []),
             ],
             "xiaoe_push": [
                 (rights, f"`{self.database}`.`{name}`") for name, rights in _PUSH.items() if name in self.objects
@@ -119,12 +122,12 @@ def chosen(name: str | None) -> list[str]:
     return [name] if name else [*PASSWORDS]
 
 
-def printed(host: str, *, require_tls: bool, users: Sequence[str] = tuple(PASSWORDS)) -> str:
+def printed(host: str, *, require_tls: bool, journal: bool = False, users: Sequence[str] = tuple(PASSWORDS)) -> str:
     """The statements for an administrator to run, with a place for each password."""
     warehouse = Warehouse()
     database = database_name(warehouse.conn_id)
     with closing(warehouse.connect("information_schema")) as server:
-        plan = GrantPlan(database, _objects(server, database), host, require_tls)
+        plan = GrantPlan(database, _objects(server, database), host, require_tls, journal=journal)
     lines = []
     for user in users:
         lines += [plan.create(user, f"PASSWORD OF {user}"), *plan.rights(user)]
@@ -137,6 +140,7 @@ def apply(
     require_tls: bool,
     may_show: bool,
     fresh: bool = False,
+    journal: bool = False,
     names: dict[str, str] | None = None,
     users: Sequence[str] = tuple(PASSWORDS),
 ) -> list[str]:
@@ -149,6 +153,7 @@ def apply(
         require_tls: See `GrantPlan`.
         may_show: Passwords that were made up may be returned; without, there are none.
         fresh: Take every other right away first; for a moment, the users have none at all.
+        journal: See `GrantPlan`.
         names: See `GrantPlan`.
         users: Which ones.
 
@@ -162,7 +167,7 @@ def apply(
     database = database_name(ADMIN_CONN_ID)
     with closing(warehouse.connect("information_schema")) as server:
         literal = ("partial_revokes", "ON") in _rows(server, "SHOW VARIABLES LIKE 'partial%'")
-        plan = GrantPlan(database, _objects(server, database), host, require_tls, literal, names or {})
+        plan = GrantPlan(database, _objects(server, database), host, require_tls, literal, names or {}, journal)
         made_up = {user: password for user in users if (password := _ensure_user(server, plan, user, may_show))}
         for user in users:
             revoked = [f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {plan.account(user)}"] if fresh else []
