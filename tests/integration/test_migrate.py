@@ -270,6 +270,71 @@ def test_a_connection_that_ends_in_a_migration_is_told_and_may_work_later(
     assert set(TABLES) <= place.schema().keys()
 
 
+def again(place: Place, name: str) -> tuple[dict[str, str], MySQLdb.Connection]:
+    """A migrated database that has to apply a migration again, and a reader's connection."""
+    migrate()
+    schema = place.schema()
+    Database(place.url).rows(f"DELETE FROM _yoyo_migration WHERE migration_id = '{name}'")
+    at = urlsplit(place.url)
+    return schema, MySQLdb.connect(
+        host=at.hostname or "", port=at.port or 3306, user=at.username or "", password=at.password or "",
+        database=place.name,
+    )  # fmt: skip
+
+
+def test_a_long_query_holds_up_the_migration_and_nobody_else(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of a table waits for who has read it, and all who come to it wait behind (metadata lock)."""
+    schema, dashboard = again(place, "0040-audience")
+    dashboard.cursor().execute("SELECT COUNT(*) FROM mart_queue")  # a transaction that does not end
+    read: list[int] = []
+
+    def others(seconds: float) -> None:
+        if read:
+            dashboard.rollback()
+        read.append(Database(place.url).value("SELECT COUNT(*) FROM mart_queue"))
+
+    monkeypatch.setattr("xiaoe.mysql.migrate._TABLE_SECONDS", 1)
+    monkeypatch.setattr("xiaoe.mysql.migrate._pause", others)
+    assert migrate() == ["0040-audience"]
+    assert len(read) == 2
+    dashboard.close()
+    assert place.schema() == schema
+    assert migrate() == []
+
+
+def test_a_query_that_never_ends_is_told_and_the_next_migration_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema, dashboard = again(place, "0040-audience")
+    dashboard.cursor().execute("SELECT COUNT(*) FROM mart_queue")
+    with monkeypatch.context() as patch:
+        patch.setattr("xiaoe.mysql.migrate._TABLE_SECONDS", 1)
+        patch.setattr("xiaoe.mysql.migrate._TRIES", 2)
+        patch.setattr("xiaoe.mysql.migrate._pause", lambda seconds: None)
+        with pytest.raises(XiaoeRetriableError, match=r"migration 0040-audience stopped: .*1205.*SHOW PROCESSLIST"):
+            migrate()
+    applied = Database(place.url).rows("SELECT migration_id FROM _yoyo_migration")
+    assert {row["migration_id"] for row in applied} == set(ALL) - {"0040-audience"}
+    dashboard.close()
+    assert migrate() == ["0040-audience"]
+    assert place.schema() == schema
+
+
+def test_a_database_that_was_made_with_another_charset_holds_every_text(place: Place, sync: Sync) -> None:
+    """By hand, on a server whose default is latin1: tables bring their own."""
+    place.server().rows(f"CREATE DATABASE `{place.name}` CHARACTER SET latin1")
+    place.point()
+    migrate()
+    title = "课程「一」 😀 ¥ É"
+    counts = sync.merge(*StagedRun([(at(0), [raw_order(1, title=title)])]).write(sync.store))
+    assert counts["inserted"] == 1
+    database = Database(place.url)
+    assert database.rows("SELECT title, order_state_text FROM orders") == [
+        {"title": title, "order_state_text": "支付成功"}
+    ]
+    assert database.rows("SELECT COUNT(*) AS found FROM orders WHERE title LIKE '%一」 😀%'") == [{"found": 1}]
+
+
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "CREATE VIEW")
 
 

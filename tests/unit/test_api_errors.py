@@ -146,6 +146,7 @@ def test_the_other_spelling_of_the_text_is_read() -> None:
 def http(status: int, *, retry_after: str | None = None, too_long: bool = False) -> None:
     response = requests.Response()
     response.status_code = status
+    response.headers["Date"] = "Fri, 20 Nov 2026 12:00:00 GMT"
     if retry_after is not None:
         response.headers["Retry-After"] = retry_after
     check_http(response, "/path", SHOP, too_long=too_long)
@@ -197,11 +198,14 @@ def test_each_http_status_has_its_class(status: int, kind: type[XiaoeError]) -> 
         ("²", None),
         ("nan", None),
         ("inf", None),
-        ("Fri, 20 Nov 2026 12:00:00 GMT", None),
+        ("Fri, 20 Nov 2026 12:00:30 GMT", 30.0),
+        ("Fri, 20 Nov 2026 11:00:00 GMT", 0.0),
+        ("Sat, 20 Nov 2027 12:00:00 GMT", MAX_RETRY_AFTER),
+        ("Fri, 31 Nov 2026 12:00:00 GMT", None),
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured_when_it_is_a_number_and_bounded(
+def test_retry_after_is_honoured_as_number_and_as_moment_and_bounded(
     status: int, header: str | None, seconds: float | None
 ) -> None:
     with pytest.raises(XiaoeRetriableError) as caught:

@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
@@ -417,6 +418,49 @@ def test_an_endless_body_is_not_read_to_its_end(wire: Wire, wired: XiaoeHook, mo
     monkeypatch.setenv("XIAOE_MAX_PAGE_MB", "1")
     wire.answer = shop_answer(http("200 OK", gzip.compress(b" " * 2_000_000), "Content-Encoding: gzip"))
     with pytest.raises(XiaoeNetworkError, match=r"more than the longest sensible answer \(XIAOE_MAX_PAGE_MB\)"):
+        page(wired)
+
+
+def test_a_body_that_comes_in_drops_is_given_up(wire: Wire, wired: XiaoeHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each drop is in time for the time-out, which counts from the last byte; the whole would take days."""
+    clock = iter(range(0, 10**9, 2))
+    monkeypatch.setattr(hook_module, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=None))
+    drops = iter([http("200 OK", b"{", length=10**6)])
+    wire.answer = shop_answer(lambda seen: next(drops))
+    wire.more = b" " * 40
+    with pytest.raises(XiaoeNetworkError, match=r"no answer from .*: ReadTimeout"):
+        wired.ask(ORDERS, {**WEEK, **ORDERS.paging.fields(1, None)}, once=True)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_is_whole_in_whatever_pieces_it_comes(
+    wire: Wire, wired: XiaoeHook, pack: Callable[[bytes], bytes], chunked: bool
+) -> None:
+    sent = orders(*[{"order_id": f"o_{number}", "title": "x" * 999} for number in range(200)]).partition(b"\r\n\r\n")[2]
+    coding = f"Content-Encoding: {'gzip' if pack is gzip.compress else 'deflate'}"
+    packed = pack(sent)
+    if chunked:
+        pieces = [packed[at : at + 100] for at in range(0, len(packed), 100)]
+        body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        head = f"HTTP/1.1 200 OK\r\n{coding}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        wire.answer = shop_answer(head.encode() + body)
+    else:
+        wire.answer = shop_answer(http("200 OK", packed, coding))
+    found = page(wired)
+    assert found.body == sent
+    assert len(found.listing.rows) == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_packed_body_that_breaks_off_is_a_network_error(wire: Wire, wired: XiaoeHook, chunked: bool) -> None:
+    packed = gzip.compress(orders({"order_id": "o_1"}).partition(b"\r\n\r\n")[2])
+    half = packed[: len(packed) // 2]
+    kind = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(packed)}"
+    body = b"%x\r\n%s\r\n" % (len(half), half) if chunked else half
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n{kind}\r\nConnection: close\r\n\r\n"
+    wire.answer = shop_answer(head.encode() + body)
+    with pytest.raises(XiaoeNetworkError):
         page(wired)
 
 

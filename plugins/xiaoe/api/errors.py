@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from xiaoe import clock
 from xiaoe.api.tokens import Token
 from xiaoe.exceptions import (
     XiaoeBusyError,
@@ -211,6 +212,11 @@ def _code(value: Any) -> int:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds from the `Retry-After` header; dates are ignored, the API was never seen to send one."""
-    value = response.headers.get("Retry-After", "")
-    return min(float(value), MAX_RETRY_AFTER) if value.replace(".", "", 1).isdecimal() else None
+    """Seconds from the `Retry-After` header, a number or a moment (RFC 9110, section 10.2.3); by the sender's clock."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.replace(".", "", 1).isdecimal() and value.isascii():
+        return min(float(value), MAX_RETRY_AFTER)
+    if (moment := clock.read_date(value)) is None:
+        return None
+    now = clock.read_date(response.headers.get("Date", "")) or clock.machine_now()
+    return min(max((moment - now).total_seconds(), 0.0), MAX_RETRY_AFTER)

@@ -48,6 +48,10 @@ _NEXT = (
 )
 _HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
 
+_DRIP = 10
+"""A whole body may take so many times the time-out of its connection."""
+_PIECE = 1024 * 1024
+
 keep_secrets_out_of_logs()
 
 
@@ -271,7 +275,7 @@ class XiaoeHook(HttpHook):
                 stream=True,
                 **request,
             )
-            content = response.raw.read(largest + 1, decode_content=True)  # no bomb is unpacked further
+            content = self._body(response, largest + 1)
         except (requests.RequestException, OSError, ValueError) as error:
             reason = type(error).__name__
         except Exception as error:  # urllib3's own errors while reading the body
@@ -284,6 +288,21 @@ class XiaoeHook(HttpHook):
             return content
         fix = " (its certificate: extra.verify names a CA of your own)" if reason == "SSLError" else ""
         raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}{fix}")
+
+    def _body(self, response: requests.Response, most: int) -> bytes:
+        """The first `most` bytes of a body, unpacked: of a bomb no more than that.
+
+        Raises:
+            requests.ReadTimeout: It comes in drops: `requests` waits for each byte anew, so for ever.
+        """
+        until = time.monotonic() + _DRIP * self.shop.timeout
+        parts, size = list[bytes](), 0
+        while size < most and (part := response.raw.read1(min(most - size, _PIECE), decode_content=True)):
+            parts.append(part)
+            size += len(part)
+            if time.monotonic() > until:
+                raise requests.ReadTimeout
+        return b"".join(parts)
 
     def _check_clock(self, header: str, sent_at: datetime) -> None:
         """Compare the API's clock, read from the `Date` header of an answer, with ours."""

@@ -25,7 +25,7 @@ _SCHEMA_OLD = Advice(
 _PLUGIN = Advice(
     Text("登录方式不支持", "the way to log in does not work"),
     Text(
-        "让连接走加密（ssl_mode=REQUIRED），或给该用户换一种登录插件（CREATE USER … IDENTIFIED WITH …）",
+        "让连接走加密（`ssl_mode=REQUIRED`），或请数据库管理员给该用户换一种登录插件",
         "come over TLS, as caching_sha2_password needs (ssl_mode=REQUIRED in the connection's extra), or give the user"
         " another authentication plugin",
     ),
@@ -101,7 +101,7 @@ _ADDRESS = Advice(
 _BLOCKED = Advice(
     Text("数据库屏蔽了这台服务器", "MySQL blocks this machine"),
     Text(
-        "请数据库管理员执行 `FLUSH HOSTS`（MySQL：`TRUNCATE performance_schema.host_cache`），并查明是谁的连接总是中断",
+        "请数据库管理员执行 `FLUSH HOSTS` 或 `TRUNCATE performance_schema.host_cache`，并查明是谁的连接总是中断",
         "an administrator has to unblock it (FLUSH HOSTS, in MySQL TRUNCATE performance_schema.host_cache) and to find"
         " whose connections keep breaking off",
     ),
@@ -109,14 +109,14 @@ _BLOCKED = Advice(
 _OVERLOADED = Advice(
     Text("数据库资源不足", "MySQL lacks resources"),
     Text(
-        "查数据库服务器的内存、线程和 binlog 缓存；之后会自动重试",
+        "查数据库服务器的内存、线程和日志缓存；之后会自动重试",
         "the server lacks memory, threads or room for this transaction: look there; trying again later",
     ),
 )
 _STOPPED = Advice(
     Text("语句被数据库中止", "MySQL stopped a statement"),
     Text(
-        "有人 KILL 了它，或超过了数据库的时限；会自动重试，反复出现就查是谁",
+        "有人中止了它，或超过了数据库的时限；会自动重试，反复出现就查是谁",
         "somebody killed it, or it ran longer than the server allows; it is tried again, find out who if it comes back",
     ),
 )

@@ -3,15 +3,22 @@
 Yoyo's own lock is a row that survives a killed process, so it is cleared under our GET_LOCK. Yoyo runs on a connection
 made from `xiaoe_mysql`, by a subclass of its MySQL backend that shows the first error: MySQL commits DDL at once, which
 drops yoyo's savepoints, so that its own rollback fails and would hide why.
+
+A statement that changes a table waits for every transaction that has read it, and whoever comes to the table meanwhile
+waits behind it: one long query of a dashboard would stop all others. So a migration waits for seconds only, lets the
+others pass, and begins again; each is repeatable.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import tenacity
 from MySQLdb import Error
 from yoyo import read_migrations
 from yoyo.backends.core.mysql import MySQLdbBackend
@@ -20,13 +27,21 @@ from yoyo.connections import parse_uri
 from xiaoe.connections import get_connection
 from xiaoe.exceptions import XiaoeConfigError, XiaoeRetriableError
 from xiaoe.mysql import endpoint
-from xiaoe.mysql.errors import NoDatabaseError, is_schema_error, meaning_of
+from xiaoe.mysql.errors import ADVICE, NoDatabaseError, is_schema_error, meaning_of
 from xiaoe.mysql.schema import SCHEMA_DIR
-from xiaoe.mysql.session import Session
+from xiaoe.mysql.session import TRY_AGAIN, Session
 from xiaoe.mysql.variables import OTHERS_WORK
 from xiaoe.mysql.warehouse import Warehouse
 
+log = logging.getLogger(__name__)
+
 _ACCESS_DENIED = (1044, 1045, 1227)
+_TABLE_SECONDS = 5
+"""How long a statement waits for a table, and others behind it."""
+_PAUSE_SECONDS = 10
+_TRIES = 120
+"""Of each migration: half an hour."""
+_pause = time.sleep
 
 
 def migrate(warehouse: Warehouse | None = None) -> list[str]:
@@ -78,14 +93,16 @@ def _backend(warehouse: Warehouse, database: str) -> MySQLdbBackend:
         create_lock_table_sql = MySQLdbBackend.create_lock_table_sql.replace("TABLE ", "TABLE IF NOT EXISTS ", 1)
 
         def connect(self, dburi: Any) -> Any:
-            return warehouse.connect()
+            connection: Any = warehouse.connect()
+            connection.query(f"SET SESSION lock_wait_timeout = {_TABLE_SECONDS}")
+            return connection
 
         def create_lock_table(self) -> None:  # yoyo's own ignores that it may not
             self.execute(self.format_sql(self.create_lock_table_sql))
 
         def apply_one(self, migration: Any, force: bool = False, mark: bool = True) -> None:
             with _first_error(f"migration {migration.id} stopped", warehouse.conn_id):
-                super().apply_one(migration, force, mark)
+                _let_others_pass(migration.id)(super().apply_one, migration, force, mark)
 
         @contextmanager
         def lock(self, timeout: float = 10) -> Iterator[None]:
@@ -103,6 +120,18 @@ def _backend(warehouse: Warehouse, database: str) -> MySQLdbBackend:
     return Backend(parse_uri(f"mysql+mysqldb:///{database}"), "_yoyo_migration")
 
 
+def _let_others_pass(migration_id: str) -> tenacity.Retrying:
+    """Repeats a migration that did not get a table in time, after a pause."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda error: isinstance(error, Error) and error.args[:1] == (1205,)),
+        wait=tenacity.wait_fixed(_PAUSE_SECONDS),
+        stop=tenacity.stop_after_attempt(_TRIES),
+        sleep=lambda seconds: _pause(seconds),
+        before_sleep=lambda _: log.warning("migration %s: a long query holds the table; waiting for it", migration_id),
+        reraise=True,
+    )
+
+
 @contextmanager
 def _first_error(what: str, conn_id: str) -> Iterator[None]:
     """An error of the server as one that says at which step it came.
@@ -116,8 +145,11 @@ def _first_error(what: str, conn_id: str) -> Iterator[None]:
     except Error as error:
         code, text = (*error.args, "", "")[:2]
         meaning = meaning_of(error, f"connection {conn_id}")
-        kind = XiaoeRetriableError if isinstance(meaning, XiaoeRetriableError) else XiaoeConfigError
+        may_be_later = isinstance(meaning, XiaoeRetriableError) or code in TRY_AGAIN
+        kind = XiaoeRetriableError if may_be_later else XiaoeConfigError
         said = meaning if meaning and not is_schema_error(error) else f"MySQL says {code}: {text}"
+        if code in TRY_AGAIN:
+            said = f"{said}: {ADVICE[code].fix.en}"
         raise kind(f"{what}: {said}. Remove the cause, then run `make migrate` again: it goes on from there") from error
 
 

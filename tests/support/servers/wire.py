@@ -33,11 +33,13 @@ Answer = Callable[[Seen], bytes]
 class Wire:
     """A running server; `seen` holds every request, `answer` makes the bytes that go back.
 
-    `released` is set when the server stops: an answer that waits for it never comes in time.
+    `more` goes out behind an answer, byte by byte. `released` is set when the server stops: an answer that waits for it
+    never comes in time.
     """
 
     url: str = ""
     answer: Answer = lambda seen: http()
+    more: bytes = b""
     seen: list[Seen] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -89,6 +91,9 @@ def serving() -> Iterator[Wire]:
             wire.seen.append(seen)
             with suppress(OSError):  # the client may have gone
                 self.wfile.write(wire.answer(seen))
+                for drop in wire.more if self.command == "POST" else b"":
+                    self.wfile.write(bytes([drop]))
+                    wire.released.wait(0.01)
             self.close_connection = True
 
         do_GET = do_POST
