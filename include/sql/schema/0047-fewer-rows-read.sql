@@ -37,7 +37,7 @@ SELECT
     d.reason AS decision_reason,
     d.deadline_at,
     IF(COALESCE(o.is_imported, 0) = 0, 1, COALESCE(r.rules LIKE '%counted', 0)) AS is_counted
-FROM orders AS o FORCE INDEX (`PRIMARY`, idx_orders_paid, idx_orders_refunded, idx_orders_made, idx_orders_created)
+FROM orders AS o FORCE INDEX (PRIMARY, idx_orders_paid, idx_orders_refunded, idx_orders_made) -- noqa: PRS
 LEFT JOIN products AS p ON o.shop_id = p.shop_id AND o.resource_id = p.resource_id
 LEFT JOIN mart_people AS m ON o.shop_id = m.shop_id AND o.user_id = m.user_id
 LEFT JOIN users AS u ON o.shop_id = u.shop_id AND COALESCE(m.person_id, o.user_id) = u.user_id
