@@ -405,7 +405,7 @@ def test_a_list_that_is_suddenly_empty_is_told_and_marks_nobody_absent(
 @pytest.mark.parametrize(
     ("name", "field"),
     [("orders", "settle_time"), ("refunds", "remark"), ("users", "bind_phone"), ("products", "price_line"),
-     ("live_streams", "view_count"), ("promoters", "level"), ("promoter_customers", "order_num")],
+     ("live_streams", "view_count"), ("promoter_customers", "order_num")],
 )  # fmt: skip
 def test_a_field_that_no_longer_comes_is_red_once_and_found_until_it_comes_again(
     database: Database, shop: HarshShop, sync: Sync, name: str, field: str
