@@ -17,7 +17,9 @@ import pytest
 
 from support.fixtures import servers, shop_connection
 from support.oracles.benefits import LONG_AGO
-from support.worlds.harsh_shop import BEGIN, EVERY, NOW, HarshShop, open_shop
+from support.worlds.harsh_more import parents_with
+from support.worlds.harsh_rows import EVERY, Child
+from support.worlds.harsh_shop import BEGIN, NOW, HarshShop, open_shop
 from support.worlds.runs import unhurried
 from support.worlds.shop import APP_ID, Database, Sync, merge_sql
 from xiaoe import clock
@@ -25,7 +27,7 @@ from xiaoe.api import hook
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
 from xiaoe.clock import BEIJING
-from xiaoe.exceptions import XiaoeMappingError, XiaoeReconciliationError
+from xiaoe.exceptions import XiaoeIncompleteError, XiaoeMappingError, XiaoeReconciliationError
 from xiaoe.marts.refresh import Refresher
 from xiaoe.mysql.warehouse import Warehouse
 from xiaoe.quality.scope import CheckScope
@@ -44,6 +46,14 @@ ONE_SERVER = pytest.mark.parametrize("migrated", servers()[:1], indirect=True)
 END = NOW.replace(tzinfo=BEIJING)
 SPAN = Window(BEGIN.replace(tzinfo=BEIJING), END + timedelta(days=1))
 EVERY_LIST = ("orders", "refunds", "users", "products", "live_streams")
+MORE_LISTS = ("promoters", "live_viewers", "learning_days", "learning_progress", "promoter_customers")
+NEEDS = {
+    "live_viewers": ("live_streams",),
+    "learning_days": ("users",),
+    "learning_progress": ("orders", "users"),
+    "promoter_customers": ("promoters",),
+}
+"""List of parents → the lists that name them."""
 OURS = {"sales_state_text", "sale_type_text"}
 """Texts that nobody has published."""
 
@@ -75,7 +85,7 @@ def sync(shop: HarshShop, tmp_path: Path) -> Sync:
 def read(sync: Sync, name: str) -> Counter[str]:
     """Stage and merge all of a list; moves the watermark."""
     resource = unhurried(RESOURCES[name])
-    window = Window(EVER, END) if resource.scope is Scope.WHOLE else SPAN
+    window = SPAN if resource.scope in (Scope.CREATED, Scope.CHANGED) else Window(EVER, END)
     return sync.run(window, resource=resource, mode="test", moves=True)
 
 
@@ -84,15 +94,21 @@ def held(database: Database, name: str) -> dict[str, dict[str, Any]]:
     return {row[resource.key]: row for row in database.rows(f"SELECT * FROM {resource.table}")}
 
 
-def wrong(database: Database, shop: HarshShop, known: dict[str, dict[str, Any]] | None = None) -> list[str]:
+def wrong(
+    database: Database,
+    shop: HarshShop,
+    known: dict[str, dict[str, Any]] | None = None,
+    lists: Sequence[str] = EVERY_LIST,
+) -> list[str]:
     """How the tables differ from the shop's truth, in every column; [] is equal.
 
     Args:
         database: Has the tables.
         shop: Has the truth.
         known: Product → columns that orders told of it.
+        lists: Which.
     """
-    return [line for name in EVERY_LIST for line in _wrong(database, shop, name, known or {})]
+    return [line for name in lists for line in _wrong(database, shop, name, known or {})]
 
 
 def _wrong(database: Database, shop: HarshShop, name: str, known: dict[str, dict[str, Any]]) -> list[str]:
@@ -121,9 +137,19 @@ def told_by_orders(shop: HarshShop) -> dict[str, dict[str, Any]]:
     }
 
 
-def open_problems(database: Database) -> set[tuple[str, str, str]]:
+def open_problems(database: Database, lists: Sequence[str] = EVERY_LIST) -> set[tuple[str, str, str]]:
     rows = database.rows("SELECT resource, row_key, field FROM field_problems WHERE resolved_at IS NULL")
-    return {(row["resource"], row["row_key"], row["field"]) for row in rows}
+    return {(row["resource"], row["row_key"], row["field"]) for row in rows if row["resource"] in lists}
+
+
+def problems(shop: HarshShop, lists: Sequence[str] = EVERY_LIST) -> set[tuple[str, str, str]]:
+    """As `open_problems` has to be."""
+    return {one for one in shop.problems() if one[0] in lists}
+
+
+def read_parents(sync: Sync, name: str) -> None:
+    """Read the lists that name the parents of this one, if it has parents."""
+    read_everything(sync, NEEDS.get(name, ()))
 
 
 def read_everything(sync: Sync, lists: Sequence[str] = EVERY_LIST) -> dict[str, Counter[str]]:
@@ -138,9 +164,9 @@ def test_every_field_of_every_list_is_odd_somewhere() -> None:
     seen = {(name, field) for name, _, field in shop.problems()}
     fields = {(name, fact.field) for name, rows in shop.lists.items() for fact in rows[0].facts[1:]}
     assert seen == fields
-    assert {name: len(shop.lists[name]) // EVERY for name in EVERY_LIST} == {
-        name: len([one for one in shop.problems() if one[0] == name]) for name in EVERY_LIST
-    }
+    for name, rows in shop.lists.items():
+        assert len(problems(shop, [name])) == sum(row.number % EVERY == 7 for row in rows) >= len(rows) // EVERY
+        assert len({row.key for row in rows}) == len(rows)
 
 
 @pytest.mark.parametrize("lists", [EVERY_LIST, EVERY_LIST[::-1]], ids=["orders-first", "orders-last"])
@@ -153,7 +179,7 @@ def test_every_row_is_there_with_its_values_and_every_odd_field_is_listed(
     }
     orders_first = lists[0] == "orders"
     assert wrong(database, shop, told_by_orders(shop) if orders_first else None) == []
-    assert open_problems(database) == shop.problems()
+    assert open_problems(database) == problems(shop)
     keyless = database.rows("SELECT resource, COUNT(*) AS n FROM rejected_rows WHERE row_key IS NULL GROUP BY resource")
     assert {row["resource"]: row["n"] for row in keyless} == {**dict.fromkeys(EVERY_LIST, 1), "orders": 2}
     assert database.wrong_lines() == []
@@ -166,7 +192,7 @@ def test_other_forms_of_the_same_values_change_nothing(database: Database, shop:
     again = read_everything(sync)
     assert {(one["inserted"], one["updated"], one["absent"]) for one in again.values()} == {(0, 0, 0)}
     assert wrong(database, shop) == []
-    assert open_problems(database) == shop.problems()
+    assert open_problems(database) == problems(shop)
     assert database.value("SELECT COUNT(*) FROM order_state_log") == 0
 
 
@@ -226,9 +252,83 @@ def test_a_benefit_is_reviewed_where_a_decisive_field_cannot_be_read(
     assert database.value("SELECT COUNT(*) FROM benefit_decisions") == len(shop.lists["orders"])
 
 
+# --- viewers, learning, promoters ----------------------------------------------------------------------
+
+
+def test_every_row_of_every_parent_is_there_with_its_values(database: Database, shop: HarshShop, sync: Sync) -> None:
+    """Also of streams and users of whom the time that decides who is asked for cannot be read."""
+    read_everything(sync)
+    counts = read_everything(sync, MORE_LISTS)
+    assert {name: one["inserted"] for name, one in counts.items()} == {
+        name: len(shop.lists[name]) for name in MORE_LISTS
+    }
+    assert wrong(database, shop, lists=MORE_LISTS) == []
+    assert open_problems(database, MORE_LISTS) == problems(shop, MORE_LISTS)
+    keyless = database.rows("SELECT resource, COUNT(*) AS n FROM rejected_rows WHERE row_key IS NULL GROUP BY resource")
+    assert {row["resource"]: row["n"] for row in keyless if row["resource"] in MORE_LISTS} == dict.fromkeys(
+        MORE_LISTS, 1
+    )
+    shop.mood = 1
+    again = read_everything(sync, MORE_LISTS)
+    assert {(one["inserted"], one["updated"], one["absent"]) for one in again.values()} == {(0, 0, 0)}
+    assert wrong(database, shop, lists=MORE_LISTS) == []
+    assert open_problems(database, MORE_LISTS) == problems(shop, MORE_LISTS)
+
+
+@ONE_SERVER
+@pytest.mark.parametrize("name", ["live_viewers", "learning_progress", "promoter_customers"])
+def test_a_parent_whose_list_is_refused_is_told_by_name_and_costs_no_other_row(
+    database: Database, shop: HarshShop, sync: Sync, name: str
+) -> None:
+    read_parents(sync, name)
+    refused = parents_with(shop.lists[name], 1)[3]
+    shop.refused.add(refused)
+    with pytest.raises(XiaoeIncompleteError, match=f"lists of 1 parents could not be read.*{refused}"):
+        read(sync, name)
+    missing = {row.key for row in shop.lists[name] if isinstance(row, Child) and row.parent == refused}
+    assert missing
+    assert held(database, name).keys() == {row.key for row in shop.lists[name]} - missing
+    assert database.rows("SELECT 1 FROM parent_readings WHERE resource = %s AND parent_id = %s", [name, refused]) == []
+    shop.refused.clear()
+    read(sync, name)
+    assert _wrong(database, shop, name, {}) == []
+
+
+@ONE_SERVER
+def test_viewers_of_a_stream_that_left_its_list_stay(database: Database, shop: HarshShop, sync: Sync) -> None:
+    read_everything(sync, ["live_streams", "live_viewers"])
+    before = held(database, "live_viewers")
+    gone = max(shop.lists["live_viewers"], key=lambda row: row.time)
+    assert isinstance(gone, Child)
+    shop.lists["live_streams"] = [row for row in shop.lists["live_streams"] if row.key != gone.parent]
+    read(sync, "live_streams")
+    asked = shop.of_parent["live_viewers", gone.parent]
+    read(sync, "live_viewers")
+    assert shop.of_parent["live_viewers", gone.parent] == asked
+    assert held(database, "live_viewers") == before
+
+
+@ONE_SERVER
+def test_customers_of_all_promoters_suddenly_gone_are_told_and_marked_nowhere(
+    database: Database, shop: HarshShop, sync: Sync
+) -> None:
+    read_everything(sync, ["promoters", "promoter_customers"])
+    before = held(database, "promoter_customers")
+    shop.lists["promoter_customers"] = []
+    with pytest.raises(XiaoeReconciliationError, match="suddenly empty 列表突然为空"):
+        read(sync, "promoter_customers")
+    assert held(database, "promoter_customers") == before
+    shop.lists = HarshShop().lists
+    assert read(sync, "promoter_customers")["unchanged"] == len(before)
+    assert held(database, "promoter_customers").keys() == before.keys()
+
+
 # --- one field broken in every row ---------------------------------------------------------------------
 
 BROKEN = [
+    ("live_viewers", "his_learned_time"), ("live_viewers", "user_total_price"),
+    ("learning_days", "stay_time"), ("learning_progress", "finished_at"), ("learning_progress", "learn_progress"),
+    ("promoters", "group_id"), ("promoter_customers", "bind_time"), ("promoter_customers", "sum_price"),
     ("orders", "created_time"), ("orders", "pay_time"), ("orders", "order_state"), ("orders", "price"),
     ("orders", "refund_money"),
     ("refunds", "updated_at"), ("refunds", "created_at"), ("refunds", "state"), ("refunds", "refund_money"),
@@ -245,17 +345,18 @@ def test_a_field_that_is_broken_in_every_row_is_red_by_name(
     database: Database, shop: HarshShop, sync: Sync, name: str, field: str
 ) -> None:
     """What can be written is written, the window does not count as read, and all is well once it is mended."""
+    read_parents(sync, name)
     shop.broken.add((name, field))
     with pytest.raises(XiaoeMappingError, match=rf"^{name} test: field {field} cannot be read in \d+ of \d+ rows"):
         read(sync, name)
     assert _wrong(database, shop, name, {}) == []
-    assert open_problems(database) == {one for one in shop.problems() if one[0] == name}
+    assert open_problems(database, [name]) == problems(shop, [name])
     assert sync.watermark("test", name) is None
-    assert database.rows("SELECT 1 FROM sync_windows") == []
+    assert database.rows("SELECT 1 FROM sync_windows WHERE resource = %s", [name]) == []
     shop.broken.clear()
     read(sync, name)
     assert _wrong(database, shop, name, {}) == []
-    assert open_problems(database) == {one for one in shop.problems() if one[0] == name}
+    assert open_problems(database, [name]) == problems(shop, [name])
     assert sync.watermark("test", name) is not None
 
 
@@ -284,7 +385,7 @@ def test_a_broken_field_keeps_what_was_read_and_marks_nobody_absent(
 
 
 @ONE_SERVER
-@pytest.mark.parametrize("name", EVERY_LIST)
+@pytest.mark.parametrize("name", [*EVERY_LIST, "promoters"])
 def test_a_list_that_is_suddenly_empty_is_told_and_marks_nobody_absent(
     database: Database, shop: HarshShop, sync: Sync, name: str
 ) -> None:
@@ -304,11 +405,12 @@ def test_a_list_that_is_suddenly_empty_is_told_and_marks_nobody_absent(
 @pytest.mark.parametrize(
     ("name", "field"),
     [("orders", "settle_time"), ("refunds", "remark"), ("users", "bind_phone"), ("products", "price_line"),
-     ("live_streams", "view_count")],
+     ("live_streams", "view_count"), ("promoter_customers", "order_num")],
 )  # fmt: skip
 def test_a_field_that_no_longer_comes_is_red_once_and_found_until_it_comes_again(
     database: Database, shop: HarshShop, sync: Sync, name: str, field: str
 ) -> None:
+    read_parents(sync, name)
     read(sync, name)
     assert gone_fields() == []
     rows = held(database, name)
@@ -356,15 +458,17 @@ def test_the_check_settles_the_same_whatever_the_forms(database: Database, shop:
         ("users", "pay_sum_yuan"), ("users", "visited_on_request"), ("products", "deleted_listed"),
         ("products", "page_size_capped"), ("live_streams", "granted_no_total"),
     } <= found.keys()  # fmt: skip
-    remarks = {key for (_, key), level in found.items() if level is Level.REMARK}
+    remarks = {key for (name, key), level in found.items() if level is Level.REMARK and name in EVERY_LIST}
     assert remarks == {"fields_unreadable", "rows_refused", "total_missing"}
+    assert {name for name, key in found if key.startswith("granted")} >= set(MORE_LISTS)
 
 
 @ONE_SERVER
 @pytest.mark.parametrize(("name", "field"), BROKEN, ids=[".".join(one) for one in BROKEN])
 def test_the_check_says_which_table_a_broken_field_spoils(
-    database: Database, shop: HarshShop, name: str, field: str
+    database: Database, shop: HarshShop, name: str, field: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XIAOE_MORE_LISTS", "live_viewers,learning,promoters")
     shop.broken.add((name, field))
     check, _ = check_shop("xiaoe_default")
     assert (check.verdict, check.wrong_tables) == (ShopVerdict.UNFIT, [name])

@@ -310,7 +310,8 @@ def test_a_night_costs_what_the_declarations_say(
     days = database.rows("SELECT parent_id FROM parent_readings WHERE resource = 'learning_days'")
     visitors = [
         database.value(
-            "SELECT COUNT(*) FROM users WHERE last_visited_at >= %s AND registered_at < %s + INTERVAL 1 DAY",
+            "SELECT COUNT(*) FROM users WHERE (last_visited_at >= %s OR last_visited_at IS NULL)"
+            " AND registered_at < %s + INTERVAL 1 DAY",
             [row["parent_id"], row["parent_id"]],
         )
         for row in days

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from xiaoe.resources.registry import RESOURCES
+
 REPO = Path(__file__).parents[2]
 COMPOSE_TEXT = (REPO / "docker-compose.yaml").read_text("utf-8")
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
@@ -297,6 +299,13 @@ def test_the_emulator_of_the_demo_has_the_shops_that_airflow_connects_to(tmp_pat
     assert [one.url for one in options.push] == [f"http://push:8070/push/{shop.app_id}" for shop in options.shop]
     assert (options.port, options.frozen) == (8000, False)
     assert options.start == demo["XIAOE_HISTORY_START"]
+
+
+def test_the_demo_reads_every_further_list(tmp_path: Path) -> None:
+    run_env(tmp_path, "--demo")
+    demo = values(tmp_path / "airflow.env")
+    assert set(demo["XIAOE_MORE_LISTS"].split(",")) == {one.more for one in RESOURCES.values() if one.more}
+    assert demo["XIAOE_LEARNING_DAYS"] == "7"
 
 
 def test_without_the_demos_airflow_env_its_emulator_says_what_to_run() -> None:

@@ -237,6 +237,11 @@ def stream(
         (stream(timedelta(), start=None, state=1, stopped=None), True),
         (stream(timedelta(), start=NOW.replace(tzinfo=None) + HOUR, state=0), False),
         (stream(timedelta(), start=None, state=0), False),
+        (stream(9 * DAY, start=None), True),  # its beginning cannot be read
+        (stream(9 * DAY, start=None, state=None), True),
+        (stream(9 * DAY, start=None, stopped=None), True),
+        (stream(9 * DAY, start=None, stopped=None, read=DAY, same=DAILY), False),
+        (stream(REPLAY + DAY, start=None), False),
         (stream(HOURLY_FOR - HOUR, read=HOUR, same=30 * DAY), True),
         (stream(HOURLY_FOR, read=DAILY - HOUR), False),
         (stream(HOURLY_FOR, read=DAILY), True),

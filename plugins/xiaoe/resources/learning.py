@@ -26,6 +26,8 @@ DAYS_BACK = timedelta(days=7)
 """Days that a run still reads if no run has."""
 SETTLE = timedelta(hours=2)
 """After the end of a day until what was read of it counts: the API is some minutes behind."""
+_MAY_VISIT = "({0}last_visited_at IS NULL OR FIND_IN_SET('last_visited_at', {0}problem_columns))"
+"""Nobody knows when a user was there: the shop does not tell it, or what it tells cannot be read."""
 USERS_AT_ONCE = 100
 """Users of one call; a guess, as the documentation names no maximum."""
 _ON = "learning" in settings.more_lists()
@@ -59,8 +61,8 @@ PROGRESS_MAPPING: Mapping = {
 def due_days(session: Session, shop_id: str, window: Window) -> list[Parent]:
     """Days that no run has read since they were over, the latest first; of a chosen window, all of its days.
 
-    Each is asked for with the users who may have learned on it: registered by then, and seen on that day or later. So
-    a day waits until the list of users was read behind its end.
+    Each is asked for with the users who may have learned on it: registered by then, and seen on that day or later, or
+    at a time that nobody knows. So a day waits until the list of users was read behind its end.
     """
     now = window.end
     [(known,)] = session.query(
@@ -82,8 +84,8 @@ def due_days(session: Session, shop_id: str, window: Window) -> list[Parent]:
         if window.begin == EVER and read is not None and read >= day.end + SETTLE:
             continue
         users = session.query(
-            "SELECT user_id FROM users WHERE shop_id = %s AND last_visited_at >= %s AND absent_since IS NULL"
-            " AND (registered_at IS NULL OR registered_at < %s) ORDER BY user_id",
+            f"SELECT user_id FROM users WHERE shop_id = %s AND (last_visited_at >= %s OR {_MAY_VISIT.format('')})"
+            " AND absent_since IS NULL AND (registered_at IS NULL OR registered_at < %s) ORDER BY user_id",
             (shop_id, beijing_text(day.begin), beijing_text(day.end)),
         )
         ids = [user_id for (user_id,) in users]
@@ -104,7 +106,7 @@ def due_users(session: Session, shop_id: str, window: Window) -> list[Parent]:
         " LEFT JOIN parent_readings AS r"
         " ON r.shop_id = o.shop_id AND r.resource = 'learning_progress' AND r.parent_id = o.user_id"
         " WHERE o.shop_id = %s AND o.pay_time >= %s AND o.pay_time < %s AND o.user_id > '' AND o.absent_since IS NULL"
-        " AND (%s OR r.observed_at IS NULL OR u.last_visited_at IS NULL"
+        f" AND (%s OR r.observed_at IS NULL OR {_MAY_VISIT.format('u.')}"
         " OR u.last_visited_at > r.observed_at + INTERVAL 470 MINUTE)"  # Beijing, less ten minutes
         " GROUP BY o.user_id, r.observed_at ORDER BY r.observed_at IS NOT NULL, r.observed_at, o.user_id",
         (shop_id, beijing_text(begin), beijing_text(window.end), int(is_chosen)),

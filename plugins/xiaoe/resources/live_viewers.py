@@ -44,7 +44,7 @@ REPLAY = timedelta(days=30)
 """After the end of a stream its replay counts as open."""
 DAILY = timedelta(hours=20)
 """Between two readings of a day: less than a day, or a run that is an hour early would skip one."""
-_LIVE, _ENDED = 1, 2
+_PLANNED, _LIVE = 0, 1
 
 
 class Stream(NamedTuple):
@@ -78,6 +78,11 @@ def ended_at(stream: Stream) -> datetime | None:
     return stream.stopped or stream.stop or stream.start
 
 
+def began_at(stream: Stream) -> datetime | None:
+    """When the stream began; where that cannot be read, when it ended. None where no time of it can."""
+    return stream.start or stream.stopped or stream.stop
+
+
 def is_due(stream: Stream, now: datetime) -> bool:
     """Whether the viewers of a stream may have changed since they were read.
 
@@ -85,14 +90,17 @@ def is_due(stream: Stream, now: datetime) -> bool:
         stream: The stream.
         now: Beijing, without an offset.
     """
-    if stream.state != _LIVE and (stream.start is None or stream.start > now):
+    is_ahead = stream.start > now if stream.start is not None else stream.state == _PLANNED
+    if stream.state != _LIVE and is_ahead:
         return False
     end = ended_at(stream)
-    if end is None or now - end < HOURLY_FOR:
+    if stream.state == _LIVE and end is None:
+        return True
+    if end is not None and now - end < HOURLY_FOR:
         return True
     if stream.read_at is None or stream.same_since is None:
-        return now - end < REPLAY  # older ones are read when somebody asks for them
-    was_closed = stream.is_binned or stream.read_at >= end + REPLAY
+        return end is None or now - end < REPLAY  # older ones are read when somebody asks for them
+    was_closed = stream.is_binned or end is None or stream.read_at >= end + REPLAY
     is_settled = was_closed and stream.read_at - stream.same_since >= DAILY
     return now - stream.read_at >= DAILY and not is_settled
 
@@ -110,7 +118,7 @@ def due(session: Session, shop_id: str, window: Window) -> list[Parent]:
     begin, now = (moment.astimezone(BEIJING).replace(tzinfo=None) for moment in (window.begin, window.end))
     found = [(Stream(live_id, state, bool(binned), *times), read) for live_id, state, binned, *times, read in rows]
     if window.begin > EVER:
-        chosen = [(one, read) for one, read in found if one.start is not None and begin <= one.start < now]
+        chosen = [(one, read) for one, read in found if begin <= (began_at(one) or EVER.replace(tzinfo=None)) < now]
     else:
         chosen = [(one, read) for one, read in found if is_due(one, now)]
     return [Parent.read(one.live_id, {"resource_id": one.live_id}, read) for one, read in chosen]

@@ -1,4 +1,4 @@
-"""The plan of a check: which calls are made, and which questions their answers settle. About 45 calls, none writes."""
+"""The plan of a check: which calls are made, and which questions their answers settle. About 50 calls, none writes."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ RANGES = (9, 31)
 MOST_BUYERS = 3
 MOST_USERS = 20
 """Users whose learning of a day is asked for."""
+MOST_PARENTS, ENOUGH_ROWS = 5, 20
+"""Lists of one parent each that are asked for at most, and rows after which no further one is."""
 BUYER_WEEKS = 2
 """A user's orders are all known if he registered no longer ago."""
 FAR_PAGE = 5000
@@ -68,9 +70,10 @@ class Notes:
 
 
 def is_spare(name: str | None) -> bool:
-    """Whether a list is read for hints alone, and hints are off; or is one of `XIAOE_MORE_LISTS`."""
-    is_more = name in RESOURCES and RESOURCES[name].more is not None
-    return is_more or (name == ORDER_ORIGINS.name and "list" not in settings.hints())
+    """Whether nothing reads a list: hints are off, or `XIAOE_MORE_LISTS` does not name it."""
+    more = RESOURCES[name].more if name in RESOURCES else None
+    is_off = more is not None and more not in settings.more_lists()
+    return is_off or (name == ORDER_ORIGINS.name and "list" not in settings.hints())
 
 
 def _keyed(reply: Reply) -> list[tuple[str, dict[str, Any]]]:
@@ -224,32 +227,43 @@ def _changed_orders(notes: Notes) -> None:
 
 
 def _more_lists(notes: Notes) -> None:
-    """A page of each list of `XIAOE_MORE_LISTS`, of parents that the shop has; none has to be granted."""
-    streams = [key for key, row in _keyed(notes.first[LIVE_STREAMS.name]) if str(row.get("alive_state")) != "0"]
+    """Pages of each list of `XIAOE_MORE_LISTS`, of parents that the shop has; none has to be granted."""
+    begun = {key: start for key, row in _keyed(notes.first[LIVE_STREAMS.name])
+             if (start := moment(row.get(TIMES[LIVE_STREAMS.name]))) and start <= notes.now}  # fmt: skip
+    streams = sorted(begun, key=lambda key: begun[key], reverse=True)
     users = notes.first[USERS.name].keys[:MOST_USERS]
-    buyers = [str(row["user_id"]) for row in notes.first[ORDERS.name].rows if row.get("user_id")]
-    yesterday = f"{notes.now - DAY:%Y-%m-%d}"
-    _sample(notes, LIVE_VIEWERS, {"resource_id": streams[0]} if streams else None, *streams[:1])
-    _sample(notes, LEARNING_DAYS, {"date": yesterday, "user_id_list": users} if users else None, yesterday)
-    _sample(notes, LEARNING_PROGRESS, {"user_id": buyers[0]} if buyers else None, *buyers[:1])
-    promoters = _sample(notes, PROMOTERS, {})
-    known = promoters.keys[:1] if promoters else []
-    _sample(notes, PROMOTER_CUSTOMERS, {"user_id": known[0], "bind_state": 0} if known else None, *known)
+    buyers = dict.fromkeys(str(row["user_id"]) for row in notes.first[ORDERS.name].rows if row.get("user_id"))
+    days = [f"{notes.now - back * DAY:%Y-%m-%d}" for back in range(1, MOST_PARENTS + 1)] if users else []
+    _samples(notes, LIVE_VIEWERS, [(stream, {"resource_id": stream}) for stream in streams])
+    _samples(notes, LEARNING_DAYS, [(day, {"date": day, "user_id_list": users}) for day in days])
+    _samples(notes, LEARNING_PROGRESS, [(buyer, {"user_id": buyer}) for buyer in buyers])
+    promoters = _samples(notes, PROMOTERS, [(None, {})])
+    known = [key for reply in promoters for key in reply.keys]
+    _samples(notes, PROMOTER_CUSTOMERS, [(key, {"user_id": key, "bind_state": 0}) for key in known])
 
 
-def _sample(notes: Notes, resource: Resource, fields: dict[str, Any] | None, parent: str | None = None) -> Reply | None:
-    """The first page of a list that need not be granted; None where the shop has nobody to ask for."""
-    if fields is None:
-        return None
-    request = resource.request({**fields, **resource.paging.fields(1, None)}, resource.largest_page)
-    reply = notes.asker.ask(resource, request, once=True, parent=parent)
-    if reply.error:
+def _samples(notes: Notes, resource: Resource, asked: Sequence[tuple[str | None, dict[str, Any]]]) -> list[Reply]:
+    """First pages of a list that need not be granted, of one parent after the other until there are rows to judge by.
+
+    Args:
+        notes: The check.
+        resource: The list.
+        asked: Parents, and what is sent for each; none where the shop has nobody to ask for.
+    """
+    replies: list[Reply] = []
+    for parent, fields in asked[:MOST_PARENTS]:
+        request = resource.request({**fields, **resource.paging.fields(1, None)}, resource.largest_page)
+        replies.append(notes.asker.ask(resource, request, once=True, parent=parent))
+        if replies[-1].error or sum(len(reply.raws) for reply in replies) >= ENOUGH_ROWS:
+            break
+    good = [reply for reply in replies if not reply.error]
+    if good:
+        notes.note(probes.granted(resource, good, good[0].total))
+    elif replies:
         level = Level.REMARK if resource.more in settings.more_lists() else Level.UNKNOWN
         facts = {"interface": resource.endpoint.strip("/"), "name": resource.more}
         notes.note(Finding("more_not_granted", level, resource.name, facts))
-    else:
-        notes.note(probes.granted(resource, [reply], reply.total))
-    return reply
+    return good
 
 
 def _buyers(notes: Notes) -> list[tuple[Any, Sequence[dict[str, Any]]]]:

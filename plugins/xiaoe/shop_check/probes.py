@@ -293,7 +293,7 @@ def readable(resource: Resource, reading: Reading, missing: Sequence[str], unkno
         facts = {"rows": rows, "refused": reading.refused, "fields": _counts(reading.blamed)}
         found.append(Finding("rows_refused", Level.BAD if bad else Level.REMARK, name, facts))
     if reading.fields:
-        bad = max(reading.fields.values()) > UNREADABLE_SHARE * rows
+        bad = max(reading.fields.values()) > max(1, UNREADABLE_SHARE * rows)
         facts = {"rows": len(reading.typed), "fields": _counts(reading.fields)}
         found.append(Finding("fields_unreadable", Level.BAD if bad else Level.REMARK, name, facts))
     if not found:

@@ -131,9 +131,11 @@ class SliceReader:
                     )
                     return [staged]
                 looked_again = True
-            log.warning(
+            is_usual = len(readings) == 1 and not (self._resource.tells_total or readings[0].outcome.totals)
+            log.log(
+                logging.DEBUG if is_usual else logging.WARNING,
                 "%s: pass %s: %s",
-                part.window,
+                part.parent_id or part.window,
                 len(readings),
                 messages.incomplete(self._resource, part, readings, self._cap),
             )

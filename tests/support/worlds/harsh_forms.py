@@ -43,6 +43,8 @@ _TIMES: Sequence[Form] = (
 FORMS: Mapping[str, Sequence[Form]] = {
     "id": (str, lambda name: int(name) if name.isdigit() else name),
     "text": (str,),
+    "bytes": (lambda text: text.replace("\ufffd", "\udcff"),),
+    "percent": (int, str, float, lambda share: f"{share}.00"),
     "digits": (str, int),
     "code": (int, str, float, lambda code: f" {code} "),
     "flag": (int, str, bool, lambda flag: "true" if flag else "False"),
@@ -62,19 +64,21 @@ FORMS: Mapping[str, Sequence[Form]] = {
     "amount": (str, float, lambda amount: f"{amount:,}", lambda amount: f"¥{amount:,}"),
     "time": _TIMES,
 }  # fmt: skip
-"""Kind → forms of a value that is there."""
+"""Kind → forms of a value that is there; of `bytes`, one that is no UTF-8 stands for U+FFFD."""
 NOTHING: Mapping[str, Sequence[Any]] = {
     "time": (
         None, "", "0000-00-00 00:00:00", 0, "-0001-11-30 00:00:00", "1970-01-01 08:00:00", "--", "0",
         "1970-01-01T00:00:00Z", "0001-01-01 00:00:00", False,
     ),
-    "id": (None,), "text": (None,), "digits": (None,), "entries": (None,),
+    "id": (None,), "text": (None,), "bytes": (None,), "digits": (None,), "entries": (None,),
 }  # fmt: skip
 """Kind → forms of "none"; of a kind that is not here: null, an empty text, dashes."""
 _NONE = (None, "", "--", " ")
 ODD: Mapping[str, Sequence[Any]] = {
     "id": ({"id": 7}, [1]),
     "text": ("长" * 22_000,),
+    "bytes": ("长" * 22_000,),
+    "percent": ("一半", "8,5", [50]),
     "digits": ("长" * 22_000,),
     "code": ("待确认", 1.5, "7元"),
     "flag": ("也许", 0.5),

@@ -4,7 +4,7 @@ It shares nothing with the emulator and nothing with the client, so what both of
 is plain Python values, by the columns of docs/database.md. Every answer varies in form (`harsh_forms`); one row in
 twenty has one field that nobody can read; each list holds an element without a key, which its total does not count;
 both ends of a window of orders and the last day of after-sales are excluded; live streams tell no total; a total is
-text.
+text. Viewers, learning and promoters: `harsh_more`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from typing import Any
 from zlib import crc32
 
 from support.servers.wire import Seen, Wire, http, serving
+from support.worlds import harsh_more
 from support.worlds.harsh_forms import dressed, odd, unix
+from support.worlds.harsh_rows import EVERY, Body, Fact, Row, error, keyless, numbered, page
 
-Body = Mapping[str, Any]
-EVERY = 20
-"""One row of so many has a field that cannot be read."""
 NOW = datetime(2026, 11, 20, 12)
 BEGIN = datetime(2026, 9, 21)
 ORDER_STATES = {1: "支付成功", 3: "已退款", 6: "超时未支付自动取消", 8: "退款中", 10: "退款成功", 11: "部分退款"}
@@ -39,60 +38,6 @@ SALE_STATUSES = {0: "下架", 1: "上架", 2: "待上架"}
 ALIVE_TYPES = {10: "横屏", 11: "竖屏", 12: "语音", 13: "录播"}
 ALIVE_STATES = {0: "未开始", 1: "直播中", 2: "已结束"}
 TITLES = ("Python 入门", "七天写作营 😀", '"引号"\t与制表符', "换行\n课", "C:\\new\\table")
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One field of a row: what is true, and how it may be written.
-
-    Args:
-        field: Its name in the API.
-        column: Its name in the warehouse.
-        kind: Of `harsh_forms.FORMS`.
-        value: Plain; None for "none".
-        words: Code → published word.
-    """
-
-    field: str
-    column: str
-    kind: str
-    value: Any
-    words: Mapping[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a list; the first fact is its key, and `time` what windows go by."""
-
-    number: int
-    time: datetime
-    facts: tuple[Fact, ...]
-
-    @property
-    def key(self) -> str:
-        """Its key, as the warehouse has it."""
-        return str(self.facts[0].value)
-
-    @property
-    def odd(self) -> Fact | None:
-        """The fact that nobody can read, in every twentieth row another one."""
-        turn, place = divmod(self.number, EVERY)
-        return self.facts[1 + turn % (len(self.facts) - 1)] if place == 7 else None
-
-    def stored(self, *unread: str) -> dict[str, Any]:
-        """Column → value as the warehouse has to hold it; unreadable columns and their texts are None."""
-        if self.odd:
-            unread = (*unread, self.odd.column)
-        found: dict[str, Any] = {}
-        for fact in self.facts:
-            value = None if fact.column in unread else fact.value
-            is_list = fact.kind == "codes" and value is not None
-            found[fact.column] = ",".join(map(str, value)) if is_list else value
-            if fact.words:
-                codes = () if value is None else value if is_list else (value,)
-                found[f"{fact.column}_text"] = ",".join(fact.words[code] for code in codes) or None
-        marked = [fact.column for fact in self.facts if fact.column in unread]
-        return {**found, "problem_columns": ",".join(marked) or None}
 
 
 def orders() -> list[Row]:
@@ -289,7 +234,9 @@ class HarshShop:
         gone: (list, field of the API) that no row has.
         largest_page: Rows that a page of products holds at most.
         refuses_larger: Whether asking for more of them is an error; else as many come.
+        refused: Parents whose lists answer with an error.
         asked: Path → calls so far.
+        of_parent: (list, parent) → calls so far.
     """
 
     mood: int = 0
@@ -298,7 +245,9 @@ class HarshShop:
     lists: dict[str, list[Row]] = field(default_factory=dict)
     largest_page: int = 100
     refuses_larger: bool = False
+    refused: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
+    of_parent: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         sold = orders()
@@ -306,6 +255,7 @@ class HarshShop:
             "orders": sold, "refunds": after_sales(sold), "users": users(sold), "products": products(),
             "live_streams": live_streams(),
         }  # fmt: skip
+        self.lists |= harsh_more.lists(self.lists, NOW)
 
     def problems(self) -> set[tuple[str, str, str]]:
         """(list, key, field) of every field that cannot be read, as things stand."""
@@ -337,23 +287,23 @@ class HarshShop:
         end = body.get("end_time", unix(NOW))
         begin = body.get("begin_time", end - 86_400)
         if end - begin > 7 * 86_400 + 1:
-            return _error(1002, "time range is too long")
+            return error(1002, "time range is too long")
         known = [(row, self.sent("orders", row)) for row in self.lists["orders"]]
-        known += [(row, _keyless("order_id", self.sent("orders", row))) for row in self.lists["orders"][100:400:200]]
+        known += [(row, keyless("order_id", self.sent("orders", row))) for row in self.lists["orders"][100:400:200]]
         known.sort(key=lambda pair: pair[0].time)
         inside = [pair for pair in known if begin < unix(pair[0].time) < end]
         for name in ("order_id", "user_id"):
             if name in body:
                 inside = [(row, one) for row, one in inside if str(one.get(name)) == str(body[name])]
-        return _numbered([one for _, one in inside], "order_id", body, "page_index", 200, "total")
+        return numbered([one for _, one in inside], "order_id", body, "page_index", 200, "total")
 
     def _list_refunds(self, body: Body) -> dict[str, Any]:
         """Latest change first; the last day of the range is not in it."""
         first, _, last = body["created_at"].partition("||")
         inside = [row for row in self.lists["refunds"] if first <= f"{row.time:%Y-%m-%d}" < last]
         found = [self.sent("refunds", row) for row in inside]
-        found += [_keyless("aftersale_id", self.sent("refunds", row)) for row in inside if row.number == 40]
-        return _numbered(found, "aftersale_id", body, "page_index", 100, "row_count")
+        found += [keyless("aftersale_id", self.sent("refunds", row)) for row in inside if row.number == 40]
+        return numbered(found, "aftersale_id", body, "page_index", 100, "row_count")
 
     def _list_users(self, body: Body) -> dict[str, Any]:
         """By cursor, newest first; the element without a key stands last on the first page and has no cursor."""
@@ -371,20 +321,20 @@ class HarshShop:
         size = min(int(body.get("page_size", 10)), 50)
         names = [one.get("es_skip", {}).get("id") for one in found]
         begin = names.index(body["es_skip"]["id"]) + 1 if "es_skip" in body else 0
-        return _page(found[begin : begin + size], total, "total")
+        return page(found[begin : begin + size], total, "total")
 
     def _list_products(self, body: Body) -> dict[str, Any]:
         found = [self.sent("products", row) for row in self.lists["products"]]
         found[90:90] = [{"goods_name": "filler"}] if found else []
         if self.refuses_larger and int(body.get("page_size", 10)) > self.largest_page:
-            return _error(1002, "page_size is too large")
-        return _numbered(found, "resource_id", body, "page", self.largest_page, "total")
+            return error(1002, "page_size is too large")
+        return numbered(found, "resource_id", body, "page", self.largest_page, "total")
 
     def _list_live_streams(self, body: Body) -> dict[str, Any]:
         """Tells no total."""
         found = [self.sent("live_streams", row) for row in self.lists["live_streams"]]
         found += [{"id": " ", "title": "filler"}] if found else []
-        return _numbered(found, "id", body, "page", 100, None)
+        return numbered(found, "id", body, "page", 100, None)
 
     def answer(self, path: str, body: Body) -> dict[str, Any]:
         """The answer to a call."""
@@ -398,37 +348,20 @@ class HarshShop:
         }
         if path.startswith("/token"):
             return {"code": 0, "message": "ok", "data": {"access_token": "xe_harsh", "expires_in": "7200"}}
+        if path in harsh_more.SERVED:
+            return harsh_more.SERVED[path](self, body)
         if path not in serve:
-            return _error(2052, "no such interface")
+            return error(2052, "no such interface")
         return serve[path](body)
 
     def __call__(self, seen: Seen) -> bytes:
         """The answer's bytes, for `support.servers.wire`."""
         content = self.answer(seen.path, json.loads(seen.body or b"{}"))
-        return http("200 OK", json.dumps(content, ensure_ascii=False).encode(), "Content-Type: application/json")
-
-
-def _error(code: int, why: str) -> dict[str, Any]:
-    return {"code": code, "message": why, "data": None}
-
-
-def _keyless(key: str, sent: dict[str, Any]) -> dict[str, Any]:
-    """The element without its key, as in samples of the documentation."""
-    return {name: value for name, value in sent.items() if name != key}
-
-
-def _numbered(
-    found: Sequence[dict[str, Any]], key: str, body: Body, page_key: str, most: int, total_key: str | None
-) -> dict[str, Any]:
-    """A page by number; the total counts only what has a key."""
-    size = min(int(body.get("page_size", most)), most)
-    begin = (int(body.get(page_key, 1)) - 1) * size
-    return _page(found[begin : begin + size], sum(str(one.get(key, " ")) > " " for one in found), total_key)
-
-
-def _page(rows: Sequence[dict[str, Any]], total: int, total_key: str | None) -> dict[str, Any]:
-    told = {} if total_key is None else {total_key: str(total)}
-    return {"code": "0", "message": "success", "data": {**told, "list": list(rows) or None, "trace": "t"}}
+        return http(
+            "200 OK",
+            json.dumps(content, ensure_ascii=False).encode(errors="surrogateescape"),
+            "Content-Type: application/json",
+        )
 
 
 @contextmanager
