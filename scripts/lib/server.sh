@@ -1,11 +1,12 @@
-# Sourced: one private database server - its place, set-up, start and stop.
+# Sourced: one private database server - its place, set-up, start and stop. seekdb.sh has what seekdb does otherwise.
 # shellcheck shell=bash
 #
 #   mysql    MySQL of Debian sid (9.7 when this was written), unpacked, run with its own loader and libraries
 #   mariadb  MariaDB 10.11 of Debian bookworm, likewise
 #   system   the mysqld or mariadbd found on PATH, on a data folder of ours
+#   seekdb   OceanBase's engine, as the PyPI package pylibseekdb brings it (seekdb.sh)
 
-KINDS=(mysql mariadb system)
+KINDS=(mysql mariadb system seekdb)
 TREES=${XIAOE_TREES:-$LOCAL} # unpacked packages; tests share one set between many folders
 MARIADB_SUITE=${XIAOE_MARIADB_SUITE:-bookworm}
 
@@ -17,6 +18,7 @@ use_server() {
   RUN=$ROOT/run
   LOG=$RUN/error.log
   TREE=$TREES/$KIND/tree
+  FOLDER=--datadir=$DATA # the argument that tells our process from others
   case $KIND in
     mysql) PROGRAM=/usr/sbin/mysqld FLAVOUR=mysql ;;
     mariadb) PROGRAM=/usr/sbin/mariadbd FLAVOUR=mariadb ;;
@@ -26,6 +28,7 @@ use_server() {
       FLAVOUR=mysql
       if [ -n "$PROGRAM" ] && "$PROGRAM" --no-defaults --version 2>/dev/null | grep -qi mariadb; then FLAVOUR=mariadb; fi
       ;;
+    seekdb) PROGRAM=$TREE/pylibseekdb/seekdb FLAVOUR=seekdb FOLDER=--base-dir=$DATA ;;
     *) die "no such server: $KIND (there are ${KINDS[*]})" ;;
   esac
 }
@@ -47,6 +50,7 @@ fetch_server() {
     mysql) fetch_tree "$TREE" mysql-server-core sid || { [ $own = 1 ] && fetch_tree "$TREE" mysql-server-core own; } ;;
     mariadb) fetch_tree "$TREE" mariadb-server-core "$MARIADB_SUITE" ||
       { [ $own = 1 ] && fetch_tree "$TREE" mariadb-server-core own; } ;;
+    seekdb) fetch_seekdb ;;
   esac
 }
 
@@ -92,6 +96,7 @@ set_options() {
 
 prepare() {
   mkdir -p "$DATA" "$RUN"
+  [ "$FLAVOUR" != seekdb ] || return 0
   set_command
   set_account
   set_options
@@ -113,6 +118,7 @@ mariadb_bootstrap_sql() {
 
 initialise() {
   local out=$RUN/initialise.log
+  [ "$FLAVOUR" != seekdb ] || { new_password; return 0; }
   say "setting up $KIND in $DATA"
   find "$DATA" -mindepth 1 -delete # left by an interrupted attempt
   if [ "$FLAVOUR" = mysql ]; then
@@ -125,8 +131,10 @@ initialise() {
       --max-allowed-packet=8M <"$RUN/bootstrap.sql" >"$out" 2>&1 9>&-
   fi || { tail -n 10 "$out" >&2; say "$KIND could not be set up"; return 1; }
   rm -f "$RUN/bootstrap.sql"
-  (umask 077; od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$ROOT/password")
+  new_password
 }
+
+new_password() { (umask 077; od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$ROOT/password"); }
 
 # Run by the server itself at every start, so no client is needed: one statement a line. The application's user
 # has every right on databases whose name begins with xiaoe, and may create users (bi_reader) and grant them such
@@ -150,7 +158,7 @@ startup_sql() {
 server_pid() {
   local pid
   pid=$(cat "$RUN/pid" 2>/dev/null) && [ -n "$pid" ] || return 1
-  if ! tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -Fxq -- "--datadir=$DATA"; then
+  if ! tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -Fxq -- "$FOLDER"; then
     if [ -d "/proc/$pid" ]; then say "process $pid is not our $KIND: left alone"; fi
     return 1
   fi
@@ -176,6 +184,7 @@ PYTHON
 }
 
 launch() {
+  [ "$FLAVOUR" != seekdb ] || { launch_seekdb "$1"; return; }
   local port=$1 options=(
     "--port=$1" --bind-address=127.0.0.1 "--log-error=$LOG" "--init-file=$RUN/startup.sql"
     --local-infile=1 --character-set-server=utf8mb4 --max-allowed-packet=256M
@@ -205,11 +214,13 @@ launch() {
   echo "$port" >"$ROOT/port"
 }
 
+is_ready() { if [ "$FLAVOUR" = seekdb ]; then seekdb_is_ready; else grep -q 'ready for connections' "$LOG"; fi; }
+
 # Up to two minutes: crash recovery of a large data folder on a busy machine takes its time.
 wait_until_ready() {
   local pid=$1 i
   for ((i = 0; i < 1200; i++)); do
-    if grep -q 'ready for connections' "$LOG"; then return 0; fi
+    if is_ready; then return 0; fi
     # Not its command line: that is empty for a moment while a process becomes another program.
     case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in '' | Z* | X*) break ;; esac
     sleep 0.1
@@ -237,7 +248,7 @@ start_server() {
   launch "$port"
   if wait_until_ready "$(cat "$RUN/pid")"; then
     rm -f "$RUN/startup.sql"
-    say "$KIND $(version) runs on 127.0.0.1:$port"
+    say "$KIND $(version) runs on $([ "$FLAVOUR" = seekdb ] && echo "$DATA/run/sql.sock" || echo "127.0.0.1:$port")"
   else
     stop_running
     rm -f "$RUN/startup.sql"
@@ -270,5 +281,6 @@ stop_server() {
 }
 
 print_dsn() {
+  [ "$FLAVOUR" != seekdb ] || { seekdb_dsn; return; }
   echo "mysql://xiaoe:$(cat "$ROOT/password")@127.0.0.1:$(cat "$ROOT/port")/xiaoe?charset=utf8mb4"
 }

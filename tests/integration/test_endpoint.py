@@ -39,6 +39,19 @@ def test_what_a_server_says_it_is(variables: dict[str, str], said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("variables", "is_it"),
+    [
+        ({"version": "5.7.25-OceanBase-v4.2.1.8", "version_comment": "OceanBase_CE 4.2.1.8"}, True),
+        ({"version": "5.7.25-OceanBase seekdb-v1.4.0.0", "version_comment": "OceanBase 4.3.5.3 seekdb"}, True),
+        ({"version": "10.11.6-MariaDB", "version_comment": "Debian 12"}, False),
+        ({"version": "9.7.0", "version_comment": "MySQL Community Server - GPL"}, False),
+    ],
+)
+def test_oceanbase_is_known_by_what_it_says(variables: dict[str, str], is_it: bool) -> None:
+    assert endpoint.is_oceanbase(variables) == is_it
+
+
+@pytest.mark.parametrize(
     ("reads", "writes", "refused"),
     [("a:3306, server_id 1", "a:3306, server_id 1", False), ("a:3306, server_id 2", "a:3306, server_id 1", True),
      ("", "a", False), ("a", "", False)],

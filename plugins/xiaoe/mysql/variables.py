@@ -17,6 +17,8 @@ from MySQLdb import Error
 from xiaoe.exceptions import XiaoeConfigError
 
 _NO_LIMIT = 2**64 - 1
+_ALL_ROWS = 2**63 - 1
+"""More is refused by OceanBase, which then could not even be asked what it is."""
 _IDLE_SECONDS = 600
 """Of a client that lost its power: then the server drops its locks."""
 _STEADY = 600
@@ -49,7 +51,7 @@ PINNED: dict[str, int | float | str] = {
     "alter_algorithm": "DEFAULT",
     "explicit_defaults_for_timestamp": 1,
     # How much a statement may read, write and take
-    "sql_select_limit": _NO_LIMIT,
+    "sql_select_limit": _ALL_ROWS,
     "max_join_size": _NO_LIMIT,
     "sql_big_selects": 1,  # behind max_join_size, which sets it
     "sql_safe_updates": 0,
@@ -77,7 +79,7 @@ PINNED: dict[str, int | float | str] = {
 }
 """Variable → value, in the order in which they are set."""
 _FIRST = (
-    f"SET SESSION sql_select_limit = {_NO_LIMIT}, SESSION max_join_size = {_NO_LIMIT}, SESSION sql_big_selects = 1"
+    f"SET SESSION sql_select_limit = {_ALL_ROWS}, SESSION max_join_size = {_NO_LIMIT}, SESSION sql_big_selects = 1"
     f" /*M!, SESSION max_statement_time = 0, SESSION tmp_disk_table_size = {_NO_LIMIT} */"
 )
 """What would spoil the reading of the others; the comment is SQL for MariaDB."""

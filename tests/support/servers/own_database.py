@@ -15,11 +15,11 @@ REPO = Path(__file__).parents[3]
 
 
 class Server:
-    """A MySQL or MariaDB in a folder of its own; it may be killed.
+    """A server in a folder of its own; it may be killed.
 
     Args:
         folder: For its data.
-        kind: `mysql` or `mariadb`.
+        kind: `mysql`, `mariadb` or `seekdb`.
         has_log: Whether it keeps a binary log.
     """
 
