@@ -8,7 +8,7 @@ RUN = PYTHONPATH=scripts:include $(PYTHON_BIN) -m
 # Database servers are in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help install check test chaos lint format lock audit sbom docs mysql mysql-stop stack-test stack-digests clean migrate health grants sync check-shop replay benefit-policy import-reviews backup journal restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-marts bench-rest mutants stack-scale
+.PHONY: help install check test chaos lint format lock audit sbom matrix upgrade-test docs mysql mysql-stop stack-test stack-digests clean migrate health grants sync check-shop replay benefit-policy import-reviews backup journal restore rebuild export today-link push import-csv import-targets demo demo-stop bi bi-stop env bench bench-growth bench-marts bench-rest mutants stack-scale
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ audit: install  ## known vulnerabilities of what the images pin; needs a vulnera
 
 sbom: install  ## what the images hold: bills of materials (CycloneDX) and licences, in .local/sbom/
 	@scripts/sbom
+
+matrix: install  ## imports the DAGs and tests with each Python here, locked and newest requirements, the next Airflow (ONLY='3.11/locked 3.12/newest')
+	@ONLY='$(ONLY)' scripts/matrix $(ARGS)
+
+upgrade-test: install  ## upgrade an installation in mid-run from the previous release, and go back; compares every table (FROM=revision)
+	@$(RUN) upgrade $(FROM)
 
 docs: install  ## regenerate the tables in docs/ from the code
 	@$(PYTHON_BIN) scripts/docs.py

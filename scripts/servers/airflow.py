@@ -38,10 +38,20 @@ class Standalone:
         home: Its AIRFLOW_HOME: logs, page store, SQLite.
         port: Port of the web server; None: a free one.
         database: SQLAlchemy URI of its metadata database; None: SQLite in `home`.
+        root: The checkout whose DAGs run.
+        python: The interpreter of its virtual environment.
     """
 
-    def __init__(self, home: Path, port: int | None = None, database: str | None = None) -> None:
-        self.home = home
+    def __init__(
+        self,
+        home: Path,
+        port: int | None = None,
+        database: str | None = None,
+        *,
+        root: Path = ROOT,
+        python: Path = Path(sys.executable),
+    ) -> None:
+        self.home, self.root, self.python = home, root, python
         self.database = database or f"sqlite:///{home}/airflow.db"
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -54,7 +64,7 @@ class Standalone:
         self.home.mkdir(parents=True, exist_ok=True)
         with open(self.home / "standalone.log", "ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [Path(sys.executable).with_name("airflow"), "standalone"],
+                [self.python.with_name("airflow"), "standalone"],
                 env={**os.environ, **self.settings(), **environment},
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -126,14 +136,20 @@ class Standalone:
             self.process.wait()
             self.process = None
 
+    def kill(self) -> None:
+        """Kill the whole group, as a power failure does; returns when it is gone."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.stop()
+
     def settings(self) -> dict[str, str]:
         """The environment for commands that use this Airflow."""
         return {
             "AIRFLOW_HOME": str(self.home),
             # `airflow standalone` starts its parts by the bare name `airflow`.
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "PATH": f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.root / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.root / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH": "20000",  # the merge's complete SQL
             "AIRFLOW__CORE__PARALLELISM": "4",

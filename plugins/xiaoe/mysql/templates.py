@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -16,8 +17,13 @@ _END = re.compile(r"(?<=;)\s*(?=[A-Z]|\Z)")
 
 def render(template: str, **values: Any) -> str:
     """A template below include/sql, as SQL."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(settings.INCLUDE_DIR / "sql"))  # noqa: S701 - no HTML
-    return environment.get_template(template).render(**values)
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """It keeps templates compiled, which takes longer than most of them run."""
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(settings.INCLUDE_DIR / "sql"))  # noqa: S701 - no HTML
 
 
 def split_statements(sql: str) -> list[str]:

@@ -30,6 +30,7 @@ from emulator.process import airflow_connection, flags
 from emulator.truth import TRUTHS
 from support.worlds.runs import unhurried
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, merge_sql, unbalanced
+from support.worlds.swift import Killed, hurry
 from xiaoe import clock
 from xiaoe.alerts import callbacks, delivery
 from xiaoe.api import hook
@@ -55,10 +56,6 @@ _TRIES = 4
 _REACH = timedelta(days=85)
 """Within the nightly rescan's: what changes in an older order and has no after-sale, nobody sees."""
 _FAULTS = ("http_500", "http_502", "http_429", "non_json", "code_1001", "code_2008", "null_data")
-
-
-class Killed(BaseException):
-    """The worker is gone: nothing that it would do afterwards happens."""
 
 
 class Job(NamedTuple):
@@ -115,9 +112,12 @@ class Installation:
         database: Migrated and empty.
         monkeypatch: Puts the virtual time into the package.
         store: For pages.
+        is_calm: Syncs run less often, so that a long time can be lived.
     """
 
-    def __init__(self, seed: int, database: Database, monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+    def __init__(
+        self, seed: int, database: Database, monkeypatch: pytest.MonkeyPatch, store: Path, *, is_calm: bool = False
+    ) -> None:
         self.seed, self.database = seed, database
         self.now = BEGIN
         self.counts: Counter[str] = Counter()
@@ -138,7 +138,7 @@ class Installation:
         monkeypatch.setattr(self.api.clock, "elapsed", lambda: float(self.api.clock.now()))  # no real time
         database.rows("DELETE FROM api_tokens")  # perhaps of a later time
         self._install(monkeypatch, store)
-        every = {name: range(first, 1440, step) for name, (first, step) in _PACE.items()}
+        every = {name: range(first, 1440, step) for name, (first, step) in (_CALM if is_calm else _PACE).items()}
         self._jobs = [
             Job("xiaoe_orders_incremental", every["half hour"], lambda: self._sync("orders", "incremental")),
             Job("xiaoe_orders_rescan", every["hour"], lambda: self._sync("orders", "rescan")),
@@ -169,21 +169,19 @@ class Installation:
 
     def _dated_and_killed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Sessions have the virtual time, and end in the middle when the worker is killed."""
-        begin, execute = Session.__init__, Session.execute
+        begin = Session.__init__
 
         def dated(session: Session, connection: Any, where: str) -> None:
             begin(session, connection, where)
             connection.query(f"SET timestamp = {self.now.timestamp()}")
 
-        def struck(session: Session, sql: str, parameters: Any = ()) -> int:
+        def is_due() -> bool:
             if self._kill_in is not None:
                 self._kill_in -= 1
-                if self._kill_in < 0:
-                    raise Killed
-            return execute(session, sql, parameters)
+            return self._kill_in is not None and self._kill_in < 0
 
         monkeypatch.setattr(Session, "__init__", dated)
-        monkeypatch.setattr(Session, "execute", struck)
+        self.connections = hurry(monkeypatch, is_due)
 
     def _in_utc(self) -> datetime:
         return self.now.astimezone(timezone.utc)
@@ -362,3 +360,12 @@ _PACE = {
     "day at 3": (181, 1440),
 }
 """Name → the first minute of a day, and every how many minutes."""
+_CALM = {
+    **_PACE,
+    "half hour": (0, 60),
+    "hour": (1, 180),
+    "hour at 20": (20, 120),
+    "hour at 45": (45, 120),
+    "hour at 50": (50, 360),
+}
+"""The same, less often."""
