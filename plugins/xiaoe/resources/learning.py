@@ -84,7 +84,7 @@ def due_days(session: Session, shop_id: str, window: Window) -> list[Parent]:
         if window.begin == EVER and read is not None and read >= day.end + SETTLE:
             continue
         users = session.query(
-            f"SELECT user_id FROM users WHERE shop_id = %s AND (last_visited_at >= %s OR {_MAY_VISIT.format('')})"
+            f"SELECT user_id FROM users WHERE shop_id = %s AND (last_visited_at >= %s OR {_MAY_VISIT.format('')})"  # noqa: S608 - ours
             " AND absent_since IS NULL AND (registered_at IS NULL OR registered_at < %s) ORDER BY user_id",
             (shop_id, beijing_text(day.begin), beijing_text(day.end)),
         )
@@ -101,7 +101,7 @@ def due_users(session: Session, shop_id: str, window: Window) -> list[Parent]:
     is_chosen = window.begin > EVER
     begin = window.begin if is_chosen else window.end - settings.learning_days()
     rows = session.query(
-        "SELECT o.user_id, r.observed_at FROM orders AS o"
+        "SELECT o.user_id, r.observed_at FROM orders AS o"  # noqa: S608 - ours
         " LEFT JOIN users AS u ON u.shop_id = o.shop_id AND u.user_id = o.user_id"
         " LEFT JOIN parent_readings AS r"
         " ON r.shop_id = o.shop_id AND r.resource = 'learning_progress' AND r.parent_id = o.user_id"

@@ -1,8 +1,9 @@
 """Viewers, learning and promoters of the harsh shop (`harsh_shop`), written from docs/xiaoe-api.md section 10 alone.
 
-A total is called `total` or `count`, is a number, a text, or not there; rows are a list or PHP's object with gaps, under
-either documented name; nothing at all has six forms. Texts hold bytes that are no UTF-8. One list of each kind gets a
-row, one loses one, between its first page and its second. Users of whom nobody knows when they came have learned, too.
+A total is called `total` or `count`, is a number, a text, or not there; rows are a list or PHP's object with gaps,
+under either documented name; nothing at all has six forms. Texts hold bytes that are no UTF-8. One list of each kind
+gets a row, one loses one, between its first page and its second. Users of whom nobody knows when they came have
+learned, too.
 """
 
 from __future__ import annotations
