@@ -292,8 +292,8 @@ def judge(*rows: Any) -> tuple[reading.Reading, list[Finding]]:
 
 def test_a_row_that_cannot_be_read_is_blamed_on_its_fields() -> None:
     good, bad = {"order_id": "a", "price": "1"}, {"order_id": "b", "price": "abc", "order_state": 1}
-    found, [refused, unreadable] = judge(good, bad, "no object")
-    assert (found.fields, found.blamed) == ({"price": 1}, {reading.NO_OBJECT: 1})
+    found, [refused, unreadable] = judge(good, bad, {**bad, "order_id": "c"}, "no object")
+    assert (found.fields, found.blamed) == ({"price": 2}, {reading.NO_OBJECT: 1})
     assert (refused.level, unreadable.level) == (Level.REMARK, Level.BAD)
     assert "abc" not in f"{refused}{unreadable}"
 
@@ -310,6 +310,16 @@ def test_a_row_that_is_refused_hides_no_field_that_is_broken_in_the_others() -> 
 def test_a_row_without_a_key_is_blamed_on_it() -> None:
     found, _ = judge({"price": "1"})
     assert (found.refused, found.blamed) == (1, {"order_id": 1})
+
+
+def test_the_only_row_stands_for_all() -> None:
+    _, [finding] = judge({"order_id": "b", "price": "abc"})
+    assert finding.level is Level.BAD
+
+
+def test_one_odd_row_of_two_is_a_remark() -> None:
+    _, [finding] = judge({"order_id": "a", "price": "1"}, {"order_id": "b", "price": "abc"})
+    assert finding.level is Level.REMARK
 
 
 def test_one_odd_row_of_many_is_a_remark() -> None:

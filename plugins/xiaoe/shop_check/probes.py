@@ -293,7 +293,8 @@ def readable(resource: Resource, reading: Reading, missing: Sequence[str], unkno
         facts = {"rows": rows, "refused": reading.refused, "fields": _counts(reading.blamed)}
         found.append(Finding("rows_refused", Level.BAD if bad else Level.REMARK, name, facts))
     if reading.fields:
-        bad = max(reading.fields.values()) > max(1, UNREADABLE_SHARE * rows)
+        worst = max(reading.fields.values())
+        bad = worst > max(1, UNREADABLE_SHARE * rows) or worst == len(reading.typed)
         facts = {"rows": len(reading.typed), "fields": _counts(reading.fields)}
         found.append(Finding("fields_unreadable", Level.BAD if bad else Level.REMARK, name, facts))
     if not found:
