@@ -23,7 +23,7 @@ from emulator.options import Options
 from emulator.order_list_2.endpoint import ChangedOrderEndpoint
 from emulator.orders.endpoint import OrderEndpoint
 from emulator.products.endpoint import ProductEndpoint
-from emulator.promoters.endpoint import CustomerEndpoint, PromoterEndpoint
+from emulator.promoters.endpoint import CustomerEndpoint, OrderPromoterEndpoint, PromoterEndpoint
 from emulator.refunds.endpoint import AfterSaleEndpoint
 from emulator.shop import Shop, open_shop
 from emulator.stats import Stats
@@ -42,6 +42,7 @@ _ALL: tuple[Endpoint, ...] = (
     LearningRecordEndpoint(),
     PromoterEndpoint(),
     CustomerEndpoint(),
+    OrderPromoterEndpoint(),
 )
 ENDPOINTS = {endpoint.path: endpoint for endpoint in _ALL}
 _TOKEN_WINDOW = 600.0

@@ -14,7 +14,7 @@ MESSAGE_KEYS = ("by_code", "msg", "message")
 JITTERS = ("per_state", "per_call")
 RESOURCES = (
     "orders", "refunds", "users", "products", "live_streams", "order_origins", "live_viewers", "learning_days",
-    "learning_progress", "promoters", "promoter_customers",
+    "learning_progress", "promoters", "promoter_customers", "order_promoters",
 )  # fmt: skip
 DELETED_PRODUCTS = ("listed", "dropped")
 USER_FILTERS = ("applied", "ignored", "refused")

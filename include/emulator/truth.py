@@ -76,6 +76,10 @@ def _promoter_customers(shop: Shop, begin: int, end: int, now: int) -> Rows:
     return promoters.brought(shop.app_id, shop.users, now)
 
 
+def _order_promoters(shop: Shop, begin: int, end: int, now: int) -> Rows:
+    return promoters.sales(shop.app_id, shop.orders, begin, end, now)
+
+
 TRUTHS: dict[str, Callable[[Shop, int, int, int], Rows]] = {
     "orders": _orders,
     "rejects": _rejects,
@@ -90,4 +94,5 @@ TRUTHS: dict[str, Callable[[Shop, int, int, int], Rows]] = {
     "learning_progress": _learning_progress,
     "promoters": _promoters,
     "promoter_customers": _promoter_customers,
+    "order_promoters": _order_promoters,
 }

@@ -276,6 +276,7 @@ RESOURCES = {
     "learning_progress": Text("学习进度", "Learning progress"),
     "promoters": Text("推广员", "Promoters"),
     "promoter_customers": Text("推广客户", "Promoters' customers"),
+    "order_promoters": Text("订单推广员", "Promoters of orders"),
     "benefits": Text("福利判定", "Benefits"),
     "marts": Text("报表汇总", "Marts"),
 }

@@ -59,7 +59,11 @@ DAGS = {
 MORE = {
     "xiaoe_live": [("live_viewers", "incremental")],
     "xiaoe_learning": [("learning_days", "incremental"), ("learning_progress", "incremental")],
-    "xiaoe_promoters": [("promoters", "whole"), ("promoter_customers", "incremental")],
+    "xiaoe_promoters": [
+        ("promoters", "whole"),
+        ("promoter_customers", "incremental"),
+        ("order_promoters", "incremental"),
+    ],
 }
 """The same, behind the lists that name their parents."""
 QUALITY = "xiaoe_quality"

@@ -11,6 +11,7 @@ from conftest import DAY
 VIEWERS, PROGRESS = "xe.alive.user.list/1.0.0", "xe.user.learning.records.get/1.0.0"
 DAYS = "xe.learning_records.daily.get/1.0.0"
 PROMOTERS, CUSTOMERS = "xe.distributor.list.get/1.0.0", "xe.distributor.member.sub_customer/1.0.0"
+SALES = "xe.distributor.order.get/2.0.0"
 
 
 def ask(client, path, **body):
@@ -141,6 +142,20 @@ def test_promoters_and_their_customers_add_up(shop):
             name: (row["order_count"], row["status"]) for name, row in right.items()
         }
     assert ask(shop, CUSTOMERS, user_id="u_nobody")["code"] == 1002
+
+
+def test_an_order_has_the_promoter_that_order_list_2_names(shop):
+    sold = {row["order_id"]: row for row in truth(shop, "order_promoters")}
+    named = {row["order_id"]: row["share_user_id"] for row in truth(shop, "order_origins")}
+    assert {order: row["promoter_id"] for order, row in sold.items()}.items() <= named.items()
+    nobody = next(order for order, promoter in named.items() if promoter is None)
+    assert ask(shop, SALES, order_id=nobody)["data"] == []
+    assert ask(shop, SALES, order_id="o_none")["code"] == 1002
+    assert len(sold) > 5
+    for order, right in sold.items():
+        [row] = ask(shop, SALES, order_id=order)["data"]
+        assert row["distributor"]["user_id"] == right["promoter_id"]
+        assert int(row["status"]) == right["status"]
 
 
 def test_shops_spell_the_customers_list_differently(start):

@@ -19,7 +19,7 @@ from xiaoe.clock import BEIJING
 from xiaoe.exceptions import XiaoeIncompleteError
 from xiaoe.resources.learning import LEARNING_DAYS, LEARNING_PROGRESS
 from xiaoe.resources.live_viewers import HOURLY_FOR, LIVE_VIEWERS, REPLAY
-from xiaoe.resources.promoters import PROMOTER_CUSTOMERS, PROMOTERS
+from xiaoe.resources.promoters import ORDER_PROMOTERS, PROMOTER_CUSTOMERS, PROMOTERS
 from xiaoe.resources.registry import RESOURCES
 
 pytestmark = pytest.mark.mysql
@@ -27,8 +27,9 @@ on_one_server = pytest.mark.parametrize("migrated", servers()[:1], indirect=True
 """What rests on the API and on no server's SQL."""
 
 DAY = timedelta(days=1)
-EACH_LIST = ("live_viewers", "learning_days", "learning_progress", "promoter_customers")
+EACH_LIST = ("live_viewers", "learning_days", "learning_progress", "promoter_customers", "order_promoters")
 VIEWERS, DAYS = "xe.alive.user.list/1.0.0", "xe.learning_records.daily.get/1.0.0"
+SALES = "xe.distributor.order.get/2.0.0"
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +254,72 @@ def test_promoters_and_their_customers_equal_the_truth(
     assert unbalanced(database) == []
 
 
+SOLD = "SELECT * FROM bi_promoters_daily ORDER BY shop_id, day, promoter"
+
+
+@pytest.mark.parametrize("fault_rate", [0, 0.05])
+def test_orders_tell_their_promoters_as_order_list_2_does(
+    runs: TaskRunner, shop: Emulator, database: Database, monkeypatch: pytest.MonkeyPatch, fault_rate: float
+) -> None:
+    """Order by order or in that list: the views are the same; with the list on, no order is asked for."""
+    read(runs, "promoters", "whole")
+    read(runs, "orders", "history", **{"from": "2026-10-20", "to": "2026-11-20 12:00:00"})
+    shop.set_faults(rate=fault_rate)
+    read(runs, "order_promoters")
+    right = list(shop.truth("order_promoters", APP_ID))
+    assert len(right) > 5
+    assert unlike(held(database, "order_promoters"), right, "row_key") == []
+    assert unbalanced(database) == []
+    each, sold = promoted(database), database.rows(SOLD)
+    assert {row["order_id"] for row in right} == each.keys()
+    assert len(sold) > 5
+
+    monkeypatch.setenv("XIAOE_HINTS", "list")
+    read(runs, "order_origins", **{"from": "2026-10-20", "to": "2026-11-20 12:00:00"})
+    assert promoted(database).items() >= each.items()
+    assert database.rows(SOLD) == sold, "told by both, and counted once"
+    database.rows("DELETE FROM order_promoters")
+    database.rows("DELETE FROM parent_readings WHERE resource = 'order_promoters'")
+    assert promoted(database).items() >= each.items()
+    assert database.rows(SOLD) == sold
+    before = calls(shop, SALES)
+    read(runs, "order_promoters")
+    assert calls(shop, SALES) == before
+    assert held(database, "order_promoters") == []
+
+
+def promoted(database: Database) -> dict[str, str]:
+    """Order → promoter."""
+    rows = database.rows("SELECT order_id, promoter_id FROM promoted_orders")
+    assert len({row["order_id"] for row in rows}) == len(rows)
+    return {row["order_id"]: row["promoter_id"] for row in rows}
+
+
+def test_an_order_is_asked_once_and_again_when_it_changed_and_what_was_left_comes_first(
+    runs: TaskRunner, shop: Emulator, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(runs, "orders", "history", **{"from": "2026-10-20", "to": "2026-11-20 12:00:00"})
+    monkeypatch.setenv("XIAOE_NIGHTLY_CALLS", "4")
+    read(runs, "order_promoters")
+    first = asked(database, "order_promoters")
+    right = list(shop.truth("order_promoters", APP_ID))
+    assert 0 < len(first) < len(right)
+    changed = min(first)
+    runs.at(END + timedelta(hours=1))
+    database.rows("UPDATE orders SET observed_at = %s WHERE order_id = %s", [naive(END) - timedelta(hours=7), changed])
+    monkeypatch.setenv("XIAOE_NIGHTLY_CALLS", "100000")
+    read(runs, "order_promoters")
+    second = asked(database, "order_promoters")
+    later = {order for order, at in second.items() if at >= naive(END + timedelta(hours=1))}
+    assert later == (second.keys() - first.keys()) | {changed}
+    assert second[changed] == max(second.values()), "what was never read comes first"
+    assert {row["order_id"] for row in right} == second.keys()
+    assert unlike(held(database, "order_promoters"), right, "row_key") == []
+    before = calls(shop, SALES)
+    read(runs, "order_promoters")
+    assert calls(shop, SALES) == before
+
+
 # --- how many calls ------------------------------------------------------------------------------------
 
 
@@ -267,7 +334,14 @@ def twice(rows: int, size: int) -> int:
 
 
 def calls_a_night(
-    *, viewers: list[int], visitors: list[int], records: list[int], promoters: int, customers: list[int], budget: int
+    *,
+    viewers: list[int],
+    visitors: list[int],
+    records: list[int],
+    promoters: int,
+    customers: list[int],
+    sales: list[int],
+    budget: int,
 ) -> int:
     """What the declarations say that a night costs.
 
@@ -277,6 +351,7 @@ def calls_a_night(
         records: Of each buyer who is due.
         promoters: How many there are.
         customers: Of each promoter.
+        sales: Of each order by a promoter.
         budget: `XIAOE_NIGHTLY_CALLS`; a list that was begun is read to its end.
     """
     days = [min(LEARNING_DAYS.largest_page, users - at) for users in visitors for at in range(0, users, 100)]
@@ -286,6 +361,7 @@ def calls_a_night(
         + min(budget, sum(twice(rows, LEARNING_PROGRESS.largest_page) for rows in records))
         + pages(promoters, PROMOTERS.largest_page)
         + min(budget, sum(pages(rows, PROMOTER_CUSTOMERS.largest_page) for rows in customers))
+        + min(budget, sum(pages(rows, ORDER_PROMOTERS.largest_page) for rows in sales))
     )
 
 
@@ -324,6 +400,7 @@ def test_a_night_costs_what_the_declarations_say(
         records=listed["learning_progress"],
         promoters=database.value("SELECT COUNT(*) FROM promoters"),
         customers=listed["promoter_customers"],
+        sales=listed["order_promoters"],
         budget=20_000,
     )
     assert 400 < declared <= made, "as the emulator has counted"
@@ -344,6 +421,7 @@ def test_large_shops_stay_within_what_a_night_allows(users: int, streams: int, n
         records=[10] * (users // 20),
         promoters=users // 1000,
         customers=[50] * (users // 1000),
+        sales=[],
         budget=20_000,
     )
     assert (made, sum(pages(500, LIVE_VIEWERS.largest_page) for _ in range(fresh))) == (nightly, hourly)

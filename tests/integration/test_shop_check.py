@@ -48,7 +48,7 @@ def test_a_check_is_kept_and_writes_nothing_else(database: Database, api: Emulat
     told = json.loads(row["findings"])
     assert {one["resource"] for one in told if one["key"] == "granted"} == {
         "orders", "refunds", "users", "products", "live_streams", "order_origins", "live_viewers", "promoters",
-        "promoter_customers",
+        "promoter_customers", "order_promoters",
     }  # fmt: skip
     assert not any("未写入数据仓库" in line for line in said)
     assert database.snapshot() == before

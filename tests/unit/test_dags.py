@@ -557,6 +557,19 @@ def test_lists_of_each_parent_are_read_behind_the_merge_of_the_parents(bag: DagB
     assert len(dag.tasks) == 4
 
 
+def test_orders_are_asked_for_their_promoters_where_order_list_2_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XIAOE_CONN_IDS", ",".join(SHOPS))
+    monkeypatch.setenv("XIAOE_MORE_LISTS", "promoters")
+    for hints, groups in (("list", set()), ("push", {"order_promoters"})):
+        monkeypatch.setenv("XIAOE_HINTS", hints)
+        dag = DagBag(str(ROOT / "dags" / "xiaoe_promoters.py")).dags["xiaoe_promoters"]
+        assert {task.task_id.partition(".")[0] for task in dag.tasks} - {"promoters"} == groups
+    stage = dag.get_task("order_promoters.stage")
+    assert isinstance(stage, XiaoeStageOperator)
+    assert (stage.resource, stage.mode) == ("order_promoters", "incremental")
+    assert stage.upstream_task_ids == set()
+
+
 def test_no_other_dag_looks_orders_up(bag: DagBag) -> None:
     for dag_id, groups in SYNCS.items():
         if dag_id != "xiaoe_refunds" and dag_id not in EACH:

@@ -138,6 +138,26 @@ def test_a_list_that_php_wrote_as_an_object_is_its_values_in_order() -> None:
     assert listing({"total": 0, "list": {}}) == Listing(0, [])
 
 
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        ('[{"a":1},{"a":2}]', 2), ('{"0":{"a":1},"2":{"a":2}}', 2), ('"[{\\"a\\":1}]"', 1),
+        ('{"list":[{"a":1}],"total":1}', 1),
+    ],
+)  # fmt: skip
+def test_an_array_is_the_whole_list_where_it_may_be_one(data: str, rows: int) -> None:
+    body = b'{"code":0,"data":%s}' % data.encode()
+    listing = rows_of(body, total_field="total", may_be_array=True)
+    assert (listing.total, len(listing.rows)) == (rows, rows)
+    assert read_listing(open_envelope(body).data, total_field="total", may_be_array=True) == listing
+
+
+@pytest.mark.parametrize("data", ['{"order_at":"2026-01-01"}', '{"total":3}', "7", "true"])
+def test_what_is_no_array_is_no_empty_list(data: str) -> None:
+    with pytest.raises(XiaoeNetworkError):
+        rows_of(b'{"code":0,"data":%s}' % data.encode(), total_field="total", may_be_array=True)
+
+
 def test_data_that_is_encoded_twice_is_read() -> None:
     found = listing('{"total":"1","list":[{"title":"课"}]}')
     assert (found.total, [json.loads(bytes(row)) for row in found.rows]) == (1, [{"title": "课"}])

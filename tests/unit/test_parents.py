@@ -56,6 +56,12 @@ def test_a_row_without_a_name_or_with_too_long_a_one_has_no_key(own: str) -> Non
     assert told(f'{{"user_id":{own}}}')[KEY] is None
 
 
+def test_the_key_may_lie_in_a_group() -> None:
+    rows = [Raw(raw) for raw in (b'{"who":{"id":"a"}}', b'{"id":"a","who":[]}', b'{"who":null}')]
+    found = [json.loads(bytes(row))[KEY] for row in with_parent(rows, "p", ["id"], "who")]
+    assert found == ["p/a", "p/a", None]
+
+
 def test_what_the_api_calls_alike_is_overruled() -> None:
     row = f'{{"user_id":"u","{PARENT}":"evil","{KEY}":"evil"}}'
     reader = LIVE_VIEWERS.reader

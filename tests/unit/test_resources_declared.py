@@ -25,7 +25,7 @@ from xiaoe.resources.live_viewers import LIVE_VIEWERS
 from xiaoe.resources.order_origins import ORDER_ORIGINS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
-from xiaoe.resources.promoters import PROMOTER_CUSTOMERS, PROMOTERS
+from xiaoe.resources.promoters import ORDER_PROMOTERS, PROMOTER_CUSTOMERS, PROMOTERS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.resources.users import USERS
@@ -113,6 +113,7 @@ def test_no_statement_of_a_merge_commits(resource: Resource) -> None:
             3000,
             10,
         ),
+        (ORDER_PROMOTERS, "/xe.distributor.order.get/2.0.0", Numbered("page"), "page_size", "total", 100, 500, 10),
     ],
     ids=list(RESOURCES),
 )

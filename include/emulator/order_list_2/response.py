@@ -7,14 +7,19 @@ from emulator.encodings import UNKNOWN_FIELDS, Encoder
 from emulator.order_list_2.changes import aftersale_of, changed_at, state_of
 from emulator.orders.generator import Order
 from emulator.orders.lifecycle import snapshot_at
+from emulator.promoters.generator import promoters
 from emulator.seeded import draw
 
 _CHANNELS = 3
+_BY_PROMOTER = 22
+_SELLERS = 7
 
 
 def promoter_of(order: Order) -> str | None:
-    """The user who shared the product, of every fifth order."""
-    return f"u_promoter_{order.number % 7}" if order.number % 5 == 0 else None
+    """The user who shared the product, of every order by a promoter, as far as its order_type is told."""
+    attributes = order.attributes
+    is_told = _BY_PROMOTER in attributes.order_types and "order_type" not in attributes.omitted
+    return promoters()[order.number % _SELLERS].user_id if is_told else None
 
 
 def channel_of(order: Order) -> tuple[int, str | None]:

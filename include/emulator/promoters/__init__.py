@@ -1,1 +1,1 @@
-"""Promoters and their customers: the API's two responses and the expected rows."""
+"""Promoters, their customers and orders: what the API answers, and the expected rows."""

@@ -1,4 +1,4 @@
-"""The list of promoters, and of one promoter's customers (docs/xiaoe-api.md section 10).
+"""The list of promoters, of one promoter's customers, and of one order's promoter (docs/xiaoe-api.md section 10).
 
 Clients and documentation spell rows and total of the customers differently: some shops answer one way, some the other.
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import msgspec
 
-from emulator.clock import DAY
+from emulator.clock import DAY, to_text
 from emulator.encodings import Encoder
 from emulator.errors import ApiError
 from emulator.learning.endpoint import PlainListing
 from emulator.limits import Limit
-from emulator.listing import Request, integer, parse_page
+from emulator.listing import Request, integer, parse_page, window_key
 from emulator.options import Options
 from emulator.promoters.generator import customers, group_name, promoters
+from emulator.promoters.sales import sale_of
 from emulator.seeded import key_of
 from emulator.shop import Shop
 
@@ -95,3 +96,50 @@ class CustomerEndpoint:
                 )
         names = ("list", "total") if key_of(shop.app_id)[0] & 1 else ("return_list", "count")
         return CountedListing(made, names, parse_page(shop, body, "page_index", _DEFAULT_PAGE, _CUSTOMERS_PAGE))
+
+
+class ArrayListing(PlainListing):
+    """Rows that are made already; `data` is the array of them, whatever page is asked for."""
+
+    def data(self, total: int, rows: list[msgspec.Raw]) -> object:
+        """The rows themselves."""
+        return rows
+
+
+class OrderPromoterEndpoint:
+    """Who brought the buyer of one order. Guesses: nobody is an empty array; an unknown order is refused with 1002."""
+
+    path = "xe.distributor.order.get/2.0.0"
+    resource = "order_promoters"
+
+    def limit(self, options: Options) -> Limit:
+        """The documented 500 calls in 10 s."""
+        return Limit(500, 10.0)
+
+    def listing(self, shop: Shop, body: dict[str, object], now: int, call: int, options: Options) -> ArrayListing:
+        """Parse a request."""
+        known = shop.orders.created_between(0, now + 1, now)
+        numbers = shop.orders.with_id(str(body.get("order_id") or ""), known)
+        if not numbers:
+            raise ApiError(1002, "order_id is invalid")
+        order = shop.orders.order(numbers[0])
+        sale = sale_of(order)
+        made: list[dict[str, object]] = []
+        if sale is not None:
+            encoder = Encoder(order.encoding ^ (call if options.jitter == "per_call" else 0))
+            made.append(
+                {
+                    "order_at": to_text(order.created),
+                    "purchase_name": order.product.title,
+                    "price": encoder.fen(order.price),
+                    "status": encoder.number(sale.status),
+                    "distributor": {
+                        "user_id": sale.promoter.user_id,
+                        "nickname": sale.promoter.nickname,
+                        "level": sale.promoter.level,
+                        "distribute_price": encoder.fen(sale.share),
+                    },
+                    "superior": None,
+                }
+            )
+        return ArrayListing(made, "", Request(window_key(shop, body, "page"), 1, _DEFAULT_PAGE))

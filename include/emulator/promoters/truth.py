@@ -1,4 +1,4 @@
-"""Expected rows of `promoters` and `promoter_customers`, computed from who they are, not from the responses."""
+"""Expected rows of the three lists about promoters, computed from who they are, not from the responses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from emulator.clock import DAY, to_text
 from emulator.encodings import yuan
+from emulator.orders.generator import OrderGenerator
+from emulator.orders.lifecycle import snapshot_at
 from emulator.promoters.generator import customers, group_name, promoters
+from emulator.promoters.sales import sale_of
 from emulator.users.generator import UserGenerator
 
 
@@ -39,3 +42,21 @@ def brought(shop_id: str, users: UserGenerator, now: int) -> Iterator[dict[str, 
                 "status": 1 if one.is_bound else 2,
                 "expires_at": to_text(one.bound + 365 * DAY),
             }
+
+
+def sales(shop_id: str, orders: OrderGenerator, begin: int, end: int, now: int) -> Iterator[dict[str, object] | None]:
+    """Expected rows of `order_promoters`: of the paid orders created in a window."""
+    for order in map(orders.order, orders.created_between(begin, end, now)):
+        sale = sale_of(order)
+        if sale is None or snapshot_at(order.lifecycle, now).pay_time is None:
+            yield None
+            continue
+        yield {
+            "shop_id": shop_id,
+            "row_key": f"{order.order_id}/{sale.promoter.user_id}",
+            "order_id": order.order_id,
+            "promoter_id": sale.promoter.user_id,
+            "level": str(sale.promoter.level),
+            "amount": yuan(sale.share),
+            "status": sale.status,
+        }

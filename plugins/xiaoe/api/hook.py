@@ -226,7 +226,12 @@ class XiaoeHook(HttpHook):
         envelope = open_envelope(content)
         if (error := error_for(envelope, resource, self.shop, token)) is not None:
             raise error
-        listing = read_listing(envelope.data, total_field=resource.total_key, list_field=resource.list_key)
+        listing = read_listing(
+            envelope.data,
+            total_field=resource.total_key,
+            list_field=resource.list_key,
+            may_be_array=resource.may_be_array,
+        )
         return Answer(index, observed_at, content, listing)
 
     def _current_token(self, refused: str | None = None) -> str:

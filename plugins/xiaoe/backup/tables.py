@@ -27,7 +27,7 @@ IRREPLACEABLE = frozenset({
 """What no API gives again: what people answered and set, what was decided, sent and observed, and when."""
 GIVEN_AGAIN = frozenset({
     "learning_days", "learning_progress", "live_streams", "live_viewers", "order_items", "order_lines",
-    "order_origins", "orders", "products", "promoter_customers", "promoters", "refunds", "users",
+    "order_origins", "order_promoters", "orders", "products", "promoter_customers", "promoters", "refunds", "users",
 })  # fmt: skip
 """Rows that the API gives again; when they were observed, and which of them are gone, it does not."""
 RECOMPUTED = frozenset({

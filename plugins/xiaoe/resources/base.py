@@ -174,6 +174,7 @@ class Parents:
         due: The warehouse, the shop, a window → parents to ask for now, most urgent first. The window begins with
             `windows.EVER`, or is what somebody chose in the form; it ends with the moment of the run.
         lists_all: Whether an answer has every row of the parent, so that a missing one is gone.
+        group: The group of a row that the key's fields may lie in.
         budget: Calls of one run; parents beyond wait for the next one. None: no limit.
     """
 
@@ -182,6 +183,7 @@ class Parents:
     due: Callable[[Session, str, Window], list[Parent]]
     lists_all: bool = True
     budget: Callable[[], int] | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,7 @@ class Resource:
         total_key: The key in the answer's `data` of the number of all rows.
         list_key: Where it has the rows.
         tells_total: False where nobody has documented that it does.
+        may_be_array: `data` may be the rows themselves: all of them, on one page.
         largest_page: Rows per page the interface allows.
         calls_per_second: What the interface allows.
         quota_seconds: Length of the window in which calls are counted.
@@ -249,6 +252,7 @@ class Resource:
     reads_history: bool = False
     time_index: str | None = None
     tells_total: bool = True
+    may_be_array: bool = False
     parts: Parts | None = None
     recent: Recent | None = None
     list_key: str = "list"
@@ -281,13 +285,14 @@ class Resource:
             body: The answer.
             parent: Whose rows these are.
         """
-        return self.of_parent(rows_of(body, total_field=self.total_key, list_field=self.list_key), parent)
+        listing = rows_of(body, total_field=self.total_key, list_field=self.list_key, may_be_array=self.may_be_array)
+        return self.of_parent(listing, parent)
 
     def of_parent(self, listing: Listing, parent: str | None) -> Listing:
         """The same rows, with their parent's id and their key in them where they have a parent."""
         if parent is None or self.parents is None:
             return listing
-        return Listing(listing.total, with_parent(listing.rows, parent, self.parents.keys))
+        return Listing(listing.total, with_parent(listing.rows, parent, self.parents.keys, self.parents.group))
 
     def covers_present(self, window: Window, read_at: datetime) -> bool:
         """Whether every row that the window ever held has to be in what was read of it.

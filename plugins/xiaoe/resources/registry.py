@@ -10,7 +10,7 @@ from xiaoe.resources.live_viewers import LIVE_VIEWERS
 from xiaoe.resources.order_origins import ORDER_ORIGINS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
-from xiaoe.resources.promoters import PROMOTER_CUSTOMERS, PROMOTERS
+from xiaoe.resources.promoters import ORDER_PROMOTERS, PROMOTER_CUSTOMERS, PROMOTERS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.users import USERS
 
@@ -28,6 +28,7 @@ RESOURCES: dict[str, Resource] = {
         LEARNING_PROGRESS,
         PROMOTERS,
         PROMOTER_CUSTOMERS,
+        ORDER_PROMOTERS,
     )
 }
 

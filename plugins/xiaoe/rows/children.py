@@ -36,7 +36,9 @@ class Parent(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(name, fields, read_at and read_at.replace(tzinfo=timezone.utc))
 
 
-def with_parent(rows: Sequence[msgspec.Raw], parent: str, keys: Sequence[str]) -> list[msgspec.Raw]:
+def with_parent(
+    rows: Sequence[msgspec.Raw], parent: str, keys: Sequence[str], group: str | None = None
+) -> list[msgspec.Raw]:
     """The rows with their parent's id and their own key, `PARENT/a` or `PARENT/a/b`, as two more fields.
 
     They stand last, where they win over a field of the same name. A row without the first of the key's fields gets a
@@ -46,20 +48,29 @@ def with_parent(rows: Sequence[msgspec.Raw], parent: str, keys: Sequence[str]) -
         rows: As they came.
         parent: The parent's id.
         keys: Fields that make up the key; those behind the first may be missing or empty.
+        group: The group of the row that they may lie in.
     """
-    return [_with_parent(raw, parent, keys) for raw in rows]
+    return [_with_parent(raw, parent, keys, group) for raw in rows]
 
 
-def _with_parent(raw: msgspec.Raw, parent: str, keys: Sequence[str]) -> msgspec.Raw:
+def _with_parent(raw: msgspec.Raw, parent: str, keys: Sequence[str], group: str | None) -> msgspec.Raw:
     try:
         fields = _fields_of(raw)
     except UnicodeDecodeError:
-        return _with_parent(msgspec.Raw(bytes(raw).decode("utf-8", "replace").encode()), parent, keys)
+        return _with_parent(msgspec.Raw(bytes(raw).decode("utf-8", "replace").encode()), parent, keys, group)
     except (ValueError, RecursionError):
         return raw
-    added = msgspec.json.encode({PARENT: parent, KEY: _key(fields, parent, keys)})
+    added = msgspec.json.encode({PARENT: parent, KEY: _key(_with_group(fields, group), parent, keys)})
     body = bytes(raw).rstrip()
     return msgspec.Raw(body[:-1] + (b"," if fields else b"") + added[1:])
+
+
+def _with_group(fields: dict[str, msgspec.Raw], group: str | None) -> dict[str, msgspec.Raw]:
+    """The fields of the row and of the group; one that is no object has none."""
+    try:
+        return fields | _fields_of(fields[group]) if group in fields else fields
+    except msgspec.ValidationError:
+        return fields
 
 
 def _key(fields: dict[str, msgspec.Raw], parent: str, keys: Sequence[str]) -> str | None:

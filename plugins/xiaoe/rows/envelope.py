@@ -53,7 +53,7 @@ class Listing:
     rows: list[msgspec.Raw]
 
 
-def rows_of(body: bytes, *, total_field: str, list_field: str = _LIST) -> Listing:
+def rows_of(body: bytes, *, total_field: str, list_field: str = _LIST, may_be_array: bool = False) -> Listing:
     """The rows of an answer that was good when it came; read in one go where it has the usual shape.
 
     Raises:
@@ -63,7 +63,8 @@ def rows_of(body: bytes, *, total_field: str, list_field: str = _LIST) -> Listin
         data = _whole_decoder(total_field, list_field).decode(body).data
         return Listing(values.code(data.total), data.list)
     except (ValueError, RecursionError):
-        return read_listing(open_envelope(body).data, total_field=total_field, list_field=list_field)
+        data = open_envelope(body).data
+        return read_listing(data, total_field=total_field, list_field=list_field, may_be_array=may_be_array)
 
 
 @cache
@@ -124,10 +125,14 @@ def _mended_character(found: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if half else found[0]
 
 
-def read_listing(data: msgspec.Raw, *, total_field: str, list_field: str = _LIST) -> Listing:
+def read_listing(
+    data: msgspec.Raw, *, total_field: str, list_field: str = _LIST, may_be_array: bool = False
+) -> Listing:
     """Read `data` of a list call; `null`, `[]` and `{}` are all empty, and so is a `list` of `null`.
 
     Lists that call rows and total otherwise (`return_list`, `count`) may also come with the common names.
+
+    Where `data` may be the array of rows itself, that is the whole list, and its length is the total.
 
     Two forms that no document names, and that mean one thing only: `data` as a text that holds JSON, and a `list` that
     PHP wrote as an object (`{"0": …, "2": …}`), which it does once rows were taken out of the middle of an array.
@@ -141,20 +146,23 @@ def read_listing(data: msgspec.Raw, *, total_field: str, list_field: str = _LIST
             fields = msgspec.json.decode(fields, type=dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
         if not fields:
             return Listing(None, [])
+        if may_be_array and (isinstance(fields, list) or list_field not in fields):
+            rows = _in_order(fields, None)
+            return Listing(len(rows), rows)
         if isinstance(fields, list):
             raise ValueError("data is a list")
         if list_field != _LIST:
             total_field = total_field if total_field in fields else _TOTAL
             list_field = list_field if list_field in fields else _LIST
         total = _total(fields.get(total_field, _NOTHING), total_field)
-        rows = _listed(fields.get(list_field, _NOTHING), total)
+        told = fields.get(list_field, _NOTHING)
+        rows = _in_order(msgspec.json.decode(told, type=list[msgspec.Raw] | dict[str, msgspec.Raw] | None), total)
     except (ValueError, RecursionError) as error:
         raise XiaoeNetworkError(f"the answer's data has an unknown shape ({error}): {bytes(data)[:80]!r}") from None
     return Listing(total, rows)
 
 
-def _listed(told: msgspec.Raw, total: int | None) -> list[msgspec.Raw]:
-    rows = msgspec.json.decode(told, type=list[msgspec.Raw] | dict[str, msgspec.Raw] | None)
+def _in_order(rows: list[msgspec.Raw] | dict[str, msgspec.Raw] | None, total: int | None) -> list[msgspec.Raw]:
     if not isinstance(rows, dict):
         return rows or []
     if (not rows and total != 0) or not all(name.isascii() and name.isdigit() for name in rows):

@@ -96,12 +96,13 @@ more_lists = Setting(
 )  # fmt: skip
 nightly_calls = Setting(
     "XIAOE_NIGHTLY_CALLS", kinds.whole(1, int), "20000",
-    "calls that one run may spend on learning progress, and one on promoters' customers; what is left comes first in"
-    " the next run",
+    "calls that one run may spend on learning progress, one on promoters' customers, one on promoters of orders; what"
+    " is left comes first in the next run",
 )  # fmt: skip
 learning_days = Setting(
     "XIAOE_LEARNING_DAYS", kinds.days(1), "90",
-    "learning progress is read of users who bought something so many days ago at most",
+    "learning progress is read of users who bought something so many days ago at most, promoters of orders that were"
+    " paid then",
 )  # fmt: skip
 objective_percent = Setting(
     "XIAOE_OBJECTIVE_PERCENT", kinds.PERCENT, "99.5",

@@ -53,6 +53,8 @@ class Cassette:
 def rows_of(answer: dict[str, Any]) -> list[Any]:
     """The rows of an envelope; none for every kind of empty answer."""
     data = answer.get("data")
+    if isinstance(data, list):
+        return data
     if not isinstance(data, dict):
         return []
     return next((data[name] for name in _LISTS if data.get(name)), [])

@@ -15,7 +15,7 @@ from xiaoe.resources.live_viewers import LIVE_VIEWERS
 from xiaoe.resources.order_origins import ORDER_ORIGINS
 from xiaoe.resources.orders import ORDERS
 from xiaoe.resources.products import PRODUCTS
-from xiaoe.resources.promoters import PROMOTER_CUSTOMERS, PROMOTERS
+from xiaoe.resources.promoters import BY_PROMOTER, ORDER_PROMOTERS, PROMOTER_CUSTOMERS, PROMOTERS
 from xiaoe.resources.refunds import REFUNDS
 from xiaoe.resources.registry import RESOURCES
 from xiaoe.resources.users import USERS
@@ -240,6 +240,8 @@ def _more_lists(notes: Notes) -> None:
     promoters = _samples(notes, PROMOTERS, [(None, {})])
     known = [key for reply in promoters for key in reply.keys]
     _samples(notes, PROMOTER_CUSTOMERS, [(key, {"user_id": key, "bind_state": 0}) for key in known])
+    sold = sorted(_keyed(notes.first[ORDERS.name]), key=lambda one: BY_PROMOTER not in str(one[1].get("order_type")))
+    _samples(notes, ORDER_PROMOTERS, [(key, {"order_id": key}) for key, _ in sold])
 
 
 def _samples(notes: Notes, resource: Resource, asked: Sequence[tuple[str | None, dict[str, Any]]]) -> list[Reply]:

@@ -46,6 +46,7 @@ def lists(known: Mapping[str, Sequence[Row]], now: datetime) -> dict[str, list[R
         "learning_progress": list(_progress(known["orders"], now)),
         "promoters": [_promoter(number) for number in range(PROMOTERS)],
         "promoter_customers": list(_customers(now)),
+        "order_promoters": list(_sales(known["orders"])),
     }
 
 
@@ -163,6 +164,22 @@ def _customers(now: datetime) -> Iterable[Row]:
             number += 1
 
 
+def _sales(orders: Sequence[Row]) -> Iterable[Row]:
+    """Of each paid order by a promoter, as far as both can be read: one, none of every seventh, two of every ninth."""
+    number = 0
+    unknown = {one.key for one in orders if one.odd and one.odd.field in ("pay_time", "order_type")}
+    paid = [one for one in orders if _value(one, "pay_time") and one.key not in unknown]
+    for place, order in enumerate(one for one in paid if 22 in _value(one, "order_type")):
+        for which in range(0 if place % 7 == 0 else 2 if place % 9 == 0 else 1):
+            yield Child(number, order.time, (
+                Fact("user_id", "promoter_id", "id", promoter_id(place * 2 % PROMOTERS + which)),
+                Fact("level", "level", "digits", str(1 + number % 3)),
+                Fact("distribute_price", "amount", "fen", Decimal(number % 17 * 199) / 100),
+                Fact("status", "status", "code", number % 4),
+            ), order.key, "order_id")  # fmt: skip
+            number += 1
+
+
 # --- on the wire ---------------------------------------------------------------------------------------
 
 
@@ -190,6 +207,21 @@ def _list_progress(shop: HarshShop, body: Body) -> dict[str, Any]:
 def _list_customers(shop: HarshShop, body: Body) -> dict[str, Any]:
     names = ["list", "return_list"], ["count", "total"]
     return _of_parent(shop, "promoter_customers", body.get("user_id"), body, ("page_index", 100), *names)
+
+
+def _list_order_promoters(shop: HarshShop, body: Body) -> dict[str, Any]:
+    """An array without a total; what is the promoter's lies in a group, or beside it."""
+    found = _of_parent(shop, "order_promoters", body.get("order_id"), body, ("page", 100), ["list"], [None])
+    if found["data"] and found["data"].get("list"):
+        rows = found["data"]["list"]
+        grouped = [_grouped(row) for row in (rows.values() if isinstance(rows, dict) else rows)]
+        found["data"] = dict(zip(rows, grouped, strict=True)) if isinstance(rows, dict) else grouped
+    return found
+
+
+def _grouped(row: dict[str, Any]) -> dict[str, Any]:
+    inner = {name: row[name] for name in ("user_id", "level", "distribute_price") if name in row}
+    return {**{name: value for name, value in row.items() if name not in inner}, "distributor": inner, "superior": []}
 
 
 def _list_promoters(shop: HarshShop, body: Body) -> dict[str, Any]:
@@ -254,5 +286,6 @@ SERVED: Mapping[str, Callable[[HarshShop, Body], dict[str, Any]]] = {
     "/xe.user.learning.records.get/1.0.0": _list_progress,
     "/xe.distributor.list.get/1.0.0": _list_promoters,
     "/xe.distributor.member.sub_customer/1.0.0": _list_customers,
+    "/xe.distributor.order.get/2.0.0": _list_order_promoters,
 }
 """Path → what answers it."""
