@@ -13,7 +13,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,11 @@ def tables(warehouse: Warehouse | None = None) -> str:
         columns, keys = _columns(session), _keys(session)
     if not comments:
         raise XiaoeConfigError("the database of connection xiaoe_mysql holds no tables: run `make migrate`")
-    listed = {name: columns[name] for name in sorted(comments)}
+    said = {one.name: one.comment for name, of_table in columns.items() if comments.get(name) for one in of_table}
+    listed = {
+        name: columns[name] if comments[name] else [_explained(one, said) for one in columns[name]]
+        for name in sorted(comments)
+    }
     shared = _shared(listed.values())
     parts = [_table(name, comments[name], listed[name], keys.get(name, []), shared) for name in listed]
     return "\n\n".join(["### Columns of many tables", _columns_table(shared), *parts])
@@ -178,6 +182,11 @@ def _columns(session: Session) -> dict[str, list[Column]]:
             Column(name, _type(column_type), null == "YES", _default(default), "auto_increment" in extra, comment)
         )
     return found
+
+
+def _explained(column: Column, said: dict[str, str]) -> Column:
+    """The column of a view: where the server keeps no comment, as for a union, that of a table's column of its name."""
+    return column if column.comment else replace(column, comment=said.get(column.name, ""))
 
 
 def _keys(session: Session) -> dict[str, list[Key]]:
