@@ -191,8 +191,7 @@ def start_airflow(dsn: str, url: str) -> Standalone:
     with console.status("airflow     starting, takes about a minute") as status:
         airflow.wait_healthy(lambda text: status.update(f"airflow     {text}"))
         airflow.wait_for_dags("xiaoe_orders_history", INCREMENTAL, QUALITY, *DAGS, *MORE)
-    for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
-        airflow.api("POST", "pools", name=name, **pool)
+    airflow.create_pools()
     say(f"airflow     running at {airflow.url}")
     return airflow
 

@@ -6,6 +6,7 @@ listen on anything but loopback.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -128,6 +129,13 @@ class Standalone:
             return set(names) <= {dag["dag_id"] for dag in self.api("GET", "dags?limit=100")["dags"]}
 
         wait_until(are_there, START_TIMEOUT, f"the DAGs did not appear: see {self.home / 'standalone.log'}")
+
+    def create_pools(self) -> None:
+        """Create the pools of include/pools.json that are not there yet."""
+        held = {pool["name"] for pool in self.api("GET", "pools")["pools"]}
+        for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
+            if name not in held:
+                self.api("POST", "pools", name=name, **pool)
 
     def stop(self) -> None:
         """End the whole group: a signal to the parent alone would leave its children running."""

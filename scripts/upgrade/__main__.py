@@ -10,7 +10,6 @@ docs/deployment.md says. After each step every table must equal the shops.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -162,9 +161,7 @@ class Installation:
         self.stack.callback(self.airflow.stop)
         self.airflow.wait_healthy()
         self.airflow.wait_for_dags(*DAGS)
-        for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
-            if name not in {one["name"] for one in self.airflow.api("GET", "pools")["pools"]}:
-                self.airflow.api("POST", "pools", name=name, **pool)
+        self.airflow.create_pools()
         for dag_id in DAGS:
             self.airflow.api("PATCH", f"dags/{dag_id}", is_paused=False)
         tell(f"{release.name} runs")

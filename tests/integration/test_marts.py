@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from support.oracles.benefits import LONG_AGO
-from support.worlds.marts import merge, refresh, sales
+from support.worlds.marts import content, merge, refresh, sales
 from support.worlds.shop import Database
 from support.worlds.small_shop import NOW, ORDERS, SEEN, A, B, fill
 from xiaoe.benefits.decide import Decider, apply_policy
 from xiaoe.benefits.policy import Policy
 from xiaoe.clock import BEIJING, midnight
+from xiaoe.exceptions import XiaoeRetriableError
 from xiaoe.marts.kpi import between
 from xiaoe.merge.status import write_done
 from xiaoe.mysql.session import Session
@@ -739,3 +740,18 @@ def test_a_refund_that_was_only_started_is_none(session: Session, database: Data
     assert table(
         database, "SELECT SUM(refund_orders), SUM(refund_orders_by_pay_day), SUM(refund_amount) FROM bi_sales_daily"
     ) == [figures("2", "2", "5")]
+
+
+@pytest.mark.parametrize("held", [("marts", A), ("marts", A, "beside")], ids=["first", "beside"])
+def test_a_refresh_waits_for_either_connection_of_another(
+    held: tuple[str, ...], shop: Database, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that died took its lock along; the other may still compute, and would overwrite what is newer."""
+    lock, before = Session.lock, content(shop)
+    monkeypatch.setattr(Session, "lock", lambda self, *names: lock(self, *names, timeout=0))
+    with session.lock(*held), pytest.raises(XiaoeRetriableError, match="another task has held the lock"):
+        refresh(A, NOW, rebuild=True)
+    assert table(shop, "SELECT COUNT(*) FROM mart_queue") == [(0,)]
+    assert content(shop) == before
+    assert refresh(A, NOW, rebuild=True)["days"] > 0
+    assert content(shop) == before

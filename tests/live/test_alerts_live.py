@@ -5,7 +5,6 @@ One start of Airflow for all of it; the tests follow each other.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from servers.airflow import ROOT, Standalone, wait_until
+from servers.airflow import Standalone, wait_until
 from support.fixtures import servers
 from support.servers.inbox import MailServer, body, mail_server
 from support.servers.relay import Relay
@@ -122,8 +121,7 @@ def airflow(
     try:
         airflow.wait_healthy()
         airflow.wait_for_dags("failing", "late", "hanging")
-        for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
-            airflow.api("POST", "pools", name=name, **pool)
+        airflow.create_pools()
         for name in ("failing", "late", "hanging"):
             airflow.api("PATCH", f"dags/{name}", is_paused=False)
         wait_until(  # the run of the last interval, which the scheduler makes

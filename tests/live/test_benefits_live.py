@@ -6,7 +6,6 @@ One start of Airflow for all of it; the tests follow each other, as a morning do
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ import openpyxl
 import pytest
 
 from emulator.process import Emulator, running
-from servers.airflow import ROOT, Standalone, wait_until
+from servers.airflow import Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.oracles.secrets_hunt import leaks
 from support.servers.browser import Visit, chromium
@@ -119,8 +118,7 @@ def airflow(
     try:
         airflow.wait_healthy()
         airflow.wait_for_dags(*DAGS)
-        for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
-            airflow.api("POST", "pools", name=name, **pool)
+        airflow.create_pools()
         yield airflow
     finally:
         airflow.stop()

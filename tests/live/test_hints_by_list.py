@@ -5,7 +5,6 @@ Takes `HINTS_BY_LIST` minutes, for which reason it runs only where that is set, 
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from emulator.process import Emulator, running
-from servers.airflow import ROOT, Standalone, wait_until
+from servers.airflow import Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync, differences
 from xiaoe.clock import BEIJING
@@ -76,8 +75,7 @@ def airflow(
     try:
         airflow.wait_healthy()
         airflow.wait_for_dags(*DAGS)
-        for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
-            airflow.api("POST", "pools", name=name, **pool)
+        airflow.create_pools()
         for dag_id in DAGS:
             airflow.api("PATCH", f"dags/{dag_id}", is_paused=False)
         yield airflow

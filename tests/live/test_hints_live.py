@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from emulator.process import Emulator, running
-from servers.airflow import ROOT, Standalone, wait_until
+from servers.airflow import Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, Sync, truth_by_id, unlike
 from xiaoe import clock
@@ -93,8 +92,7 @@ def airflow(
         # A connection of Airflow's own: the triggerer has to ask the API server for it.
         airflow.api("POST", "connections", connection_id="xiaoe_mysql", conn_type="mysql", **_fields(warehouse.url))
         airflow.wait_for_dags(*DAGS)
-        for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
-            airflow.api("POST", "pools", name=name, **pool)
+        airflow.create_pools()
         for dag_id in DAGS:
             airflow.api("PATCH", f"dags/{dag_id}", is_paused=False)
         yield airflow

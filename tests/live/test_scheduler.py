@@ -5,7 +5,6 @@ All dates are relative to today, because a scheduler knows no other clock.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator, running
-from servers.airflow import ROOT, Standalone, wait_until
+from servers.airflow import Standalone, wait_until
 from support.fixtures import servers, shop_connection
 from support.oracles.secrets_hunt import leaks
 from support.worlds.shop import APP_ID, CLIENT_ID, SECRET, Database, differences
@@ -75,8 +74,7 @@ def airflow(
     try:
         airflow.wait_healthy()
         airflow.wait_for_dags("xiaoe_orders_history", "xiaoe_orders_incremental", "xiaoe_orders_rescan")
-        for name, pool in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
-            airflow.api("POST", "pools", name=name, **pool)
+        airflow.create_pools()
         yield airflow
     finally:
         airflow.stop()

@@ -25,6 +25,7 @@ from support.fixtures import shop_connection
 from support.servers.emulator import serving as emulator_with
 from support.servers.wire import MemoryTokens, Seen, Wire, answer_json, http, orders, serving, shop_answer, token
 from support.worlds.shop import APP_ID, CLIENT_ID, END, NOW, SECRET
+from xiaoe.api import body as body_module
 from xiaoe.api import hook as hook_module
 from xiaoe.api import retries
 from xiaoe.api.errors import FEW_ATTEMPTS
@@ -424,7 +425,7 @@ def test_an_endless_body_is_not_read_to_its_end(wire: Wire, wired: XiaoeHook, mo
 def test_a_body_that_comes_in_drops_is_given_up(wire: Wire, wired: XiaoeHook, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each drop is in time for the time-out, which counts from the last byte; the whole would take days."""
     clock = iter(range(0, 10**9, 2))
-    monkeypatch.setattr(hook_module, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=None))
+    monkeypatch.setattr(body_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     drops = iter([http("200 OK", b"{", length=10**6)])
     wire.answer = shop_answer(lambda seen: next(drops))
     wire.more = b" " * 40

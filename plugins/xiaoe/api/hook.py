@@ -21,6 +21,7 @@ from pyrate_limiter import Limiter
 from requests.utils import get_environ_proxies
 
 from xiaoe import clock, settings
+from xiaoe.api.body import read_body
 from xiaoe.api.errors import check_http, check_token_answer, error_for
 from xiaoe.api.rate_limit import limiter_for
 from xiaoe.api.redaction import keep_secrets_out_of_logs
@@ -47,10 +48,6 @@ _NEXT = (
     " · 下一步：运行 xiaoe_shop_check 或 make check-shop"
 )
 _HTTP_OPTIONS = ("proxies", "proxy", "verify", "verify_ssl", "cert", "trust_env")
-
-_DRIP = 10
-"""A whole body may take so many times the time-out of its connection."""
-_PIECE = 1024 * 1024
 
 keep_secrets_out_of_logs()
 
@@ -280,7 +277,7 @@ class XiaoeHook(HttpHook):
                 stream=True,
                 **request,
             )
-            content = self._body(response, largest + 1)
+            content = read_body(response, largest + 1, self.shop.timeout)
         except (requests.RequestException, OSError, ValueError) as error:
             reason = type(error).__name__
         except Exception as error:  # urllib3's own errors while reading the body
@@ -293,21 +290,6 @@ class XiaoeHook(HttpHook):
             return content
         fix = " (its certificate: extra.verify names a CA of your own)" if reason == "SSLError" else ""
         raise XiaoeNetworkError(f"no answer from {self.shop.base_url}{path}: {reason}{fix}")
-
-    def _body(self, response: requests.Response, most: int) -> bytes:
-        """The first `most` bytes of a body, unpacked: of a bomb no more than that.
-
-        Raises:
-            requests.ReadTimeout: It comes in drops: `requests` waits for each byte anew, so for ever.
-        """
-        until = time.monotonic() + _DRIP * self.shop.timeout
-        parts, size = list[bytes](), 0
-        while size < most and (part := response.raw.read1(min(most - size, _PIECE), decode_content=True)):
-            parts.append(part)
-            size += len(part)
-            if time.monotonic() > until:
-                raise requests.ReadTimeout
-        return b"".join(parts)
 
     def _check_clock(self, header: str, sent_at: datetime) -> None:
         """Compare the API's clock, read from the `Date` header of an answer, with ours."""

@@ -108,8 +108,9 @@ class Refresher:
         counts: Counter[str] = Counter()
         with (
             self._warehouse.session() as session,
-            session.lock("marts", self._shop_id),
             self._warehouse.session() as beside,
+            session.lock("marts", self._shop_id),
+            beside.lock("marts", self._shop_id, "beside"),  # each connection holds one: either may die alone
         ):
             for one in (session, beside):
                 # Otherwise INSERT .. SELECT would lock the rows it reads, and merges would wait.

@@ -257,8 +257,7 @@ def begun(stack: ExitStack, chosen: argparse.Namespace) -> Load:
     stack.callback(airflow.stop)
     airflow.wait_healthy()
     airflow.wait_for_dags(*EVERY, *BY_ASSET)
-    for pool, size in json.loads((ROOT / "include" / "pools.json").read_text("utf-8")).items():
-        airflow.api("POST", "pools", name=pool, **size)
+    airflow.create_pools()
     load = Load(airflow, database, api, relay, chosen.speed)
     for dag_id in (*EVERY, *BY_ASSET):
         airflow.api("PATCH", f"dags/{dag_id}", is_paused=False)
