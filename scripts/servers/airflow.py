@@ -53,7 +53,8 @@ class Standalone:
         python: Path = Path(sys.executable),
     ) -> None:
         self.home, self.root, self.python = home, root, python
-        self.database = database or f"sqlite:///{home}/airflow.db"
+        # By default a writer gives up after 5 seconds, and a scheduler that cannot write ends for good.
+        self.database = database or f"sqlite:///{home}/airflow.db?timeout=60"
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._headers: dict[str, str] = {}
