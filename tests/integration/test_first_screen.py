@@ -218,22 +218,51 @@ def test_a_sync_is_late_by_its_own_limit(session: Session, database: Database) -
 
 
 def test_data_and_ways_of_reading_have_one_name_each_everywhere(session: Session, database: Database) -> None:
-    database.rows("DELETE FROM sync_status")
-    for resource in RESOURCES:
-        for mode in MODES:
+    names = {(row["kind"], row["code"]): row["name"] for row in database.rows("SELECT * FROM sync_names")}
+    assert names == {("resource", one): text.zh for one, text in RESOURCES.items()} | {
+        ("mode", one): text.zh for one, text in MODES.items()
+    }
+    for table in ("sync_status", "sync_windows", "rejected_rows", "field_problems", "parent_coverage"):
+        database.rows(f"DELETE FROM {table}")
+    now = "UTC_TIMESTAMP(3)"
+    for number, resource in enumerate([*RESOURCES, "unheard_of"]):
+        for table, columns, values in (
+            ("rejected_rows", "raw_hash, reason, raw_json, batch_id, first_seen_at, last_seen_at",
+             f"{number}, '', '', '', {now}, {now}"),
+            ("field_problems", "row_key, field, column_name, shape, reason, first_seen_at, last_seen_at",
+             f"'', 'price', '', '', '', {now}, {now}"),
+            ("parent_coverage", "mode, wanted, reached, postponed, planned_at", f"'whole', 1, 1, 0, {now}"),
+        ):  # fmt: skip
+            database.rows(
+                f"INSERT INTO {table} (shop_id, resource, {columns}) VALUES (%s, %s, {values})", (A, resource)
+            )
+        for mode in [*MODES, "unheard_of"]:
             database.rows(
                 "INSERT INTO sync_status (shop_id, resource, mode, last_attempt_at, status)"
-                " VALUES (%s, %s, %s, UTC_TIMESTAMP(3), 'success')",
+                f" VALUES (%s, %s, %s, {now}, 'success')",
                 (A, resource, mode),
             )
-    database.rows("UPDATE sync_windows SET mode = 'csv' ORDER BY id LIMIT 1")
+            database.rows(
+                "INSERT INTO sync_windows (shop_id, resource, mode, window_start, window_end, observed_at, api_total,"
+                " staged, inserted, updated, unchanged, rejected, passes, batch_id, run_id, merged_at)"
+                f" VALUES (%s, %s, %s, {now}, {now}, {now}, 0, 0, 0, 0, 0, 0, 1, LEFT(%s, 16), '', {now})",
+                (A, resource, mode, mode),
+            )
     for view in ("bi_sync_status", "bi_sync_daily"):
-        rows = database.rows(f"SELECT DISTINCT resource, resource_text, mode, mode_text FROM {view}")
-        assert rows
-        for row in rows:
-            assert row["resource_text"] == RESOURCES[row["resource"]].zh
-            assert row["mode_text"] == MODES[row["mode"]].zh, view
-    assert database.value("SELECT COUNT(*) FROM bi_sync_daily WHERE mode_text = '旧文件导入'") == 1
+        held = {(row["resource_text"], row["mode_text"]) for row in database.rows(f"SELECT * FROM {view}")}
+        assert held == {
+            (resource, mode)
+            for resource in [*(text.zh for text in RESOURCES.values()), "unheard_of"]
+            for mode in [*(text.zh for text in MODES.values()), "unheard_of"]
+        }, view
+    texts = {row["resource_text"] for row in database.rows("SELECT * FROM bi_rejected_rows")}
+    assert texts == {
+        name + more
+        for name in [*(text.zh for text in RESOURCES.values()), "unheard_of"]
+        for more in ("", " · 字段 price")
+    }
+    covered = {row["resource_text"] for row in database.rows("SELECT * FROM bi_parent_coverage")}
+    assert covered == {*(text.zh for text in RESOURCES.values()), "unheard_of"}
 
 
 def test_limits_are_written_once_and_follow_the_program(session: Session, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -104,7 +105,7 @@ def api(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """The emulator with its clock set back and no faults, and `xiaoe_default` pointing at it."""
     emulator.set_clock(NOW)
     emulator.set_faults()
-    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(emulator.url))
+    _connect(monkeypatch, emulator)
     return emulator
 
 
@@ -118,9 +119,20 @@ def sync(database: Database, api: Emulator, tmp_path: Path) -> Iterator[Sync]:
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
     """Point `xiaoe_default` at an emulator, with fields of the connection's extra."""
-    return lambda emulator, **extra: monkeypatch.setenv(
-        "AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(emulator.url, **extra)
-    )
+    return functools.partial(_connect, monkeypatch)
+
+
+_issuers: dict[str, str] = {}
+"""Test database → the emulator that issued its token."""
+
+
+def _connect(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, **extra: object) -> None:
+    """A token of another emulator goes: it would be refused, which costs a call that a test may be counting."""
+    monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(emulator.url, **extra))
+    warehouse = os.environ.get("AIRFLOW_CONN_XIAOE_MYSQL", "")
+    if warehouse and _issuers.get(warehouse) != emulator.url:
+        Database(warehouse).rows("DELETE FROM api_tokens")
+        _issuers[warehouse] = emulator.url
 
 
 def shop_connection(url: str, **extra: object) -> str:

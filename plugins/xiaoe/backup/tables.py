@@ -35,6 +35,7 @@ RECOMPUTED = frozenset({
     "bi_refund_curve", "bi_registrations", "bi_sales_daily", "bi_sync_coverage", "buyer_firsts", "mart_buyers",
     "mart_cohorts", "mart_cohorts_daily", "mart_course_buyers", "mart_kpi_spans", "mart_live_audience",
     "mart_people", "mart_products_daily", "mart_promotions_daily", "mart_rules", "shops", "sync_limits",
+    "sync_names",
 })  # fmt: skip
 """What follows from the others and from the settings. The journal has all of these three."""
 MIGRATIONS = frozenset({"_yoyo_log", "_yoyo_migration", "_yoyo_version"})
