@@ -28,7 +28,7 @@ TYPES: dict[Any, str] = {
     values.planned: "datetime",
     values.day: "date",
     values.text: "text",
-    order_origins.lines: "text",
+    order_origins.order_lines: "text",
     values.identifier: "varchar(128)",
 }
 

@@ -125,7 +125,8 @@ def test_every_table_has_headings_that_differ_in_chinese_and_in_beijing_time(
     assert len(head) == len(set(head)) > 5
     assert not [one for one in head if (one.isascii() and one != "SPU ID") or "UTC" in one]
     has_codes = name in (
-        "orders", "order_items", "refunds", "products", "live_streams", "learning_progress", "promoter_customers"
+        "orders", "order_items", "refunds", "products", "live_streams", "learning_progress", "promoter_customers",
+        "order_promoters",
     )  # fmt: skip
     assert any("代码" in one for one in head) == (with_codes and has_codes)
 

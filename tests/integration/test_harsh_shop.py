@@ -18,6 +18,7 @@ import pytest
 from support.fixtures import servers, shop_connection
 from support.oracles.benefits import LONG_AGO
 from support.worlds.harsh_more import parents_with
+from support.worlds.harsh_origins import lines_of
 from support.worlds.harsh_rows import EVERY, Child
 from support.worlds.harsh_shop import BEGIN, NOW, HarshShop, open_shop
 from support.worlds.runs import unhurried
@@ -168,7 +169,8 @@ def test_every_field_of_every_list_is_odd_somewhere() -> None:
     fields = {(name, fact.field) for name, rows in shop.lists.items() for fact in rows[0].facts[1:]}
     assert seen == fields
     for name, rows in shop.lists.items():
-        assert len(problems(shop, [name])) == sum(row.number % EVERY == 7 for row in rows) >= len(rows) // EVERY
+        assert sum(row.odd is not None for row in rows) == sum(row.number % EVERY == 7 for row in rows)
+        assert len(problems(shop, [name])) == sum(len(row.unread) for row in rows) >= len(rows) // EVERY
         assert len({row.key for row in rows}) == len(rows)
 
 
@@ -326,6 +328,32 @@ def test_customers_of_all_promoters_suddenly_gone_are_told_and_marked_nowhere(
     assert held(database, "promoter_customers").keys() == before.keys()
 
 
+# --- order list 2.0 ------------------------------------------------------------------------------------
+
+
+def test_every_order_of_order_list_2_is_there_with_its_lines_and_is_hinted_once(
+    database: Database, shop: HarshShop, sync: Sync
+) -> None:
+    """A window of two months is read whole, though the list silently cuts it after 31 days."""
+    rows = shop.lists["order_origins"]
+    assert read(sync, "order_origins")["inserted"] == len(rows)
+    assert wrong(database, shop, lists=["order_origins"]) == []
+    assert lines(database) == lines_of(rows)
+    assert open_problems(database, ["order_origins"]) == problems(shop, ["order_origins"])
+    assert database.value("SELECT COUNT(*) FROM rejected_rows WHERE row_key IS NULL") == 1
+    assert {row["order_id"] for row in database.rows("SELECT order_id FROM change_hints")} == {row.key for row in rows}
+    shop.mood = 1
+    again = read(sync, "order_origins")
+    assert (again["inserted"], again["updated"]) == (0, 0)
+    assert wrong(database, shop, lists=["order_origins"]) == []
+    assert lines(database) == lines_of(rows)
+    assert database.value("SELECT COUNT(*) FROM change_hints") == len(rows)
+
+
+def lines(database: Database) -> set[tuple[Any, ...]]:
+    return {tuple(row.values())[1:] for row in database.rows("SELECT * FROM order_lines")}
+
+
 # --- one field broken in every row ---------------------------------------------------------------------
 
 BROKEN = [
@@ -333,6 +361,7 @@ BROKEN = [
     ("learning_days", "stay_time"), ("learning_progress", "finished_at"), ("learning_progress", "learn_progress"),
     ("promoters", "group_id"), ("promoter_customers", "bind_time"), ("promoter_customers", "sum_price"),
     ("order_promoters", "status"), ("order_promoters", "distribute_price"),
+    ("order_origins", "update_time"), ("order_origins", "order_state"), ("order_origins", "good_list"),
     ("orders", "created_time"), ("orders", "pay_time"), ("orders", "order_state"), ("orders", "price"),
     ("orders", "refund_money"),
     ("refunds", "updated_at"), ("refunds", "created_at"), ("refunds", "state"), ("refunds", "refund_money"),
@@ -473,6 +502,7 @@ def test_the_check_says_which_table_a_broken_field_spoils(
     database: Database, shop: HarshShop, name: str, field: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XIAOE_MORE_LISTS", "live_viewers,learning,promoters")
+    monkeypatch.setenv("XIAOE_HINTS", "list")
     shop.broken.add((name, field))
     check, _ = check_shop("xiaoe_default")
     assert (check.verdict, check.wrong_tables) == (ShopVerdict.UNFIT, [name])

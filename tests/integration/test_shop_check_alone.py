@@ -580,6 +580,10 @@ def test_a_filter_by_the_last_change_that_does_nothing_is_told() -> None:
     window = Window(datetime(2026, 11, 13, tzinfo=BEIJING), datetime(2026, 11, 20, tzinfo=BEIJING))
     inside = {"order_info": {"order_id": "o_1", "update_time": "2026-11-15 10:00:00"}}
     outside = {"order_info": {"order_id": "o_2", "update_time": "2026-10-15 10:00:00"}}
-    found = [probes.filters_by_change(reply(CHANGED, *rows), window) for rows in ([inside], [inside, outside], [])]
-    assert keys(found) == ["change_filter_works", "change_filter_ignored"]
-    assert [one.facts for one in found if one] == [{"rows": 1, "outside": 0}, {"rows": 2, "outside": 1}]
+    odd = {"order_info": {"order_id": "o_3", "update_time": "yesterday"}}  # nobody knows where that lies
+    lists = ([inside], [inside, outside], [inside, odd], [odd], [])
+    found = [probes.filters_by_change(reply(CHANGED, *rows), window) for rows in lists]
+    assert keys(found) == ["change_filter_works", "change_filter_ignored", "change_filter_works"]
+    assert [one.facts for one in found if one] == [
+        {"rows": 1, "outside": 0}, {"rows": 2, "outside": 1}, {"rows": 1, "outside": 0},
+    ]  # fmt: skip

@@ -90,7 +90,7 @@ def test_every_form_is_read_as_what_it_can_only_mean_or_refused(read: Read, sent
 
 
 def test_there_is_a_table_of_forms_for_every_kind_of_value() -> None:
-    assert set(FORMS) == {*READERS, order_origins.lines}
+    assert set(FORMS) == {*READERS, order_origins.order_lines}
 
 
 @given(st.sampled_from(READERS), json_values)

@@ -117,6 +117,11 @@ SOURCES = {
     "promoter_customers": Source(
         "推广客户", "promoter_customers", "bound_at", order="t.shop_id, t.promoter_id, t.customer_id"
     ),
+    "order_promoters": Source(
+        "订单推广员", "order_promoters", "o.created_time", f"LEFT {_ORDER}",
+        (Added("order_id", "下单时间", "o.created_time", "time"), Added("order_id", "订单状态", "o.order_state_text")),
+        "t.shop_id, t.order_id, t.promoter_id",
+    ),
     "benefit_decisions": Source(
         "福利判定", "benefit_decisions", "deadline_at", f"LEFT {_ORDER}",
         (

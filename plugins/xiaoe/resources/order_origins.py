@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,10 +20,11 @@ from xiaoe.clock import beijing_text
 from xiaoe.resources.base import SECOND, Numbered, Parts, Resource, Scope
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
-from xiaoe.rows.decode import Mapping
+from xiaoe.rows.decode import Mapping, PartlyReadError
 from xiaoe.rows.nested import NestedRowReader
 from xiaoe.windows import Window
 
+_EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _LINE: dict[str, Callable[[Any], Any]] = {
     "sku_id": values.identifier,
     "spu_id": values.identifier,
@@ -38,22 +40,59 @@ _LINE: dict[str, Callable[[Any], Any]] = {
 """Field of a line → how it is read; columns of `order_lines` are called the same."""
 
 
-def lines(value: Any) -> str | None:
-    """An order's lines, an array of objects → JSON of the same, each field typed; at most 65,535 bytes of UTF-8."""
+def order_lines(value: Any) -> str | None:
+    """An order's lines → a JSON array of objects, each field typed; at most 65,535 bytes of UTF-8.
+
+    An array of objects; also such an array as a text, PHP's object of them with numbers for names, or one of them
+    alone [?].
+
+    Raises:
+        PartlyReadError: Fields of lines cannot be read: they are null, the others are kept.
+        ValueError: There is no line in it, or it is too long.
+    """
+    came = _listed(value)
+    if not came:
+        return None if came is None else "[]"
+    if not any(isinstance(line, dict) for line in came):
+        raise ValueError("not an array of objects")
+    problems: list[str] = []
+    kept = values.text(msgspec.json.encode([_line(line, no, problems) for no, line in enumerate(came, 1)]).decode())
+    if problems:
+        more = f"; and {len(problems) - 2} more" if len(problems) > 2 else ""
+        raise PartlyReadError("; ".join(problems[:2]) + more, kept)
+    return kept
+
+
+def _listed(value: Any) -> list[Any] | None:
     if value is None or (isinstance(value, str) and value.strip() in values.EMPTY):
         return None
-    if not isinstance(value, list) or not all(isinstance(line, dict) for line in value):
+    if isinstance(value, str):
+        try:
+            value = _EXACT.decode(value)
+        except msgspec.DecodeError:
+            raise ValueError("not an array of objects") from None
+    if isinstance(value, dict):
+        if value.keys() & _LINE.keys():
+            return [value]
+        if all(str(name).isdecimal() for name in value):
+            return [value[name] for name in sorted(value, key=int)]
+    if not isinstance(value, list):
         raise ValueError("not an array of objects")
-    return values.text(msgspec.json.encode([_line(line) for line in value]).decode())
+    return value
 
 
-def _line(line: dict[str, Any]) -> dict[str, Any]:
-    typed = {}
+def _line(line: Any, number: int, problems: list[str]) -> dict[str, Any]:
+    """The fields of a line; what cannot be read is None, and named in `problems`."""
+    if not isinstance(line, dict):
+        problems.append(f"line {number} is not an object")
+        return dict.fromkeys(_LINE)
+    typed: dict[str, Any] = {}
     for name, read in _LINE.items():
         try:
             typed[name] = read(line.get(name))
         except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
+            typed[name] = None
+            problems.append(f"{name} of line {number}: {error}")
     return typed
 
 
@@ -76,7 +115,7 @@ MAPPING: Mapping = {
     "relation_order_id": ("relation_order_id", values.identifier),
     "created_time": ("created_time", values.time),
     "update_time": ("update_time", values.time),
-    "lines_json": ("good_list", lines),
+    "lines_json": ("good_list", order_lines),
 }
 """Column → field of the API and how it is read."""
 
@@ -122,7 +161,7 @@ ORDER_ORIGINS = Resource(
         CODE_TEXTS,
         key="order_id",
         # One page of the documentation has the lines in a separate group.
-        groups={"order_info": None, "goods_info": {"goods_list": "good_list"}},
+        groups={"order_info": None, "goods_info": {"goods_list": "good_list", "good_list": "good_list"}},
         unkept=("buyer_info", "payment_info", "ship_info"),
     ),
     fresh_within={"incremental": timedelta(minutes=20)} if "list" in settings.hints() else {},

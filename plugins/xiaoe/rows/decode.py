@@ -38,6 +38,19 @@ class RowError(ValueError):
     """What came is no row: no object, or one without a key. The message names the field, the value and why."""
 
 
+class PartlyReadError(ValueError):
+    """A value of several parts, of which some cannot be read; the message names them.
+
+    Args:
+        message: Which part, and why.
+        kept: The value with None in their places: it is stored beside the problem.
+    """
+
+    def __init__(self, message: str, kept: Any) -> None:
+        super().__init__(message)
+        self.kept = kept
+
+
 class Typed(NamedTuple):
     """Rows, their values in the order of `RowReader.columns`, and for some their problems.
 
@@ -152,7 +165,8 @@ class RowReader:
     def read(self, raws: Sequence[bytes | msgspec.Raw]) -> Typed:
         """Type many rows, column by column: several times faster than one by one.
 
-        A value that cannot be read costs neither its row nor the others: it becomes None, and a problem.
+        A value that cannot be read costs neither its row nor the others: it becomes None, or what can be read of it,
+        and a problem.
 
         Raises:
             RowError: One of them is no row; nothing is returned then.
@@ -212,7 +226,7 @@ class RowReader:
             try:
                 found.append(read(value))
             except ValueError as error:
-                found.append(None)
+                found.append(error.kept if isinstance(error, PartlyReadError) else None)
                 kept = self._kept_value(column, value)
                 problem = Problem(column, self._mapping[column][0], kept, shape_of(value), str(error))
                 problems.setdefault(place, []).append(problem)

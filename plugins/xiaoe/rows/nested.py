@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from xiaoe.rows.decode import RowReader, decoded
 
 _NULL = msgspec.Raw(b"null")
+_EMPTY = frozenset({b"null", b'""', b"[]", b"{}"})
 _groups_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -37,8 +39,13 @@ class NestedRowReader(RowReader):
         for group, names in self._groups.items():
             inner = row.get(group)
             renamed: dict[str, str] = names or {}
-            if isinstance(inner, dict):
-                found |= {str(renamed.get(name, name)): value for name, value in inner.items()}
+            if isinstance(inner, str):
+                with suppress(ValueError):
+                    inner = msgspec.json.decode(inner)
+            for name, value in inner.items() if isinstance(inner, dict) else ():
+                field = str(renamed.get(name, name))
+                if value not in (None, "", [], {}) or field not in found:
+                    found[field] = value
         return found
 
     def key(self, raw: bytes | msgspec.Raw) -> str | None:
@@ -68,12 +75,22 @@ class NestedRowReader(RowReader):
         return tuple(decoded(found.get(field, _NULL)) for field, _ in self._mapping.values())
 
     def _flat(self, raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
-        """The fields of the row and of its groups; a group that is no object, such as an empty array, has none."""
+        """The fields of the row and of its groups; a group that is no object, such as an empty array, has none.
+
+        A group may be written as a text of JSON; what is empty in it does not hide what stands beside it.
+        """
         found = _groups_of(raw)
         for group, names in self._groups.items():
             try:
-                inner = _groups_of(found.get(group, b"{}"))
-            except msgspec.ValidationError:
+                inner = _groups_of(_unquoted(found.get(group, b"{}")))
+            except msgspec.DecodeError:
                 continue
-            found |= inner if names is None else {names[name]: inner[name] for name in names.keys() & inner.keys()}
+            for name in inner if names is None else names.keys() & inner.keys():
+                field = name if names is None else names[name]
+                if bytes(inner[name]) not in _EMPTY or field not in found:
+                    found[field] = inner[name]
         return found
+
+
+def _unquoted(raw: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
+    return msgspec.json.decode(raw, type=str).encode() if bytes(raw).startswith(b'"') else raw

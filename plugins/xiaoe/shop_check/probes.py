@@ -104,16 +104,17 @@ def _either(name: str, reply: Reply, holds: Callable[[], bool], yes: str, no: st
 
 
 def filters_by_change(reply: Reply, window: Window) -> Finding | None:
-    """Whether the list of changed orders holds those that changed in the window alone; None where it has no rows."""
+    """Whether the list of changed orders holds those that changed in the window alone; None where no row says when."""
     reader = reply.resource.reader
     place = reader.columns.index(str(reply.resource.time))
     rows = reader.read([raw for raw in reply.raws if reader.key(raw)]).rows
-    if not rows:
+    moments = [row[place] for row in rows if row[place]]
+    if not moments:
         return None
     begin, end = beijing_text(window.begin - SECOND), beijing_text(window.end + SECOND)
-    outside = sum(row[place] is None or not begin <= row[place] <= end for row in rows)
+    outside = sum(not begin <= moment <= end for moment in moments)
     key, level = ("change_filter_ignored", Level.BAD) if outside else ("change_filter_works", Level.OK)
-    return Finding(key, level, reply.resource.name, {"rows": len(rows), "outside": outside})
+    return Finding(key, level, reply.resource.name, {"rows": len(moments), "outside": outside})
 
 
 # --- pages ---------------------------------------------------------------------------------------------

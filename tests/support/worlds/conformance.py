@@ -154,7 +154,7 @@ _SAMPLES: dict[Read, Callable[[int, datetime], tuple[Any, Any]]] = {
     values.count: lambda serial, _: (serial, serial),
     values.code_list: lambda serial, _: ([serial, 2], f"{serial},2"),
     values.time: lambda _, moment: (f"{moment:%Y-%m-%d %H:%M:%S}", moment),
-    order_origins.lines: lambda serial, moment: (
+    order_origins.order_lines: lambda serial, moment: (
         [{"sku_id": f"s_{serial}", "buy_num": str(serial), "total_price": serial, "expire_start": f"{moment}"}],
         f'[{{"sku_id":"s_{serial}","spu_id":null,"goods_name":null,"buy_num":{serial},"unit_price":null,'
         f'"total_price":"{serial // 100}.{serial % 100:02d}","actual_fee":null,"refund_state":null,'

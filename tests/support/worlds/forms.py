@@ -66,6 +66,10 @@ def _refused(*forms: Any) -> list[tuple[Any, Any]]:
 
 
 _NO_NUMBER = _refused("many", "1_0", "1,5", "1.234,50", "NaN", "Infinity", "0x10", "1 0", [1], {})
+_LINE = (
+    '[{{"sku_id":{},"spu_id":null,"goods_name":null,"buy_num":null,"unit_price":null,"total_price":null,'
+    '"actual_fee":null,"refund_state":null,"expire_start":null,"expire_end":null}}]'
+)
 FORMS: dict[Read, list[tuple[Any, Any]]] = {
     values.identifier: [
         (17, "17"), ("0017", "0017"), ("a'\\\"b", "a'\\\"b"), ("", ""), ("x" * 128, "x" * 128), (None, None),
@@ -114,14 +118,18 @@ FORMS: dict[Read, list[tuple[Any, Any]]] = {
         ('["2", 30]', "2,30"), ([], ""), ("[]", ""), *_NOTHING,
         *_refused(["x"], {}, [[2]], [2, None], "2,,30", [10**8] * 20),
     ],
-    order_origins.lines: [
+    order_origins.order_lines: [
         (
             [{"sku_id": 7, "goods_name": "课 \"1\"", "buy_num": "2", "actual_fee": "990", "refund_state": "3"}],
             '[{"sku_id":"7","spu_id":null,"goods_name":"课 \\"1\\"","buy_num":2,"unit_price":null,"total_price":null,'
             '"actual_fee":"9.90","refund_state":3,"expire_start":null,"expire_end":null}]',
         ),
-        ([], "[]"), *_NOTHING,
-        *_refused("[]", 3, {"sku_id": "7"}, [7], [{"buy_num": "many"}], [{"expire_end": "yesterday"}]),
+        *((form, _LINE.format('"7"')) for form in (
+            [{"sku_id": "7"}], {"sku_id": "7"}, '[{"sku_id": 7}]', {"4": {"sku_id": 7}},
+        )),
+        ({"10": {"sku_id": "b"}, "9": {"sku_id": "a"}}, _LINE.format('"a"')[:-1] + "," + _LINE.format('"b"')[1:]),
+        ([], "[]"), ("[]", "[]"), ({}, "[]"), *_NOTHING,
+        *_refused(3, [7], "课", "{", {"a": 1}, [None], '"7"'),
     ],
     values.length: [([], 0), ([{"a": 1}, None], 2), *_NOTHING, *_refused(3, "3", {"a": 1})],
 }  # fmt: skip

@@ -50,6 +50,11 @@ class Row:
         turn, place = divmod(self.number, EVERY)
         return self.facts[1 + turn % (len(self.facts) - 1)] if place == 7 else None
 
+    @property
+    def unread(self) -> set[str]:
+        """Its fields that cannot be read as they should be."""
+        return {self.odd.field} if self.odd else set()
+
     def stored(self, *unread: str) -> dict[str, Any]:
         """Column → value as the warehouse has to hold it; unreadable columns and their texts are None."""
         if self.odd:

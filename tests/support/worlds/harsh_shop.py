@@ -4,7 +4,7 @@ It shares nothing with the emulator and nothing with the client, so what both of
 is plain Python values, by the columns of docs/database.md. Every answer varies in form (`harsh_forms`); one row in
 twenty has one field that nobody can read; each list holds an element without a key, which its total does not count;
 both ends of a window of orders and the last day of after-sales are excluded; live streams tell no total; a total is
-text. Viewers, learning and promoters: `harsh_more`.
+text. Viewers, learning and promoters: `harsh_more`; order list 2.0: `harsh_origins`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from zlib import crc32
 
 from support.servers.wire import Seen, Wire, http, serving
-from support.worlds import harsh_more
+from support.worlds import harsh_more, harsh_origins
 from support.worlds.harsh_forms import dressed, odd, unix
 from support.worlds.harsh_rows import EVERY, Body, Fact, Row, error, keyless, numbered, page
 
@@ -255,11 +255,11 @@ class HarshShop:
             "orders": sold, "refunds": after_sales(sold), "users": users(sold), "products": products(),
             "live_streams": live_streams(),
         }  # fmt: skip
-        self.lists |= harsh_more.lists(self.lists, NOW)
+        self.lists |= harsh_more.lists(self.lists, NOW) | {"order_origins": harsh_origins.origins(sold, NOW)}
 
     def problems(self) -> set[tuple[str, str, str]]:
         """(list, key, field) of every field that cannot be read, as things stand."""
-        odd_ones = {(name, row.key, row.odd.field) for name, rows in self.lists.items() for row in rows if row.odd}
+        odd_ones = {(name, row.key, one) for name, rows in self.lists.items() for row in rows for one in row.unread}
         return odd_ones | {(name, row.key, one) for name, one in self.broken for row in self.lists[name]}
 
     def stored(self, name: str) -> dict[str, dict[str, Any]]:
@@ -276,10 +276,14 @@ class HarshShop:
         for fact in row.facts:
             choice = crc32(f"{row.number} {fact.field} {self.mood}".encode())
             is_odd = fact is row.odd or (name, fact.field) in self.broken
-            if (name, fact.field) not in self.gone:
-                found[fact.field] = (
-                    odd(fact.kind, row.number) if is_odd else dressed(fact.kind, fact.value, fact.words, choice)
-                )
+            if (name, fact.field) in self.gone:
+                continue
+            if is_odd:
+                found[fact.field] = odd(fact.kind, row.number)
+            elif fact.kind == "lines":
+                found[fact.field] = harsh_origins.written_lines(fact.value, row.number, self.mood)
+            else:
+                found[fact.field] = dressed(fact.kind, fact.value, fact.words, choice)
         return {"_v": 3, "ext": {"a": [row.number]}, **found, **more}
 
     def _list_orders(self, body: Body) -> dict[str, Any]:
@@ -350,6 +354,8 @@ class HarshShop:
             return {"code": 0, "message": "ok", "data": {"access_token": "xe_harsh", "expires_in": "7200"}}
         if path in harsh_more.SERVED:
             return harsh_more.SERVED[path](self, body)
+        if path == "/xe.ecommerce.order.list/1.0.0":
+            return harsh_origins.list_origins(self, body)
         if path not in serve:
             return error(2052, "no such interface")
         return serve[path](body)
