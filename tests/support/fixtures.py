@@ -122,7 +122,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
     return functools.partial(_connect, monkeypatch)
 
 
-_issuers: dict[str, str] = {}
+_issuers: dict[str, Emulator] = {}
 """Test database → the emulator that issued its token."""
 
 
@@ -130,9 +130,9 @@ def _connect(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, **extra: objec
     """A token of another emulator goes: it would be refused, which costs a call that a test may be counting."""
     monkeypatch.setenv("AIRFLOW_CONN_XIAOE_DEFAULT", shop_connection(emulator.url, **extra))
     warehouse = os.environ.get("AIRFLOW_CONN_XIAOE_MYSQL", "")
-    if warehouse and _issuers.get(warehouse) != emulator.url:
+    if warehouse and _issuers.get(warehouse) is not emulator:
         Database(warehouse).rows("DELETE FROM api_tokens")
-        _issuers[warehouse] = emulator.url
+        _issuers[warehouse] = emulator
 
 
 def shop_connection(url: str, **extra: object) -> str:

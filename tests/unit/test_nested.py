@@ -60,3 +60,26 @@ def test_a_field_of_a_line_that_cannot_be_read_costs_that_field_alone() -> None:
     kept = json.loads(typed(row)["lines_json"])
     assert [(line["sku_id"], line["buy_num"]) for line in kept] == [("s1", 2), ("s1", None), ("s1", 2), (None, None)]
     assert typed(row)["problem_columns"] == "lines_json"
+
+
+def test_bytes_that_are_no_utf_8_in_a_group_cost_no_field() -> None:
+    """As in any row, they become U+FFFD; also where the group is a text."""
+    told = {**INFO, "share_user_id": "cut", "channel_bus_id": "room"}
+    for info in (told, json.dumps(told)):
+        raw = json.dumps({"order_info": info, "good_list": [LINE]}).encode().replace(b"room", b"ro\xe4m")
+        found = READER.read([raw])
+        held = dict(zip(READER.columns, found.rows[0], strict=True))
+        assert (READER.key(raw), held["order_id"], held["actual_fee"], held["share_user_id"]) == (
+            "o1", "o1", "9.90", "cut",
+        )  # fmt: skip
+        assert [(one.field, one.reason) for one in found.problems[0]] == [("channel_bus_id", "not UTF-8")]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000 + "]" * 100_000, '[{"buy_num": 1e99999999999999999999}]', '[{"sku_id": "s']
+)
+def test_a_text_of_lines_beyond_reason_is_a_problem_of_the_lines(text: str) -> None:
+    found = read({"order_info": {**INFO, "order_state": 5}, "good_list": text, "goods_info": text})
+    [problem] = found.problems[0]
+    assert (problem.field, problem.reason) == ("good_list", "not an array of objects")
+    assert found.rows[0][READER.columns.index("order_list_2_state")] == 5

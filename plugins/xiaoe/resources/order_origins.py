@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -20,11 +19,11 @@ from xiaoe.clock import beijing_text
 from xiaoe.resources.base import SECOND, Numbered, Parts, Resource, Scope
 from xiaoe.rows import values
 from xiaoe.rows.codes import texts
-from xiaoe.rows.decode import Mapping, PartlyReadError
+from xiaoe.rows.decode import Mapping, decoded
 from xiaoe.rows.nested import NestedRowReader
+from xiaoe.rows.problems import PartlyReadError
 from xiaoe.windows import Window
 
-_EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _LINE: dict[str, Callable[[Any], Any]] = {
     "sku_id": values.identifier,
     "spu_id": values.identifier,
@@ -68,8 +67,8 @@ def _listed(value: Any) -> list[Any] | None:
         return None
     if isinstance(value, str):
         try:
-            value = _EXACT.decode(value)
-        except msgspec.DecodeError:
+            value = decoded(msgspec.Raw(value.encode()))
+        except (ValueError, RecursionError):
             raise ValueError("not an array of objects") from None
     if isinstance(value, dict):
         if value.keys() & _LINE.keys():

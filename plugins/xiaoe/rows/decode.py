@@ -16,7 +16,7 @@ from xxhash import xxh3_64_intdigest
 from xiaoe.rows import values
 from xiaoe.rows.codes import text_of, without_text
 from xiaoe.rows.masking import PLAIN, Forms
-from xiaoe.rows.problems import NOT_JSON, Problem, is_no_json, shape_of
+from xiaoe.rows.problems import NOT_JSON, PartlyReadError, Problem, is_no_json, shape_of
 
 Mapping = dict[str, tuple[str, Callable[[Any], Any]]]
 """Column of the warehouse → (field of the API, function that reads the value)."""
@@ -36,19 +36,6 @@ _NULL = msgspec.Raw(b"null")
 
 class RowError(ValueError):
     """What came is no row: no object, or one without a key. The message names the field, the value and why."""
-
-
-class PartlyReadError(ValueError):
-    """A value of several parts, of which some cannot be read; the message names them.
-
-    Args:
-        message: Which part, and why.
-        kept: The value with None in their places: it is stored beside the problem.
-    """
-
-    def __init__(self, message: str, kept: Any) -> None:
-        super().__init__(message)
-        self.kept = kept
 
 
 class Typed(NamedTuple):

@@ -40,7 +40,7 @@ class NestedRowReader(RowReader):
             inner = row.get(group)
             renamed: dict[str, str] = names or {}
             if isinstance(inner, str):
-                with suppress(ValueError):
+                with suppress(ValueError, RecursionError):
                     inner = msgspec.json.decode(inner)
             for name, value in inner.items() if isinstance(inner, dict) else ():
                 field = str(renamed.get(name, name))
@@ -81,10 +81,7 @@ class NestedRowReader(RowReader):
         """
         found = _groups_of(raw)
         for group, names in self._groups.items():
-            try:
-                inner = _groups_of(_unquoted(found.get(group, b"{}")))
-            except msgspec.DecodeError:
-                continue
+            inner = _group(found.get(group, msgspec.Raw(b"{}")))
             for name in inner if names is None else names.keys() & inner.keys():
                 field = name if names is None else names[name]
                 if bytes(inner[name]) not in _EMPTY or field not in found:
@@ -92,5 +89,15 @@ class NestedRowReader(RowReader):
         return found
 
 
-def _unquoted(raw: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
-    return msgspec.json.decode(raw, type=str).encode() if bytes(raw).startswith(b'"') else raw
+def _group(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The fields of a group; none where it is no object, nor a text that holds one."""
+    if bytes(raw).startswith(b'"'):
+        text = msgspec.json.decode(raw, type=str)
+        try:
+            return _groups_of(text)
+        except (ValueError, RecursionError):
+            return {}
+    try:
+        return _groups_of(raw)
+    except msgspec.ValidationError:
+        return {}

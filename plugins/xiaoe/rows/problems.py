@@ -30,6 +30,19 @@ class Problem:
     reason: str
 
 
+class PartlyReadError(ValueError):
+    """A value of several parts, of which some cannot be read; the message names them.
+
+    Args:
+        message: Which part, and why.
+        kept: The value with None in their places: it is stored beside the problem.
+    """
+
+    def __init__(self, message: str, kept: Any) -> None:
+        super().__init__(message)
+        self.kept = kept
+
+
 def shape_of(value: Any) -> str:
     """What a value looks like, without what it says: `2026-05` → `text 9999-99`, `"张三"` → `text 字字`."""
     if isinstance(value, bool):
